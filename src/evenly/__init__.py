@@ -1,5 +1,56 @@
-"""Choose training data that is spread evenly."""
+"""Choose training data that is spread evenly.
+
+    from evenly import select_uniform
+
+    subset = select_uniform("train.jsonl", budget=5000, text=["instruction", "input"])
+    subset.h_min
+    subset.write("train-5k.jsonl")
+
+Names are imported when they are first used: `import evenly` itself loads no heavy library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from evenly._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from evenly.embedding import Embeddings, Encoder
+    from evenly.intake import embed
+    from evenly.metrics import Measures, measure
+    from evenly.selection import Selection, select_uniform
+
+__all__ = [
+    "Embeddings",
+    "Encoder",
+    "Measures",
+    "Selection",
+    "__version__",
+    "embed",
+    "measure",
+    "select_uniform",
+]
+
+_HOMES = {
+    "Embeddings": "evenly.embedding",
+    "Encoder": "evenly.embedding",
+    "Measures": "evenly.metrics",
+    "Selection": "evenly.selection",
+    "embed": "evenly.intake",
+    "errors": "evenly.errors",
+    "measure": "evenly.metrics",
+    "select_uniform": "evenly.selection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evenly' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    return home if name == "errors" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "errors"})

@@ -1,0 +1,23 @@
+"""Texts in, vectors out: the `Encoder` protocol, the encoders, and the on-disk cache.
+
+Importing this room loads neither torch nor sentence-transformers; a run whose every text is
+in the cache never does.
+"""
+
+from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_cache
+from evenly.embedding.embed import Embeddings, embed_texts
+from evenly.embedding.encoder import Encoder, LoadedEncoder
+from evenly.embedding.load import DEFAULT_ENCODER, load_encoder
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "CacheInfo",
+    "CachedModel",
+    "EmbeddingCache",
+    "Embeddings",
+    "Encoder",
+    "LoadedEncoder",
+    "embed_texts",
+    "load_encoder",
+    "open_cache",
+]

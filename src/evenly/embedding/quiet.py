@@ -1,0 +1,58 @@
+"""Silence for the libraries that load models."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+
+__all__ = ["quiet_libraries"]
+
+_TALKATIVE = ("huggingface_hub", "sentence_transformers", "transformers")
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep model libraries silent inside the block, and leave their settings as they were.
+
+    They draw progress bars, warn about their own deprecations and give advice, none of which
+    a user of this library asked for. Errors still get through.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Imported first: transformers sets the level of its logger when it is imported.
+        import sentence_transformers  # noqa: F401
+
+        with _only_errors_logged(), _no_progress_bars():
+            yield
+
+
+@contextlib.contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    hub_hidden = are_progress_bars_disabled()
+    try:
+        transformers_logging.disable_progress_bar()
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+            if hub_hidden:
+                disable_progress_bars()

@@ -1,0 +1,191 @@
+"""Models of sentence-transformers: loaded when the first text needs them, not before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.embedding.quiet import quiet_libraries
+from evenly.errors import EncoderError, EvenlyError
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+
+__all__ = ["SentenceTransformerEncoder", "load_folder", "resolve_device"]
+
+logger = logging.getLogger("evenly")
+
+_BATCH_ON_CPU = 32
+_BATCH_ON_GPU = 256
+_BATCHES_PER_CALL = 8
+
+# The most tokens that one character can become where it is not ASCII: a compatibility
+# ligature of 18 characters (U+FDFA), and then one token for each.
+_TOKENS_PER_CHARACTER = 20
+_SPECIAL_TOKENS = 8
+
+
+class SentenceTransformerEncoder:
+    """An encoder over a SentenceTransformer that `load` makes when it is first needed.
+
+    Args:
+        load: returns the model; called at most once.
+        name: what to call it in errors.
+        batch_size: texts a batch; halved for good when a GPU runs out of memory.
+        prompt: put before every text.
+        window: tokens of a text that the model reads, where known before loading.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Any],
+        *,
+        name: str,
+        batch_size: int | None = None,
+        prompt: str | None = None,
+        window: int | None = None,
+    ) -> None:
+        self.name = name
+        self.batch_size = batch_size
+        self.prompt = prompt
+        self._load = load
+        self._window = window
+
+    @cached_property
+    def model(self) -> Any:
+        """The SentenceTransformer, loaded on first use."""
+        try:
+            with quiet_libraries():
+                return self._load()
+        except (EvenlyError, MemoryError):
+            raise
+        except Exception as error:
+            raise EncoderError(
+                f"the encoder {self.name!r} could not be loaded: {type(error).__name__}: {error}"
+            ) from error
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return "model" in self.__dict__
+
+    @property
+    def dimension(self) -> int | None:
+        """The length of a vector; None before the model is loaded."""
+        if not self.loaded:
+            return None
+        # Renamed in sentence-transformers 5.
+        new = getattr(self.model, "get_embedding_dimension", None)
+        size = new() if new else self.model.get_sentence_embedding_dimension()
+        return None if size is None else int(size)
+
+    @property
+    def window(self) -> int | None:
+        """How many tokens of a text the model reads; None when unlimited or not known yet."""
+        if self._window is not None or not self.loaded:
+            return self._window
+        window = getattr(self.model, "max_seq_length", None)
+        return window if isinstance(window, int) else None
+
+    @property
+    def texts_per_call(self) -> int:
+        """Several batches, so that the library's own sorting by length can work."""
+        return _BATCHES_PER_CALL * (self.batch_size or _BATCH_ON_CPU)
+
+    def encode(self, texts: list[str]) -> Any:
+        """Embed `texts`, with smaller batches when a GPU's memory does not hold them."""
+        model = self.model
+        if self.batch_size is None:
+            on_cpu = str(getattr(model, "device", "cpu")).startswith("cpu")
+            self.batch_size = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
+        import torch
+
+        prompt = {} if self.prompt is None else {"prompt": self.prompt}
+        try:
+            return model.encode(
+                texts,
+                batch_size=self.batch_size,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                **prompt,
+            )
+        except torch.cuda.OutOfMemoryError:
+            if self.batch_size == 1:
+                raise
+        self.batch_size //= 2
+        logger.warning(
+            "%s: out of GPU memory, going on with batches of %d texts", self.name, self.batch_size
+        )
+        # Only here, where the failed call and what it held on the GPU are gone.
+        torch.cuda.empty_cache()
+        return self.encode(texts)
+
+    def truncated(self, texts: list[str]) -> Bool[np.ndarray, " n"]:
+        """Which texts, with the prompt before them, have more tokens than the window."""
+        longer = np.zeros(len(texts), dtype=bool)
+        tokenizer: Any = getattr(self.model, "tokenizer", None)
+        window = self.window
+        if window is None or not hasattr(tokenizer, "model_input_names"):
+            return longer
+        full = [(self.prompt or "") + text for text in texts]
+        # Tokenising costs more than looking at the length, and few texts are long.
+        suspects = [row for row, text in enumerate(full) if _most_tokens(text) > window]
+        if suspects:
+            tokens = tokenizer(
+                [full[row] for row in suspects],
+                truncation=False,
+                padding=False,
+                return_attention_mask=False,
+                verbose=False,
+            )["input_ids"]
+            longer[suspects] = [len(ids) > window for ids in tokens]
+        return longer
+
+
+def _most_tokens(text: str) -> int:
+    """Bound the number of tokens of a text without tokenising it."""
+    return len(text) * (1 if text.isascii() else _TOKENS_PER_CHARACTER) + _SPECIAL_TOKENS
+
+
+def load_folder(
+    folder: Path,
+    *,
+    device: str,
+    dtype: str | None,
+    backend: str,
+    max_length: int | None,
+    trust_remote_code: bool,
+) -> Any:
+    """Load the SentenceTransformer in `folder`; called inside `quiet_libraries`."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(
+        str(folder),
+        device=resolve_device(device),
+        backend=backend,
+        trust_remote_code=trust_remote_code,
+        # Everything is in the folder, except code that was trusted to come from elsewhere.
+        local_files_only=not trust_remote_code,
+    )
+    if dtype is not None:
+        model = model.to(getattr(torch, dtype))
+    if max_length is not None:
+        model.max_seq_length = max_length
+    return model
+
+
+def resolve_device(device: str) -> str:
+    """Return the device that "auto" stands for: CUDA, else Apple's GPU, else the CPU."""
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

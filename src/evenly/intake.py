@@ -1,0 +1,275 @@
+"""From whatever the user has to points: reading, embedding, and refusing what cannot be used.
+
+The border. Everything behind it trusts its input.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
+from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
+from evenly.geometry import LARGEST, Points, blocks, squared_lengths
+from evenly.samples import Samples, open_samples, read_texts
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+__all__ = ["Intake", "OnInvalid", "TextColumns", "embed", "take_in"]
+
+log = logging.getLogger("evenly")
+
+OnInvalid = Literal["error", "drop"]
+TextColumns = str | Sequence[str] | Callable[[Any], str] | None
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """A data set that has been read, embedded and checked.
+
+    Attributes:
+        samples: the records, to take rows from and to write.
+        points: their vectors, as geometry sees them; rows in `dropped` are no candidates.
+        dropped: row number -> why it can never be chosen.
+        embeddings: how the vectors were made; None when the data were vectors.
+        text: what of each record was embedded, for people; None when the data were vectors.
+        seconds: wall time by step, "reading" and "embedding".
+        path: where the data set was read from; None when it was passed as an object.
+        options: what was asked for that shapes the vectors, as JSON values; a Python object
+            is its name in angle brackets.
+    """
+
+    samples: Samples
+    points: Points
+    dropped: dict[int, str]
+    embeddings: Embeddings | None
+    text: str | None
+    seconds: dict[str, float]
+    path: str | None
+    options: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def take_in(
+    data: Any,
+    *,
+    text: TextColumns = None,
+    roles: Sequence[str] = ("user",),
+    encoder: Any = "all-MiniLM-L6-v2",
+    encoder_options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    normalize: bool = True,
+    on_invalid: OnInvalid = "error",
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    progress: bool | None = None,
+) -> Intake:
+    """Read, embed and check a data set; see `select_uniform` for the arguments.
+
+    Raises:
+        EmptyPoolError: there are no rows, or none that can be used.
+        TextError, VectorError: rows cannot be used and `on_invalid` is "error".
+    """
+    if on_invalid not in ("error", "drop"):
+        raise OptionError(f'on_invalid must be "error" or "drop", got {on_invalid!r}.')
+    began = perf_counter()
+    samples = data if isinstance(data, Samples) else open_samples(data)
+    if len(samples) == 0:
+        raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
+    if samples.vectors is not None:
+        if text is not None:
+            raise OptionError(
+                f"text={text!r} was given, but {samples.origin} holds vectors, not texts. "
+                "Leave text out, or pass the texts."
+            )
+        vectors, dropped, embeddings, description = samples.vectors, {}, None, None
+        read = perf_counter()
+    else:
+        texts = read_texts(samples, text, tuple(roles))
+        dropped, description = dict(texts.invalid), texts.description
+        _refuse(samples, dropped, on_invalid, TextError, "text")
+        read = perf_counter()
+        usable = [row for row in range(len(samples)) if row not in dropped]
+        loaded = load_encoder(encoder, device=device, **dict(encoder_options or {}))
+        embeddings = embed_texts(
+            [texts.values[row] for row in usable],
+            loaded,
+            cache=open_cache(cache_dir),
+            progress=progress,
+        )
+        vectors = _spread(embeddings.vectors, usable, len(samples))
+    lengths, unusable = _check_vectors(vectors, dropped, normalize=normalize)
+    _refuse(samples, unusable, on_invalid, VectorError, "vector")
+    dropped |= unusable
+    candidates = np.ones(len(samples), bool)
+    candidates[list(dropped)] = False
+    if not candidates.any():
+        raise EmptyPoolError(
+            f"none of the {len(samples)} rows of {samples.origin} can be used: "
+            + _examples(samples, dropped)
+        )
+    points = Points(vectors, lengths if normalize else None, candidates)
+    seconds = {"reading": read - began}
+    if embeddings is not None:
+        seconds["embedding"] = embeddings.seconds
+    path = fspath(data) if isinstance(data, str | PathLike) else None
+    options = {
+        "text": text,
+        "roles": roles,
+        "encoder": encoder,
+        "encoder_options": encoder_options or {},
+        "normalize": normalize,
+        "on_invalid": on_invalid,
+    }
+    return Intake(
+        samples=samples,
+        points=points,
+        dropped=dropped,
+        embeddings=embeddings,
+        text=description,
+        seconds=seconds,
+        path=path,
+        options=_describe(options),
+    )
+
+
+def embed(
+    data: Any,
+    *,
+    text: TextColumns = None,
+    roles: Sequence[str] = ("user",),
+    encoder: Any = "all-MiniLM-L6-v2",
+    encoder_options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    progress: bool | None = None,
+) -> Embeddings:
+    """Embed every row of a data set, through the cache.
+
+    Args:
+        data: texts, records, a data frame, a data set or a path; see `select_uniform`.
+        text: the column or columns that hold the text, or a function of the record.
+        roles: of chat data, whose messages are the text.
+        encoder: a sentence-transformers name, a path, "static", or anything with
+            `encode(list[str]) -> (n, d)`.
+        encoder_options: for `evenly.embedding.load_encoder`: batch_size, dtype, prompt,
+            backend, max_length, trust_remote_code.
+        device: "auto", "cpu", "cuda", "mps", …
+        cache_dir: folder of the embedding cache; False for none.
+        progress: a progress bar on stderr; by default when stderr is a terminal.
+
+    Returns:
+        Embeddings: `vectors` is (n, d) float32, as the encoder gave them (not normalised),
+        one row for each row of `data`.
+
+    Raises:
+        TextError: rows without a usable text.
+        ModelNotFoundError: the encoder's weights are not to be had.
+
+    Cost: one pass of the encoder over each distinct text that the cache does not hold.
+    """
+    intake = take_in(
+        data,
+        text=text,
+        roles=roles,
+        encoder=encoder,
+        encoder_options=encoder_options,
+        device=device,
+        normalize=False,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    if intake.embeddings is None:
+        raise OptionError(f"{intake.samples.origin} holds vectors already; nothing to embed.")
+    return intake.embeddings
+
+
+def _spread(
+    vectors: Float[np.ndarray, "m d"], rows: list[int], count: int
+) -> Float[np.ndarray, "n d"]:
+    """Vectors of some rows as vectors of all, zeros where there is none."""
+    if len(rows) == count:
+        return vectors
+    spread = np.zeros((count, vectors.shape[1]), vectors.dtype)
+    spread[rows] = vectors
+    return spread
+
+
+def _check_vectors(
+    vectors: np.ndarray[Any, Any], dropped: dict[int, str], *, normalize: bool
+) -> tuple[Float[np.ndarray, " n"], dict[int, str]]:
+    """Lengths of all rows, and the rows that cannot be points, with the reason."""
+    lengths = np.empty(len(vectors))
+    for block in blocks(len(vectors), vectors.shape[1]):
+        lengths[block] = np.sqrt(squared_lengths(vectors[block]))
+    unusable: dict[int, str] = {}
+    suspicious = ~(lengths <= LARGEST)
+    if normalize:
+        suspicious |= lengths < 1 / LARGEST
+    for row in np.flatnonzero(suspicious).tolist():
+        if row in dropped:
+            continue
+        bad = np.flatnonzero(~np.isfinite(vectors[row]))
+        if len(bad):
+            unusable[row] = f"coordinate {bad[0]} is {vectors[row][bad[0]]}"
+        elif lengths[row] == 0:
+            unusable[row] = "is a zero vector, which has no direction to normalise"
+        else:
+            unusable[row] = (
+                f"has length {lengths[row]:.3g}, beyond what float64 can square; "
+                f"lengths up to {LARGEST:.0e} (and down to {1 / LARGEST:.0e}) are allowed: "
+                "scale the vectors"
+            )
+    return lengths, unusable
+
+
+def _refuse(
+    samples: Samples,
+    invalid: dict[int, str],
+    on_invalid: OnInvalid,
+    error: type[TextError] | type[VectorError],
+    what: str,
+) -> None:
+    if not invalid:
+        return
+    if on_invalid == "drop":
+        log.warning(
+            "%d of %d rows dropped for their %s: %s",
+            len(invalid),
+            len(samples),
+            what,
+            _examples(samples, invalid),
+        )
+        return
+    raise error(
+        f"{len(invalid)} of {len(samples)} rows have no usable {what}: "
+        f"{_examples(samples, invalid)}. Mend them, or leave such rows out with "
+        'on_invalid="drop" (on the command line: --on-invalid drop).'
+    )
+
+
+def _examples(samples: Samples, invalid: dict[int, str]) -> str:
+    shown = [f"{samples.locate(row)} {invalid[row]}" for row in sorted(invalid)[:_SHOWN]]
+    more = len(invalid) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def _describe(value: Any) -> Any:
+    """An option as a JSON value: itself where it is one, else its name."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Sequence):
+        return [_describe(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(name): _describe(part) for name, part in value.items()}
+    return f"<{getattr(value, '__qualname__', type(value).__qualname__)}>"

@@ -1,0 +1,5 @@
+"""Numbers into something to read: tables."""
+
+from evenly.report.summary import measures_table, selection_table
+
+__all__ = ["measures_table", "selection_table"]

@@ -1,0 +1,100 @@
+"""What a selection is worth, on one screen."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from evenly.metrics import Measures
+from evenly.report.table import format_seconds, two_columns
+from evenly.selection import Selection
+
+__all__ = ["measures_table", "selection_table"]
+
+
+def selection_table(selection: Selection, measures: Measures) -> str:
+    """The selection and its measures, to read in a terminal."""
+    provenance = selection.provenance
+    return two_columns(
+        [
+            ("input", _input(provenance)),
+            ("text", _text(provenance)),
+            ("chosen", _chosen(len(selection), provenance)),
+            *_measure_rows(measures, normalized=provenance["options"]["normalize"]),
+            ("seconds", _seconds(provenance["seconds"])),
+        ]
+    )
+
+
+def measures_table(measures: Measures, *, normalized: bool) -> str:
+    """The measures of any subset, to read in a terminal."""
+    chosen = f"{measures.size:,} of {measures.pool_size:,} rows"
+    return two_columns([("subset", chosen), *_measure_rows(measures, normalized=normalized)])
+
+
+def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, str]]:
+    rows = [("h_min", _with_cosine(measures.h_min, normalized=normalized))]
+    if measures.closest_pair is not None:
+        rows.append(("", "attained by rows {} and {}".format(*measures.closest_pair)))
+    if measures.random is not None:
+        rows.append(("  random subsets", _random(measures)))
+    rows.append(
+        (
+            "coverage radius",
+            f"{_with_cosine(measures.coverage_radius, normalized=normalized)}, "
+            f"at row {measures.farthest_row}",
+        )
+    )
+    if measures.random is not None:
+        covered = measures.random.coverage_radius
+        rows.append(("  random subsets", f"{covered.mean:.4f} ± {covered.std:.4f}"))
+    mean = f"{measures.mean_distance:.4f}"
+    if measures.random is not None:
+        mean += f" (random {measures.random.mean_distance.mean:.4f})"
+    rows.append(("mean distance", f"{mean}, from a row to the nearest chosen one"))
+    rows.append(("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"))
+    if measures.duplicates:
+        rows.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
+    return rows
+
+
+def _with_cosine(distance: float, *, normalized: bool) -> str:
+    if not math.isfinite(distance):
+        return f"{distance}"
+    cosine = f" (cosine distance {distance**2 / 2:.4f})" if normalized else ""
+    return f"{distance:.4f}{cosine}"
+
+
+def _random(measures: Measures) -> str:
+    assert measures.random is not None
+    h_min = measures.random.h_min
+    against = f"{h_min.mean:.4f} ± {h_min.std:.4f} ({measures.random.subsets} subsets)"
+    if h_min.mean > 0 and math.isfinite(measures.h_min):
+        return f"{against}: {measures.h_min / h_min.mean:.1f} times as far apart"
+    return against
+
+
+def _input(provenance: dict[str, Any]) -> str:
+    source = provenance["input"]
+    return f"{source['origin']}: {source['rows']:,} rows, {source['dimension']} dimensions"
+
+
+def _text(provenance: dict[str, Any]) -> str:
+    encoder = provenance["encoder"]
+    if encoder is None:
+        return "none: the rows are vectors"
+    told = f"{provenance['text']}, embedded with {encoder['name']}"
+    if encoder["truncated"]:
+        told += f" ({encoder['truncated']:,} texts are over its window and were cut)"
+    return told
+
+
+def _chosen(size: int, provenance: dict[str, Any]) -> str:
+    total = provenance["input"]["rows"]
+    dropped = len(provenance["dropped"])
+    left_out = f"; {dropped:,} rows dropped as unusable" if dropped else "; none dropped"
+    return f"{size:,} rows ({size / total:.1%}){left_out}"
+
+
+def _seconds(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{step} {format_seconds(spent)}" for step, spent in seconds.items())

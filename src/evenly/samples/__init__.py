@@ -1,0 +1,22 @@
+"""Records in and out: lists, files, data frames, hub datasets, chats, vectors.
+
+    open_samples ──► Samples ──► read_texts ──► Texts
+                        └──► take, write: the same records, the same kind
+
+No other room reads or writes users' records. One file a kind:
+
+    lists.py       strings and dicts           arrow.py     Arrow tables, parquet
+    lines.py       JSON Lines                  frames.py    pandas, Polars
+    json_array.py  JSON arrays                 hub.py       Hugging Face datasets
+    delimited.py   CSV, TSV                    vectors.py   arrays, tensors, .npy
+    shards.py      several files as one
+
+Importing this room imports no library but NumPy; the others are imported when data of their
+kind come in.
+"""
+
+from evenly.samples.base import Samples
+from evenly.samples.opening import open_samples
+from evenly.samples.texts import Texts, read_texts
+
+__all__ = ["Samples", "Texts", "open_samples", "read_texts"]

@@ -1,0 +1,134 @@
+"""Arrow tables in memory, and parquet files, which are read as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from evenly.errors import DataError, MissingExtraError, OutputError
+from evenly.samples.base import Samples
+from evenly.samples.encoding import plain_json
+from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+from evenly.samples.source import FileStamp
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["ArrowSamples", "open_parquet", "require_pyarrow", "table_of_records"]
+
+_BATCH = 4096
+
+
+class ArrowSamples(Samples):
+    """A pyarrow Table, or the table that a parquet file holds."""
+
+    def __init__(
+        self,
+        table: Any,
+        *,
+        origin: str,
+        format: str = "arrow",
+        stamp: FileStamp | None = None,
+    ) -> None:
+        self.origin = origin
+        self.format = format
+        self._table_in = table
+        self._stamp = stamp
+        self._columns = check_unique(table.column_names, origin)
+
+    def __len__(self) -> int:
+        return int(self._table_in.num_rows)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names in the schema."""
+        return self._columns
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Yield rows as dicts."""
+        table = self._table_in if rows is None else self.take(list(rows))
+        for batch in table.to_batches(max_chunksize=_BATCH):
+            yield from batch.to_pylist()
+
+    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
+        """Read columns; a table lacks no key in any row, so `absent` is not needed."""
+        return read_table_columns(self._table_in, names, self.origin)
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        """Return the rows as a pyarrow Table."""
+        return take_from_table(self._table_in, row_numbers(rows, len(self)))
+
+    def _table(self, rows: RowNumbers) -> Any:
+        return self.take(rows)
+
+    def _feed(self, digest: _Hash) -> None:
+        if self._stamp is not None:
+            self._stamp.feed(digest)
+            return
+        for record in self.records():
+            digest.update(plain_json(record))
+
+
+def open_parquet(path: str) -> ArrowSamples:
+    """Read a parquet file.
+
+    Raises:
+        DataError: it is not a whole parquet file.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pa = require_pyarrow(f"reading {path}")
+    import pyarrow.parquet as pq
+
+    stamp = FileStamp.of(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a whole parquet file: {error}") from error
+    return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
+
+
+def require_pyarrow(purpose: str) -> Any:
+    """Import pyarrow, or raise the MissingExtraError that says how to install it."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", purpose) from error
+    return pyarrow
+
+
+def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
+    """Make a pyarrow Table of dicts; a key that a record lacks is null.
+
+    Raises:
+        OutputError: a column mixes types; the message names it.
+    """
+    pa = require_pyarrow("writing parquet")
+    arrays = [_array(pa, name, [record.get(name) for record in records]) for name in columns]
+    return pa.table(arrays, names=list(columns))
+
+
+def _array(pa: Any, name: str, values: list[object]) -> Any:
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise OutputError(
+            f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
+        ) from error
+
+
+def take_from_table(table: Any, rows: RowNumbers) -> Any:
+    """Return the rows of a table, in the order named."""
+    import pyarrow as pa
+
+    return table.take(pa.array(rows))
+
+
+def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[list[object]]:
+    """Read columns of a table as lists; raises ColumnError as Samples.read_columns does."""
+    for name in names:
+        if name not in table.column_names and table.num_rows:
+            raise missing_column(name, table.column_names, origin)
+    return [table.column(name).to_pylist() if table.num_rows else [] for name in names]

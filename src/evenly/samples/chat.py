@@ -1,0 +1,97 @@
+"""Chat records to text: role/content and from/value, whole or in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evenly.errors import OptionError
+
+__all__ = ["ChatError", "chat_text", "check_roles", "is_chat"]
+
+# ShareGPT's names for the roles.
+_SAME_ROLE = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+
+
+class ChatError(Exception):
+    """A chat is of an unknown shape. Never leaves this room: it becomes an invalid row."""
+
+
+def check_roles(roles: str | Sequence[str]) -> frozenset[str]:
+    """Return the roles under the names that `chat_text` compares.
+
+    Raises:
+        OptionError: none, or not strings.
+    """
+    names = (roles,) if isinstance(roles, str) else tuple(roles)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise OptionError(
+            f"roles must name at least one role, such as ('user', 'assistant'), got {roles!r}."
+        )
+    return frozenset(_role(name) for name in names)
+
+
+def is_chat(value: object) -> bool:
+    """Say whether a value is a list of messages rather than a text."""
+    # pandas reads a parquet list as an array.
+    return isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray"
+
+
+def chat_text(messages: Any, roles: frozenset[str]) -> str:
+    """Join with newlines what was said in `roles`, empty messages left out.
+
+    Args:
+        messages: dicts with "role" and "content" or with "from" and "value". The content is
+            a string, None (as beside tool calls), or parts of which those of text count.
+        roles: as `check_roles` returns them.
+
+    Raises:
+        ChatError: another shape, or no message in any of the roles.
+    """
+    said: list[str] = []
+    present: dict[str, None] = {}
+    for number, message in enumerate(messages, start=1):
+        role, content = _message(message, number)
+        present[role] = None
+        if role in roles:
+            said.append(_content(content, number))
+    if not said:
+        there = f"its roles are {', '.join(present)}" if present else "it is empty"
+        raise ChatError(f"has no message of role {' or '.join(sorted(roles))}: {there}")
+    return "\n".join(text for text in said if text)
+
+
+def _message(message: Any, number: int) -> tuple[str, Any]:
+    if isinstance(message, Mapping):
+        for role, content in (("role", "content"), ("from", "value")):
+            if isinstance(message.get(role), str):
+                return _role(message[role]), message.get(content)
+        shape = f"has the keys {', '.join(map(str, message))}"
+    else:
+        shape = f"is {type(message).__name__}"
+    raise ChatError(f"message {number} {shape}, not role and content or from and value")
+
+
+def _content(content: Any, number: int) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not is_chat(content):
+        raise ChatError(f"the content of message {number} is {type(content).__name__}")
+    texts = [part if isinstance(part, str) else _part(part, number) for part in content]
+    return "\n".join(text for text in texts if text)
+
+
+def _part(part: Any, number: int) -> str:
+    if not isinstance(part, Mapping) or "type" not in part:
+        raise ChatError(f"a part of message {number} is {type(part).__name__} without a type")
+    if part["type"] != "text":
+        return ""
+    text = part.get("text")
+    if not isinstance(text, str):
+        raise ChatError(f"a text part of message {number} holds {type(text).__name__}")
+    return text
+
+
+def _role(name: str) -> str:
+    lower = name.lower()
+    return _SAME_ROLE.get(lower, lower)

@@ -1,0 +1,69 @@
+"""A pool of real texts that is on every machine: what installed packages say about themselves."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+
+__all__ = ["docstring_records"]
+
+_MODULES = (
+    "math statistics random itertools functools collections "
+    "numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial.polynomial numpy.polynomial.chebyshev "
+    "numpy.polynomial.hermite numpy.polynomial.laguerre numpy.polynomial.legendre numpy.random "
+    "scipy.cluster.hierarchy scipy.fft scipy.integrate scipy.interpolate scipy.linalg "
+    "scipy.ndimage scipy.optimize scipy.signal scipy.sparse scipy.sparse.csgraph "
+    "scipy.sparse.linalg scipy.spatial scipy.spatial.distance scipy.special scipy.stats"
+).split()
+
+_LONGEST = 300
+
+
+def docstring_records() -> list[dict[str, object]]:
+    """Records {"name", "text"}: the opening of each public docstring of numerical packages.
+
+    A few thousand, in a fixed order. Texts repeat where packages repeat themselves, which is
+    what a selector has to cope with.
+    """
+    records: list[dict[str, object]] = []
+    for name in _MODULES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated names warn when they are looked at
+            records.extend(_of_module(importlib.import_module(name)))
+    return records
+
+
+def _of_module(module: ModuleType) -> Iterator[dict[str, object]]:
+    for name in sorted(getattr(module, "__all__", None) or dir(module)):
+        if name.startswith("_"):
+            continue
+        member = getattr(module, name, None)
+        if not callable(member):
+            continue
+        yield from _record(f"{module.__name__}.{name}", member)
+        if inspect.isclass(member):
+            for method in sorted(vars(member)):
+                if not method.startswith("_") and callable(getattr(member, method, None)):
+                    yield from _record(
+                        f"{module.__name__}.{name}.{method}", getattr(member, method)
+                    )
+
+
+def _record(name: str, member: object) -> Iterator[dict[str, object]]:
+    text = _opening(inspect.getdoc(member) or "")
+    if len(text) >= 20:
+        yield {"name": name, "text": text}
+
+
+def _opening(docstring: str) -> str:
+    """The first paragraph that is prose rather than a signature, on one line."""
+    for paragraph in re.split(r"\n\s*\n", docstring):
+        lines = [line for line in paragraph.splitlines() if not re.match(r"^\s*[\w.]+\(.*", line)]
+        text = " ".join(" ".join(lines).split())
+        if len(text) >= 20:
+            return text[:_LONGEST]
+    return ""

@@ -1,0 +1,149 @@
+"""Records to bytes: JSON, JSON Lines, CSV, TSV and parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, cast
+
+from evenly.errors import OutputError
+
+__all__ = [
+    "DELIMITERS",
+    "OTHER_DELIMITERS",
+    "compressing",
+    "plain_json",
+    "write_records",
+    "write_table",
+]
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+# What separates the fields of a .csv file whose header has no comma.
+OTHER_DELIMITERS = ";\t|"
+
+
+@contextlib.contextmanager
+def compressing(file: BinaryIO, compressed: bool) -> Iterator[BinaryIO]:
+    """Yield `file`, or a gzip stream into it: the same bytes for the same records."""
+    if not compressed:
+        yield file
+        return
+    # No date and no name inside: writing the same rows twice gives the same file.
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+        yield cast("BinaryIO", packed)
+
+
+def write_records(
+    format: str, stream: BinaryIO, records: Iterable[Any], columns: Sequence[str]
+) -> None:
+    """Write records as "jsonl", "json", "csv" or "tsv".
+
+    CSV knows strings only: None becomes an empty field, other values their JSON.
+
+    Raises:
+        OutputError: a value that the format cannot hold.
+    """
+    if format == "jsonl":
+        for record in records:
+            stream.write(_json(record) + b"\n")
+    elif format == "json":
+        _write_array(stream, records)
+    else:
+        # Quoted, a semicolon in a name is not taken for a separator when read again.
+        quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
+        stream.write(delimited_line(columns, DELIMITERS[format], quoted=quoted))
+        for record in records:
+            fields = [_field(record.get(name)) for name in columns]
+            stream.write(delimited_line(fields, DELIMITERS[format]))
+
+
+def write_table(stream: BinaryIO, table: Any) -> None:
+    """Write a pyarrow Table as parquet.
+
+    Raises:
+        OutputError: a column has a type that parquet cannot hold.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Written to memory first: pyarrow closes, and seeks in, the streams it is handed.
+    buffer = pa.BufferOutputStream()
+    try:
+        pq.write_table(table, buffer)
+    except pa.ArrowException as error:
+        raise OutputError(f"parquet cannot hold these records: {error}") from error
+    stream.write(memoryview(buffer.getvalue()))
+
+
+def plain_json(value: object) -> bytes:
+    """Return one line of JSON that stands for `value` in a hash, whatever its type."""
+    return json.dumps(value, default=_any_value, skipkeys=True).encode() + b"\n"
+
+
+def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = False) -> bytes:
+    """Return one line of CSV, its newline included."""
+    line = io.StringIO(newline="")
+    # Old csv writers quote only those line breaks that are in their own line terminator.
+    quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n", quoting=quoting).writerow(fields)
+    text = line.getvalue()[:-2] + "\n"
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"a text holds half a character (a lone surrogate) in {text[:60]!r}, which "
+            "CSV cannot hold. Write .jsonl instead."
+        ) from error
+
+
+def _write_array(stream: BinaryIO, records: Iterable[Any]) -> None:
+    """Write a JSON array, one record a line, so that it can be read and compared."""
+    stream.write(b"[")
+    separator = b"\n"
+    for record in records:
+        stream.write(separator + _json(record))
+        separator = b",\n"
+    stream.write(b"\n]\n")
+
+
+def _json(record: Any) -> bytes:
+    value = dict(record) if isinstance(record, Mapping) else record
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_json_value).encode()
+    except UnicodeEncodeError:
+        # A lone surrogate has no UTF-8, but JSON can escape it.
+        return json.dumps(value, default=_json_value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OutputError(f"JSON cannot hold the record {str(record)[:60]!r}: {error}") from error
+
+
+def _json_value(value: Any) -> object:
+    """Turn values of other libraries into ones that JSON has."""
+    for method in ("tolist", "isoformat"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise OutputError(
+        f"JSON cannot hold a value of type {type(value).__name__}. Write .parquet instead."
+    )
+
+
+def _any_value(value: Any) -> object:
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    try:
+        return _json_value(value)
+    except OutputError:
+        # Not its repr: that may hold an address, which differs from run to run.
+        return f"<{type(value).__name__}>"
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _json(value).decode()

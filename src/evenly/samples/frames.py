@@ -1,0 +1,137 @@
+"""Data frames and series of pandas and Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from evenly.errors import DataError
+from evenly.samples.arrow import require_pyarrow
+from evenly.samples.base import Samples
+from evenly.samples.encoding import plain_json
+from evenly.samples.lists import ListSamples
+from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["PandasFrame", "PolarsFrame", "open_pandas", "open_polars"]
+
+
+class _Frame(Samples):
+    """What both kinds of frame share: columns are cheap, rows are made of columns."""
+
+    def __init__(self, frame: Any) -> None:
+        self.origin = f"a {self.format} DataFrame of {len(frame)} rows"
+        self._frame = frame
+        self._columns = check_unique([str(name) for name in frame.columns], self.origin)
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, as strings."""
+        return self._columns
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Yield rows as dicts of plain values, None where one is missing."""
+        frame = self._frame if rows is None else self.take(list(rows))
+        values = [self._values(frame, place) for place in range(len(self._columns))]
+        for row in zip(*values, strict=True):
+            yield dict(zip(self._columns, row, strict=True))
+
+    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
+        """Read columns, None where a value is missing; see Samples.read_columns."""
+        if not len(self):
+            return [[] for _ in names]
+        for name in names:
+            if name not in self._columns:
+                raise missing_column(name, self._columns, self.origin)
+        return [self._values(self._frame, self._columns.index(name)) for name in names]
+
+    def _values(self, frame: Any, place: int) -> list[object]:
+        raise NotImplementedError
+
+    def _feed(self, digest: _Hash) -> None:
+        digest.update(plain_json(self._columns))
+        for record in self.records():
+            digest.update(plain_json(record))
+
+
+class PandasFrame(_Frame):
+    """A pandas DataFrame, which keeps its index. Missing values (NaN, NA, NaT) read as None."""
+
+    format = "pandas"
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        """Return the rows as a DataFrame, each with its index label."""
+        return self._frame.iloc[row_numbers(rows, len(self))]
+
+    def _values(self, frame: Any, place: int) -> list[object]:
+        return _pandas_values(frame.iloc[:, place])
+
+    def _table(self, rows: RowNumbers) -> Any:
+        pa = require_pyarrow("writing parquet")
+        return pa.Table.from_pandas(self.take(rows))
+
+
+class PolarsFrame(_Frame):
+    """A Polars DataFrame."""
+
+    format = "polars"
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        """Return the rows as a Polars DataFrame."""
+        return self._frame[row_numbers(rows, len(self))]
+
+    def _values(self, frame: Any, place: int) -> list[object]:
+        values: list[object] = frame.to_series(place).to_list()
+        return values
+
+    def _table(self, rows: RowNumbers) -> Any:
+        require_pyarrow("writing parquet")
+        return self.take(rows).to_arrow()
+
+
+def open_pandas(data: Any) -> Samples:
+    """Open a DataFrame, or a Series of strings.
+
+    Raises:
+        DataError: a Series of anything else.
+    """
+    if hasattr(data, "columns"):
+        return PandasFrame(data)
+    values = _pandas_values(data)
+    return _open_series(data, values, lambda rows: data.iloc[rows], "pandas")
+
+
+def open_polars(data: Any) -> Samples:
+    """Open a DataFrame, or a Series of strings.
+
+    Raises:
+        DataError: a Series of anything else, or a LazyFrame.
+    """
+    if hasattr(data, "collect"):
+        raise DataError("a LazyFrame has no rows yet: pass data.collect().")
+    if hasattr(data, "columns"):
+        return PolarsFrame(data)
+    return _open_series(data, data.to_list(), lambda rows: data[rows], "polars")
+
+
+def _open_series(data: Any, values: list[object], pick: Any, format: str) -> Samples:
+    if values and not any(isinstance(value, str) for value in values):
+        raise DataError(
+            f"a {format} Series must hold strings, this one has the type {data.dtype}. "
+            "Pass a DataFrame, or for vectors a 2-D array (to_numpy())."
+        )
+    origin = f"a {format} Series of {len(values)} strings"
+    return ListSamples(values, origin=origin, format=format, pick=pick)
+
+
+def _pandas_values(series: Any) -> list[object]:
+    missing = series.isna().tolist()
+    values = series.tolist()
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]

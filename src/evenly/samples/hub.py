@@ -1,0 +1,84 @@
+"""Datasets of the Hugging Face `datasets` library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from evenly.errors import DataError
+from evenly.samples.arrow import read_table_columns
+from evenly.samples.base import Samples
+from evenly.samples.encoding import plain_json
+from evenly.samples.rows import RowNumbers, missing_column, row_numbers
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["HubDataset", "open_dataset"]
+
+_BATCH = 1000
+
+
+class HubDataset(Samples):
+    """A map-style Dataset. Its rows are read as Arrow, so no image or sound is decoded."""
+
+    format = "dataset"
+
+    def __init__(self, dataset: Any) -> None:
+        self.origin = f"a Dataset of {len(dataset)} records"
+        self._dataset = dataset
+        self._arrow = dataset.with_format("arrow")
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return tuple(self._dataset.column_names)
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Yield rows as dicts of plain values."""
+        source = self._arrow if rows is None else self._arrow.select(list(rows))
+        for start in range(0, len(source), _BATCH):
+            yield from source[start : start + _BATCH].to_pylist()
+
+    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
+        """Read columns; see Samples.read_columns."""
+        for name in names:
+            if name not in self.columns and len(self):
+                raise missing_column(name, self.columns, self.origin)
+        if not names or not len(self):
+            return [[] for _ in names]
+        table = self._arrow.select_columns(list(dict.fromkeys(names)))[:]
+        return read_table_columns(table, names, self.origin)
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        """Return the rows as a Dataset, its features and format kept."""
+        return self._dataset.select(row_numbers(rows, len(self)).tolist())
+
+    def _table(self, rows: RowNumbers) -> Any:
+        return self._arrow.select(rows.tolist())[:]
+
+    def _feed(self, digest: _Hash) -> None:
+        for record in self.records():
+            digest.update(plain_json(record))
+
+
+def open_dataset(data: Any) -> HubDataset:
+    """Open a `datasets.Dataset`.
+
+    Raises:
+        DataError: it is a dictionary of splits, or a stream without a length.
+    """
+    if isinstance(data, dict):
+        splits = ", ".join(repr(name) for name in data)
+        raise DataError(f"this is a {type(data).__name__} of splits: pass one of {splits}.")
+    if not hasattr(data, "select") or not hasattr(data, "__len__"):
+        raise DataError(
+            f"a {type(data).__name__} has no fixed rows to choose from. Load it without "
+            "streaming=True, as a Dataset."
+        )
+    return HubDataset(data)

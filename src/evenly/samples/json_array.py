@@ -1,0 +1,82 @@
+"""A .json file: one array of objects or of strings."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from evenly.errors import DataError, RecordError
+from evenly.samples.encoding import write_records
+from evenly.samples.lines import decode, json_kind
+from evenly.samples.lists import ListSamples
+from evenly.samples.rows import RowNumbers
+from evenly.samples.source import Source
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["JsonArray"]
+
+
+class JsonArray(ListSamples):
+    """The records of a .json file, parsed at once: JSON arrays cannot be entered half-way.
+
+    Raises:
+        RecordError: not JSON (with line and character), or an element that is not an object
+            (in an array of strings: not a string).
+        DataError: not an array.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(_elements(source), origin=source.name, format="json")
+        self.source = source
+        self._stamp = source.stamp
+
+    def locate(self, row: int) -> str:
+        """Name the file and the record, counted from 1."""
+        return f"{self.origin}, record {row + 1}"
+
+    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
+        if format == "json":
+            write_records("json", stream, self.records(rows.tolist()), self.columns)
+        else:
+            super()._encode(format, stream, rows)
+
+    def _feed(self, digest: _Hash) -> None:
+        self.source.feed(digest)
+
+
+def _elements(source: Source) -> list[Any]:
+    text = decode(bytes(source.content), source.name).removeprefix("\ufeff")
+    if not text.strip():
+        return []
+    elements = _parse(text, source.name)
+    if not isinstance(elements, list):
+        raise DataError(
+            f"{source.name} holds a JSON {json_kind(elements)}, where an array of objects or of "
+            "strings is needed. If it has one object a line, it is JSON Lines: name it .jsonl "
+            "or pass format='jsonl'."
+        )
+    expected = "string" if elements and isinstance(elements[0], str) else "object"
+    for number, element in enumerate(elements, start=1):
+        if json_kind(element) != expected:
+            raise RecordError(
+                f"{source.name}, record {number}: a JSON {json_kind(element)}, where "
+                f"{'a string' if expected == 'string' else 'an object'} is needed."
+            )
+    return elements
+
+
+def _parse(text: str, name: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        is_lines = error.msg == "Extra data" and text.lstrip().startswith("{")
+        hint = (
+            " It looks like JSON Lines: name it .jsonl or pass format='jsonl'." if is_lines else ""
+        )
+        raise RecordError(
+            f"{name}, line {error.lineno}: not JSON: {error.msg} at character {error.colno}.{hint}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{name}: cannot be parsed: {error}.") from error

@@ -1,0 +1,164 @@
+"""JSON Lines: one object a line, found by byte offset and parsed when asked for."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.errors import RecordError
+from evenly.samples.base import RecordSamples
+from evenly.samples.rows import RowNumbers, row_numbers
+from evenly.samples.source import Source
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["JsonLines", "LineSamples", "line_bounds"]
+
+_BOM = b"\xef\xbb\xbf"
+_BLOCK = 1 << 24
+_NEWLINE = ord("\n")
+
+
+def line_bounds(content: bytes | mmap.mmap) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return where each physical line starts and where its newline stands (int64).
+
+    A byte order mark is not part of the first line; the last line may lack its newline.
+    """
+    view = np.frombuffer(content, dtype=np.uint8)
+    found = [
+        np.flatnonzero(view[start : start + _BLOCK] == _NEWLINE) + start
+        for start in range(0, len(view), _BLOCK)
+    ]
+    ends = np.concatenate([*found, np.empty(0, dtype=np.int64)]).astype(np.int64)
+    first = len(_BOM) if content[: len(_BOM)] == _BOM else 0
+    last = int(ends[-1]) + 1 if len(ends) else first
+    if last < len(view):
+        ends = np.append(ends, len(view))
+    starts = np.concatenate([[first], ends[:-1] + 1])[: len(ends)]
+    return starts.astype(np.int64), ends
+
+
+class LineSamples(RecordSamples):
+    """Records that are stretches of lines of a text file, so that they keep their bytes.
+
+    Subclasses fill `_starts`, `_ends` and `_line_numbers` (all (n,)): the bytes of record i
+    are content[_starts[i]:_ends[i]] without the newline, and begin on that line (from 1).
+    """
+
+    preamble = b""
+
+    def __init__(self, source: Source, format: str) -> None:
+        self.source = source
+        self._stamp = source.stamp
+        self.origin = source.name
+        self.format = format
+        self._starts = self._ends = self._line_numbers = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def locate(self, row: int) -> str:
+        """Name the file and the line, counted from 1, on which the record starts."""
+        return f"{self.origin}, line {self._line_numbers[row]}"
+
+    def raw(self, row: int) -> bytes:
+        """Return the record as it stands in the file, its newline included."""
+        return self.source.content[self._starts[row] : self._ends[row]] + b"\n"
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the records, each parsed from its bytes."""
+        self.check_unchanged()
+        chosen = range(len(self)) if rows is None else row_numbers(rows, len(self)).tolist()
+        for row in chosen:
+            yield self._parse(row)
+
+    def _parse(self, row: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
+        if format != self.format:
+            super()._encode(format, stream, rows)
+            return
+        stream.write(self.preamble)
+        for row in rows.tolist():
+            stream.write(self.raw(row))
+
+    def _feed(self, digest: _Hash) -> None:
+        self.source.feed(digest)
+
+    def _text(self, row: int) -> str:
+        return decode(self.raw(row), self.locate(row))
+
+
+class JsonLines(LineSamples):
+    """A .jsonl file or stream. Blank lines are no records, but count as lines.
+
+    Lines are parsed when columns or records are read, so that is when a malformed one shows.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, "jsonl")
+        starts, ends = line_bounds(source.content)
+        kept = _not_blank(source.content, starts, ends)
+        self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], kept + 1
+
+    def _parse(self, row: int) -> dict[str, Any]:
+        try:
+            record = json.loads(self._text(row))
+        except json.JSONDecodeError as error:
+            raise RecordError(
+                f"{self.locate(row)}: not JSON: {error.msg} at character {error.colno}."
+            ) from error
+        except (ValueError, RecursionError) as error:
+            # Digits without end, or brackets nested without end.
+            if isinstance(error, RecordError):
+                raise
+            raise RecordError(f"{self.locate(row)}: cannot be parsed: {error}.") from error
+        if not isinstance(record, dict):
+            raise RecordError(
+                f"{self.locate(row)}: a JSON {json_kind(record)}, where an object such as "
+                '{"text": ...} is needed.'
+            )
+        return record
+
+
+def _not_blank(
+    content: bytes | mmap.mmap, starts: npt.NDArray[Any], ends: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Return the numbers of the lines that hold more than white space."""
+    # Nearly every line begins with "{": only the others need to be looked at one by one.
+    view = np.frombuffer(content, dtype=np.uint8)
+    filled = ends > starts
+    filled[filled] = view[starts[filled]] > ord(" ")
+    for line in np.flatnonzero(~filled & (ends > starts)).tolist():
+        filled[line] = bool(content[starts[line] : ends[line]].strip())
+    return np.flatnonzero(filled)
+
+
+def decode(raw: bytes, where: str) -> str:
+    """Decode UTF-8.
+
+    Raises:
+        RecordError: it is not UTF-8; the message names `where` and the byte.
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            f"{where}: not UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x} "
+            f"({error.reason}). Save the file as UTF-8."
+        ) from error
+
+
+def json_kind(value: object) -> str:
+    """Name a parsed value as the JSON standard does."""
+    if isinstance(value, bool):
+        return "boolean"
+    names: dict[type, str] = {str: "string", int: "number", float: "number", list: "array"}
+    return "null" if value is None else names.get(type(value), "object")

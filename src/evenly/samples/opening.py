@@ -1,0 +1,230 @@
+"""Which kind of samples something is."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evenly.errors import DataError, OptionError
+from evenly.samples.base import Samples
+from evenly.samples.delimited import Delimited
+from evenly.samples.formats import (
+    FILE_FORMATS,
+    STREAM_FORMATS,
+    check_format,
+    input_format,
+    split_suffix,
+)
+from evenly.samples.json_array import JsonArray
+from evenly.samples.lines import JsonLines
+from evenly.samples.lists import ListSamples, check_elements
+from evenly.samples.shards import join_shards
+from evenly.samples.source import Source, open_file, read_stream
+from evenly.samples.vectors import VectorSamples, open_npy, open_tensor, stack_rows
+
+__all__ = ["open_samples"]
+
+_ALLOWED = (
+    "a list of strings, of dicts or of vectors; a datasets.Dataset; a pandas or Polars "
+    "DataFrame; a pyarrow Table; a path; a NumPy array or a torch tensor of shape (n, d); "
+    "or a binary stream"
+)
+
+
+def open_samples(data: Any, *, format: str | None = None) -> Samples:
+    """Open data of any kind that `evenly` takes.
+
+    Args:
+        data: a list of strings, dicts or vectors; a `datasets.Dataset`; a pandas or Polars
+            frame, or a series of strings; a pyarrow Table; a path, glob pattern or folder of
+            .jsonl, .json, .csv, .tsv (each also with .gz), .parquet or .npy files of one
+            format, in the order of their names; an array, memory map or tensor (n, d); a
+            binary stream such as sys.stdin.buffer. Samples are returned as they are.
+        format: for a path, what to read it as whatever its suffix; for a stream "jsonl"
+            (the default), "json", "csv" or "tsv".
+
+    Raises:
+        DataError: nothing is there, the format is unknown, or shards differ in format.
+        RecordError: a malformed file; the message names the line. A malformed line of JSON
+            shows when columns or records are first read.
+        VectorError: vectors of the wrong shape or type.
+        MissingExtraError: parquet without pyarrow.
+        OptionError: `format` is none of those above.
+    """
+    if isinstance(data, Samples):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return _open_path(os.fspath(data), format)
+    if hasattr(data, "read"):
+        source = read_stream(data)
+        return _open_source(source, check_format(format or "jsonl", STREAM_FORMATS))
+    if format is not None:
+        raise OptionError(f"format={format!r} is for paths and streams; the data are in memory.")
+    return _open_memory(data)
+
+
+def _open_path(path: str, format: str | None) -> Samples:
+    if Path(path).is_dir():
+        return _open_folder(path, format)
+    if not Path(path).exists() and glob.has_magic(path):
+        found = [file for file in glob.glob(path, recursive=True) if Path(file).is_file()]  # noqa: PTH207
+        if not found:
+            raise DataError(f"no file matches {path}. Give a file, a folder or another pattern.")
+        return _open_shards(sorted(found), format, f"files matching {path}")
+    return _open_one(path, format)
+
+
+def _open_folder(folder: str, format: str | None) -> Samples:
+    names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_file())
+    if {"state.json", "dataset_info.json"} <= set(names):
+        raise DataError(
+            f"{folder} is a Dataset saved by save_to_disk: "
+            "pass datasets.load_from_disk(folder) instead."
+        )
+    known = [name for name in names if not name.startswith(".") and split_suffix(name)[0]]
+    if not known:
+        raise DataError(
+            f"{folder} holds no file of a known format ({', '.join(FILE_FORMATS)}). "
+            "Name a file, or a pattern."
+        )
+    paths = [os.path.join(folder, name) for name in known]  # noqa: PTH118
+    return _open_shards(paths, format, f"files in {folder}")
+
+
+def _open_shards(paths: Sequence[str], format: str | None, description: str) -> Samples:
+    first_of: dict[str, str] = {}
+    for path in paths:
+        first_of.setdefault(input_format(path, format)[0], path)
+    if len(first_of) > 1:
+        examples = ", ".join(f"{path} is {kind}" for kind, path in first_of.items())
+        raise DataError(
+            f"{len(paths)} {description} are of different formats: {examples}. "
+            "Name those of one format with a pattern such as 'folder/*.jsonl'."
+        )
+    parts = [_open_one(path, format) for path in paths]
+    return parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}")
+
+
+def _open_one(path: str, format: str | None) -> Samples:
+    if not Path(path).exists():
+        raise _missing_file(path)
+    kind, compressed = input_format(path, format)
+    if kind == "parquet":
+        from evenly.samples.arrow import open_parquet
+
+        return open_parquet(path)
+    if kind == "npy":
+        return open_npy(path)
+    return _open_source(open_file(path, compressed=compressed), kind)
+
+
+def _open_source(source: Source, format: str) -> Samples:
+    if format == "jsonl":
+        return JsonLines(source)
+    return JsonArray(source) if format == "json" else Delimited(source, format)
+
+
+def _missing_file(path: str) -> DataError:
+    folder = Path(path).parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(Path(path).name, names, n=1)
+    hint = f" Did you mean {folder / close[0]}?" if close else ""
+    return DataError(f"there is no file {path}.{hint}")
+
+
+def _open_memory(data: Any) -> Samples:
+    for name, (types, opener) in _FOREIGN.items():
+        if _is_of(data, name, types):
+            return opener(data)
+    if isinstance(data, np.ndarray):
+        return _open_array(data)
+    if isinstance(data, (Mapping, set, frozenset, bytes, bytearray)) or not (
+        isinstance(data, Iterable) and hasattr(data, "__len__")
+    ):
+        hint = " A generator has no length: pass list(...)." if hasattr(data, "__next__") else ""
+        raise DataError(f"cannot read samples from a {type(data).__name__}.{hint} Pass {_ALLOWED}.")
+    return _open_list(data)
+
+
+def _open_list(data: Any) -> Samples:
+    items: Sequence[Any] = data if isinstance(data, (list, tuple)) else list(data)
+    kind = "tuple" if isinstance(data, tuple) else "list"
+
+    def pick(rows: Any) -> Any:
+        chosen = [items[row] for row in rows.tolist()]
+        return tuple(chosen) if kind == "tuple" else chosen
+
+    if len(items) and _is_vector(items[0]):
+        origin = f"a {kind} of {len(items)} vectors"
+        return VectorSamples(stack_rows(items), origin=origin, format="list", pick=pick)
+    check_elements(items)
+    noun = "records" if len(items) and isinstance(items[0], Mapping) else "strings"
+    return ListSamples(items, origin=f"a {kind} of {len(items)} {noun}", pick=pick)
+
+
+def _is_vector(item: Any) -> bool:
+    return isinstance(item, (list, tuple, np.ndarray)) or _is_of(item, "torch", {"Tensor"})
+
+
+def _open_array(array: Any) -> Samples:
+    if array.ndim == 1 and array.dtype.kind == "U":
+        return ListSamples(
+            array.tolist(),
+            origin=f"an array of {len(array)} strings",
+            format="array",
+            pick=lambda rows: array[rows],
+        )
+    return VectorSamples(array, origin=f"an array of shape {array.shape}")
+
+
+def _is_of(data: Any, package: str, types: set[str]) -> bool:
+    """Say whether `data` is of one of a package's types, without importing the package."""
+    return any(
+        base.__module__.partition(".")[0] == package and base.__name__ in types
+        for base in type(data).__mro__
+    )
+
+
+def _open_arrow(data: Any) -> Samples:
+    import pyarrow as pa
+
+    from evenly.samples.arrow import ArrowSamples
+
+    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
+
+
+def _open_pandas(data: Any) -> Samples:
+    from evenly.samples.frames import open_pandas
+
+    return open_pandas(data)
+
+
+def _open_polars(data: Any) -> Samples:
+    from evenly.samples.frames import open_polars
+
+    return open_polars(data)
+
+
+def _open_dataset(data: Any) -> Samples:
+    from evenly.samples.hub import open_dataset
+
+    return open_dataset(data)
+
+
+_FOREIGN: dict[str, tuple[set[str], Callable[[Any], Samples]]] = {
+    "torch": ({"Tensor"}, open_tensor),
+    "pandas": ({"DataFrame", "Series"}, _open_pandas),
+    "polars": ({"DataFrame", "Series", "LazyFrame"}, _open_polars),
+    "pyarrow": ({"Table", "RecordBatch"}, _open_arrow),
+    "datasets": (
+        {"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"},
+        _open_dataset,
+    ),
+}

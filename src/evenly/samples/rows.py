@@ -1,0 +1,65 @@
+"""Row numbers and column names, checked once at the border."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.errors import ColumnError, RowError
+
+__all__ = ["RowNumbers", "check_unique", "missing_column", "row_numbers"]
+
+RowNumbers = npt.NDArray[np.int64]
+
+
+def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumbers:
+    """Return `rows` as an int64 array (k,), every number in 0 .. count - 1.
+
+    Raises:
+        RowError: a number is not a whole number, or not a row; the message names the first.
+    """
+    array = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
+    if array.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise RowError(
+            "rows must be a list of row numbers, got an array of "
+            f"{array.dtype} with {array.ndim} dimension(s)."
+        )
+    outside = np.flatnonzero((array < 0) | (array >= count))
+    if outside.size:
+        raise RowError(
+            f"row {array[outside[0]]} is not there: the data have {count} rows, "
+            f"numbered from 0 to {count - 1}."
+        )
+    return array.astype(np.int64)
+
+
+def missing_column(name: str, columns: Sequence[str], origin: str) -> ColumnError:
+    """Return the error that says which columns there are, and which was perhaps meant."""
+    if not columns:
+        return ColumnError(f"{origin} has no columns, so none named {name!r}.")
+    close = difflib.get_close_matches(name, columns, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return ColumnError(
+        f"{origin} has no column {name!r}.{hint} The columns are: {', '.join(columns)}."
+    )
+
+
+def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:
+    """Return `columns` as a tuple.
+
+    Raises:
+        ColumnError: a name stands twice, so that it does not say which column is meant.
+    """
+    for name, count in Counter(columns).items():
+        if count > 1:
+            raise ColumnError(
+                f"{origin} has {count} columns named {name!r}. Rename all but one of them."
+            )
+    return tuple(columns)

@@ -1,0 +1,163 @@
+"""Several files of one format, which together are one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.errors import DataError, VectorError
+from evenly.samples.arrow import ArrowSamples
+from evenly.samples.base import RecordSamples, Samples
+from evenly.samples.encoding import write_records
+from evenly.samples.lines import LineSamples
+from evenly.samples.rows import RowNumbers, row_numbers
+from evenly.samples.vectors import VectorSamples
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["join_shards"]
+
+
+def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
+    """Make one data set of files of one format, their rows numbered through.
+
+    Lines stay in their files; parquet tables and arrays are joined in memory.
+
+    Raises:
+        DataError: parquet shards of different schemas.
+        VectorError: .npy shards of different dimensions.
+    """
+    if isinstance(parts[0], ArrowSamples):
+        return _JoinedShards(parts, _join_tables(parts, origin))
+    if isinstance(parts[0], VectorSamples):
+        return _JoinedShards(parts, _join_arrays(parts, origin))
+    return _RecordShards(parts, origin)
+
+
+class _Parts:
+    """Which part a row is in, and what concerns each file by itself."""
+
+    def __init__(self, parts: Sequence[Samples]) -> None:
+        self._parts = parts
+        self._bounds = np.cumsum([0, *(len(part) for part in parts)])
+
+    def _place(self, rows: RowNumbers) -> list[tuple[int, int]]:
+        """Return for each row its part, and its row number there."""
+        owners = np.searchsorted(self._bounds, rows, side="right") - 1
+        local = rows - self._bounds[owners]
+        return list(zip(owners.tolist(), local.tolist(), strict=True))
+
+    def locate(self, row: int) -> str:
+        """Name the shard, and the line or row in it."""
+        [(owner, local)] = self._place(np.array([row]))
+        return self._parts[owner].locate(local)
+
+    def check_unchanged(self) -> None:
+        """Raise DataError when any of the files has changed since it was opened."""
+        for part in self._parts:
+            part.check_unchanged()
+
+    def _feed(self, digest: _Hash) -> None:
+        for part in self._parts:
+            part._feed(digest)
+
+
+class _RecordShards(_Parts, RecordSamples):
+    """Shards of lines or of JSON arrays, read where they are."""
+
+    def __init__(self, parts: Sequence[Samples], origin: str) -> None:
+        super().__init__(parts)
+        self.origin = origin
+        self.format = parts[0].format
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Yield records from the shards they are in."""
+        if rows is None:
+            yield from chain.from_iterable(part.records() for part in self._parts)
+            return
+        places = self._place(row_numbers(rows, len(self)))
+        wanted: dict[int, list[int]] = {}
+        for owner, local in places:
+            wanted.setdefault(owner, []).append(local)
+        readers = {owner: self._parts[owner].records(local) for owner, local in wanted.items()}
+        for owner, _ in places:
+            yield next(readers[owner])
+
+    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
+        if format == self.format and self._keeps_bytes():
+            lines = cast("Sequence[LineSamples]", self._parts)
+            stream.write(lines[0].preamble)
+            for owner, local in self._place(rows):
+                stream.write(lines[owner].raw(local))
+        elif format == self.format == "json":
+            write_records("json", stream, self.records(rows.tolist()), self.columns)
+        else:
+            super()._encode(format, stream, rows)
+
+    def _keeps_bytes(self) -> bool:
+        """Say whether lines of different shards fit in one file: their headers must agree."""
+        headers = {
+            part.preamble.rstrip() if isinstance(part, LineSamples) else None
+            for part in self._parts
+        }
+        return len(headers) == 1 and None not in headers
+
+
+class _JoinedShards(_Parts, Samples):
+    """Shards whose rows were joined in memory: the joined data answer, the files are watched."""
+
+    def __init__(self, parts: Sequence[Samples], joined: Samples) -> None:
+        super().__init__(parts)
+        self._joined = joined
+        self.origin = joined.origin
+        self.format = joined.format
+        self.vectors = joined.vectors
+
+    def __len__(self) -> int:
+        return len(self._joined)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self._joined.columns
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        return self._joined.records(rows)
+
+    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
+        return self._joined.read_columns(names, absent)
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        return self._joined.take(rows)
+
+    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
+        self._joined._encode(format, stream, rows)
+
+
+def _join_tables(parts: Sequence[Samples], origin: str) -> Samples:
+    import pyarrow as pa
+
+    everything = [part.take(range(len(part))) for part in parts]
+    try:
+        table = pa.concat_tables(everything, promote_options="default")
+    except pa.ArrowException as error:
+        raise DataError(f"{origin} do not fit together: {error}") from error
+    return ArrowSamples(table, origin=origin, format="parquet")
+
+
+def _join_arrays(parts: Sequence[Samples], origin: str) -> Samples:
+    arrays = [part.vectors for part in parts if part.vectors is not None]
+    for part, array in zip(parts, arrays, strict=True):
+        if array.shape[1] != arrays[0].shape[1]:
+            raise VectorError(
+                f"vectors of different lengths: {parts[0].origin} has "
+                f"{arrays[0].shape[1]} numbers a row, {part.origin} has {array.shape[1]}."
+            )
+    return VectorSamples(np.concatenate(arrays), origin=origin, format="npy")

@@ -1,0 +1,125 @@
+"""The bytes of one input file or stream, and the proof that they are still the same."""
+
+from __future__ import annotations
+
+import gzip
+import mmap
+import os
+import stat
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from evenly.errors import DataError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["FileStamp", "Source", "open_file", "read_stream"]
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """What a file looked like when it was opened, so that a later change is seen."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: str) -> FileStamp:
+        """Take the stamp of the file that is at `path` now."""
+        try:
+            found = Path(path).stat()
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    def check(self) -> None:
+        """Raise DataError when the file at `path` is no longer the one that was opened.
+
+        Rows are found by byte offsets, which mean nothing in a file that was rewritten, and
+        a mapped file that shrinks kills the process that touches its lost end.
+        """
+        if FileStamp.of(self.path) != self:
+            raise DataError(
+                f"{self.path} changed after it was opened, so row numbers may no longer fit it. "
+                "Nothing was read or written; open it again and select again."
+            )
+
+    def feed(self, digest: _Hash) -> None:
+        """Add the file's bytes, as they are on disk, to a hash."""
+        self.check()
+        with Path(self.path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes to read records from, with the name that people know them by.
+
+    `content` is mapped for plain files, so that a file larger than memory can be read, and
+    held for compressed files and streams. `stamp` is None where there is no file to watch.
+    """
+
+    name: str
+    content: bytes | mmap.mmap
+    stamp: FileStamp | None = None
+
+    def feed(self, digest: _Hash) -> None:
+        """Add the bytes, compressed if the file is, to a hash."""
+        if self.stamp is None:
+            digest.update(self.content)
+        else:
+            self.stamp.feed(digest)
+
+
+def open_file(path: str, *, compressed: bool) -> Source:
+    """Open the bytes of a file: mapped when plain, unpacked into memory when gzip.
+
+    Raises:
+        DataError: the file cannot be read, or is not whole gzip.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            found = os.fstat(file.fileno())
+            # A named pipe can be read once only, and has neither a size nor a date.
+            is_file = stat.S_ISREG(found.st_mode)
+            stamp = FileStamp(path, found.st_size, found.st_mtime_ns) if is_file else None
+            content = _content(file, mapped=is_file and found.st_size > 0, compressed=compressed)
+            return Source(path, content, stamp)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is not a whole gzip file: {error}.") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+
+
+def _content(file: BinaryIO, *, mapped: bool, compressed: bool) -> bytes | mmap.mmap:
+    if compressed:
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            return unpacked.read()
+    if mapped:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return file.read()
+
+
+def read_stream(stream: BinaryIO) -> Source:
+    """Read a binary stream to its end.
+
+    Raises:
+        DataError: the stream yields text, not bytes.
+    """
+    binary: BinaryIO = getattr(stream, "buffer", stream)
+    content = binary.read()
+    if not isinstance(content, bytes):
+        raise DataError(
+            f"the stream yields {type(content).__name__}, not bytes. "
+            "Open it in binary mode (mode='rb')."
+        )
+    is_stdin = binary is getattr(sys.stdin, "buffer", None)
+    return Source("standard input" if is_stdin else "the stream", content)

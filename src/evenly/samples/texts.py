@@ -1,0 +1,184 @@
+"""Samples to the one text a row that is embedded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evenly.errors import ColumnError, OptionError, TextError
+from evenly.samples.base import Samples
+from evenly.samples.chat import ChatError, chat_text, check_roles, is_chat
+
+__all__ = ["Texts", "read_texts"]
+
+_log = logging.getLogger("evenly")
+
+# Sets of columns that are a text by themselves. Order matters to people only: two are an error.
+_CANDIDATES = ("prompt", "instruction", "question", "messages", "conversations")
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One text a row, and why some rows have none.
+
+    Attributes:
+        values: n texts, "" at invalid rows.
+        invalid: row number to the reason, such as "column 'input' is None".
+        description: where the texts were taken from, such as "instruction + input".
+    """
+
+    values: list[str]
+    invalid: dict[int, str]
+    description: str
+
+
+class _UnusableError(Exception):
+    """Why a row has no text. Never leaves this file."""
+
+
+def read_texts(
+    samples: Samples,
+    text: str | Sequence[str] | Callable[[Any], str] | None = None,
+    roles: str | Sequence[str] = ("user",),
+) -> Texts:
+    r"""Read the text of every row.
+
+    Args:
+        samples: strings or records.
+        text: a column; several columns, whose texts are joined by "\n", empty ones left out;
+            or a function of a record (a dict, or the string itself). By default the column
+            is found: plain strings are the texts; else the column "text"; else the one of
+            "prompt", "instruction" (with "input" where there is one), "question", "messages"
+            and "conversations" that is there; else the only column. The log says which.
+        roles: whose messages to read where a column holds chats, joined by "\n".
+
+    Returns:
+        Texts: rows that are None, missing, not strings, empty, white space only, not valid
+        Unicode or chats of an unknown shape are in `invalid`.
+
+    Raises:
+        ColumnError: a column is nowhere, or none is the obvious one.
+        TextError: the samples are vectors, or the function `text` failed.
+        OptionError: `text` or `roles` is of another kind.
+    """
+    if samples.vectors is not None:
+        raise TextError(f"{samples.origin} holds vectors, and no texts to read.")
+    wanted = check_roles(roles)
+    if callable(text):
+        name = getattr(text, "__name__", type(text).__name__)
+        return _collect(_called(samples, text), f"the function {name}", wanted)
+    names = _find_columns(samples) if text is None else _check_names(text)
+    if not names:
+        return _collect(((("", item),) for item in samples.records()), "the strings", wanted)
+    columns = samples.read_columns(names, absent=_ABSENT)
+    parts = (tuple(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+    texts = _collect(parts, " + ".join(names), wanted)
+    if text is None:
+        _log.info("text column: %s (found by itself)", texts.description)
+    return texts
+
+
+_Parts = tuple[tuple[str, object], ...]
+
+
+def _called(samples: Samples, function: Callable[[Any], str]) -> Iterator[_Parts]:
+    for row, record in enumerate(samples.records()):
+        try:
+            value = function(record)
+        except Exception as error:
+            raise TextError(
+                f"{samples.locate(row)}: the function given as text= failed with "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        yield (("", value),)
+
+
+def _collect(rows: Iterator[_Parts], description: str, roles: frozenset[str]) -> Texts:
+    values: list[str] = []
+    invalid: dict[int, str] = {}
+    for row, parts in enumerate(rows):
+        text, reason = _join_or_reason(parts, roles)
+        values.append(text)
+        if reason:
+            invalid[row] = reason
+    return Texts(values, invalid, description)
+
+
+def _join_or_reason(parts: _Parts, roles: frozenset[str]) -> tuple[str, str]:
+    """Return the text of a row and "", or "" and the reason why it has none."""
+    try:
+        return _join(parts, roles), ""
+    except _UnusableError as reason:
+        return "", str(reason)
+
+
+def _join(parts: _Parts, roles: frozenset[str]) -> str:
+    texts = [_text(name, value, roles) for name, value in parts]
+    joined = texts[0] if len(texts) == 1 else "\n".join(text for text in texts if text)
+    if not joined or joined.isspace():
+        raise _UnusableError("is only white space" if joined else "is empty")
+    if not joined.isascii():
+        _check_unicode(joined)
+    return joined
+
+
+def _text(name: str, value: object, roles: frozenset[str]) -> str:
+    if isinstance(value, str):
+        return value
+    subject = f"column {name!r} " if name else ""
+    if is_chat(value):
+        try:
+            return chat_text(value, roles)
+        except ChatError as error:
+            raise _UnusableError(f"{subject}{error}") from error
+    if value is None or value is _ABSENT:
+        raise _UnusableError(f"{subject}is {'None' if value is None else 'missing'}")
+    raise _UnusableError(f"{subject}is {type(value).__name__}, not a string")
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _UnusableError(
+            f"is not valid Unicode: a lone surrogate at character {error.start + 1}"
+        ) from error
+
+
+def _check_names(text: object) -> tuple[str, ...]:
+    names = (text,) if isinstance(text, str) else text
+    if (
+        not isinstance(names, Sequence)
+        or not names
+        or not all(isinstance(name, str) and name for name in names)
+    ):
+        raise OptionError(
+            f"text must be a column, a list of columns or a function of a record, got {text!r}."
+        )
+    return tuple(names)
+
+
+def _find_columns(samples: Samples) -> tuple[str, ...]:
+    """Return the columns that obviously hold the text; () for plain strings.
+
+    A column called text is the text, whatever else there is. Of the others two are a doubt,
+    and a doubt is for the user to settle.
+    """
+    columns = samples.columns
+    if not columns or "text" in columns:
+        return ("text",) if columns else ()
+    found = [name for name in _CANDIDATES if name in columns]
+    if not found and len(columns) == 1:
+        return columns
+    if len(found) != 1:
+        likely = f"could be {' or '.join(found)}" if found else "is in none of the usual columns"
+        raise ColumnError(
+            f"the text of {samples.origin} {likely}. Say which with text= (on the command line "
+            f"--text). The columns are: {', '.join(columns)}."
+        )
+    if found == ["instruction"] and "input" in columns:
+        return ("instruction", "input")
+    return (found[0],)

@@ -1,0 +1,108 @@
+"""Farthest-first traversal: the loop, and nothing of threads, files or machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry import TIE, exact_squared_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float, Int
+
+    from evenly.pools.pool import Frontier, Pool
+
+__all__ = ["farthest_first"]
+
+
+def farthest_first(
+    pool: Pool, budget: int, start: int, *, progress: Callable[[int, float], None] | None = None
+) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"], float]:
+    """Choose `budget` rows, each the farthest from those already chosen.
+
+    h_min is at least half of what any `budget` rows could reach (Ravi, Rosenkrantz and Tayi
+    1994), and the first m picks are exactly the answer for budget m.
+
+    Args:
+        pool: the rows, none chosen yet.
+        budget: how many to choose, at most the pool's candidates.
+        start: row number of the first pick.
+        progress: called after each round with the number of picks so far and the current radius.
+
+    Returns:
+        The row numbers in the order picked; the radii, where radii[i] is the Euclidean
+        distance of pick i to the nearest earlier pick, radii[0] is inf and none is larger than
+        the one before; and the coverage radius, the largest distance from any candidate to
+        the nearest pick, 0 when all are chosen.
+
+    Cost: at most n·k·d multiplications, in tens to hundreds of rounds of matrix products.
+
+    Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
+        Ravi, Rosenkrantz and Tayi 1994, doi:10.1287/opre.42.2.299.
+    """
+    picks = np.empty(budget, np.int64)
+    squared = np.empty(budget)
+    picks[0], squared[0] = start, np.inf
+    pool.add(picks[:1])
+    done = 1
+    while done < budget:
+        rows, distances = farthest_first_within(pool.frontier(), budget - done)
+        new = slice(done, done + len(rows))
+        picks[new], squared[new] = rows, distances
+        done = new.stop
+        pool.add(rows)
+        if progress is not None:
+            progress(done, float(np.sqrt(distances[-1])))
+    # Picks that tie within rounding may come in rising order by that much; radii never do.
+    radii = np.sqrt(np.minimum.accumulate(squared))
+    return picks, radii, _coverage_radius(pool, radii)
+
+
+def _coverage_radius(pool: Pool, radii: Float[np.ndarray, " k"]) -> float:
+    rest = pool.frontier()
+    if len(rest.rows) == 0:
+        return 0.0
+    return min(float(np.sqrt(max(rest.squared.max(), rest.ceiling))), float(radii[-1]))
+
+
+def farthest_first_within(
+    frontier: Frontier, owed: int
+) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """The picks that a frontier makes certain, at most `owed` but at least one.
+
+    The frontier promises the first. Each further one is certain while no row outside can be
+    as far, or can tie with it and have the smaller row number.
+    """
+    squared = frontier.squared.copy()
+    ceiling = frontier.ceiling
+    rows: list[int] = []
+    radii: list[float] = []
+    position = int(np.argmax(squared >= max(squared.max(), ceiling) * (1.0 - TIE)))
+    while True:
+        rows.append(int(frontier.rows[position]))
+        radii.append(float(squared[position]))
+        squared[position] = -np.inf
+        if len(rows) == owed:
+            break
+        _lower_to(frontier, position, squared)
+        largest = squared.max()
+        position = int(np.argmax(squared >= largest * (1.0 - TIE)))
+        if largest == -np.inf:
+            break
+        if ceiling >= largest * (1.0 - TIE):
+            tied = squared[position] >= ceiling * (1.0 - TIE)
+            if not tied or frontier.rows[position] > frontier.ceiling_row:
+                break
+    return np.array(rows), np.array(radii)
+
+
+def _lower_to(frontier: Frontier, position: int, squared: Float[np.ndarray, " m"]) -> None:
+    """Lower `squared` to the exact squared distances from the row at `position`."""
+    nearer = np.flatnonzero(frontier.bounds[position] < squared / frontier.bound_unit)
+    if len(nearer):
+        vectors = frontier.vectors
+        exact = exact_squared_distances(vectors[nearer], vectors[position], unit=frontier.unit)
+        squared[nearer] = np.minimum(squared[nearer], exact)

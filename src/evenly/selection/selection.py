@@ -1,0 +1,222 @@
+"""What a selection returns: which rows, how far apart, and where they came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from evenly.atomic import atomic_write
+from evenly.errors import BudgetError, DataError, ManifestError, OptionError
+from evenly.samples import Samples, open_samples
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["Order", "Selection"]
+
+Order = Literal["picked", "file"]
+
+FORMAT = "evenly selection"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The chosen rows, in the order picked.
+
+    The first m picks are exactly the answer for budget m (`prefix`).
+
+    Attributes:
+        indices: (k,) row numbers in the input, all distinct, in the order picked.
+        radii: (k,) Euclidean distance (not squared) of each pick to the nearest earlier pick;
+            radii[0] is inf, and none is larger than the one before.
+        coverage_radius: the largest distance from any usable row of the input to the nearest
+            chosen row (also called fill distance); 0 when all are chosen.
+        provenance: what was done with what: versions, options, the encoder and the hash of
+            its weights, the content hash of the input, dropped rows, seconds by step.
+    """
+
+    indices: Int[np.ndarray, " k"]
+    radii: Float[np.ndarray, " k"]
+    coverage_radius: float
+    provenance: dict[str, Any]
+    samples: Samples | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.indices.flags.writeable = False
+        self.radii.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __repr__(self) -> str:
+        return (
+            f"Selection({len(self)} of {self.provenance['input']['rows']} rows, "
+            f"h_min={self.h_min:.6g}, coverage_radius={self.coverage_radius:.6g})"
+        )
+
+    @property
+    def h_min(self) -> float:
+        """Smallest Euclidean distance between two chosen rows; inf for a single row.
+
+        For normalised rows, h_min**2 / 2 is the smallest cosine distance.
+        """
+        return float(self.radii[-1])
+
+    def prefix(self, budget: int) -> Selection:
+        """The selection for a smaller budget: the first `budget` picks, without any new work."""
+        if not 1 <= budget <= len(self):
+            raise BudgetError(
+                f"a prefix has between 1 and {len(self)} rows (all of this selection), "
+                f"got {budget}. To choose more, select again with a larger budget."
+            )
+        radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
+        return replace(
+            self,
+            indices=self.indices[:budget],
+            radii=self.radii[:budget],
+            coverage_radius=radius,
+        )
+
+    def take(self, data: Any) -> Any:
+        """The chosen rows of `data`, as the same kind of data set, in the order picked.
+
+        Args:
+            data: the data set the selection was made from, or anything row-aligned with it
+                (its labels, its vectors, …).
+
+        Raises:
+            DataError: `data` has another number of rows than the input had.
+        """
+        return self._aligned(data).take(self.indices)
+
+    def write(
+        self,
+        path: str | PathLike[str] | BinaryIO,
+        *,
+        data: Any = None,
+        order: Order = "picked",
+        force: bool = False,
+    ) -> None:
+        """Write the chosen records, whole and in their own format, to a new file.
+
+        Args:
+            path: the output, or a binary stream. Another suffix than the input's converts.
+            data: the data set the selection was made from, when the selection was loaded
+                from a file and the input is no longer where it was.
+            order: "picked" (farthest first) or "file" (as in the input).
+            force: overwrite an existing output.
+
+        Raises:
+            OutputExistsError: the output exists and `force` is not set.
+            OutputError: it cannot be written; nothing is left half-written.
+        """
+        if order not in ("picked", "file"):
+            raise OptionError(f'order must be "picked" or "file", got {order!r}.')
+        samples = self._aligned(data) if data is not None else self._own_samples()
+        rows = self.indices if order == "picked" else np.sort(self.indices)
+        samples.write(path, rows, force=force)
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Save indices, radii and provenance as one JSON file (the manifest); see `load`."""
+        document = {"format": FORMAT, "version": FORMAT_VERSION, **self.as_dict()}
+        with atomic_write(path, force=force) as stream:
+            stream.write(json.dumps(document, ensure_ascii=False, indent=1).encode())
+            stream.write(b"\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the records, as plain JSON values; an infinite distance is null."""
+        return {
+            "indices": self.indices.tolist(),
+            "radii": [_finite(radius) for radius in self.radii.tolist()],
+            "h_min": _finite(self.h_min),
+            "coverage_radius": self.coverage_radius,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Selection:
+        """Load what `save` wrote.
+
+        Raises:
+            ManifestError: the file is not a saved selection, is damaged, or is from a newer
+                version of evenly.
+        """
+        try:
+            document = json.loads(Path(path).read_bytes())
+        except FileNotFoundError:
+            raise ManifestError(f"{fspath(path)} does not exist.") from None
+        except ValueError as error:
+            raise ManifestError(f"{fspath(path)} is not a saved selection: {error}.") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ManifestError(
+                f'{fspath(path)} is not a saved selection: it lacks "format": "{FORMAT}".'
+            )
+        if document.get("version") != FORMAT_VERSION:
+            raise ManifestError(
+                f"{fspath(path)} has version {document.get('version')!r}; this release reads "
+                f"version {FORMAT_VERSION}. Install a newer evenly."
+            )
+        return cls._from_document(document, fspath(path))
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any], name: str) -> Selection:
+        try:
+            indices = np.array(document["indices"], dtype=np.int64)
+            radii = np.array(
+                [np.inf if radius is None else radius for radius in document["radii"]], float
+            )
+            coverage_radius = float(document["coverage_radius"])
+            provenance = dict(document["provenance"])
+            rows = int(provenance["input"]["rows"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ManifestError(f"{name} is damaged: {error!r}.") from None
+        sound = (
+            indices.ndim == radii.ndim == 1
+            and 1 <= len(indices) == len(radii)
+            and len(np.unique(indices)) == len(indices)
+            and 0 <= indices.min() <= indices.max() < rows
+        )
+        if not sound:
+            raise ManifestError(
+                f"{name} is damaged: its indices and radii are not {rows} rows' worth of "
+                "distinct row numbers with one radius each."
+            )
+        return cls(indices, radii, coverage_radius, provenance)
+
+    def _aligned(self, data: Any) -> Samples:
+        samples = data if isinstance(data, Samples) else open_samples(data)
+        rows = self.provenance["input"]["rows"]
+        if len(samples) != rows:
+            raise DataError(
+                f"{samples.origin} has {len(samples)} rows, but the selection was made from "
+                f"{rows}. Pass the same data, or something row-aligned with it."
+            )
+        return samples
+
+    def _own_samples(self) -> Samples:
+        """The input itself: still at hand, or opened again from where it was, unchanged."""
+        if self.samples is not None:
+            return self.samples
+        source = self.provenance["input"]
+        if source.get("path") is None:
+            raise OptionError(
+                f"this selection was loaded from a file and its input was {source['origin']}, "
+                "which cannot be opened again. Pass the same data: write(path, data=...)."
+            )
+        samples = open_samples(source["path"])
+        if samples.content_hash() != source["content_hash"]:
+            raise ManifestError(
+                f"{source['path']} is not the input that this selection was made from: its "
+                "content has changed since. Select again, or pass the original as data=."
+            )
+        return samples
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None

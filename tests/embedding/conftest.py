@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from evenly.embedding import EmbeddingCache
+from tests.embedding.fakes import CountingEncoder
+
+
+@pytest.fixture
+def encoder() -> CountingEncoder:
+    return CountingEncoder()
+
+
+@pytest.fixture
+def cache(tmp_path) -> EmbeddingCache:
+    return EmbeddingCache(tmp_path / "cache")
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_outside_the_test(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "default-cache"))

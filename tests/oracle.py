@@ -1,0 +1,42 @@
+"""What every engine is held to: the definitions, in float64, by subtraction."""
+
+import numpy as np
+
+
+def unit_rows(rows):
+    return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+
+
+def squared_distances(rows, row, normalize):
+    squared = ((rows - row) ** 2).sum(axis=1)
+    if normalize:  # rows that only the rounding of the division tells apart are one row
+        squared[squared < 1e-28] = 0.0
+    return squared
+
+
+def first_farthest(squared):
+    return int(np.argmax(squared >= squared.max() * (1 - 1e-12)))
+
+
+def farthest_first(vectors, budget, normalize, start=None):
+    """Row numbers and squared radii: farthest first, ties to the smallest row number."""
+    rows = np.asarray(vectors).astype(np.float64)
+    rows = unit_rows(rows) if normalize else rows
+    if start is None:
+        offset = rows - rows[0]
+        start = first_farthest(((offset - offset.mean(axis=0)) ** 2).sum(axis=1))
+    picks, radii, nearest = [], [], np.full(len(rows), np.inf)
+    following = start
+    for _ in range(budget):
+        picks.append(following)
+        radii.append(nearest[following])
+        nearest = np.minimum(nearest, squared_distances(rows, rows[following], normalize))
+        nearest[picks] = -np.inf
+        following = first_farthest(nearest)
+    return np.array(picks), np.sqrt(radii), np.sqrt(max(nearest.max(), 0.0))
+
+
+def h_min(vectors):
+    rows = np.asarray(vectors, np.float64)
+    gaps = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
+    return gaps[~np.eye(len(rows), dtype=bool)].min(initial=np.inf)

@@ -1,0 +1,110 @@
+"""Every engine gives the oracle's rows in the oracle's order, on every kind of pool."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenly.geometry import Points, first_of_the_farthest, squared_lengths
+from evenly.pools import memory
+from evenly.pools.memory import MemoryPool
+from evenly.selection.farthest_first import farthest_first
+from tests import oracle
+from tests.pool_strategies import KINDS, make_pool, pools
+
+ENGINES = {"memory": MemoryPool}
+
+
+def select(engine, vectors, budget, normalize, start=None):
+    lengths = np.sqrt(squared_lengths(vectors)) if normalize else None
+    points = Points(vectors, lengths, np.ones(len(vectors), bool))
+    if start is None:
+        start = first_of_the_farthest(points.squared_distances_to_mean())
+    return farthest_first(ENGINES[engine](points), budget, start)
+
+
+def assert_same(found, expected):
+    picks, radii, coverage_radius = found
+    expected_picks, expected_radii, expected_coverage = expected
+    np.testing.assert_array_equal(picks, expected_picks)
+    np.testing.assert_allclose(radii, expected_radii, rtol=1e-6, atol=1e-13)
+    assert coverage_radius == pytest.approx(expected_coverage, rel=1e-6, abs=1e-13)
+    assert (np.diff(radii[1:]) <= 0).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(
+    vectors=pools(),
+    normalize=st.booleans(),
+    frontier=st.sampled_from([2, 3, 8, 1024]),
+    segment=st.sampled_from([1, 5, 1024]),
+    data=st.data(),
+)
+def test_picks_are_the_oracles(engine, vectors, normalize, frontier, segment, data):
+    budget = data.draw(st.integers(1, len(vectors)))
+    start = data.draw(st.none() | st.integers(0, len(vectors) - 1))
+    with pytest.MonkeyPatch.context() as patch:
+        # Small frontiers take many rounds even on small pools.
+        patch.setattr(memory, "FRONTIER", frontier)
+        patch.setattr(memory, "_SEGMENT", segment)
+        found = select(engine, vectors, budget, normalize, start)
+    assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_picks_are_the_oracles_over_many_rounds(engine, kind, normalize):
+    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
+    found = select(engine, vectors, 900, normalize)
+    assert_same(found, oracle.farthest_first(vectors, 900, normalize))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("d", [768, 4096])
+def test_picks_are_the_oracles_in_many_dimensions(engine, d):
+    vectors = make_pool("clustered", 300, d, np.float32, np.random.default_rng(d))
+    found = select(engine, vectors, 120, normalize=True)
+    assert_same(found, oracle.farthest_first(vectors, 120, normalize=True))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_more_ties_than_a_frontier_holds(engine):
+    # 4096 corners of a cube, all equally far from each other's neighbours again and again.
+    corners = ((np.arange(4096)[:, None] >> np.arange(12)) & 1).astype(np.float32)
+    found = select(engine, corners, 4096, normalize=False)
+    assert_same(found, oracle.farthest_first(corners, 4096, normalize=False))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ties_split_by_rounding_alone(engine):
+    # 0.1 and its multiples are not exact: equal distances differ in their last bits.
+    rng = np.random.default_rng(3)
+    lattice = rng.integers(0, 6, (5000, 3)) * 0.1 + rng.integers(0, 2, (5000, 1)) * 0.3
+    found = select(engine, lattice, 800, normalize=False)
+    assert_same(found, oracle.farthest_first(lattice, 800, normalize=False))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_that_are_no_candidates_are_never_looked_at(engine):
+    vectors = make_pool("random", 60, 8, np.float32, np.random.default_rng(0))
+    candidates = np.arange(60) % 3 > 0
+    spoiled = vectors.copy()
+    spoiled[~candidates] = np.nan
+    points = Points(spoiled, None, candidates)
+    start = first_of_the_farthest(points.squared_distances_to_mean())
+    picks, radii, coverage = farthest_first(ENGINES[engine](points), 20, start)
+    expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
+    assert_same((picks, radii, coverage), (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
+
+
+def test_memory_beyond_the_vectors_is_small():
+    import tracemalloc
+
+    vectors = make_pool("clustered", 40_000, 64, np.float32, np.random.default_rng(0))
+    points = Points(vectors, None, np.ones(len(vectors), bool))
+    tracemalloc.start()
+    farthest_first(MemoryPool(points), 500, 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < vectors.nbytes / 4 + 256e6

@@ -1,0 +1,252 @@
+"""Data in memory: what came in goes out as the same kind, every column kept."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evenly.errors import ColumnError, DataError, VectorError
+from evenly.samples import open_samples, read_texts
+
+datasets = pytest.importorskip("datasets")
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
+torch = pytest.importorskip("torch")
+
+COLUMNS = {"text": ["a", None, "c"], "n": [1, 2, 3], "v": [[1], [2], [3]]}
+RECORDS = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)]
+TABLES = {
+    "list": lambda: [dict(record) for record in RECORDS],
+    "dataset": lambda: datasets.Dataset.from_dict(COLUMNS),
+    "pandas": lambda: pd.DataFrame(COLUMNS, index=["x", "y", "z"]),
+    "polars": lambda: pl.DataFrame(COLUMNS),
+    "arrow": lambda: pa.table(COLUMNS),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_table_reads_and_writes_the_same_records(kind, tmp_path):
+    data = TABLES[kind]()
+    samples = open_samples(data)
+    assert samples.format == kind
+    assert "3" in samples.origin
+    assert samples.columns == ("text", "n", "v")
+    assert samples.column("n") == [1, 2, 3]
+    assert samples.column("text") == ["a", None, "c"]
+    assert list(samples.records()) == RECORDS
+    assert list(samples.records([2, 0])) == [RECORDS[2], RECORDS[0]]
+    assert samples.locate(2) == "row 2"
+    assert samples.vectors is None
+    with pytest.raises(ColumnError, match=r"no column 'txt'. Did you mean 'text'\?.*text, n, v"):
+        samples.column("txt")
+    for suffix in ("jsonl", "json", "parquet"):
+        samples.write(tmp_path / f"o.{suffix}", [2, 0])
+        back = open_samples(tmp_path / f"o.{suffix}")
+        assert [r["text"] for r in back.records()] == ["c", "a"]
+        assert back.column("v") == [[3], [1]]
+    texts = read_texts(samples)
+    assert texts.values == ["a", "", "c"]
+    assert texts.invalid == {1: "column 'text' is None"}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_take_gives_the_same_type_back(kind):
+    data = TABLES[kind]()
+    taken = open_samples(data).take(np.array([2, 0]))
+    assert type(taken) is type(data)
+    assert list(open_samples(taken).records()) == [RECORDS[2], RECORDS[0]]
+    assert len(open_samples(data).take([])) == 0
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_hash_of_a_table_is_its_content(kind):
+    first, second = open_samples(TABLES[kind]()), open_samples(TABLES[kind]())
+    assert first.content_hash() == second.content_hash()
+    other = open_samples(first.take([0, 2, 1]))
+    assert other.content_hash() != first.content_hash()
+
+
+def test_pandas_keeps_its_index_and_a_dataset_its_features_and_selection():
+    assert list(open_samples(TABLES["pandas"]()).take([2, 0]).index) == ["z", "x"]
+    dataset = TABLES["dataset"]().select([2, 1, 0]).with_format("numpy")
+    samples = open_samples(dataset)
+    assert samples.column("n") == [3, 2, 1]
+    taken = samples.take([0, 2])
+    assert taken.features == dataset.features
+    assert taken.format["type"] == "numpy"
+    assert taken["n"][:].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["a", "b", "c"],
+        ("a", "b", "c"),
+        pd.Series(["a", "b", "c"]),
+        pl.Series(["a", "b", "c"]),
+        np.array(["a", "b", "c"]),
+    ],
+)
+def test_strings_of_every_kind(data, tmp_path):
+    samples = open_samples(data)
+    assert samples.columns == ()
+    assert read_texts(samples).values == ["a", "b", "c"]
+    taken = samples.take([2, 0])
+    assert type(taken) is type(data)
+    assert list(taken) == ["c", "a"]
+    samples.write(tmp_path / "o.csv", [1])
+    assert (tmp_path / "o.csv").read_text() == "text\nb\n"
+    with pytest.raises(ColumnError, match="has no columns, so none named 'text'"):
+        samples.column("text")
+
+
+def test_json_strings_stay_strings_in_json(tmp_path):
+    (tmp_path / "a.json").write_text('["x", "y"]')
+    samples = open_samples(tmp_path / "a.json")
+    samples.write(tmp_path / "b.json", [1, 0])
+    samples.write(tmp_path / "b.jsonl", [1])
+    assert open_samples(tmp_path / "b.json").take([0, 1]) == ["y", "x"]
+    assert (tmp_path / "b.jsonl").read_text() == '{"text": "y"}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"a": [1]}, "cannot read samples from a dict"),
+        ({"a"}, "cannot read samples from a set"),
+        (iter(["a"]), "has no length: pass list"),
+        (3, "cannot read samples from a int. Pass a list of strings"),
+        ([{"a": 1}, "x"], "row 1 is of type str, but other rows are dicts"),
+        ([{"a": 1}, None], "row 1 is None, but other rows are dicts"),
+        ([1, 2], "row 0 is of type int"),
+        (pd.Series([1.0]), "Series must hold strings"),
+        (pl.Series([1.0]), "Series must hold strings"),
+        (pl.LazyFrame({"a": [1]}), r"pass data.collect\(\)"),
+        (datasets.DatasetDict({"train": TABLES["dataset"]()}), "splits: pass one of 'train'"),
+        (TABLES["dataset"]().to_iterable_dataset(), "no fixed rows to choose from"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "2 columns named 'a'"),
+    ],
+)
+def test_data_that_are_not_samples(data, message):
+    with pytest.raises(DataError, match=message):
+        open_samples(data)
+
+
+def test_importing_the_room_imports_no_data_library():
+    code = (
+        "import sys, evenly.samples; evenly.samples.open_samples(['a']); "
+        "print(*(m for m in ('torch','pandas','polars','pyarrow','datasets') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+# Vectors
+
+
+def test_arrays_are_not_copied_and_memory_maps_stay_maps(tmp_path):
+    array = np.arange(6, dtype=np.float16).reshape(3, 2)
+    assert open_samples(array).vectors is array
+    np.save(tmp_path / "v.npy", array)
+    samples = open_samples(tmp_path / "v.npy")
+    assert isinstance(samples.vectors, np.memmap)
+    assert samples.vectors.dtype == np.float16
+    assert samples.locate(2) == f"{tmp_path / 'v.npy'}, row 2"
+    assert samples.take([2, 0]).tolist() == [[4, 5], [0, 1]]
+    mapped = np.load(tmp_path / "v.npy", mmap_mode="r")
+    assert open_samples(mapped).vectors is mapped
+    np.save(tmp_path / "none.npy", array[:0])
+    assert open_samples(tmp_path / "none.npy").vectors.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "result"),
+    [("i1", "f4"), ("u2", "f4"), ("i4", "f8"), ("u8", "f8"), (">f4", "f4"), ("f8", "f8")],
+)
+def test_numbers_become_floats_that_hold_them(dtype, result):
+    array = np.array([[1, 2], [3, 4]], dtype=dtype)
+    samples = open_samples(array)
+    assert samples.vectors.dtype == np.dtype(result)
+    assert samples.vectors.dtype.isnative
+    assert samples.vectors.tolist() == [[1, 2], [3, 4]]
+    assert samples.take([1]).dtype == array.dtype
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.ones(3), r"is of shape \(3,\). Vectors must be .* \(n, d\)"),
+        (np.ones((1, 2, 3)), r"is of shape \(1, 2, 3\)"),
+        (np.ones((3, 0)), "d at least 1"),
+        (np.ones((2, 2), bool), "has the type bool"),
+        (np.ones((2, 2), complex), "has the type complex128"),
+        (np.ones((2, 2), object), "has the type object"),
+        (np.array([["a"]]), "has the type <U1"),
+        (np.ma.ones((2, 2)), "is masked"),
+        (np.array([[1, 2], [3, 2**53 + 1]]), r"row 1: 9007199254740993 has no exact float64"),
+        (np.array([[1], [-(2**53) - 1]]), "row 1: -9007199254740993 has no exact float64"),
+        ([[1, 2], [3, 4], [5]], "row 0 has 2 numbers, row 2 has 1"),
+        ([[1, 2], []], "row 0 has 2 numbers, row 1 has 0"),
+        ([[1, 2], ["a", "b"]], "row 1 is not a list of numbers"),
+        ([[1, 2], None], "row 1 is not a list of numbers: it is 'None'"),
+        ([[1, 2], [1, [2]]], "row 1 is not a list of numbers"),
+        ([[True, False]], "row 0 is not a list of numbers"),
+        ([np.ones(2), np.ones(3)], "row 0 has 2 numbers, row 1 has 3"),
+        (torch.ones(3), r"is of shape \(3,\)"),
+        (torch.ones(2, 2, dtype=torch.bool), "has the type bool"),
+        (torch.ones(2, 2).to_sparse(), "is sparse"),
+        (torch.ones(2, 2).to(torch.float8_e4m3fn), "has the type torch.float8_e4m3fn"),
+    ],
+)
+def test_vectors_that_are_not(data, message):
+    with pytest.raises(VectorError, match=message):
+        open_samples(data)
+
+
+def test_an_archive_or_pickle_is_no_npy(tmp_path):
+    np.savez(tmp_path / "a.npz", np.ones(2))
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.array([{}]))
+    with pytest.raises(VectorError, match=r"a.npy is an archive"):
+        open_samples(tmp_path / "a.npy")
+    with pytest.raises(VectorError, match=r"b.npy is not a whole .npy file.*allow_pickle"):
+        open_samples(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize("data", [[[1.0, 2.0], [3, 4]], [np.ones(2), [3, 4]], [torch.ones(2)] * 2])
+def test_lists_of_vectors(data, tmp_path):
+    samples = open_samples(data)
+    assert samples.format == "list"
+    assert samples.vectors.shape == (2, 2)
+    taken = samples.take([1, 0])
+    assert taken[0] is data[1]
+    samples.write(tmp_path / "v.npy", [1])
+    assert open_samples(tmp_path / "v.npy").vectors.tolist() == [list(map(float, data[1]))]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int8])
+def test_tensors(dtype):
+    tensor = torch.tensor([[1, 2], [3, 4]], dtype=dtype)
+    samples = open_samples(tensor)
+    assert samples.vectors.tolist() == [[1, 2], [3, 4]]
+    taken = samples.take([1])
+    assert taken.dtype == dtype
+    assert taken.tolist() == [[3, 4]]
+
+
+def test_a_tensor_with_a_gradient():
+    samples = open_samples(torch.nn.Parameter(torch.ones(2, 3)))
+    assert samples.format == "tensor"
+    assert samples.vectors.shape == (2, 3)
+
+
+@pytest.mark.cuda
+def test_a_tensor_on_the_gpu_stays_there():
+    if not torch.cuda.is_available():
+        pytest.skip("needs CUDA")
+    tensor = torch.arange(6.0, device="cuda").reshape(3, 2)
+    samples = open_samples(tensor)
+    assert samples.vectors.tolist() == tensor.tolist()
+    assert samples.take([2]).device.type == "cuda"
