@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evenly.geometry import Proposals
+from evenly.geometry import make_proposals
 from evenly.metrics.measure import measure_intake
 from evenly.metrics.nearest import nearest_chosen
 from evenly.report import selection_table
@@ -32,7 +32,7 @@ def run_demo(
     selection.write(output, force=True)
     selection.save(manifest_path(output), force=True)
 
-    reached = nearest_chosen(Proposals(intake.points), selection.indices)
+    reached = nearest_chosen(make_proposals(intake.points, len(selection)), selection.indices)
     left_out = np.setdiff1d(np.arange(len(records)), selection.indices)
     nearest_first = left_out[np.argsort(reached.distances[left_out], kind="stable")]
     shown = nearest_first[:: max(1, len(nearest_first) // (4 * _SHOWN))][:_SHOWN]

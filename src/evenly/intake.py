@@ -16,7 +16,7 @@ import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
-from evenly.geometry import LARGEST, Points, blocks, squared_lengths
+from evenly.geometry import LARGEST, Points, row_lengths
 from evenly.samples import Samples, open_samples, read_texts
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def take_in(
             f"none of the {len(samples)} rows of {samples.origin} can be used: "
             + _examples(samples, dropped)
         )
-    points = Points(vectors, lengths if normalize else None, candidates)
+    points = Points.of(vectors, lengths, candidates, normalize=normalize)
     seconds = {"reading": read - began}
     if embeddings is not None:
         seconds["embedding"] = embeddings.seconds
@@ -209,9 +209,7 @@ def _check_vectors(
     vectors: np.ndarray[Any, Any], dropped: dict[int, str], *, normalize: bool
 ) -> tuple[Float[np.ndarray, " n"], dict[int, str]]:
     """Lengths of all rows, and the rows that cannot be points, with the reason."""
-    lengths = np.empty(len(vectors))
-    for block in blocks(len(vectors), vectors.shape[1]):
-        lengths[block] = np.sqrt(squared_lengths(vectors[block]))
+    lengths = row_lengths(vectors)
     unusable: dict[int, str] = {}
     suspicious = ~(lengths <= LARGEST)
     if normalize:

@@ -186,10 +186,15 @@ def test_a_model_is_loaded_once_and_not_before_it_is_needed():
     assert loads == [1]
 
 
-def test_auto_is_the_best_device_there_is():
-    best = "cuda" if torch.cuda.is_available() else resolve_device("auto")
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_is_the_best_device_there_is(monkeypatch, cuda, mps, best):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
     assert resolve_device("auto") == best
-    assert best in ("cuda", "mps", "cpu")
     assert resolve_device("cuda:3") == "cuda:3"
 
 

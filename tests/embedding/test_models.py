@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -276,9 +277,9 @@ def test_quiet_leaves_the_settings_of_others_as_they_were():
     before = [logging.getLogger(name).level for name in names]
     shown = transformers_logging.is_progress_bar_enabled()
 
-    with pytest.raises(ValueError, match="inside"), quiet_libraries():
+    with contextlib.suppress(ValueError), quiet_libraries():
         assert not transformers_logging.is_progress_bar_enabled()
-        raise ValueError("inside")
+        raise ValueError
 
     assert transformers_logging.is_progress_bar_enabled() is shown
     assert [logging.getLogger(name).level for name in names] == before

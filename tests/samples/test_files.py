@@ -12,6 +12,7 @@ import pytest
 from evenly.errors import (
     ColumnError,
     DataError,
+    MissingExtraError,
     OptionError,
     OutputError,
     OutputExistsError,
@@ -271,6 +272,15 @@ def test_format_overrules_the_suffix(file):
         open_samples(path, format="xml")
     with pytest.raises(OptionError, match="in memory"):
         open_samples(["x"], format="jsonl")
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"reading .*a.parquet needs .*evenly\[parquet\]"):
+        open_samples(file("a.parquet", ""))
+    with pytest.raises(MissingExtraError, match=r"writing parquet needs .*evenly\[parquet\]"):
+        open_samples([{"a": 1}]).write(tmp_path / "b.parquet", [0])
+    assert not (tmp_path / "b.parquet").exists()
 
 
 def test_outputs_that_cannot_be(tmp_path):

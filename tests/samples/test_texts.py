@@ -101,6 +101,7 @@ def test_a_function_of_the_record():
         ([USER, BOT], ("assistant", "user"), "hi\nyes"),
         ([{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], ("user",), "q"),
         ([{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], ("gpt",), "a"),
+        ([{"from": "gpt", "value": "a"}], ("assistant",), "a"),
         ([{"from": "system", "value": "s"}, USER], ("system",), "s"),
         ([{"role": "user", "content": None}, USER], ("user",), "hi"),
         (

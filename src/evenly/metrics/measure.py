@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
-from evenly.geometry import Proposals
+from evenly.geometry import Proposals, make_proposals
 from evenly.intake import Intake, OnInvalid, TextColumns, take_in
 from evenly.metrics.nearest import nearest_chosen, nearest_other
 
@@ -170,7 +170,7 @@ def measure_intake(
     progress: bool | None = None,
 ) -> Measures:
     """`measure` for a data set that has been taken in already."""
-    proposals = Proposals(intake.points)
+    proposals = make_proposals(intake.points, (1 + random_subsets) * len(chosen))
     candidates = np.flatnonzero(intake.points.candidates)
     with tqdm(
         total=(1 + random_subsets) * (len(candidates) - len(chosen)),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Nearest", "nearest_chosen", "nearest_other"]
 
 _ROWS = 4096
-_COLUMNS = 2048
+_COLUMNS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +72,18 @@ def _search(
     progress: Callable[[int], object] | None,
 ) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Squared distances to the nearest chosen rows, and their row numbers."""
-    columns = proposals.columns(proposals.of(chosen))
+    columns = proposals.columns(chosen)
     squared = np.full(len(rows), np.inf)
     nearest = rows.copy()
     for begin in range(0, len(rows), _ROWS):
         block = slice(begin, begin + _ROWS)
-        proposed = proposals.of(rows[block])
+        left = proposals.left(rows[block])
         for first in range(0, len(chosen), _COLUMNS):
             part = slice(first, first + _COLUMNS)
             lower_to_nearest(
                 proposals,
                 rows[block],
-                proposed,
+                left,
                 squared[block],
                 chosen[part],
                 columns[part],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenly.geometry import Points
+from evenly.geometry import Points, make_proposals
 from evenly.pools.memory import MemoryPool
 from evenly.pools.pool import Frontier, Pool
 
@@ -11,6 +11,6 @@ __all__ = ["ENGINES", "Frontier", "Pool", "make_pool"]
 ENGINES = ("auto", "memory")
 
 
-def make_pool(points: Points, engine: str) -> Pool:
-    """A pool of the points, on the engine named (one of ENGINES)."""
-    return MemoryPool(points)
+def make_pool(points: Points, budget: int, engine: str) -> Pool:
+    """A pool of the points to choose `budget` rows from, on the engine named, one of ENGINES."""
+    return MemoryPool(make_proposals(points, budget))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import TIE, Points, Proposals, lower_to_nearest
+from evenly.geometry import TIE, Proposals, lower_to_nearest
 from evenly.pools.pool import Frontier
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["MemoryPool"]
 FRONTIER = 1024
 """Rows a frontier holds at most, ties aside: its greedy steps cost the square of it."""
 
-_SEGMENT = 1024
+_SEGMENT = 512
 _ROWS_AT_ONCE = 8192
 
 
@@ -29,16 +29,17 @@ class MemoryPool:
     shrink, so a row whose bound is below the current radius is left alone until the radius
     has come down to it.
 
-    Memory beyond the vectors: 12 bytes a row, and 4·(d + 1) bytes a chosen row.
+    Memory beyond the vectors and the proposals: 12 bytes a row, and a column a chosen row.
     """
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, proposals: Proposals) -> None:
+        points = proposals.points
         self._points = points
-        self._proposals = Proposals(points)
+        self._proposals = proposals
         self._squared = np.where(points.candidates, np.inf, -np.inf)
         self._seen = np.zeros(len(points), np.int32)
         self._chosen = np.empty(0, np.int64)
-        self._columns = np.empty((0, points.dimension + 1), np.float32)
+        self._columns = proposals.empty_columns(0)
         self._count = 0
 
     def __len__(self) -> int:
@@ -50,11 +51,11 @@ class MemoryPool:
         if end > len(self._chosen):
             capacity = max(end, 2 * len(self._chosen), 256)
             self._chosen = np.resize(self._chosen, capacity)
-            columns = np.empty((capacity, self._columns.shape[1]), np.float32)
+            columns = self._proposals.empty_columns(capacity)
             columns[: self._count] = self._columns[: self._count]
             self._columns = columns
         self._chosen[self._count : end] = rows
-        self._columns[self._count : end] = self._proposals.columns(self._proposals.of(rows))
+        self._columns[self._count : end] = self._proposals.columns(rows)
         self._squared[rows] = -np.inf
         self._count = end
 
@@ -90,7 +91,7 @@ class MemoryPool:
         rows = rows[np.argsort(self._seen[rows], kind="stable")]
         seen = self._seen[rows]
         squared = self._squared[rows]
-        proposed = self._proposals.of(rows)
+        left = self._proposals.left(rows)
         awake = np.arange(len(rows))
         begin = int(seen[0])
         while begin < self._count:
@@ -100,7 +101,7 @@ class MemoryPool:
             lower_to_nearest(
                 self._proposals,
                 rows[met],
-                proposed[met],
+                left[met],
                 part,
                 self._chosen[begin:end],
                 self._columns[begin:end],
@@ -120,16 +121,13 @@ class MemoryPool:
         outside = self._squared.copy()
         outside[fresh] = -np.inf
         ceiling = float(outside.max())
-        proposed = self._proposals.of(fresh)
-        bounds = self._proposals.lower_bounds(proposed, self._proposals.columns(proposed))
-        bounds += proposed.offsets[:, None].astype(np.float32)
         return Frontier(
             rows=fresh,
             vectors=self._points.exact(fresh),
             squared=self._squared[fresh],
-            bounds=bounds,
-            bound_unit=self._proposals.scale**-2,
-            unit=self._points.lengths is not None,
+            bounds=self._proposals.pairwise_lower_bounds(fresh),
+            bound_unit=self._proposals.unit_of_bounds,
+            unit=self._points.unit,
             ceiling=ceiling,
             ceiling_row=int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE))),
         )

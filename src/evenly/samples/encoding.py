@@ -88,8 +88,13 @@ def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = Fals
     """Return one line of CSV, its newline included."""
     line = io.StringIO(newline="")
     # Old csv writers quote only those line breaks that are in their own line terminator.
-    quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
-    csv.writer(line, delimiter=delimiter, lineterminator="\r\n", quoting=quoting).writerow(fields)
+    writer = csv.writer(
+        line,
+        delimiter=delimiter,
+        lineterminator="\r\n",
+        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+    )
+    writer.writerow(fields)
     text = line.getvalue()[:-2] + "\n"
     try:
         return text.encode()

@@ -123,7 +123,7 @@ def select_and_keep(
     rows = rows_of_budget(budget, int(np.count_nonzero(intake.points.candidates)))
     began = perf_counter()
     first = _first_row(intake, start, seed)
-    pool = make_pool(intake.points, engine)
+    pool = make_pool(intake.points, rows, engine)
     with tqdm(
         total=rows, desc="selecting", unit="row", disable=None if progress is None else not progress
     ) as bar:

@@ -1,0 +1,173 @@
+"""The distances that decide: subtract, square, sum, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+__all__ = [
+    "LARGEST",
+    "TIE",
+    "Points",
+    "blocks",
+    "exact_squared_distances",
+    "first_of_the_farthest",
+    "row_lengths",
+    "squared_lengths",
+]
+
+TIE = 1e-12
+"""Squared distances within this relative difference are equal: the smaller row number wins."""
+
+COINCIDENT = 1e-28
+"""Unit rows whose squared distance is below this differ by the rounding of a division only."""
+
+LARGEST = 1e150
+"""The largest magnitude a coordinate may have: its square must stay a float64."""
+
+# A block is sized so that its working set stays in the caches of one core's share.
+_BLOCK_NUMBERS = 1 << 21
+# How many pairs are decided at once, so that exact work needs bounded memory.
+_PAIR_NUMBERS = 1 << 22
+
+
+def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator[slice]:
+    """Slices over `count` rows of `width` numbers, each of about `numbers` numbers."""
+    step = max(1, numbers // max(1, width))
+    for begin in range(0, count, step):
+        yield slice(begin, min(begin + step, count))
+
+
+def row_lengths(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """Euclidean length of each row, in float64; not finite where a coordinate is not."""
+    lengths = np.empty(len(rows))
+    for block in blocks(len(rows), rows.shape[1]):
+        lengths[block] = np.sqrt(squared_lengths(rows[block]))
+    return lengths
+
+
+def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+    """Sum of squares of each row, in float64.
+
+    Sums coordinate by coordinate, in order: NumPy's own reductions choose their order by
+    processor, and unit rows must be the same bits on every machine.
+    """
+    total = np.zeros(len(rows))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column in np.ascontiguousarray(rows.T, dtype=np.float64):
+            total += column * column
+    return total
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The rows of a pool as geometry sees them.
+
+    Attributes:
+        stored: (n, d) vectors as they came: float16, float32 or float64, any strides, perhaps
+            read-only or memory-mapped. Never copied as a whole.
+        lengths: (n,) Euclidean lengths to divide rows by, or None when rows count as they are.
+        candidates: (n,) True where a row may be chosen. Rows that are not (a zero vector that
+            cannot be normalised, say) are never looked at.
+        longest: no candidate counts as longer than this; 1 for normalised rows.
+    """
+
+    stored: np.ndarray[Any, Any]
+    lengths: Float[np.ndarray, " n"] | None
+    candidates: Bool[np.ndarray, " n"]
+    longest: float
+
+    @classmethod
+    def of(
+        cls,
+        stored: np.ndarray[Any, Any],
+        lengths: Float[np.ndarray, " n"],
+        candidates: Bool[np.ndarray, " n"],
+        *,
+        normalize: bool,
+    ) -> Points:
+        """Points of vectors with their lengths, which normalisation divides by."""
+        if normalize:
+            return cls(stored, lengths, candidates, 1.0)
+        return cls(stored, None, candidates, float(lengths[candidates].max()))
+
+    @property
+    def unit(self) -> bool:
+        """Whether rows are normalised to length one."""
+        return self.lengths is not None
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def dimension(self) -> int:
+        """How many coordinates a row has."""
+        return int(self.stored.shape[1])
+
+    def exact(self, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m d"]:
+        """The rows whose distances are the truth: float64, normalised when rows are."""
+        taken = self.stored[rows].astype(np.float64)
+        if self.lengths is not None:
+            taken /= self.lengths[rows, None]
+        return taken
+
+    def mean_offset(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
+        """An origin (the first candidate) and the mean of all candidates relative to it.
+
+        Relative, because a mean far from zero would be rounded more coarsely than the rows
+        are apart, and equally distant rows would no longer tie.
+        """
+        first = int(np.argmax(self.candidates))
+        origin = self.exact(slice(first, first + 1))[0]
+        total = np.zeros(self.dimension)
+        for block in blocks(len(self), self.dimension):
+            kept = np.flatnonzero(self.candidates[block]) + block.start
+            total += (self.exact(kept) - origin).sum(axis=0)
+        return origin, total / np.count_nonzero(self.candidates)
+
+    def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
+        """Squared distance of every candidate to the mean of all; -inf for the others."""
+        origin, mean = self.mean_offset()
+        squared = np.full(len(self), -np.inf)
+        for block in blocks(len(self), self.dimension):
+            kept = np.flatnonzero(self.candidates[block]) + block.start
+            difference = (self.exact(kept) - origin) - mean
+            squared[kept] = np.einsum("ij,ij->i", difference, difference)
+        return squared
+
+    def exact_squared_distances(
+        self, left: Int[np.ndarray, " p"], right: Int[np.ndarray, " p"]
+    ) -> Float[np.ndarray, " p"]:
+        """Squared distances of the pairs (left[i], right[i]) of row numbers, decided exactly."""
+        squared = np.empty(len(left))
+        for block in blocks(len(left), self.dimension, numbers=_PAIR_NUMBERS):
+            squared[block] = exact_squared_distances(
+                self.exact(left[block]), self.exact(right[block]), unit=self.unit
+            )
+        return squared
+
+
+def exact_squared_distances(
+    left: Float[np.ndarray, "*#p d"], right: Float[np.ndarray, "*#p d"], *, unit: bool
+) -> Float[np.ndarray, " p"]:
+    """Squared distances between rows, by subtraction in float64: the arithmetic that decides.
+
+    `unit` says that the rows are of length one; then rows that differ by the rounding of
+    their normalisation only are the same row, at distance exactly 0.
+    """
+    difference = left - right
+    squared: np.ndarray[Any, np.dtype[np.float64]] = np.einsum("ij,ij->i", difference, difference)
+    if unit:
+        squared[squared < COINCIDENT] = 0.0
+    return squared
+
+
+def first_of_the_farthest(squared: Float[np.ndarray, " n"]) -> int:
+    """Position of the largest value; of all that are equal within rounding, the first."""
+    return int(np.argmax(squared >= squared.max() * (1.0 - TIE)))
