@@ -5,79 +5,118 @@ from hypothesis import strategies as st
 
 from evenly.geometry import (
     Points,
-    Proposals,
     exact_squared_distances,
     first_of_the_farthest,
     lower_to_nearest,
+    row_lengths,
     squared_lengths,
 )
+from evenly.geometry.bfloat16 import Bfloat16Proposals
+from evenly.geometry.proposals import Float32Proposals
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
+PRECISIONS = {"float32": Float32Proposals, "bfloat16": Bfloat16Proposals}
+precisions = pytest.mark.parametrize("precision", PRECISIONS)
+
 
 def points_of(vectors, normalize):
-    lengths = np.sqrt(squared_lengths(vectors)) if normalize else None
-    return Points(vectors, lengths, np.ones(len(vectors), bool))
+    return Points.of(
+        vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=normalize
+    )
 
 
-def bounds_and_truth(vectors, normalize):
-    """Every pair's lower bound, and its squared distance in extended precision."""
-    proposals = Proposals(points_of(vectors, normalize))
-    proposed = proposals.of(np.arange(len(vectors)))
-    bounds = proposals.lower_bounds(proposed, proposals.columns(proposed)).astype(np.longdouble)
-    bounds = (bounds + proposed.offsets[:, None]) / np.longdouble(proposals.scale) ** 2
+def squared_distances_in_extended_precision(vectors, normalize):
     rows = vectors.astype(np.longdouble)
-    if normalize:
-        rows = oracle.unit_rows(rows)
-    return bounds, ((rows[:, None] - rows[None]) ** 2).sum(axis=2), proposals
+    rows = oracle.unit_rows(rows) if normalize else rows
+    return ((rows[:, None] - rows[None]) ** 2).sum(axis=2)
+
+
+def ugly_rows(d):
+    """Coordinates of one sign just above a power of two: roundings add up instead of cancelling."""
+    rng = np.random.default_rng(d)
+    ugly = 1 + 2.0**-9 + 2.0**-24 + 2.0**-23 * rng.integers(0, 3, (40, d))
+    vectors = (ugly * rng.choice([1, 1, 1, -1], (40, 1))).astype(np.float32)
+    vectors[:20] = vectors[0] * (1 + 2.0**-20 * np.arange(20)[:, None])
+    return vectors
+
+
+def assert_no_nearer_pair_is_missed(vectors, normalize, precision, known):
+    """Every pair that is nearer than what is known has a negative margin."""
+    proposals = PRECISIONS[precision](points_of(vectors, normalize))
+    rows = np.arange(len(vectors))
+    truth = squared_distances_in_extended_precision(vectors, normalize)
+    margins = proposals.margins(proposals.left(rows), known, proposals.columns(rows))
+    negative = np.zeros(truth.shape, bool)
+    negative[margins.below(rows, np.zeros(len(rows)))] = True
+    nearer = truth < known[:, None] * (1 - 1e-15)
+    assert not (nearer & ~negative).any()
+    return negative, truth
+
+
+@precisions
+@given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
+def test_no_nearer_pair_is_missed(precision, vectors, normalize, data):
+    truth = squared_distances_in_extended_precision(vectors, normalize).astype(float)
+    # Just above the distance to some other row: the hardest pair to see.
+    some = np.array(data.draw(st.lists(st.integers(0, len(vectors) - 1), min_size=1, max_size=1)))
+    known = truth[:, some[0]] * (1 + 1e-13)
+    assert_no_nearer_pair_is_missed(vectors, normalize, precision, known)
+
+
+@precisions
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("d", [1, 7, 384, 4096])
+def test_no_nearer_pair_is_missed_where_roundings_add_up(precision, normalize, d):
+    vectors = ugly_rows(d)
+    truth = squared_distances_in_extended_precision(vectors, normalize).astype(float)
+    for other in (0, 5, 30):
+        known = truth[:, other] * (1 + 1e-13)
+        assert_no_nearer_pair_is_missed(vectors, normalize, precision, known)
 
 
 @given(vectors=pools(max_rows=60), normalize=st.booleans())
-def test_a_proposal_is_never_above_the_squared_distance(vectors, normalize):
-    bounds, truth, proposals = bounds_and_truth(vectors, normalize)
-    # Relative to the truth, the float64 reference itself may err by its own rounding.
-    assert (bounds <= truth * (1 + 1e-15)).all()
-    assert proposals.slack < 1e-4
+def test_pairwise_bounds_are_never_above_the_squared_distance(vectors, normalize):
+    proposals = Float32Proposals(points_of(vectors, normalize))
+    bounds = proposals.pairwise_lower_bounds(np.arange(len(vectors))).astype(np.longdouble)
+    truth = squared_distances_in_extended_precision(vectors, normalize)
+    assert (bounds * proposals.unit_of_bounds <= truth * (1 + 1e-15)).all()
 
 
-@pytest.mark.parametrize("d", [1, 7, 384, 4096])
-def test_the_bound_holds_for_rows_chosen_to_round_badly(d):
-    # All coordinates just above a power of two and of one sign: roundings add up, not cancel.
-    rng = np.random.default_rng(d)
-    ugly = 1 + 2.0**-24 + 2.0**-23 * rng.integers(0, 3, (40, d))
-    vectors = (ugly * rng.choice([1, 1, 1, -1], (40, 1))).astype(np.float32)
-    vectors[:20] = vectors[0] * (1 + 2.0**-20 * np.arange(20)[:, None])
-    bounds, truth, _ = bounds_and_truth(vectors, normalize=False)
-    assert (bounds <= truth).all()
-
-
-def test_the_bound_is_close_enough_to_be_useful():
+@precisions
+def test_margins_are_close_enough_to_be_useful(precision):
     vectors = np.random.default_rng(0).standard_normal((200, 384)).astype(np.float32)
-    bounds, truth, _ = bounds_and_truth(vectors, normalize=True)
-    assert np.abs(bounds - truth).max() < 2e-3
+    truth = squared_distances_in_extended_precision(vectors, True).astype(float)
+    known = np.quantile(truth, 0.2, axis=1)
+    negative, _ = assert_no_nearer_pair_is_missed(vectors, True, precision, known)
+    far = truth > known[:, None] + {"float32": 1e-3, "bfloat16": 2e-2}[precision]
+    assert not (negative & far).any()
 
 
+@precisions
 @given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
-def test_lowering_gives_the_exact_distance_to_the_nearest(vectors, normalize, data):
+def test_lowering_gives_the_exact_distance_to_the_nearest(precision, vectors, normalize, data):
     points = points_of(vectors, normalize)
-    proposals = Proposals(points)
+    proposals = PRECISIONS[precision](points)
     n = len(vectors)
     chosen = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, unique=True)))
+    skip_itself = data.draw(st.booleans())
     rows = np.arange(n)
-    squared = np.full(n, np.inf)
-    nearest = np.full(n, -1)
+    squared, nearest = np.full(n, np.inf), np.full(n, n)
     for part in np.array_split(chosen, min(3, len(chosen))):
-        columns = proposals.columns(proposals.of(part))
-        lower_to_nearest(proposals, rows, proposals.of(rows), squared, part, columns, nearest)
+        left, columns = proposals.left(rows), proposals.columns(part)
+        lower_to_nearest(
+            proposals, rows, left, squared, part, columns, nearest, skip_itself=skip_itself
+        )
 
-    truth = np.array(
-        [
-            exact_squared_distances(points.exact(rows), points.exact(rows[[c] * n]), unit=normalize)
-            for c in chosen
-        ]
-    )
+    exact = points.exact(rows)
+    truth = np.array([exact_squared_distances(exact, exact[[c]], unit=normalize) for c in chosen])
+    if skip_itself:
+        truth[np.arange(len(chosen)), chosen] = np.inf
     np.testing.assert_array_equal(squared, truth.min(axis=0))
-    np.testing.assert_array_equal(squared, truth[[list(chosen).index(c) for c in nearest], rows])
+    for row in rows:
+        met = chosen[truth[:, row] == squared[row]]
+        assert nearest[row] == (met.min() if np.isfinite(squared[row]) else n)
 
 
 @given(vectors=pools(max_rows=40), normalize=st.booleans())

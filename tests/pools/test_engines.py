@@ -1,23 +1,30 @@
 """Every engine gives the oracle's rows in the oracle's order, on every kind of pool."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.geometry import Points, first_of_the_farthest, squared_lengths
+from evenly.geometry import Points, first_of_the_farthest, row_lengths
+from evenly.geometry.bfloat16 import Bfloat16Proposals
+from evenly.geometry.proposals import Float32Proposals
 from evenly.pools import memory
 from evenly.pools.memory import MemoryPool
 from evenly.selection.farthest_first import farthest_first
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
-ENGINES = {"memory": MemoryPool}
+ENGINES = {
+    "memory, float32": lambda points: MemoryPool(Float32Proposals(points)),
+    "memory, bfloat16": lambda points: MemoryPool(Bfloat16Proposals(points)),
+}
 
 
 def select(engine, vectors, budget, normalize, start=None):
-    lengths = np.sqrt(squared_lengths(vectors)) if normalize else None
-    points = Points(vectors, lengths, np.ones(len(vectors), bool))
+    candidates = np.ones(len(vectors), bool)
+    points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
     return farthest_first(ENGINES[engine](points), budget, start)
@@ -91,7 +98,7 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
     candidates = np.arange(60) % 3 > 0
     spoiled = vectors.copy()
     spoiled[~candidates] = np.nan
-    points = Points(spoiled, None, candidates)
+    points = Points.of(spoiled, row_lengths(spoiled), candidates, normalize=False)
     start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, radii, coverage = farthest_first(ENGINES[engine](points), 20, start)
     expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
@@ -99,12 +106,9 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
 
 
 def test_memory_beyond_the_vectors_is_small():
-    import tracemalloc
-
     vectors = make_pool("clustered", 40_000, 64, np.float32, np.random.default_rng(0))
-    points = Points(vectors, None, np.ones(len(vectors), bool))
     tracemalloc.start()
-    farthest_first(MemoryPool(points), 500, 0)
+    select("memory, float32", vectors, 500, normalize=True, start=0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < vectors.nbytes / 4 + 256e6

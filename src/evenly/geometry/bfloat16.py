@@ -1,4 +1,4 @@
-"""Products in bfloat16, by torch: several times faster where the processor has instructions for it."""
+"""Products in bfloat16, by torch: several times faster on processors with instructions for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evenly.geometry.exact import Points, blocks
 from evenly.geometry.proposals import Left, Margins, Proposals
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Float32, Int
 
 __all__ = ["Bfloat16Proposals"]
 
@@ -86,6 +86,15 @@ class Bfloat16Proposals(Proposals):
         """Compare rows, whose known squared distances are `squared`, with columns."""
         left.matrix[:, -3:] = _in_three_parts(self._known(left, squared))
         return _TorchMargins(left.matrix @ columns.T)
+
+    def _float32_product(
+        self, left: Float32[np.ndarray, "m d"], right: Float32[np.ndarray, "k d"]
+    ) -> Float32[np.ndarray, "m k"]:
+        # NumPy's threads spin for a while after a product, and would take the cores from torch's.
+        product: Float32[np.ndarray, "m k"] = (
+            torch.from_numpy(left) @ torch.from_numpy(right).T
+        ).numpy()
+        return product
 
 
 def _in_three_parts(values: Float[np.ndarray, " m"]) -> torch.Tensor:

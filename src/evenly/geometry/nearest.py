@@ -36,7 +36,8 @@ def lower_to_nearest(
         others: rows to compare with.
         columns: their proposals as right factor.
         nearest: where given, the row number that attains `squared` is kept up to date too; of
-            several at exactly the same distance, the one met first stays.
+            several at exactly the same distance, the smallest. A row that has met none yet
+            must be given a number above all of them.
         skip_itself: a row that is among `others` too is not compared with itself.
 
     Cost: m·k·d multiplications in the precision of the proposals, and about one exact distance
@@ -46,7 +47,7 @@ def lower_to_nearest(
     pairs.meet_a_first(skip_itself=skip_itself)
     margins = proposals.margins(left, squared, columns)
     if skip_itself:
-        margins.strike(*np.nonzero(rows[:, None] == others))
+        margins.strike(*_same(rows, others))
     smallest, best = margins.smallest()
     suspects = np.flatnonzero(smallest < 0)
     if len(suspects) == 0:
@@ -60,6 +61,14 @@ def lower_to_nearest(
     which, column = margins.below(suspects, proposals.shift_of(squared[suspects] - before))
     if len(which):
         pairs.decide(suspects[which], column)
+
+
+def _same(
+    rows: Int[np.ndarray, " m"], others: Int[np.ndarray, " k"]
+) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+    """Positions in both of the row numbers that are in both."""
+    _, in_rows, in_others = np.intersect1d(rows, others, assume_unique=True, return_indices=True)
+    return in_rows, in_others
 
 
 class _Pairs:
@@ -92,8 +101,11 @@ class _Pairs:
         """Lower `squared[positions]` to the exact squared distances to `others[columns]`."""
         decided = self._points.exact_squared_distances(self._rows[positions], self._others[columns])
         if self._nearest is not None:
-            # Farthest first, so that of several pairs of one row the nearest is written last.
-            order = np.argsort(-decided, kind="stable")
-            closer = order[decided[order] < self._squared[positions[order]]]
-            self._nearest[positions[closer]] = self._others[columns[closer]]
+            # Written in this order, the nearest comes last, and of ties the smallest row number.
+            met = self._others[columns]
+            order = np.lexsort((-met, -decided))
+            before, known = self._nearest[positions[order]], self._squared[positions[order]]
+            tied = (decided[order] == known) & (met[order] < before)
+            closer = order[(decided[order] < known) | tied]
+            self._nearest[positions[closer]] = met[closer]
         np.minimum.at(self._squared, positions, decided)

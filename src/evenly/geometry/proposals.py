@@ -128,24 +128,31 @@ class Proposals(ABC):
                 kept /= points.lengths[rows, None]
             kept -= self._shift
             kept *= self._scale
-            return kept.astype(np.float32)
-        kept = kept.astype(np.float32, copy=False)
+            narrowed: Float32[np.ndarray, "m d"] = kept.astype(np.float32)
+            return narrowed
+        taken: Float32[np.ndarray, "m d"] = kept.astype(np.float32, copy=False)
         if points.lengths is not None:
-            kept *= (1.0 / points.lengths[rows]).astype(np.float32)[:, None]
-        kept -= self._shift
-        kept *= np.float32(self._scale)
-        return kept
+            taken *= (1.0 / points.lengths[rows]).astype(np.float32)[:, None]
+        taken -= self._shift
+        taken *= np.float32(self._scale)
+        return taken
 
     def pairwise_lower_bounds(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m m"]:
         """Numbers that, times `unit_of_bounds`, are not above the squared distances of pairs."""
         vectors = self.float32_rows(rows)
         squared = np.einsum("ij,ij->i", vectors, vectors)
         kept = ((1 - self._slack) * squared.astype(np.float64) - self._floor).astype(np.float32)
-        bounds = vectors @ vectors.T
+        bounds = self._float32_product(vectors, vectors)
         bounds *= -2
         bounds += kept[:, None]
         bounds += kept
         return bounds
+
+    def _float32_product(
+        self, left: Float32[np.ndarray, "m d"], right: Float32[np.ndarray, "k d"]
+    ) -> Float32[np.ndarray, "m k"]:
+        product: Float32[np.ndarray, "m k"] = left @ right.T
+        return product
 
     def _known(self, left: Left, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
         """What a row adds to all its products, so that they compare with `squared`."""

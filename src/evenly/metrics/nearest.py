@@ -55,7 +55,7 @@ def nearest_chosen(
 
 
 def nearest_other(proposals: Proposals, chosen: Int[np.ndarray, " k"]) -> Nearest:
-    """For every chosen row, the nearest other chosen row (itself at inf, when it is alone).
+    """For every chosen row, the nearest other chosen row (at inf and none, when it is alone).
 
     Cost: k²·d multiplications in float32.
     """
@@ -74,7 +74,7 @@ def _search(
     """Squared distances to the nearest chosen rows, and their row numbers."""
     columns = proposals.columns(chosen)
     squared = np.full(len(rows), np.inf)
-    nearest = rows.copy()
+    nearest = np.full(len(rows), len(proposals.points))
     for begin in range(0, len(rows), _ROWS):
         block = slice(begin, begin + _ROWS)
         left = proposals.left(rows[block])
