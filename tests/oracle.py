@@ -24,7 +24,7 @@ def farthest_first(vectors, budget, normalize, start=None):
     rows = unit_rows(rows) if normalize else rows
     if start is None:
         offset = rows - rows[0]
-        start = first_farthest(((offset - offset.mean(axis=0)) ** 2).sum(axis=1))
+        start = first_farthest(squared_distances(offset, offset.mean(axis=0), normalize))
     picks, radii, nearest = [], [], np.full(len(rows), np.inf)
     following = start
     for _ in range(budget):

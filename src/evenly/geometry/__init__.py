@@ -7,29 +7,34 @@ are decided exactly (`nearest.py`), so speed never changes an answer.
 """
 
 from evenly.geometry.exact import (
+    COINCIDENT,
     LARGEST,
     TIE,
     Points,
     blocks,
-    exact_squared_distances,
     first_of_the_farthest,
     row_lengths,
+    squared_distances_between,
     squared_lengths,
 )
 from evenly.geometry.nearest import lower_to_nearest
 from evenly.geometry.precision import make_proposals
 from evenly.geometry.proposals import Proposals
+from evenly.geometry.workers import alone, for_each_tile
 
 __all__ = [
+    "COINCIDENT",
     "LARGEST",
     "TIE",
     "Points",
     "Proposals",
+    "alone",
     "blocks",
-    "exact_squared_distances",
     "first_of_the_farthest",
+    "for_each_tile",
     "lower_to_nearest",
     "make_proposals",
     "row_lengths",
+    "squared_distances_between",
     "squared_lengths",
 ]

@@ -16,9 +16,9 @@ __all__ = [
     "TIE",
     "Points",
     "blocks",
-    "exact_squared_distances",
     "first_of_the_farthest",
     "row_lengths",
+    "squared_distances_between",
     "squared_lengths",
 ]
 
@@ -32,9 +32,8 @@ LARGEST = 1e150
 """The largest magnitude a coordinate may have: its square must stay a float64."""
 
 # A block is sized so that its working set stays in the caches of one core's share.
-_BLOCK_NUMBERS = 1 << 21
-# How many pairs are decided at once, so that exact work needs bounded memory.
-_PAIR_NUMBERS = 1 << 22
+_BLOCK_NUMBERS = 1 << 18
+_NO_FACTORS = np.empty(0)
 
 
 def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator[slice]:
@@ -72,14 +71,14 @@ class Points:
     Attributes:
         stored: (n, d) vectors as they came: float16, float32 or float64, any strides, perhaps
             read-only or memory-mapped. Never copied as a whole.
-        lengths: (n,) Euclidean lengths to divide rows by, or None when rows count as they are.
+        factors: (n,) reciprocal lengths to multiply rows by, or None when rows count as they are.
         candidates: (n,) True where a row may be chosen. Rows that are not (a zero vector that
             cannot be normalised, say) are never looked at.
         longest: no candidate counts as longer than this; 1 for normalised rows.
     """
 
     stored: np.ndarray[Any, Any]
-    lengths: Float[np.ndarray, " n"] | None
+    factors: Float[np.ndarray, " n"] | None
     candidates: Bool[np.ndarray, " n"]
     longest: float
 
@@ -94,13 +93,14 @@ class Points:
     ) -> Points:
         """Points of vectors with their lengths, which normalisation divides by."""
         if normalize:
-            return cls(stored, lengths, candidates, 1.0)
+            factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=candidates)
+            return cls(stored, factors, candidates, 1.0)
         return cls(stored, None, candidates, float(lengths[candidates].max()))
 
     @property
     def unit(self) -> bool:
         """Whether rows are normalised to length one."""
-        return self.lengths is not None
+        return self.factors is not None
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -113,9 +113,33 @@ class Points:
     def exact(self, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m d"]:
         """The rows whose distances are the truth: float64, normalised when rows are."""
         taken = self.stored[rows].astype(np.float64)
-        if self.lengths is not None:
-            taken /= self.lengths[rows, None]
+        if self.factors is not None:
+            taken *= self.factors[rows, None]
         return taken
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> Points:
+        """These rows as points of their own; a copy, float16 widened to float32."""
+        taken = np.ascontiguousarray(self.stored[rows])
+        if taken.dtype == np.float16:
+            taken = taken.astype(np.float32)
+        factors = None if self.factors is None else self.factors[rows]
+        return Points(taken, factors, np.ones(len(rows), bool), self.longest)
+
+    def part(self, part: slice) -> Points:
+        """Consecutive rows as points of their own, sharing memory."""
+        factors = None if self.factors is None else self.factors[part]
+        return Points(self.stored[part], factors, self.candidates[part], self.longest)
+
+    def resized(self, count: int) -> Points:
+        """A copy with room for `count` rows; those beyond the present ones hold zeros."""
+        stored = np.zeros((count, self.dimension), self.stored.dtype)
+        kept = min(count, len(self))
+        stored[:kept] = self.stored[:kept]
+        factors = None
+        if self.factors is not None:
+            factors = np.zeros(count)
+            factors[:kept] = self.factors[:kept]
+        return Points(stored, factors, np.ones(count, bool), self.longest)
 
     def mean_offset(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
         """An origin (the first candidate) and the mean of all candidates relative to it.
@@ -139,32 +163,39 @@ class Points:
             kept = np.flatnonzero(self.candidates[block]) + block.start
             difference = (self.exact(kept) - origin) - mean
             squared[kept] = np.einsum("ij,ij->i", difference, difference)
-        return squared
-
-    def exact_squared_distances(
-        self, left: Int[np.ndarray, " p"], right: Int[np.ndarray, " p"]
-    ) -> Float[np.ndarray, " p"]:
-        """Squared distances of the pairs (left[i], right[i]) of row numbers, decided exactly."""
-        squared = np.empty(len(left))
-        for block in blocks(len(left), self.dimension, numbers=_PAIR_NUMBERS):
-            squared[block] = exact_squared_distances(
-                self.exact(left[block]), self.exact(right[block]), unit=self.unit
-            )
+        if self.unit:
+            squared[(squared >= 0) & (squared < COINCIDENT)] = 0.0
         return squared
 
 
-def exact_squared_distances(
-    left: Float[np.ndarray, "*#p d"], right: Float[np.ndarray, "*#p d"], *, unit: bool
+def squared_distances_between(
+    left: Points,
+    left_rows: Int[np.ndarray, " p"],
+    right: Points,
+    right_rows: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """Squared distances between rows, by subtraction in float64: the arithmetic that decides.
+    """Squared distances of pairs: row left_rows[i] of one and right_rows[i] of the other.
 
-    `unit` says that the rows are of length one; then rows that differ by the rounding of
-    their normalisation only are the same row, at distance exactly 0.
+    By subtraction in float64: the arithmetic that decides. Unit rows that differ by the
+    rounding of their normalisation only are the same row, at distance exactly 0.
+
+    Cost: 3·d operations a pair.
     """
-    difference = left - right
-    squared: np.ndarray[Any, np.dtype[np.float64]] = np.einsum("ij,ij->i", difference, difference)
-    if unit:
-        squared[squared < COINCIDENT] = 0.0
+    from evenly.geometry.compiled import squared_distances_of_pairs
+
+    if left.stored.dtype == np.float16:
+        left, left_rows = left.take(left_rows), np.arange(len(left_rows))
+    if right.stored.dtype == np.float16:
+        right, right_rows = right.take(right_rows), np.arange(len(right_rows))
+    squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(
+        left.stored,
+        _NO_FACTORS if left.factors is None else left.factors,
+        left_rows,
+        right.stored,
+        _NO_FACTORS if right.factors is None else right.factors,
+        right_rows,
+        COINCIDENT if left.unit else 0.0,
+    )
     return squared
 
 

@@ -23,7 +23,7 @@ def make_proposals(points: Points, others: int) -> Proposals:
     work = float(len(points)) * others * points.dimension
     loaded = "torch" in sys.modules and work > _WORTH_MEASURING
     if (loaded or work > _WORTH_LOADING_TORCH) and _bfloat16_is_faster():
-        from evenly.geometry.bfloat16 import Bfloat16Proposals
+        from evenly.geometry.torch_proposals import Bfloat16Proposals
 
         return Bfloat16Proposals(points)
     return Float32Proposals(points)

@@ -7,7 +7,7 @@ by the exact factor `scale` only. Let x^ be x' in float32, and x" be x^ in the p
 product (float32: x" = x^). Three errors enter.
 
 1. From x' to x^. Shifting and casting round each coordinate once each, at most 2u·|x^| in all.
-   Dividing by the length in float32 rounds twice, at most 2u·scale for unit rows; call that
+   Normalising in float32 rounds twice, at most 2u·scale for unit rows; call that
    a (0 when rows are not normalised). So |x^ - x'| <= a + 2u·|x^|, and the squared distance of
    x^ and c^ differs from that of x' and c' by at most 16u·(|x^|² + |c^|²) + 20a.
 2. From x^ to x". With e(x) = |x^ - x"|, measured row by row, Cauchy and Schwarz give
@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry.exact import Points
+from evenly.geometry.exact import Points, squared_distances_between
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Float32Proposals", "Left", "Margins", "Proposals"]
 
 UNIT_ROUNDOFF = 2.0**-24
+# Errors and lengths that ride along in a product are rounded up by less than this.
+_ROUNDED_UP = 1 + 2.0**-5
 
 # Rows that the shift is the mean of: any shift is valid, a rough mean is as good as the mean.
 _SHIFT_SAMPLE = 4096
@@ -56,34 +58,31 @@ class Left:
     """Proposals of some rows as left factor of the product.
 
     Attributes:
-        matrix: (m, K), in the precision of the product; the last coordinates are set anew
-            whenever the rows are compared.
+        matrix: (m, K) or more rows, in the precision of the product; the last coordinates are
+            set anew whenever the rows are compared.
         squared_lengths: (m,) float64 |x^|².
+        errors: (m,) float64, at least e(x).
     """
 
     matrix: Any
     squared_lengths: Float[np.ndarray, " m"]
-
-    def __getitem__(self, keep: Int[np.ndarray, " q"]) -> Left:
-        return Left(self.matrix[keep], self.squared_lengths[keep])
+    errors: Float[np.ndarray, " m"]
 
 
 class Margins(ABC):
     """For every pair, a number that is negative when the pair can be nearer than what is known."""
 
     @abstractmethod
-    def smallest(self) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-        """The smallest of each row, and its column."""
-
-    @abstractmethod
     def strike(self, rows: Int[np.ndarray, " q"], columns: Int[np.ndarray, " q"]) -> None:
         """Leave these pairs out of all that follows."""
 
     @abstractmethod
-    def below(
-        self, rows: Int[np.ndarray, " q"], shift: Float[np.ndarray, " q"]
-    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-        """Pairs (position in `rows`, column) that stay negative when `shift` <= 0 is taken away."""
+    def suspects(self) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+        """Pairs (row, column), rows ascending: all that can be the nearest of a row, and nearer.
+
+        A pair is left out when its number is not negative, or so far above the smallest of its
+        row that the pair with the smallest is certainly nearer.
+        """
 
 
 class Proposals(ABC):
@@ -96,6 +95,9 @@ class Proposals(ABC):
 
     extra: int
     """How many coordinates a product has beyond those of the rows."""
+
+    threads: int = 1
+    """How many tiles of rows to compare at once; 1 where products use all cores themselves."""
 
     def __init__(self, points: Points) -> None:
         self.points = points
@@ -110,6 +112,7 @@ class Proposals(ABC):
         self._sum_error = terms * UNIT_ROUNDOFF / (1 - terms * UNIT_ROUNDOFF)
         self._slack = 4 * self._sum_error + 32 * UNIT_ROUNDOFF
         division_error = 2 * UNIT_ROUNDOFF * self._scale if points.unit else 0.0
+        self._largest_error = 0.0
         self._floor = 20 * division_error + terms * 2.0**-118
 
     def _rough_mean(self) -> np.ndarray[Any, Any]:
@@ -117,29 +120,32 @@ class Proposals(ABC):
         some = candidates[:: max(1, len(candidates) // _SHIFT_SAMPLE)]
         mean = self.points.exact(some).mean(axis=0)
         # A float32 shift is subtracted from float32 rows with one rounding.
-        return mean.astype(np.float32) if self.points.stored.dtype.itemsize <= 4 else mean
+        narrow = self.points.stored.dtype.itemsize <= 4
+        rounded: np.ndarray[Any, Any] = mean.astype(np.float32) if narrow else mean
+        return rounded
 
-    def float32_rows(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
-        """The rows x^ of the module's docstring."""
-        points = self.points
+    def float32_rows(
+        self, points: Points, rows: Int[np.ndarray, " m"]
+    ) -> Float32[np.ndarray, "m d"]:
+        """The rows x^ of the module's docstring, of the pool or of points chosen elsewhere."""
         kept = points.stored[rows]
         if kept.dtype == np.float64:
-            if points.lengths is not None:
-                kept /= points.lengths[rows, None]
+            if points.factors is not None:
+                kept *= points.factors[rows, None]
             kept -= self._shift
             kept *= self._scale
             narrowed: Float32[np.ndarray, "m d"] = kept.astype(np.float32)
             return narrowed
         taken: Float32[np.ndarray, "m d"] = kept.astype(np.float32, copy=False)
-        if points.lengths is not None:
-            taken *= (1.0 / points.lengths[rows]).astype(np.float32)[:, None]
+        if points.factors is not None:
+            taken *= points.factors[rows].astype(np.float32)[:, None]
         taken -= self._shift
         taken *= np.float32(self._scale)
         return taken
 
     def pairwise_lower_bounds(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m m"]:
         """Numbers that, times `unit_of_bounds`, are not above the squared distances of pairs."""
-        vectors = self.float32_rows(rows)
+        vectors = self.float32_rows(self.points, rows)
         squared = np.einsum("ij,ij->i", vectors, vectors)
         kept = ((1 - self._slack) * squared.astype(np.float64) - self._floor).astype(np.float32)
         bounds = self._float32_product(vectors, vectors)
@@ -163,21 +169,36 @@ class Proposals(ABC):
         rounded: Float[np.ndarray, " m"] = added - 2.0**-22 * (lengths + known)
         return rounded
 
-    def shift_of(self, lowered: Float[np.ndarray, " q"]) -> Float[np.ndarray, " q"]:
-        """By how much margins change when the known squared distances change by `lowered`."""
-        return lowered / self.unit_of_bounds * (1 + 2 * self._sum_error)
+    def _widths(self, left: Left, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """By how much the product of a pair can be below the truth: twice every allowance made.
+
+        Columns are at most 1 long and err by at most `_largest_error`; what is known was
+        multiplied and rounded too.
+        """
+        lengths = left.squared_lengths
+        error = 4 * (left.errors + np.sqrt(lengths) * self._largest_error) * _ROUNDED_UP
+        sums = (2 * self._slack + 2.0**-20) * (lengths + 1)
+        known = (4 * self._sum_error + 2.0**-20) * squared / self.unit_of_bounds
+        width: Float[np.ndarray, " m"] = error + sums + known + 4 * self._floor
+        return width
+
+    def exact_squared_distances(
+        self, rows: Int[np.ndarray, " p"], others: Points, other_rows: Int[np.ndarray, " p"]
+    ) -> Float[np.ndarray, " p"]:
+        """Squared distances of pairs: a row of the pool, a row of `others`; decided exactly."""
+        return squared_distances_between(self.points, rows, others, other_rows)
 
     @abstractmethod
     def left(self, rows: Int[np.ndarray, " m"]) -> Left:
         """Proposals of the given row numbers as left factor."""
 
     @abstractmethod
-    def columns(self, rows: Int[np.ndarray, " k"]) -> Any:
-        """Proposals of the given row numbers as right factor, (k, K)."""
+    def columns(self, points: Points) -> Any:
+        """Proposals of k points, of this pool or another, as right factor, (k, K)."""
 
     @abstractmethod
     def empty_columns(self, count: int) -> Any:
-        """Room for `count` columns."""
+        """Room for `count` columns, which are as far from every row as can be."""
 
     @abstractmethod
     def margins(self, left: Left, squared: Float[np.ndarray, " m"], columns: Any) -> Margins:
@@ -191,15 +212,19 @@ class Float32Proposals(Proposals):
 
     def left(self, rows: Int[np.ndarray, " m"]) -> Left:
         """Proposals of the given row numbers as left factor."""
-        matrix = np.empty((len(rows), self.points.dimension + self.extra), np.float32)
-        vectors = self.float32_rows(rows)
+        return self._compute(self.points, rows)
+
+    def _compute(self, points: Points, rows: Int[np.ndarray, " m"]) -> Left:
+        matrix = np.empty((len(rows), points.dimension + self.extra), np.float32)
+        vectors = self.float32_rows(points, rows)
         matrix[:, :-2] = vectors
         matrix[:, -2] = 1.0
-        return Left(matrix, np.einsum("ij,ij->i", vectors, vectors).astype(np.float64))
+        squared = np.einsum("ij,ij->i", vectors, vectors).astype(np.float64)
+        return Left(matrix, squared, np.zeros(len(rows)))
 
-    def columns(self, rows: Int[np.ndarray, " k"]) -> Float32[np.ndarray, "k K"]:
-        """Proposals of the given row numbers as right factor, (k, d + 2)."""
-        left = self.left(rows)
+    def columns(self, points: Points) -> Float32[np.ndarray, "k K"]:
+        """Proposals of k points, of this pool or another, as right factor, (k, d + 2)."""
+        left = self._compute(points, np.arange(len(points)))
         matrix: np.ndarray[Any, Any] = left.matrix
         matrix[:, :-2] *= np.float32(-2)
         matrix[:, -2] = (1 - self._slack - 2.0**-22) * left.squared_lengths
@@ -207,29 +232,26 @@ class Float32Proposals(Proposals):
         return matrix
 
     def empty_columns(self, count: int) -> Float32[np.ndarray, "k K"]:
-        """Room for `count` columns."""
-        return np.empty((count, self.points.dimension + self.extra), np.float32)
+        """Room for `count` columns, which are as far from every row as can be."""
+        return np.zeros((count, self.points.dimension + self.extra), np.float32)
 
     def margins(self, left: Left, squared: Float[np.ndarray, " m"], columns: Any) -> Margins:
         """Compare rows, whose known squared distances are `squared`, with columns."""
         left.matrix[:, -1] = self._known(left, squared)
-        return _NumpyMargins(left.matrix @ columns.T)
+        return _NumpyMargins(left.matrix @ columns.T, self._widths(left, squared))
 
 
 class _NumpyMargins(Margins):
-    def __init__(self, values: Float32[np.ndarray, "m k"]) -> None:
+    def __init__(self, values: Float32[np.ndarray, "m k"], widths: Float[np.ndarray, " m"]) -> None:
         self._values = values
-
-    def smallest(self) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-        columns = self._values.argmin(axis=1)
-        return self._values[np.arange(len(columns)), columns], columns
+        self._widths = widths
 
     def strike(self, rows: Int[np.ndarray, " q"], columns: Int[np.ndarray, " q"]) -> None:
         self._values[rows, columns] = np.inf
 
-    def below(
-        self, rows: Int[np.ndarray, " q"], shift: Float[np.ndarray, " q"]
-    ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-        limit = (shift * (1 - 2.0**-20)).astype(np.float32)
-        which, column = np.nonzero(self._values[rows] < limit[:, None])
-        return which, column
+    def suspects(self) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+        smallest = self._values.min(axis=1)
+        rows = np.flatnonzero(smallest < 0)
+        limit = np.minimum(smallest[rows] * (1 - 2.0**-20) + self._widths[rows], 0)
+        which, columns = np.nonzero(self._values[rows] < limit.astype(np.float32)[:, None])
+        return rows[which], columns

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry import TIE, Proposals, lower_to_nearest
+from evenly.geometry import TIE, Points, Proposals, alone, for_each_tile, lower_to_nearest
 from evenly.pools.pool import Frontier
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ __all__ = ["MemoryPool"]
 FRONTIER = 1024
 """Rows a frontier holds at most, ties aside: its greedy steps cost the square of it."""
 
+# Chosen rows that others are compared with at once, at most and at least.
 _SEGMENT = 512
-_ROWS_AT_ONCE = 8192
+_GRAIN = 64
+_TILE = 4096
 
 
 class MemoryPool:
@@ -38,29 +40,29 @@ class MemoryPool:
         self._proposals = proposals
         self._squared = np.where(points.candidates, np.inf, -np.inf)
         self._seen = np.zeros(len(points), np.int32)
-        self._chosen = np.empty(0, np.int64)
-        self._columns = proposals.empty_columns(0)
-        self._count = 0
+        self._chosen = _Chosen(proposals)
 
     def __len__(self) -> int:
         return len(self._points)
 
-    def add(self, rows: Int[np.ndarray, " b"]) -> None:
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Rows as points."""
+        return self._points.take(rows)
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen: they are columns for the others from now on, and retired."""
-        end = self._count + len(rows)
-        if end > len(self._chosen):
-            capacity = max(end, 2 * len(self._chosen), 256)
-            self._chosen = np.resize(self._chosen, capacity)
-            columns = self._proposals.empty_columns(capacity)
-            columns[: self._count] = self._columns[: self._count]
-            self._columns = columns
-        self._chosen[self._count : end] = rows
-        self._columns[self._count : end] = self._proposals.columns(rows)
-        self._squared[rows] = -np.inf
-        self._count = end
+        assert points is not None
+        with alone():
+            self._chosen.append(points)
+        self._squared[rows[rows >= 0]] = -np.inf
 
     def frontier(self) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
+        with alone():
+            return self._frontier_of(self._fresh())
+
+    def _fresh(self) -> Int[np.ndarray, " f"]:
+        """Rows that are up to date and farther than all others; a fraction of FRONTIER or more."""
         wanted = FRONTIER
         threshold = np.inf
         while True:
@@ -70,7 +72,7 @@ class MemoryPool:
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = self._squared[fresh].max(initial=-np.inf) * (1.0 - TIE)
             if threshold <= 0.0 or (len(fresh) >= FRONTIER // 8 and tie >= threshold):
-                return self._frontier_of(fresh)
+                return fresh
             wanted *= 2
 
     def _threshold(self, wanted: int) -> float:
@@ -83,37 +85,34 @@ class MemoryPool:
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = np.flatnonzero((self._squared >= threshold) & (self._seen < self._count))
-        for begin in range(0, len(stale), _ROWS_AT_ONCE):
-            self._refresh_rows(stale[begin : begin + _ROWS_AT_ONCE], threshold)
+        stale = np.flatnonzero((self._squared >= threshold) & (self._seen < len(self._chosen)))
+        stale = stale[np.argsort(self._seen[stale], kind="stable")]
+        threads = self._proposals.threads
+        # Tiles enough for all threads, and not so small that their overhead counts.
+        size = min(_TILE, max(_TILE // 8, -(-len(stale) // (2 * threads))))
+        tiles = [stale[begin : begin + size] for begin in range(0, len(stale), size)]
+        for_each_tile(lambda rows: self._refresh_rows(rows, threshold), tiles, threads=threads)
 
     def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
-        rows = rows[np.argsort(self._seen[rows], kind="stable")]
-        seen = self._seen[rows]
-        squared = self._squared[rows]
-        left = self._proposals.left(rows)
-        awake = np.arange(len(rows))
-        begin = int(seen[0])
-        while begin < self._count:
-            end = min(begin + _SEGMENT, self._count)
-            met = awake[seen[awake] < end]
-            part = squared[met]
+        """Compare rows with the chosen they have not met, until all met or below the threshold.
+
+        The rows come in rising order of how many they have met.
+        """
+        while len(rows):
+            begin, end = self._chosen.segment(int(self._seen[rows[0]]))
+            met = rows[: np.searchsorted(self._seen[rows], end)]
+            squared = self._squared[met]
             lower_to_nearest(
                 self._proposals,
-                rows[met],
-                left[met],
-                part,
-                self._chosen[begin:end],
-                self._columns[begin:end],
+                met,
+                self._proposals.left(met),
+                squared,
+                self._chosen.points(begin, end),
+                self._chosen.columns(begin, end),
             )
-            squared[met] = part
-            seen[met] = end
-            awake = awake[squared[awake] >= threshold]
-            if len(awake) == 0:
-                break
-            begin = max(end, int(seen[awake[0]]))
-        self._squared[rows] = squared
-        self._seen[rows] = seen
+            self._squared[met] = squared
+            self._seen[met] = min(end, len(self._chosen))
+            rows = rows[(self._squared[rows] >= threshold) & (self._seen[rows] < len(self._chosen))]
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"]) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
@@ -123,11 +122,10 @@ class MemoryPool:
         ceiling = float(outside.max())
         return Frontier(
             rows=fresh,
-            vectors=self._points.exact(fresh),
+            points=self._points.take(fresh),
             squared=self._squared[fresh],
             bounds=self._proposals.pairwise_lower_bounds(fresh),
             bound_unit=self._proposals.unit_of_bounds,
-            unit=self._points.unit,
             ceiling=ceiling,
             ceiling_row=int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE))),
         )
@@ -142,3 +140,53 @@ class MemoryPool:
             return tied[:FRONTIER]
         position = len(squared) - FRONTIER
         return np.sort(np.argpartition(squared, position)[position:])
+
+
+class _Chosen:
+    """The chosen rows: their points and their columns, in arrays that grow."""
+
+    def __init__(self, proposals: Proposals) -> None:
+        self._proposals = proposals
+        self._count = 0
+        self._columns = proposals.empty_columns(0)
+        self._points = proposals.points.take(np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, points: Points) -> None:
+        """More chosen rows."""
+        end = self._count + len(points)
+        if end > len(self._columns):
+            self._grow(-(-max(end, 2 * self._count) // _SEGMENT) * _SEGMENT)
+        new = slice(self._count, end)
+        self._columns[new] = self._proposals.columns(points)
+        self._points.stored[new] = points.stored
+        if self._points.factors is not None:
+            self._points.factors[new] = points.factors
+        self._count = end
+
+    def _grow(self, capacity: int) -> None:
+        columns = self._proposals.empty_columns(capacity)
+        columns[: self._count] = self._columns[: self._count]
+        self._columns = columns
+        self._points = self._points.resized(capacity)
+
+    def points(self, begin: int, end: int) -> Points:
+        """The chosen rows of a segment."""
+        return self._points.part(slice(begin, end))
+
+    def columns(self, begin: int, end: int) -> Any:
+        """Their columns."""
+        return self._columns[begin:end]
+
+    def segment(self, seen: int) -> tuple[int, int]:
+        """The columns to meet next: from a multiple of _GRAIN, and a power of two times it many.
+
+        Few different shapes, because the first product of each shape is slow.
+        """
+        begin = seen // _GRAIN * _GRAIN
+        width = _SEGMENT
+        while width > _GRAIN and begin + width // 2 >= self._count:
+            width //= 2
+        return begin, min(begin + width, len(self._columns))

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+    from evenly.geometry import Points
+
 __all__ = ["Frontier", "Pool"]
 
 
@@ -19,21 +21,20 @@ class Frontier:
 
     Attributes:
         rows: (m,) row numbers, ascending.
-        vectors: (m, d) float64, the rows themselves, exact.
+        points: the rows themselves, m points; None where `bounds` decide.
         squared: (m,) exact squared distances to the nearest chosen row.
         bounds: (m, m) numbers that, times `bound_unit`, are not above the squared distances
             between the rows: what need not be decided exactly.
-        unit: the rows are normalised to length one.
+        bound_unit: see `bounds`.
         ceiling: no row outside has a larger squared distance; -inf when there is none outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
     """
 
     rows: Int[np.ndarray, " m"]
-    vectors: Float[np.ndarray, "m d"]
+    points: Points | None
     squared: Float[np.ndarray, " m"]
     bounds: Float[np.ndarray, "m m"]
     bound_unit: float
-    unit: bool
     ceiling: float
     ceiling_row: int
 
@@ -47,6 +48,17 @@ class Pool(Protocol):
     def __len__(self) -> int:
         """How many rows there are, chosen or not."""
 
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points | None:
+        """Rows as points; None for a pool that knows distances only."""
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Mark rows as chosen, in the order given.
+
+        Args:
+            rows: row numbers of this pool, or -1 for a row that another pool holds.
+            points: the rows themselves; None where pools know distances only.
+        """
+
     def frontier(self) -> Frontier:
         """The rows that can be next.
 
@@ -54,6 +66,3 @@ class Pool(Protocol):
         are, and of all that tie with it the one with the smallest number. Should the ceiling
         be above the frontier's own largest distance, then a row outside attains it.
         """
-
-    def add(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Mark rows as chosen, in the order given."""

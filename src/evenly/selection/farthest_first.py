@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import TIE, exact_squared_distances
+from evenly.geometry import COINCIDENT, TIE
+from evenly.geometry.compiled import greedy_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from evenly.pools.pool import Frontier, Pool
 
 __all__ = ["farthest_first"]
+
+_NOTHING = np.empty((0, 0))
+_NO_FACTORS = np.empty(0)
 
 
 def farthest_first(
@@ -46,14 +50,16 @@ def farthest_first(
     picks = np.empty(budget, np.int64)
     squared = np.empty(budget)
     picks[0], squared[0] = start, np.inf
-    pool.add(picks[:1])
+    pool.add(picks[:1], pool.fetch(picks[:1]))
     done = 1
     while done < budget:
-        rows, distances = farthest_first_within(pool.frontier(), budget - done)
+        frontier = pool.frontier()
+        positions, distances = farthest_first_within(frontier, budget - done)
+        rows = frontier.rows[positions]
         new = slice(done, done + len(rows))
         picks[new], squared[new] = rows, distances
         done = new.stop
-        pool.add(rows)
+        pool.add(rows, None if frontier.points is None else frontier.points.take(positions))
         if progress is not None:
             progress(done, float(np.sqrt(distances[-1])))
     # Picks that tie within rounding may come in rising order by that much; radii never do.
@@ -71,38 +77,24 @@ def _coverage_radius(pool: Pool, radii: Float[np.ndarray, " k"]) -> float:
 def farthest_first_within(
     frontier: Frontier, owed: int
 ) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """The picks that a frontier makes certain, at most `owed` but at least one.
+    """Positions of the picks that a frontier makes certain, at most `owed` but at least one.
 
     The frontier promises the first. Each further one is certain while no row outside can be
     as far, or can tie with it and have the smaller row number.
     """
-    squared = frontier.squared.copy()
-    ceiling = frontier.ceiling
-    rows: list[int] = []
-    radii: list[float] = []
-    position = int(np.argmax(squared >= max(squared.max(), ceiling) * (1.0 - TIE)))
-    while True:
-        rows.append(int(frontier.rows[position]))
-        radii.append(float(squared[position]))
-        squared[position] = -np.inf
-        if len(rows) == owed:
-            break
-        _lower_to(frontier, position, squared)
-        largest = squared.max()
-        position = int(np.argmax(squared >= largest * (1.0 - TIE)))
-        if largest == -np.inf:
-            break
-        if ceiling >= largest * (1.0 - TIE):
-            tied = squared[position] >= ceiling * (1.0 - TIE)
-            if not tied or frontier.rows[position] > frontier.ceiling_row:
-                break
-    return np.array(rows), np.array(radii)
-
-
-def _lower_to(frontier: Frontier, position: int, squared: Float[np.ndarray, " m"]) -> None:
-    """Lower `squared` to the exact squared distances from the row at `position`."""
-    nearer = np.flatnonzero(frontier.bounds[position] < squared / frontier.bound_unit)
-    if len(nearer):
-        vectors = frontier.vectors
-        exact = exact_squared_distances(vectors[nearer], vectors[position], unit=frontier.unit)
-        squared[nearer] = np.minimum(squared[nearer], exact)
+    points = frontier.points
+    positions, squared = greedy_within(
+        _NOTHING if points is None else points.stored,
+        _NO_FACTORS if points is None or points.factors is None else points.factors,
+        frontier.squared.copy(),
+        frontier.bounds,
+        1.0 / frontier.bound_unit,
+        points is None,
+        COINCIDENT if points is not None and points.unit else 0.0,
+        frontier.rows,
+        frontier.ceiling,
+        frontier.ceiling_row,
+        min(owed, len(frontier.rows)),
+        TIE,
+    )
+    return positions, squared
