@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from evenly._version import __version__
-from evenly.errors import EvenlyError
+from evenly.errors import EvenlyError, EvenlyWarning
 
 __all__ = ["main"]
 
 _WRONG_USE = 2
+_OF_THE_ENCODER = ("batch_size", "dtype", "prompt", "backend", "max_length", "trust_remote_code")
 
 
 class _Commands(click.Group):
     """A group whose commands report deliberate errors in one line and exit with 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with _telling_on_stderr():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -29,9 +36,85 @@ class _Commands(click.Group):
         except EvenlyError as error:
             click.echo(f"evenly: error: {error}", err=True)
             ctx.exit(_WRONG_USE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone: click ends quietly
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"evenly: error: {where}{error.strerror or error}", err=True)
+            ctx.exit(_WRONG_USE)
         except KeyboardInterrupt:
             click.echo("evenly: interrupted; finished embeddings are kept in the cache.", err=True)
             ctx.exit(130)
+
+
+class _ToStderr(logging.Handler):
+    """Writes to whatever stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"evenly: {self.format(record)}", err=True)
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    click.echo(f"evenly: warning: {message}", err=True)
+
+
+@contextlib.contextmanager
+def _telling_on_stderr() -> Iterator[None]:
+    """Write what the library logs and warns of as one line each; then leave all as it was."""
+    log, handler = logging.getLogger("evenly"), _ToStderr()
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", EvenlyWarning)
+        log.setLevel(logging.WARNING)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+
+
+def _say_more(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        logging.getLogger("evenly").setLevel(logging.INFO)
+
+
+def _say_less(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        logging.getLogger("evenly").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", EvenlyWarning)
+        ctx.obj = False
+
+
+def _options(*groups: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# Taken before and after the command's name; `ctx.obj` is the library's `progress`.
+_LOUDNESS_OPTIONS = [
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_say_more,
+        help="Say more about what is done, on stderr.",
+    ),
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_say_less,
+        help="No progress bars and no warnings.",
+    ),
+]
 
 
 @click.group(
@@ -39,27 +122,14 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="evenly")
-@click.option("-v", "--verbose", is_flag=True, help="Say more about what is done, on stderr.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bars and no warnings.")
-@click.pass_context
-def main(ctx: click.Context, *, verbose: bool, quiet: bool) -> None:
+@_options(_LOUDNESS_OPTIONS)
+def main() -> None:
     """Choose training data that is spread evenly.
 
     \b
     evenly demo
     evenly select train.jsonl --budget 0.5 --text instruction,input -o subset.jsonl
     """  # noqa: D301
-    level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(format="evenly: %(message)s", stream=sys.stderr)
-    logging.getLogger("evenly").setLevel(level)
-    warnings.showwarning = _show_warning
-    if quiet:
-        warnings.simplefilter("ignore")
-    ctx.obj = False if quiet else None
-
-
-def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    click.echo(f"evenly: warning: {message}", err=True)
 
 
 def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -86,7 +156,10 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 
 
 def _row_or_name(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
-    return int(value) if value.lstrip("-").isdigit() else value
+    try:
+        return int(value)
+    except ValueError:
+        return value
 
 
 _TEXT_OPTIONS = [
@@ -153,29 +226,17 @@ _SPACE_OPTIONS = [
 _FORCE_OPTION = click.option("--force", is_flag=True, help="Overwrite an existing output.")
 
 
-def _options(*groups: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    def decorate(command: Any) -> Any:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 def _embedding_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """The options that say how texts become vectors, as keyword arguments of the library."""
     taken = {name: options.pop(name) for name in ("text", "encoder", "device")}
     taken["roles"] = [role.strip() for role in options.pop("roles").split(",")]
     cache_dir, no_cache = options.pop("cache_dir"), options.pop("no_cache")
     taken["cache_dir"] = False if no_cache else cache_dir
-    encoder_options = {
-        name: options.pop(name)
-        for name in ("batch_size", "dtype", "prompt", "backend", "max_length")
-    }
-    if options.pop("trust_remote_code"):
-        encoder_options["trust_remote_code"] = True
+    of_the_encoder = {name: options.pop(name) for name in _OF_THE_ENCODER}
     taken["encoder_options"] = {
-        name: value for name, value in encoder_options.items() if value is not None
+        name: value
+        for name, value in of_the_encoder.items()
+        if value is not None and value is not False
     }
     return taken
 
@@ -213,6 +274,7 @@ def _embedding_arguments(options: dict[str, Any]) -> dict[str, Any]:
     help="Do again what this manifest says, and check that the same rows come out.",
 )
 @_FORCE_OPTION
+@_options(_LOUDNESS_OPTIONS)
 @click.pass_context
 def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     """Choose rows of DATA: .jsonl, .json, .csv, .tsv, .parquet, .npy, a glob, a folder, or -.
@@ -234,14 +296,9 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     output, force, order = options.pop("output"), options.pop("force"), options.pop("order")
     as_json, random_subsets = options.pop("as_json"), options.pop("random_subsets")
     arguments = {**_embedding_arguments(options), **options}
-    given = {
-        name: value
-        for name, value in arguments.items()
-        if manifest is None or _was_given(ctx, name)
-    }
     selection, measures = run_selection(
         sys.stdin.buffer if data == "-" else data,
-        given,
+        arguments if manifest is None else _given(ctx, arguments),
         manifest=manifest,
         output=sys.stdout.buffer if output == "-" else output,
         order=order,
@@ -257,38 +314,52 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     click.echo(told, err=output == "-")
 
 
-def _was_given(ctx: click.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source not in (None, click.core.ParameterSource.DEFAULT)
+def _given(ctx: click.Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that were on the command line."""
+
+    def was_given(name: str) -> bool:
+        source = ctx.get_parameter_source(name)
+        return source not in (None, click.core.ParameterSource.DEFAULT)
+
+    sources = {"encoder_options": _OF_THE_ENCODER, "cache_dir": ("cache_dir", "no_cache")}
+    return {
+        name: value
+        for name, value in arguments.items()
+        if any(was_given(option) for option in sources.get(name, (name,)))
+    }
 
 
 @main.command()
 @click.argument("data")
 @click.argument("subset", type=click.Path(exists=True, dir_okay=False))
-@_options(_TEXT_OPTIONS, _SPACE_OPTIONS)
+@_options(_TEXT_OPTIONS, _SPACE_OPTIONS, _LOUDNESS_OPTIONS)
 @click.pass_context
 def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> None:
     """Measure how evenly rows of DATA are spread, beside random subsets of the same size.
 
-    SUBSET names the rows: a manifest of `evenly select`, a .npy array of row numbers, or a
-    text file with one row number (from 0) a line.
+    SUBSET names the rows: a manifest of `evenly select`, whose options are taken unless others
+    are given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
     """
-    import evenly
     from evenly.report import measures_table
-    from evenly.run import read_row_numbers
+    from evenly.run import run_measure
 
-    as_json = options.pop("as_json")
-    measures = evenly.measure(
+    as_json, random_subsets, seed = (
+        options.pop(name) for name in ("as_json", "random_subsets", "seed")
+    )
+    arguments = {**_embedding_arguments(options), **options}
+    measures, normalized = run_measure(
         sys.stdin.buffer if data == "-" else data,
-        read_row_numbers(subset),
-        **_embedding_arguments(options),
-        **options,
+        subset,
+        _given(ctx, arguments),
+        arguments,
+        random_subsets=random_subsets,
+        seed=seed,
         progress=ctx.obj,
     )
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:
-        click.echo(measures_table(measures, normalized=options["normalize"]))
+        click.echo(measures_table(measures, normalized=normalized))
 
 
 @main.command()
@@ -296,6 +367,7 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
 @_options(_TEXT_OPTIONS)
 @click.option("-o", "--output", required=True, metavar="FILE.npy", help="Where the vectors go.")
 @_FORCE_OPTION
+@_options(_LOUDNESS_OPTIONS)
 @click.pass_context
 def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **options: Any) -> None:
     """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy.
@@ -365,6 +437,7 @@ def cache_clear(*, cache_dir: str | None) -> None:
 @click.option(
     "--encoder", default="all-MiniLM-L6-v2", show_default=True, metavar="NAME|PATH|static"
 )
+@_options(_LOUDNESS_OPTIONS)
 @click.pass_context
 def demo(ctx: click.Context, budget: int | float, output: Path, encoder: str) -> None:
     """Select among the docstrings of the installed numerical packages: no network, no data."""

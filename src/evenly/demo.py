@@ -11,7 +11,7 @@ from evenly.geometry import make_proposals
 from evenly.metrics.measure import measure_intake
 from evenly.metrics.nearest import nearest_chosen
 from evenly.report import selection_table
-from evenly.run import manifest_path
+from evenly.run import check_output, manifest_path, write_with_manifest
 from evenly.samples.docstrings import docstring_records
 from evenly.selection.select import select_and_keep
 
@@ -24,16 +24,16 @@ def run_demo(
     budget: int | float, output: Path, encoder: str, *, progress: bool | None = None
 ) -> str:
     """Select among docstrings, write the chosen ones, and tell what happened."""
+    check_output(output, force=True)
     records = docstring_records()
     selection, intake = select_and_keep(
         records, budget, text="text", encoder=encoder, progress=progress
     )
     measures = measure_intake(intake, selection.indices, random_subsets=3, progress=progress)
-    selection.write(output, force=True)
-    selection.save(manifest_path(output), force=True)
+    write_with_manifest(selection, output, force=True)
 
     reached = nearest_chosen(make_proposals(intake.points, len(selection)), selection.indices)
-    left_out = np.setdiff1d(np.arange(len(records)), selection.indices)
+    left_out = np.flatnonzero(~reached.chosen)
     nearest_first = left_out[np.argsort(reached.distances[left_out], kind="stable")]
     shown = nearest_first[:: max(1, len(nearest_first) // (4 * _SHOWN))][:_SHOWN]
     lines = [

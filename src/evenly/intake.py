@@ -5,9 +5,11 @@ The border. Everything behind it trusts its input.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from os import PathLike, fspath
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +24,15 @@ from evenly.samples import Samples, open_samples, read_texts
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["Intake", "OnInvalid", "TextColumns", "embed", "take_in"]
+__all__ = [
+    "Intake",
+    "OnInvalid",
+    "TextColumns",
+    "as_json_value",
+    "embed",
+    "take_in",
+    "whole_number",
+]
 
 log = logging.getLogger("evenly")
 
@@ -82,8 +92,9 @@ def take_in(
     """
     if on_invalid not in ("error", "drop"):
         raise OptionError(f'on_invalid must be "error" or "drop", got {on_invalid!r}.')
+    options_of_encoder = _check_encoder_options(encoder_options)
     began = perf_counter()
-    samples = data if isinstance(data, Samples) else open_samples(data)
+    samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     if samples.vectors is not None:
@@ -95,12 +106,13 @@ def take_in(
         vectors, dropped, embeddings, description = samples.vectors, {}, None, None
         read = perf_counter()
     else:
-        texts = read_texts(samples, text, tuple(roles))
+        texts = read_texts(samples, text, roles)
         dropped, description = dict(texts.invalid), texts.description
         _refuse(samples, dropped, on_invalid, TextError, "text")
         read = perf_counter()
+        _refuse_empty(samples, dropped)
         usable = [row for row in range(len(samples)) if row not in dropped]
-        loaded = load_encoder(encoder, device=device, **dict(encoder_options or {}))
+        loaded = load_encoder(encoder, device=device, **options_of_encoder)
         embeddings = embed_texts(
             [texts.values[row] for row in usable],
             loaded,
@@ -111,13 +123,9 @@ def take_in(
     lengths, unusable = _check_vectors(vectors, dropped, normalize=normalize)
     _refuse(samples, unusable, on_invalid, VectorError, "vector")
     dropped |= unusable
+    _refuse_empty(samples, dropped)
     candidates = np.ones(len(samples), bool)
     candidates[list(dropped)] = False
-    if not candidates.any():
-        raise EmptyPoolError(
-            f"none of the {len(samples)} rows of {samples.origin} can be used: "
-            + _examples(samples, dropped)
-        )
     points = Points.of(vectors, lengths, candidates, normalize=normalize)
     seconds = {"reading": read - began}
     if embeddings is not None:
@@ -127,7 +135,7 @@ def take_in(
         "text": text,
         "roles": roles,
         "encoder": encoder,
-        "encoder_options": encoder_options or {},
+        "encoder_options": options_of_encoder,
         "normalize": normalize,
         "on_invalid": on_invalid,
     }
@@ -139,7 +147,7 @@ def take_in(
         text=description,
         seconds=seconds,
         path=path,
-        options=_describe(options),
+        options=as_json_value(options),
     )
 
 
@@ -194,6 +202,43 @@ def embed(
     return intake.embeddings
 
 
+def whole_number(name: str, value: Any, *, least: int) -> int:
+    """The option `name` as an int of at least `least`; anything else is an OptionError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise OptionError(f"{name} must be a whole number, {least} or more, got {value!r}.")
+    return int(value)
+
+
+def as_json_value(value: Any) -> Any:
+    """An option as a JSON value: itself where it is one, else its name in angle brackets."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, Sequence):
+        return [as_json_value(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(name): as_json_value(part) for name, part in value.items()}
+    return f"<{getattr(value, '__qualname__', type(value).__qualname__)}>"
+
+
+def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    options = dict(given or {})
+    allowed = [*inspect.signature(load_encoder).parameters]
+    allowed.remove("encoder")
+    allowed.remove("device")
+    unknown = [name for name in options if name not in allowed]
+    if unknown:
+        raise OptionError(
+            f"encoder_options has no option {unknown[0]!r}. There are: {', '.join(allowed)}."
+        )
+    return options
+
+
 def _spread(
     vectors: Float[np.ndarray, "m d"], rows: list[int], count: int
 ) -> Float[np.ndarray, "n d"]:
@@ -220,15 +265,23 @@ def _check_vectors(
         bad = np.flatnonzero(~np.isfinite(vectors[row]))
         if len(bad):
             unusable[row] = f"coordinate {bad[0]} is {vectors[row][bad[0]]}"
-        elif lengths[row] == 0:
+        elif not np.any(vectors[row]):
             unusable[row] = "is a zero vector, which has no direction to normalise"
         else:
             unusable[row] = (
-                f"has length {lengths[row]:.3g}, beyond what float64 can square; "
-                f"lengths up to {LARGEST:.0e} (and down to {1 / LARGEST:.0e}) are allowed: "
-                "scale the vectors"
+                f"has no coordinate beyond {np.abs(vectors[row]).max():.3g}, which float64 cannot "
+                f"square; lengths from {1 / LARGEST:.0e} to {LARGEST:.0e} are allowed: scale the "
+                "vectors"
             )
     return lengths, unusable
+
+
+def _refuse_empty(samples: Samples, dropped: dict[int, str]) -> None:
+    if len(dropped) == len(samples):
+        raise EmptyPoolError(
+            f"none of the {len(samples)} rows of {samples.origin} can be used: "
+            + _examples(samples, dropped)
+        )
 
 
 def _refuse(
@@ -260,14 +313,3 @@ def _examples(samples: Samples, invalid: dict[int, str]) -> str:
     shown = [f"{samples.locate(row)} {invalid[row]}" for row in sorted(invalid)[:_SHOWN]]
     more = len(invalid) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
-
-
-def _describe(value: Any) -> Any:
-    """An option as a JSON value: itself where it is one, else its name."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Sequence):
-        return [_describe(part) for part in value]
-    if isinstance(value, Mapping):
-        return {str(name): _describe(part) for name, part in value.items()}
-    return f"<{getattr(value, '__qualname__', type(value).__qualname__)}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,25 +14,32 @@ from evenly.atomic import atomic_write, refuse_existing
 from evenly.embedding import Embeddings, open_cache
 from evenly.errors import DataError, ManifestError, OutputError
 from evenly.intake import embed
-from evenly.metrics import Measures
+from evenly.metrics import Measures, measure
 from evenly.metrics.measure import measure_intake
 from evenly.report.table import two_columns
+from evenly.samples import open_samples
+from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 
 __all__ = [
     "cache_table",
     "manifest_path",
-    "read_row_numbers",
     "run_embedding",
+    "run_measure",
     "run_selection",
 ]
+
+_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+_OF_SELECTION = ("budget", "start", "engine", "seed")
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:
     """subset.jsonl.gz -> subset.manifest.json, in the same folder."""
     path = Path(output)
-    return path.with_name(path.name.split(".")[0] + ".manifest.json")
+    _, compressed = split_suffix(path)
+    name = path.with_suffix("") if compressed else path
+    return name.with_suffix(".manifest.json")
 
 
 def run_selection(
@@ -50,10 +58,8 @@ def run_selection(
     With a manifest, its options (overridden by `arguments`) and its input are taken again,
     and the rows that come out must be the same.
     """
-    beside = manifest_path(output) if isinstance(output, str) else None
-    if isinstance(output, str) and beside is not None:
-        refuse_existing(output, force=force)
-        refuse_existing(beside, force=force)
+    if isinstance(output, str):
+        check_output(output, force=force)
     earlier = None if manifest is None else Selection.load(manifest)
     if earlier is not None:
         data, arguments = _as_before(earlier, data, arguments)
@@ -67,24 +73,92 @@ def run_selection(
         seed=arguments.get("seed", 0),
         progress=progress,
     )
-    if output is not None:
-        selection.write(output, order=order, force=force)
-    if beside is not None:
-        selection.save(beside, force=force)
+    if isinstance(output, str):
+        write_with_manifest(selection, output, order=order, force=force)
+    elif output is not None:
+        selection.write(output, order=order)
+        output.flush()
     return selection, measures
+
+
+def check_output(output: str | PathLike[str], *, force: bool) -> None:
+    """Refuse before any work an output that could not be written after it.
+
+    Raises:
+        OutputError: the suffix is unknown.
+        OutputExistsError: it, or the manifest beside it, exists and `force` is not set.
+    """
+    output_format(output)
+    refuse_existing(output, force=force)
+    refuse_existing(manifest_path(output), force=force)
+
+
+def write_with_manifest(
+    selection: Selection, output: str | PathLike[str], *, order: Order = "picked", force: bool
+) -> None:
+    """Write the records and the manifest beside them: both or neither."""
+    with atomic_write(manifest_path(output), force=force) as stream:
+        selection.save(stream)
+        stream.flush()
+        selection.write(output, order=order, force=force)
+
+
+def run_measure(
+    data: Any, subset: str, arguments: dict[str, Any], defaults: dict[str, Any], **measuring: Any
+) -> tuple[Measures, bool]:
+    """Measure the rows that a file names, and say whether rows were normalised.
+
+    A manifest brings the options it was made with, so that distances are of the same space;
+    `arguments` overrule it, and `defaults` stand where there is no manifest.
+    """
+    samples = open_samples(data)
+    rows = read_row_numbers(subset)
+    if isinstance(rows, Selection):
+        _check_aligned(rows, len(samples), samples.origin)
+        left_out = _OF_SELECTION + (() if samples.vectors is None else _OF_TEXTS)
+        earlier = _options_of(rows, overruled={*arguments, *left_out})
+        defaults = {name: value for name, value in earlier.items() if name not in left_out}
+    options = _merge(defaults, arguments)
+    return measure(samples, rows, **options, **measuring), options["normalize"]
+
+
+def _check_aligned(earlier: Selection, rows: int, origin: str) -> None:
+    before = earlier.provenance["input"]
+    if before["rows"] != rows:
+        raise ManifestError(
+            f"{origin} has {rows} rows, but the manifest's selection was made from "
+            f"{before['rows']} ({before['origin']}). Give the same data."
+        )
+
+
+def _options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, Any]:
+    """The options of an earlier selection; none but those overruled may be a Python object.
+
+    Trust in a model's code is not among them: a file must not grant it.
+    """
+    options = dict(earlier.provenance["options"])
+    opaque = [
+        name
+        for name, value in options.items()
+        if name not in overruled and str(value).startswith("<")
+    ]
+    if opaque:
+        raise ManifestError(
+            f"the manifest cannot be repeated: {', '.join(opaque)} was a Python object "
+            f"({options[opaque[0]]}) then. Repeat it in Python."
+        )
+    if options.get("encoder_options"):
+        told = options["encoder_options"].items()
+        trusted = "trust_remote_code"
+        options["encoder_options"] = {name: value for name, value in told if name != trusted}
+    return options
 
 
 def _as_before(
     earlier: Selection, data: Any, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
     """The input and the options of an earlier selection."""
-    options = earlier.provenance["options"]
-    opaque = [name for name, value in options.items() if str(value).startswith("<")]
-    if opaque:
-        raise ManifestError(
-            f"the manifest cannot be repeated: {', '.join(opaque)} was a Python object "
-            f"({options[opaque[0]]}) then. Repeat the selection in Python."
-        )
+    options = _options_of(earlier, overruled=arguments)
     source = earlier.provenance["input"]
     if data is None:
         data = source["path"]
@@ -93,20 +167,30 @@ def _as_before(
                 f"the manifest's input was {source['origin']}, which cannot be opened again. "
                 "Give the data: evenly select DATA --from-manifest …"
             )
-    return data, {**options, **arguments}
+    return data, _merge(options, arguments)
+
+
+def _merge(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The earlier options, overruled by the arguments, those of the encoder one by one."""
+    both = {**earlier, **arguments}
+    if "encoder" not in arguments:
+        own = arguments.get("encoder_options", {})
+        both["encoder_options"] = {**earlier.get("encoder_options", {}), **own}
+    return both
 
 
 def _check_reproduced(earlier: Selection, selection: Selection, name: str) -> None:
     before, now = earlier.provenance["input"], selection.provenance["input"]
-    if before["content_hash"] != now["content_hash"]:
+    # What was in memory has another hash as a file; then the rows alone must agree.
+    if before["path"] is not None and before["content_hash"] != now["content_hash"]:
         raise ManifestError(
             f"{now['origin']} is not the input of {name}: its content has changed since "
             f"({before['content_hash'][:19]}… then, {now['content_hash'][:19]}… now)."
         )
     if not np.array_equal(earlier.indices, selection.indices):
-        first = int(
-            np.argmin(earlier.indices[: len(selection)] == selection.indices[: len(earlier)])
-        )
+        both = min(len(earlier), len(selection))
+        differ = np.flatnonzero(earlier.indices[:both] != selection.indices[:both])
+        first = differ[0] if len(differ) else both
         raise ManifestError(
             f"other rows came out than {name} says, from pick {first} on. "
             f"Then: {_circumstances(earlier)}. Now: {_circumstances(selection)}."
@@ -123,7 +207,7 @@ def _circumstances(selection: Selection) -> str:
 
 def run_embedding(data: Any, output: str, *, force: bool, **arguments: Any) -> Embeddings:
     """Embed and write the vectors as .npy."""
-    if Path(output).suffix != ".npy":
+    if split_suffix(output)[0] != "npy":
         raise OutputError(f"vectors are written as .npy, got {output!r}.")
     refuse_existing(output, force=force)
     embeddings = embed(data, **arguments)
@@ -133,18 +217,18 @@ def run_embedding(data: Any, output: str, *, force: bool, **arguments: Any) -> E
 
 
 def read_row_numbers(path: str) -> Any:
-    """Row numbers from a manifest, a .npy array, or a text file with one a line.
+    """A selection from a manifest, or row numbers from .npy or from text with one a line.
 
     Raises:
         DataError: a line is not a row number, or the array cannot be read.
         ManifestError: the manifest is damaged.
     """
     if path.endswith(".json"):
-        return Selection.load(path).indices
+        return Selection.load(path)
     if path.endswith(".npy"):
         try:
             return np.load(path, allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise DataError(f"{path} is not an array of row numbers: {error}.") from None
     rows = []
     for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), start=1):

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from numbers import Integral
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from evenly.errors import OptionError, RowError
+from evenly.errors import RowError
 from evenly.geometry import Proposals, make_proposals
-from evenly.intake import Intake, OnInvalid, TextColumns, take_in
-from evenly.metrics.nearest import nearest_chosen, nearest_other
+from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.metrics.nearest import nearest_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jaxtyping import Int
 
-__all__ = ["Measures", "RandomMeasures", "measure", "measure_intake"]
+__all__ = ["Measures", "RandomMeasures", "measure", "measure_intake", "row_numbers"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -35,10 +35,9 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Sample statistics; the deviation of a single value is 0."""
-        return cls(
-            float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        )
+        """Sample statistics; the deviation of a single value, or of infinities, is 0."""
+        varies = len(values) > 1 and np.isfinite(values).all()
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if varies else 0.0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ class Measures:
         size: rows of the subset.
         h_min: smallest distance between two rows of the subset (twice the separation radius);
             inf for a single row.
-        closest_pair: two row numbers that attain it; None for a single row.
+        closest_pair: two row numbers that attain it, of several pairs the first; None for a
+            single row.
         coverage_radius: largest distance from a usable row to the nearest chosen one (fill
             distance).
         farthest_row: a row that attains it; of several the first.
@@ -77,6 +77,7 @@ class Measures:
         neighbour_quantiles: quantile -> that distance.
         duplicates: rows of the subset that coincide with another row of it.
         random: the same for random subsets of the same size; None when none were asked for.
+        seconds: wall time of measuring, random subsets included.
     """
 
     pool_size: int
@@ -92,6 +93,7 @@ class Measures:
     neighbour_quantiles: dict[float, float]
     duplicates: int
     random: RandomMeasures | None
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def random_h_min(self) -> float | None:
@@ -140,9 +142,8 @@ def measure(
 
     Cost: (1 + random_subsets)·n·k·d multiplications, as float32 matrix products.
     """
-    count: Any = random_subsets
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
-        raise OptionError(f"random_subsets must be a whole number, 0 or more, got {count!r}.")
+    random_subsets = whole_number("random_subsets", random_subsets, least=0)
+    seed = whole_number("seed", seed, least=0)
     intake = take_in(
         data_or_vectors,
         text=text,
@@ -155,9 +156,9 @@ def measure(
         cache_dir=cache_dir,
         progress=progress,
     )
-    chosen = _row_numbers(intake, getattr(indices, "indices", indices))
+    chosen = row_numbers(intake, indices)
     return measure_intake(
-        intake, chosen, random_subsets=int(random_subsets), seed=seed, progress=progress
+        intake, chosen, random_subsets=random_subsets, seed=seed, progress=progress
     )
 
 
@@ -170,10 +171,11 @@ def measure_intake(
     progress: bool | None = None,
 ) -> Measures:
     """`measure` for a data set that has been taken in already."""
+    began = perf_counter()
     proposals = make_proposals(intake.points, (1 + random_subsets) * len(chosen))
     candidates = np.flatnonzero(intake.points.candidates)
     with tqdm(
-        total=(1 + random_subsets) * (len(candidates) - len(chosen)),
+        total=(1 + random_subsets) * len(candidates),
         desc="measuring",
         unit="row",
         disable=None if progress is None else not progress,
@@ -195,39 +197,47 @@ def measure_intake(
             coverage_radius=Spread.of([other.coverage_radius for other in others]),
             mean_distance=Spread.of([other.mean_distance for other in others]),
         )
-    return Measures(**{**measures.__dict__, "random": random})
+    return replace(measures, random=random, seconds=perf_counter() - began)
 
 
 def _measure(
     proposals: Proposals, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
 ) -> Measures:
-    reached = nearest_chosen(proposals, chosen, progress=progress)
-    inside = nearest_other(proposals, chosen)
-    closest = int(np.argmin(inside.distances))
-    h_min = float(inside.distances[closest])
-    farthest = int(np.argmax(reached.distances))
-    coverage_radius = float(reached.distances[farthest])
-    pair = sorted((int(chosen[closest]), int(inside.nearest[closest])))
+    found = nearest_chosen(proposals, chosen, progress=progress)
+    # A chosen row is reached by itself; its neighbours are the other chosen rows.
+    reached = np.where(found.chosen, 0.0, found.distances)
+    inside = found.distances[found.chosen]
+    closest = int(np.flatnonzero(found.chosen)[np.argmin(inside)])
+    h_min = float(found.distances[closest])
+    farthest = int(np.argmax(reached))
+    coverage_radius = float(reached[farthest])
+    pair = (int(found.rows[closest]), int(found.nearest[closest]))
     return Measures(
-        pool_size=len(reached.rows),
+        pool_size=len(found.rows),
         size=len(chosen),
         h_min=h_min,
-        closest_pair=(pair[0], pair[1]) if len(chosen) > 1 else None,
+        closest_pair=pair if len(chosen) > 1 else None,
         coverage_radius=coverage_radius,
-        farthest_row=int(reached.rows[farthest]),
+        farthest_row=int(found.rows[farthest]),
         mesh_ratio=coverage_radius / h_min if h_min > 0 else float("inf"),
-        mean_distance=float(reached.distances.mean()),
-        distance_quantiles=_quantiles(reached.distances),
-        mean_neighbour_distance=float(inside.distances.mean()),
-        neighbour_quantiles=_quantiles(inside.distances),
-        duplicates=int(np.count_nonzero(inside.distances == 0.0)),
+        mean_distance=float(reached.mean()),
+        distance_quantiles=_quantiles(reached),
+        mean_neighbour_distance=float(inside.mean()),
+        neighbour_quantiles=_quantiles(inside),
+        duplicates=int(np.count_nonzero(inside == 0.0)),
         random=None,
     )
 
 
-def _row_numbers(intake: Intake, indices: Any) -> Int[np.ndarray, " k"]:
-    """`indices` as an array of distinct, usable row numbers."""
-    rows = np.asarray(indices)
+def row_numbers(intake: Intake, indices: Any) -> Int[np.ndarray, " k"]:
+    """`indices`, or those of a selection, as an array of distinct, usable row numbers."""
+    # Tensors have a method of that name.
+    if not hasattr(indices, "__array__"):
+        indices = getattr(indices, "indices", indices)
+    try:
+        rows = np.asarray(indices)
+    except ValueError as error:
+        raise RowError(f"indices must be a sequence of row numbers: {error}.") from None
     if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu":
         raise RowError(
             "indices must be a non-empty sequence of row numbers (or a Selection), got "
@@ -250,6 +260,8 @@ def _row_numbers(intake: Intake, indices: Any) -> Int[np.ndarray, " k"]:
 
 
 def _quantiles(values: np.ndarray[Any, Any]) -> dict[float, float]:
+    if not np.isfinite(values).all():  # a single row has no neighbour, so nothing to interpolate
+        return dict.fromkeys(QUANTILES, float("inf"))
     return dict(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
 
 

@@ -21,7 +21,7 @@ def selection_table(selection: Selection, measures: Measures) -> str:
             ("text", _text(provenance)),
             ("chosen", _chosen(len(selection), provenance)),
             *_measure_rows(measures, normalized=provenance["options"]["normalize"]),
-            ("seconds", _seconds(provenance["seconds"])),
+            ("seconds", _seconds(provenance["seconds"] | {"measuring": measures.seconds})),
         ]
     )
 
@@ -71,7 +71,7 @@ def _random(measures: Measures) -> str:
     against = f"{h_min.mean:.4f} ± {h_min.std:.4f} ({measures.random.subsets} subsets)"
     if h_min.mean > 0 and math.isfinite(measures.h_min):
         return f"{against}: {measures.h_min / h_min.mean:.1f} times as far apart"
-    return against
+    return f"{against}: they hold duplicates" if h_min.mean == 0 else against
 
 
 def _input(provenance: dict[str, Any]) -> str:

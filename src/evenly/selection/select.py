@@ -18,7 +18,14 @@ from tqdm import tqdm
 from evenly._version import __version__
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError, RowError
 from evenly.geometry import first_of_the_farthest
-from evenly.intake import Intake, OnInvalid, TextColumns, take_in
+from evenly.intake import (
+    Intake,
+    OnInvalid,
+    TextColumns,
+    as_json_value,
+    take_in,
+    whole_number,
+)
 from evenly.pools import ENGINES, make_pool
 from evenly.selection.farthest_first import farthest_first
 from evenly.selection.selection import Selection
@@ -118,7 +125,7 @@ def select_and_keep(
     **intake_options: Any,
 ) -> tuple[Selection, Intake]:
     """`select_uniform`, and the data set as it was taken in, to measure without doing it twice."""
-    _check_options(budget, start, engine)
+    _check_options(budget, start, engine, seed)
     intake = take_in(data, **intake_options, progress=progress)
     rows = rows_of_budget(budget, int(np.count_nonzero(intake.points.candidates)))
     began = perf_counter()
@@ -142,7 +149,7 @@ def select_and_keep(
         "engine": engine,
         "seed": seed,
     }
-    provenance = _provenance(intake, options, seconds)
+    provenance = _provenance(intake, as_json_value(options), seconds)
     return Selection(indices, radii, coverage_radius, provenance, intake.samples), intake
 
 
@@ -163,7 +170,7 @@ def rows_of_budget(budget: Any, pool_size: int) -> int:
     return max(1, math.floor(float(budget) * pool_size + 0.5))
 
 
-def _check_options(budget: Any, start: Any, engine: str) -> None:
+def _check_options(budget: Any, start: Any, engine: str, seed: Any) -> None:
     """Refuse before any work what no pool could make right."""
     if isinstance(budget, bool) or not isinstance(budget, Real):
         raise BudgetError(
@@ -185,6 +192,7 @@ def _check_options(budget: Any, start: Any, engine: str) -> None:
         raise OptionError(
             f'start must be a row number, "farthest-from-mean" or "random", got {start!r}.'
         )
+    whole_number("seed", seed, least=0)
 
 
 def _first_row(intake: Intake, start: int | str, seed: int) -> int:

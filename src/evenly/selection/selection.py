@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from evenly.atomic import atomic_write
-from evenly.errors import BudgetError, DataError, ManifestError, OptionError
+from evenly.errors import BudgetError, DataError, ManifestError, OptionError, OutputError
 from evenly.samples import Samples, open_samples
 
 if TYPE_CHECKING:
@@ -70,17 +71,22 @@ class Selection:
 
     def prefix(self, budget: int) -> Selection:
         """The selection for a smaller budget: the first `budget` picks, without any new work."""
+        wanted: Any = budget
+        if isinstance(wanted, bool) or not isinstance(wanted, Integral):
+            raise BudgetError(f"a prefix is a whole number of rows, got {budget!r}.")
         if not 1 <= budget <= len(self):
             raise BudgetError(
                 f"a prefix has between 1 and {len(self)} rows (all of this selection), "
                 f"got {budget}. To choose more, select again with a larger budget."
             )
         radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
+        options = {**self.provenance["options"], "budget": int(budget)}
         return replace(
             self,
             indices=self.indices[:budget],
             radii=self.radii[:budget],
             coverage_radius=radius,
+            provenance={**self.provenance, "options": options},
         )
 
     def take(self, data: Any) -> Any:
@@ -114,20 +120,35 @@ class Selection:
 
         Raises:
             OutputExistsError: the output exists and `force` is not set.
-            OutputError: it cannot be written; nothing is left half-written.
+            OutputError: it cannot be written, or is the input itself; nothing is left
+                half-written.
         """
         if order not in ("picked", "file"):
             raise OptionError(f'order must be "picked" or "file", got {order!r}.')
+        self._spare_input(path)
         samples = self._aligned(data) if data is not None else self._own_samples()
         rows = self.indices if order == "picked" else np.sort(self.indices)
         samples.write(path, rows, force=force)
 
-    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
-        """Save indices, radii and provenance as one JSON file (the manifest); see `load`."""
+    def save(self, path: str | PathLike[str] | BinaryIO, *, force: bool = False) -> None:
+        """Save indices, radii and provenance as one JSON file (the manifest); see `load`.
+
+        Args:
+            path: the file, or a binary stream.
+            force: overwrite an existing file.
+
+        Raises:
+            OutputExistsError: the file exists and `force` is not set.
+            OutputError: it cannot be written, or is the input itself.
+        """
         document = {"format": FORMAT, "version": FORMAT_VERSION, **self.as_dict()}
+        content = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        if not isinstance(path, str | PathLike):
+            path.write(content.encode("utf-8", "surrogateescape"))
+            return
+        self._spare_input(path)
         with atomic_write(path, force=force) as stream:
-            stream.write(json.dumps(document, ensure_ascii=False, indent=1).encode())
-            stream.write(b"\n")
+            stream.write(content.encode("utf-8", "surrogateescape"))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the records, as plain JSON values; an infinite distance is null."""
@@ -174,6 +195,9 @@ class Selection:
             coverage_radius = float(document["coverage_radius"])
             provenance = dict(document["provenance"])
             rows = int(provenance["input"]["rows"])
+            missing = {"options", "versions", "dropped"} - set(provenance)
+            if missing:
+                raise KeyError(min(missing))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ManifestError(f"{name} is damaged: {error!r}.") from None
         sound = (
@@ -198,6 +222,14 @@ class Selection:
                 f"{rows}. Pass the same data, or something row-aligned with it."
             )
         return samples
+
+    def _spare_input(self, output: object) -> None:
+        """Refuse to write over the records that the row numbers refer to."""
+        source = self.provenance["input"].get("path")
+        if source is None or not isinstance(output, str | PathLike):
+            return
+        if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
+            raise OutputError(f"{fspath(output)} is the input itself. Choose another output.")
 
     def _own_samples(self) -> Samples:
         """The input itself: still at hand, or opened again from where it was, unchanged."""

