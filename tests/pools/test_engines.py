@@ -12,7 +12,7 @@ from evenly.geometry.proposals import Float32Proposals
 from evenly.geometry.torch_proposals import Bfloat16Proposals
 from evenly.pools import memory
 from evenly.pools.memory import MemoryPool
-from evenly.selection.farthest_first import farthest_first
+from evenly.selection.farthest_first import Picks, farthest_first
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
@@ -27,7 +27,8 @@ def select(engine, vectors, budget, normalize, start=None):
     points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
-    return farthest_first(ENGINES[engine](points), budget, start)
+    picks, coverage_radius = farthest_first(ENGINES[engine](points), budget, Picks.first(start))
+    return picks.rows, picks.radii, coverage_radius
 
 
 def assert_same(found, expected):
@@ -101,9 +102,10 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
     spoiled[~candidates] = np.nan
     points = Points.of(spoiled, row_lengths(spoiled), candidates, normalize=False)
     start = first_of_the_farthest(points.squared_distances_to_mean())
-    picks, radii, coverage = farthest_first(ENGINES[engine](points), 20, start)
+    picks, coverage = farthest_first(ENGINES[engine](points), 20, Picks.first(start))
     expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
-    assert_same((picks, radii, coverage), (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
+    found = picks.rows, picks.radii, coverage
+    assert_same(found, (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
 
 
 def test_memory_beyond_the_vectors_is_small():
@@ -113,3 +115,19 @@ def test_memory_beyond_the_vectors_is_small():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < vectors.nbytes / 4 + 256e6
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(vectors=pools(max_rows=60), data=st.data())
+def test_a_selection_that_was_begun_continues_to_the_same_answer(engine, vectors, data):
+    budget = data.draw(st.integers(1, len(vectors)))
+    begun = data.draw(st.integers(1, budget))
+    rows, radii, coverage_radius = select(engine, vectors, budget, normalize=True)
+    points = Points.of(
+        vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True
+    )
+    continued = farthest_first(ENGINES[engine](points), budget, Picks(rows[:begun], radii[:begun]))
+    np.testing.assert_array_equal(continued[0].rows, rows)
+    # The order in which a sum is taken may differ: the last bits of a radius do not matter.
+    np.testing.assert_allclose(continued[0].radii, radii, rtol=1e-12)
+    assert continued[1] == pytest.approx(coverage_radius, rel=1e-12)

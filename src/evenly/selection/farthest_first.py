@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,55 +17,78 @@ if TYPE_CHECKING:
 
     from evenly.pools.pool import Frontier, Pool
 
-__all__ = ["farthest_first"]
+__all__ = ["Picks", "farthest_first"]
 
 _NOTHING = np.empty((0, 0))
 _NO_FACTORS = np.empty(0)
 
 
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Chosen rows.
+
+    Attributes:
+        rows: (m,) row numbers in the order picked.
+        radii: (m,) Euclidean distance (not squared) of each pick to the nearest earlier pick;
+            radii[0] is inf, and none is larger than the one before.
+    """
+
+    rows: Int[np.ndarray, " m"]
+    radii: Float[np.ndarray, " m"]
+
+    @classmethod
+    def first(cls, row: int) -> Picks:
+        """A beginning: one row."""
+        return cls(np.array([row]), np.array([np.inf]))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 def farthest_first(
-    pool: Pool, budget: int, start: int, *, progress: Callable[[int, float], None] | None = None
-) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"], float]:
+    pool: Pool,
+    budget: int,
+    begun: Picks,
+    *,
+    progress: Callable[[Picks], None] | None = None,
+) -> tuple[Picks, float]:
     """Choose `budget` rows, each the farthest from those already chosen.
 
     h_min is at least half of what any `budget` rows could reach (Ravi, Rosenkrantz and Tayi
-    1994), and the first m picks are exactly the answer for budget m.
+    1994), and the first m picks are exactly the answer for budget m. Hence a selection that
+    was begun continues to the same answer, wherever it stopped.
 
     Args:
         pool: the rows, none chosen yet.
         budget: how many to choose, at most the pool's candidates.
-        start: row number of the first pick.
-        progress: called after each round with the number of picks so far and the current radius.
+        begun: the picks so far: the first one at least, at most `budget`.
+        progress: called after each round with the picks so far.
 
     Returns:
-        The row numbers in the order picked; the radii, where radii[i] is the Euclidean
-        distance of pick i to the nearest earlier pick, radii[0] is inf and none is larger than
-        the one before; and the coverage radius, the largest distance from any candidate to
-        the nearest pick, 0 when all are chosen.
+        The picks, and the coverage radius: the largest distance from any candidate to the
+        nearest pick, 0 when all are chosen.
 
     Cost: at most n·k·d multiplications, in tens to hundreds of rounds of matrix products.
 
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Ravi, Rosenkrantz and Tayi 1994, doi:10.1287/opre.42.2.299.
     """
-    picks = np.empty(budget, np.int64)
-    squared = np.empty(budget)
-    picks[0], squared[0] = start, np.inf
-    pool.add(picks[:1], pool.fetch(picks[:1]))
-    done = 1
+    rows, radii = np.empty(budget, np.int64), np.empty(budget)
+    done = len(begun.rows)
+    rows[:done], radii[:done] = begun.rows, begun.radii
+    pool.add(begun.rows, pool.fetch(begun.rows))
     while done < budget:
         frontier = pool.frontier()
-        positions, distances = farthest_first_within(frontier, budget - done)
-        rows = frontier.rows[positions]
-        new = slice(done, done + len(rows))
-        picks[new], squared[new] = rows, distances
+        positions, squared = farthest_first_within(frontier, budget - done)
+        new = slice(done, done + len(positions))
+        rows[new] = frontier.rows[positions]
+        # Picks that tie within rounding may come in rising order by that much; radii never do.
+        radii[new] = np.minimum.accumulate(np.minimum(np.sqrt(squared), radii[done - 1]))
         done = new.stop
-        pool.add(rows, None if frontier.points is None else frontier.points.take(positions))
+        pool.add(rows[new], None if frontier.points is None else frontier.points.take(positions))
         if progress is not None:
-            progress(done, float(np.sqrt(distances[-1])))
-    # Picks that tie within rounding may come in rising order by that much; radii never do.
-    radii = np.sqrt(np.minimum.accumulate(squared))
-    return picks, radii, _coverage_radius(pool, radii)
+            progress(Picks(rows[:done], radii[:done]))
+    return Picks(rows, radii), _coverage_radius(pool, radii)
 
 
 def _coverage_radius(pool: Pool, radii: Float[np.ndarray, " k"]) -> float:

@@ -27,7 +27,7 @@ from evenly.intake import (
     whole_number,
 )
 from evenly.pools import ENGINES, make_pool
-from evenly.selection.farthest_first import farthest_first
+from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.selection import Selection
 
 __all__ = ["rows_of_budget", "select_and_keep", "select_uniform"]
@@ -135,13 +135,13 @@ def select_and_keep(
         total=rows, desc="selecting", unit="row", disable=None if progress is None else not progress
     ) as bar:
 
-        def show(done: int, radius: float) -> None:
-            bar.set_postfix(radius=f"{radius:.4g}", refresh=False)
-            bar.update(done - bar.n)
+        def show(picks: Picks) -> None:
+            bar.set_postfix(radius=f"{picks.radii[-1]:.4g}", refresh=False)
+            bar.update(len(picks) - bar.n)
 
-        indices, radii, coverage_radius = farthest_first(pool, rows, first, progress=show)
+        picks, coverage_radius = farthest_first(pool, rows, Picks.first(first), progress=show)
     seconds = intake.seconds | {"selection": perf_counter() - began}
-    _warn_of_duplicates(radii)
+    _warn_of_duplicates(picks.radii)
     options = {
         "budget": budget,
         **intake.options,
@@ -150,7 +150,10 @@ def select_and_keep(
         "seed": seed,
     }
     provenance = _provenance(intake, as_json_value(options), seconds)
-    return Selection(indices, radii, coverage_radius, provenance, intake.samples), intake
+    selection = Selection(
+        picks.rows, picks.radii, coverage_radius, provenance, intake.samples
+    )
+    return selection, intake
 
 
 def rows_of_budget(budget: Any, pool_size: int) -> int:
