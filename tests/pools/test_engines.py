@@ -123,9 +123,7 @@ def test_a_selection_that_was_begun_continues_to_the_same_answer(engine, vectors
     budget = data.draw(st.integers(1, len(vectors)))
     begun = data.draw(st.integers(1, budget))
     rows, radii, coverage_radius = select(engine, vectors, budget, normalize=True)
-    points = Points.of(
-        vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True
-    )
+    points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
     continued = farthest_first(ENGINES[engine](points), budget, Picks(rows[:begun], radii[:begun]))
     np.testing.assert_array_equal(continued[0].rows, rows)
     # The order in which a sum is taken may differ: the last bits of a radius do not matter.

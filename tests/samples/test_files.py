@@ -42,7 +42,12 @@ BAD_FILES = [
     ("a.jsonl", '{"a": %s}' % ("9" * 5000), RecordError, ", line 1: cannot be parsed: Exceeds"),
     ("a.jsonl", "[" * 200_000, RecordError, ", line 1: cannot be parsed:"),
     ("a.jsonl.gz", b"plain", DataError, " is not a whole gzip file"),
-    ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-9], DataError, " is not a whole gzip file"),
+    (
+        "a.jsonl.gz",
+        gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-9],
+        DataError,
+        " is not a whole gzip file",
+    ),
     ("a.json", '[\n{"a": 1},\n{"a" 2}]', RecordError, ", line 3: not JSON: Expecting ':'"),
     ("a.json", '{"a": 1}', DataError, " holds a JSON object, where an array of objects"),
     ("a.json", '{"a": 1}\n{"a": 2}', RecordError, ", line 2: not JSON: Extra data at character 1"),

@@ -150,9 +150,7 @@ def select_and_keep(
         "seed": seed,
     }
     provenance = _provenance(intake, as_json_value(options), seconds)
-    selection = Selection(
-        picks.rows, picks.radii, coverage_radius, provenance, intake.samples
-    )
+    selection = Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)
     return selection, intake
 
 
