@@ -4,6 +4,7 @@ import errno
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import evenly
 from evenly import Selection, cli, select_uniform
 from evenly.embedding import load_encoder
 from evenly.run import manifest_path
+from evenly.selection.checkpoint import read_checkpoint
 from tests.fakes import Letters, texts_of
 
 TEXTS = texts_of(40)
@@ -278,13 +280,30 @@ def test_several_columns_are_joined():
         (["select", "gone.jsonl", "-b", "1"], "there is no file gone.jsonl"),
         (["select", "vectors.npy", "-b", "1", "--engine", "x"], "engine must be one of"),
         (["select", "vectors.npy", "-b", "1", "--start", "x"], "start must be"),
+        (["select", "vectors.npy", "-b", "1", "--checkpoint", "."], "'.' is a directory"),
+        (["select", "vectors.npy", "-b", "1", "--checkpoint", "vectors.npy"], "is not a check"),
+        (
+            ["select", "vectors.npy", "-b", "1", "-o", "x.npy", "--checkpoint", "x.npy"],
+            "x.npy cannot be both output and checkpoint",
+        ),
+        (
+            ["select", "vectors.npy", "-b", "1", "-o", "x.npy", "--checkpoint", "x.manifest.json"],
+            "x.manifest.json cannot be both",
+        ),
+        (["extend"], "Missing argument 'MANIFEST'"),
+        (["extend", "gone.json", "-b", "1"], "'gone.json' does not exist"),
+        (["extend", "train.jsonl", "-b", "1"], "is not a saved selection"),
+        (["extend", "train.jsonl"], "Missing option '--budget'"),
         (["select", "vectors.npy", "-b", "1", "--start=--5"], "start must be"),
         (["select", "vectors.npy", "-b", "1", "--start", "-1"], "got -1"),
         (["select", "vectors.npy", "-b", "1", "--seed", "-1"], "seed must be a whole number"),
         (["select", "vectors.npy", "-b", "1", "--on-invalid", "x"], "--on-invalid"),
         (["select", "vectors.npy", "-b", "1", "--text", "q"], "holds vectors, not texts"),
         (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot tell which format"),
-        (["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"], "written as .npy, not as jsonl"),
+        (
+            ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
+            "as .npy or .safetensors, not as jsonl",
+        ),
         (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
         (["select", "train.jsonl", "-b", "1", "--roles", ","], "roles must name"),
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
@@ -402,8 +421,11 @@ def test_a_manifest_is_not_repeated_when_other_rows_come_out():
     assert f"other rows came out than {manifest} says, from pick 0 on" in fail(
         "select", "--from-manifest", manifest, "-o", "second.jsonl", "--start", "1"
     )
-    assert "from pick 5 on" in fail(
+    assert "from pick 5 on. Then" in fail(
         "select", "--from-manifest", manifest, "-o", "second.jsonl", "-b", "5"
+    )
+    assert "from pick 8 on. For more rows: evenly extend. Then" in fail(
+        "select", "--from-manifest", manifest, "-o", "second.jsonl", "-b", "9"
     )
 
 
@@ -559,21 +581,178 @@ def test_the_manifest_lies_beside_the_output(output, expected):
     assert str(manifest_path(output)) == expected
 
 
+@pytest.mark.parametrize("start", ["medoid", "random"])
+def test_the_first_pick_may_be_named(start):
+    select("train.jsonl", "-b", "8", "--start", start, "--seed", "3", "-o", "subset.jsonl")
+
+    expected = select_uniform(TEXTS, 8, encoder=Letters(), start=start, seed=3)
+    assert ids_of("subset.jsonl") == expected.indices.tolist()
+
+
+def extend(*arguments, input=None):
+    return succeed("extend", *arguments, input=input)
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--no-normalize", "--start", "medoid"], ["--start", "random", "--seed", "9"]]
+)
+def test_extend_gives_what_the_larger_budget_gives(options):
+    manifest = manifest_of("-b", "8", *options)
+    select("train.jsonl", "-b", "0.5", *options, "-o", "long.jsonl")
+
+    ran = extend(manifest, "-b", "0.5", "-o", "second.jsonl")
+
+    assert ids_of("second.jsonl") == ids_of("long.jsonl")
+    assert "20 rows (50.0%)" in ran.stdout
+    long, second = (Selection.load(f"{name}.manifest.json") for name in ("long", "second"))
+    for part in ("options", "input", "text"):
+        assert second.provenance[part] == long.provenance[part]
+    assert second.provenance["taken_over"] == 8
+    assert second.provenance["encoder"]["computed"] == 0
+    # What was extended can be extended, repeated and measured.
+    extend("second.manifest.json", "-b", "30", "-o", "third.jsonl", "--order", "file")
+    assert ids_of("third.jsonl") == sorted(ids_of("third.jsonl"))
+    assert set(ids_of("third.jsonl")) > set(ids_of("second.jsonl"))
+    succeed("select", "--from-manifest", "third.manifest.json", "-o", "again.jsonl")
+    succeed("measure", "train.jsonl", "third.manifest.json")
+
+
+def test_extend_takes_its_input_from_elsewhere_too():
+    manifest = manifest_of("-b", "8")
+    content = Path("train.jsonl").read_bytes()
+    Path("train.jsonl").rename("moved.jsonl")
+
+    assert "there is no file train.jsonl" in fail("extend", manifest, "-b", "9")
+    extend(manifest, "moved.jsonl", "-b", "9", "-o", "moved-9.jsonl")
+    piped = extend(manifest, "-", "-b", "9", "-o", "-", input=content)
+
+    assert [json.loads(line)["id"] for line in piped.stdout.splitlines()] == ids_of("moved-9.jsonl")
+    assert Selection.load("moved-9.manifest.json").provenance["input"]["path"] == "moved.jsonl"
+    write_lines("moved.jsonl", RECORDS[::-1])
+    assert "moved.jsonl is not what this selection was made from: input: train.jsonl" in fail(
+        "extend", manifest, "moved.jsonl", "-b", "9"
+    )
+
+
+def test_extend_refuses_what_it_cannot_do():
+    manifest = manifest_of("-b", "8")
+    select_uniform("train.jsonl", 3, encoder=Letters()).save("object.json")
+
+    assert "this selection has 8 rows, and to=8 asks for 8" in fail("extend", manifest, "-b", "8")
+    assert "encoder was a Python object (<Letters>)" in fail("extend", "object.json", "-b", "9")
+    assert "engine must be one of" in fail("extend", manifest, "-b", "9", "--engine", "x")
+    assert "first.jsonl already exists" in fail("extend", manifest, "-b", "9", "-o", "first.jsonl")
+    extend(manifest, "-b", "9", "-o", "first.jsonl", "--force")
+    assert len(ids_of("first.jsonl")) == 9
+
+
+def test_extend_runs_the_model_as_told_and_reads_no_trust_from_a_file(monkeypatch):
+    manifest = manifest_of("-b", "3")
+    document = json.loads(Path(manifest).read_text())
+    document["provenance"]["options"]["encoder_options"] = {
+        "prompt": "query: ",
+        "batch_size": 5,
+        "trust_remote_code": True,
+    }
+    Path(manifest).write_text(json.dumps(document))
+    asked = []
+    monkeypatch.setattr("evenly.intake.load_encoder", recording(asked))
+
+    extend(manifest, "-b", "4")
+    extend(manifest, "-b", "4", "--trust-remote-code", "--batch-size", "9", "--device", "cpu")
+
+    kept = {"prompt": "query: ", "batch_size": 5, "device": "auto"}
+    assert asked[0] == kept
+    assert asked[1] == kept | {"batch_size": 9, "device": "cpu", "trust_remote_code": True}
+
+
+def test_a_checkpoint_is_kept_and_continued_from():
+    command = ("train.jsonl", "-b", "8", "--checkpoint", "run.ckpt")
+    select(*command, "-o", "one.jsonl")
+    before = Path("run.ckpt").read_bytes()
+
+    select(*command, "-o", "two.jsonl")
+
+    assert Path("one.jsonl").read_bytes() == Path("two.jsonl").read_bytes()
+    assert Path("run.ckpt").read_bytes() == before
+    assert Selection.load("two.manifest.json").provenance["taken_over"] == 8
+    assert "run.ckpt is the checkpoint of another selection: start: farthest-from-mean then" in (
+        fail("select", *command, "--encoder", "letters", "--start", "3")
+    )
+    extend("one.manifest.json", "-b", "9", "--checkpoint", "run.ckpt")
+    assert Path("run.ckpt").read_bytes() != before
+    succeed("select", "--from-manifest", "one.manifest.json", "--checkpoint", "run.ckpt")
+
+
 def test_interrupting_is_said_in_one_line(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("evenly.run.select_and_keep", interrupt)
 
-    ran = evenly_("select", "vectors.npy", "-b", "3")
+    for options in ([], ["--checkpoint", "not-yet"]):
+        ran = evenly_("select", "vectors.npy", "-b", "3", *options)
+        assert ran.exit_code == 130
+        assert ran.stderr == "evenly: interrupted; finished embeddings are kept in the cache.\n"
 
-    assert ran.exit_code == 130
-    assert ran.stderr.startswith("evenly: interrupted")
+
+INTERRUPTED = """
+import signal, sys
+from evenly.cli import main
+from tests.selection.interrupts import rounds_of, signal_after
+with rounds_of(3), signal_after(2, signal.Signals[sys.argv.pop(1)]):
+    main(prog_name='evenly')
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("command", ["select", "extend"])
+def test_a_process_that_is_stopped_says_where_it_goes_on(name, code, command):
+    if command == "select":
+        arguments = ["select", "vectors.npy", "-b", "30", "-o", "subset.npy"]
+        held = 7
+    else:
+        succeed("select", "vectors.npy", "-b", "5", "-o", "short.npy")
+        arguments = ["extend", "short.manifest.json", "-b", "30", "-o", "subset.npy"]
+        held = 11
+    arguments += ["--checkpoint", "run.ckpt"]
+    root = str(Path(__file__).parents[1])
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, name, *arguments],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.stderr == (
+        "evenly: interrupted; the picks so far are in run.ckpt: "
+        "the same command again continues there.\n"
+    )
+    assert ran.stdout == ""
+    assert ran.returncode == code
+    assert len(read_checkpoint("run.ckpt").picks) == held
+    assert not Path("subset.npy").exists()
+    succeed(*arguments)
+    expected = select_uniform(VECTORS, 30)
+    np.testing.assert_array_equal(np.load("subset.npy"), VECTORS[expected.indices])
+    assert Selection.load("subset.manifest.json").provenance["taken_over"] == held
+
+
+def test_the_handlers_of_signals_are_as_before():
+    before = signal.getsignal(signal.SIGTERM)
+
+    succeed("select", "vectors.npy", "-b", "3")
+
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_version_and_help():
     assert succeed("--version").stdout == f"evenly, version {evenly.__version__}\n"
-    for command in ("", "select", "measure", "embed", "cache", "demo"):
+    for command in ("", "select", "extend", "measure", "embed", "cache", "demo"):
         assert "Usage: main" in succeed(*command.split(), "--help").stdout
 
 

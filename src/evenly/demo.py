@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from evenly.geometry import make_proposals
 from evenly.metrics.measure import measure_intake
 from evenly.metrics.nearest import nearest_chosen
 from evenly.report import selection_table
@@ -32,7 +31,7 @@ def run_demo(
     measures = measure_intake(intake, selection.indices, random_subsets=3, progress=progress)
     write_with_manifest(selection, output, force=True)
 
-    reached = nearest_chosen(make_proposals(intake.points, len(selection)), selection.indices)
+    reached = nearest_chosen(intake.points, selection.indices)
     left_out = np.flatnonzero(~reached.chosen)
     nearest_first = left_out[np.argsort(reached.distances[left_out], kind="stable")]
     shown = nearest_first[:: max(1, len(nearest_first) // (4 * _SHOWN))][:_SHOWN]

@@ -14,6 +14,7 @@
     │   └── ModelNotFoundError              the encoder's weights are not to be had
     ├── MissingExtraError (ImportError)     an optional dependency is not installed
     ├── ManifestError (ValueError)          a saved selection or manifest cannot be used
+    ├── CheckpointError (ValueError)        a checkpoint cannot be continued from
     └── OutputError (OSError)               the output cannot be written
         └── OutputExistsError (also FileExistsError)
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetError",
+    "CheckpointError",
     "ColumnError",
     "DataError",
     "DuplicateRowsWarning",
@@ -107,6 +109,10 @@ class MissingExtraError(EvenlyError, ImportError):
 
 class ManifestError(EvenlyError, ValueError):
     """A saved selection or manifest is damaged, or does not belong to this input."""
+
+
+class CheckpointError(EvenlyError, ValueError):
+    """A checkpoint is damaged, is something else, or is of another selection."""
 
 
 class OutputError(EvenlyError, OSError):

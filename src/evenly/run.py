@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,12 +12,14 @@ import numpy as np
 from evenly.atomic import atomic_write, refuse_existing
 from evenly.embedding import Embeddings, open_cache
 from evenly.errors import DataError, ManifestError, OutputError
-from evenly.intake import embed
+from evenly.intake import Intake, embed
 from evenly.metrics import Measures, measure
 from evenly.metrics.measure import measure_intake
 from evenly.report.table import two_columns
 from evenly.samples import open_samples
 from evenly.samples.formats import output_format, split_suffix
+from evenly.selection.again import merge_options, options_of
+from evenly.selection.extend import extend_and_keep
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 
@@ -26,6 +27,7 @@ __all__ = [
     "cache_table",
     "manifest_path",
     "run_embedding",
+    "run_extension",
     "run_measure",
     "run_selection",
 ]
@@ -47,30 +49,67 @@ def run_selection(
     arguments: dict[str, Any],
     *,
     manifest: str | None,
-    output: str | BinaryIO | None,
-    order: Order,
-    force: bool,
-    random_subsets: int,
+    checkpoint: str | None,
     progress: bool | None,
+    output: str | BinaryIO | None,
+    force: bool,
+    **after: Any,
 ) -> tuple[Selection, Measures]:
     """Select, measure, and write the records with their manifest beside them.
 
     With a manifest, its options (overridden by `arguments`) and its input are taken again,
     and the rows that come out must be the same.
     """
-    if isinstance(output, str):
-        check_output(output, force=force)
+    check_output(output, force=force, checkpoint=checkpoint)
     earlier = None if manifest is None else Selection.load(manifest)
     if earlier is not None:
         data, arguments = _as_before(earlier, data, arguments)
-    selection, intake = select_and_keep(data, **arguments, progress=progress)
+    selection, intake = select_and_keep(data, **arguments, checkpoint=checkpoint, progress=progress)
     if earlier is not None:
         _check_reproduced(earlier, selection, str(manifest))
+    measures = _measure_and_write(
+        selection, intake, output=output, force=force, progress=progress, **after
+    )
+    return selection, measures
+
+
+def run_extension(
+    manifest: str,
+    data: Any,
+    arguments: dict[str, Any],
+    *,
+    progress: bool | None,
+    checkpoint: str | None,
+    output: str | BinaryIO | None,
+    force: bool,
+    **after: Any,
+) -> tuple[Selection, Measures]:
+    """Extend the selection of a manifest, measure, and write as `run_selection` does."""
+    check_output(output, force=force, checkpoint=checkpoint)
+    selection, intake = extend_and_keep(
+        Selection.load(manifest), data=data, **arguments, checkpoint=checkpoint, progress=progress
+    )
+    measures = _measure_and_write(
+        selection, intake, output=output, force=force, progress=progress, **after
+    )
+    return selection, measures
+
+
+def _measure_and_write(
+    selection: Selection,
+    intake: Intake,
+    *,
+    output: str | BinaryIO | None,
+    order: Order,
+    force: bool,
+    random_subsets: int,
+    progress: bool | None,
+) -> Measures:
     measures = measure_intake(
         intake,
         selection.indices,
         random_subsets=random_subsets,
-        seed=arguments.get("seed", 0),
+        seed=selection.provenance["options"]["seed"],
         progress=progress,
     )
     if isinstance(output, str):
@@ -78,17 +117,26 @@ def run_selection(
     elif output is not None:
         selection.write(output, order=order)
         output.flush()
-    return selection, measures
+    return measures
 
 
-def check_output(output: str | PathLike[str], *, force: bool) -> None:
+def check_output(
+    output: str | PathLike[str] | BinaryIO | None,
+    *,
+    force: bool,
+    checkpoint: str | PathLike[str] | None = None,
+) -> None:
     """Refuse before any work an output that could not be written after it.
 
     Raises:
-        OutputError: the suffix is unknown.
+        OutputError: the suffix is unknown, or the checkpoint would be written over.
         OutputExistsError: it, or the manifest beside it, exists and `force` is not set.
     """
+    if not isinstance(output, str | PathLike):
+        return
     output_format(output)
+    if checkpoint is not None and Path(checkpoint) in (Path(output), manifest_path(output)):
+        raise OutputError(f"{checkpoint} cannot be both output and checkpoint. Name another file.")
     refuse_existing(output, force=force)
     refuse_existing(manifest_path(output), force=force)
 
@@ -116,9 +164,9 @@ def run_measure(
     if isinstance(rows, Selection):
         _check_aligned(rows, len(samples), samples.origin)
         left_out = _OF_SELECTION + (() if samples.vectors is None else _OF_TEXTS)
-        earlier = _options_of(rows, overruled={*arguments, *left_out})
+        earlier = options_of(rows, overruled={*arguments, *left_out})
         defaults = {name: value for name, value in earlier.items() if name not in left_out}
-    options = _merge(defaults, arguments)
+    options = merge_options(defaults, arguments)
     return measure(samples, rows, **options, **measuring), options["normalize"]
 
 
@@ -131,34 +179,11 @@ def _check_aligned(earlier: Selection, rows: int, origin: str) -> None:
         )
 
 
-def _options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, Any]:
-    """The options of an earlier selection; none but those overruled may be a Python object.
-
-    Trust in a model's code is not among them: a file must not grant it.
-    """
-    options = dict(earlier.provenance["options"])
-    opaque = [
-        name
-        for name, value in options.items()
-        if name not in overruled and str(value).startswith("<")
-    ]
-    if opaque:
-        raise ManifestError(
-            f"the manifest cannot be repeated: {', '.join(opaque)} was a Python object "
-            f"({options[opaque[0]]}) then. Repeat it in Python."
-        )
-    if options.get("encoder_options"):
-        told = options["encoder_options"].items()
-        trusted = "trust_remote_code"
-        options["encoder_options"] = {name: value for name, value in told if name != trusted}
-    return options
-
-
 def _as_before(
     earlier: Selection, data: Any, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
     """The input and the options of an earlier selection."""
-    options = _options_of(earlier, overruled=arguments)
+    options = options_of(earlier, overruled=arguments)
     source = earlier.provenance["input"]
     if data is None:
         data = source["path"]
@@ -167,16 +192,7 @@ def _as_before(
                 f"the manifest's input was {source['origin']}, which cannot be opened again. "
                 "Give the data: evenly select DATA --from-manifest …"
             )
-    return data, _merge(options, arguments)
-
-
-def _merge(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The earlier options, overruled by the arguments, those of the encoder one by one."""
-    both = {**earlier, **arguments}
-    if "encoder" not in arguments:
-        own = arguments.get("encoder_options", {})
-        both["encoder_options"] = {**earlier.get("encoder_options", {}), **own}
-    return both
+    return data, merge_options(options, arguments)
 
 
 def _check_reproduced(earlier: Selection, selection: Selection, name: str) -> None:
@@ -191,8 +207,9 @@ def _check_reproduced(earlier: Selection, selection: Selection, name: str) -> No
         both = min(len(earlier), len(selection))
         differ = np.flatnonzero(earlier.indices[:both] != selection.indices[:both])
         first = differ[0] if len(differ) else both
+        more = "" if len(differ) or both < len(earlier) else " For more rows: evenly extend."
         raise ManifestError(
-            f"other rows came out than {name} says, from pick {first} on. "
+            f"other rows came out than {name} says, from pick {first} on.{more} "
             f"Then: {_circumstances(earlier)}. Now: {_circumstances(selection)}."
         )
 

@@ -32,7 +32,6 @@ def test_every_number_is_what_its_definition_says(vectors, normalize, data):
     with pytest.MonkeyPatch.context() as patch:
         # Small blocks make many of them even on small pools.
         patch.setattr(nearest, "_ROWS", 7)
-        patch.setattr(nearest, "_COLUMNS", 3)
         found = measure(vectors, chosen, normalize=normalize, random_subsets=0)
 
     assert (found.pool_size, found.size, found.random) == (n, len(chosen), None)

@@ -7,18 +7,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.geometry import Points, first_of_the_farthest, row_lengths
-from evenly.geometry.proposals import Float32Proposals
-from evenly.geometry.torch_proposals import Bfloat16Proposals
-from evenly.pools import memory
+from evenly.geometry import Points, StandIns, first_of_the_farthest, row_lengths
+from evenly.geometry.tuning import Tuning
+from evenly.pools import cells, memory
 from evenly.pools.memory import MemoryPool
+from evenly.selection import farthest_first as driver
 from evenly.selection.farthest_first import Picks, farthest_first
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
+
+class EverythingSoon(Tuning):
+    """Turns, narrows and changes the precision from the first few picks on, again and again."""
+
+    def __init__(self, points, budget, precision="float32"):
+        super().__init__(points, budget)
+        self._wanted = precision
+
+    @property
+    def is_long(self):
+        return True
+
+    def review(self, columns, squared):
+        self._chosen = len(columns)
+        now = columns.stand_ins
+        if self._chosen < 3:
+            return None
+        if now.frame.axes is None:
+            frame = now.frame.turned(self._points, self._points.dimension)
+            return StandIns(self._points, frame), self._wanted
+        chunk = now.frame.chunk
+        width = chunk * (1 + self._chosen % (now.frame.width // chunk))
+        return now.narrowed(width), self._wanted
+
+
 ENGINES = {
-    "memory, float32": lambda points: MemoryPool(Float32Proposals(points)),
-    "memory, bfloat16": lambda points: MemoryPool(Bfloat16Proposals(points)),
+    "memory": MemoryPool,
+    "memory, turned": lambda points, budget: MemoryPool(
+        points, budget, EverythingSoon(points, budget)
+    ),
+    "memory, bfloat16": lambda points, budget: MemoryPool(
+        points, budget, EverythingSoon(points, budget, "bfloat16")
+    ),
 }
 
 
@@ -27,7 +57,9 @@ def select(engine, vectors, budget, normalize, start=None):
     points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
-    picks, coverage_radius = farthest_first(ENGINES[engine](points), budget, Picks.first(start))
+    picks, coverage_radius = farthest_first(
+        ENGINES[engine](points, budget), budget, Picks.first(start)
+    )
     return picks.rows, picks.radii, coverage_radius
 
 
@@ -45,17 +77,19 @@ def assert_same(found, expected):
     vectors=pools(),
     normalize=st.booleans(),
     frontier=st.sampled_from([2, 3, 8, 1024]),
-    segment=st.sampled_from([(1, 1), (1, 4), (64, 512)]),
+    centres=st.sampled_from([1, 3, 256]),
     data=st.data(),
 )
-def test_picks_are_the_oracles(engine, vectors, normalize, frontier, segment, data):
+def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, data):
     budget = data.draw(st.integers(1, len(vectors)))
     start = data.draw(st.none() | st.integers(0, len(vectors) - 1))
     with pytest.MonkeyPatch.context() as patch:
         # Small frontiers take many rounds even on small pools.
-        patch.setattr(memory, "FRONTIER", frontier)
-        patch.setattr(memory, "_GRAIN", segment[0])
-        patch.setattr(memory, "_SEGMENT", segment[1])
+        patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
+        patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
+        patch.setattr(driver, "FRONTIER", frontier)
+        patch.setattr(cells, "CELLS", centres)
+        patch.setattr(memory, "CELLS", centres)
         found = select(engine, vectors, budget, normalize, start)
     assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
 
@@ -102,7 +136,7 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
     spoiled[~candidates] = np.nan
     points = Points.of(spoiled, row_lengths(spoiled), candidates, normalize=False)
     start = first_of_the_farthest(points.squared_distances_to_mean())
-    picks, coverage = farthest_first(ENGINES[engine](points), 20, Picks.first(start))
+    picks, coverage = farthest_first(ENGINES[engine](points, 20), 20, Picks.first(start))
     expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
     found = picks.rows, picks.radii, coverage
     assert_same(found, (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
@@ -111,7 +145,7 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
 def test_memory_beyond_the_vectors_is_small():
     vectors = make_pool("clustered", 40_000, 64, np.float32, np.random.default_rng(0))
     tracemalloc.start()
-    select("memory, float32", vectors, 500, normalize=True, start=0)
+    select("memory", vectors, 500, normalize=True, start=0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < vectors.nbytes / 4 + 256e6
@@ -124,7 +158,9 @@ def test_a_selection_that_was_begun_continues_to_the_same_answer(engine, vectors
     begun = data.draw(st.integers(1, budget))
     rows, radii, coverage_radius = select(engine, vectors, budget, normalize=True)
     points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
-    continued = farthest_first(ENGINES[engine](points), budget, Picks(rows[:begun], radii[:begun]))
+    continued = farthest_first(
+        ENGINES[engine](points, budget), budget, Picks(rows[:begun], radii[:begun])
+    )
     np.testing.assert_array_equal(continued[0].rows, rows)
     # The order in which a sum is taken may differ: the last bits of a radius do not matter.
     np.testing.assert_allclose(continued[0].radii, radii, rtol=1e-12)

@@ -300,7 +300,7 @@ def test_outputs_that_cannot_be(tmp_path):
         samples.write(tmp_path / "out.npy", [0])
     with pytest.raises(OutputError, match="lone surrogate"):
         open_samples(["\ud800"]).write(tmp_path / "out.csv", [0])
-    with pytest.raises(OutputError, match=r"written as .npy, not as jsonl"):
+    with pytest.raises(OutputError, match=r"written as .npy or .safetensors, not as jsonl"):
         open_samples(np.ones((2, 2))).write(tmp_path / "out.jsonl", [0])
     with pytest.raises(RowError, match=r"row 2 is not there: the data have 2 rows"):
         samples.write(tmp_path / "out.jsonl", [0, 2])

@@ -194,7 +194,7 @@ def test_a_random_start_follows_the_seed_and_is_never_a_dropped_row():
         ({"start": -1}, errors.RowError, "got -1"),
         ({"start": True}, errors.OptionError, "got True"),
         ({"start": 1.0}, errors.OptionError, "got 1.0"),
-        ({"start": "middle"}, errors.OptionError, "farthest-from-mean.*got 'middle'"),
+        ({"start": "middle"}, errors.OptionError, "farthest-from-mean.*medoid.*got 'middle'"),
         ({"engine": "quantum"}, errors.OptionError, "auto, memory.*'quantum'"),
         ({"seed": -1}, errors.OptionError, "seed must be a whole number, 0 or more, got -1"),
         ({"seed": "x"}, errors.OptionError, "got 'x'"),
@@ -255,6 +255,11 @@ def test_provenance_says_what_was_done_with_what():
     assert told["input"]["content_hash"].startswith("sha256:")
     assert told["encoder"]["name"] == "Letters"
     assert told["encoder"]["truncated"] == 1
+    vectors = Letters().encode([record["question"] for record in records if record["question"]])
+    as_an_array = select_uniform(vectors, 1).provenance["input"]["content_hash"]
+    assert told["encoder"]["vectors_hash"] == as_an_array
+    assert told["taken_over"] == 0
+    assert told["created"].endswith("+00:00")
     assert {"python", "numpy"} <= set(told["versions"])
     assert set(told["seconds"]) == {"reading", "embedding", "selection"}
 

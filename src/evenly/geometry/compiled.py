@@ -1,7 +1,9 @@
-"""The two inner loops that are too fine-grained for array operations, compiled by numba.
+"""The inner loops that are too fine-grained for array operations, compiled by numba.
 
-Sums may be reordered (`reassoc`), so that they use all lanes of the processor; nothing is
-contracted, so equal rows are at distance exactly 0.
+Two kinds. Those that *decide* are plain IEEE arithmetic in float64, every sum taken in one
+fixed order (halves added to halves), nothing reordered or contracted: a distance has the same
+bits on every processor, in every layout, in every engine. Those that *rule out* run in float32
+and may be reordered, which their allowances cover.
 """
 
 from __future__ import annotations
@@ -10,21 +12,102 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Float32, Int
 
-__all__ = ["greedy_within", "squared_distances_of_pairs"]
+__all__ = [
+    "CHUNK",
+    "add_rows",
+    "fill_stand_ins",
+    "greedy_within",
+    "lower_by_products",
+    "lower_by_visits",
+    "squared_distances_of_pairs",
+    "squared_distances_to_point",
+    "squared_lengths_of_rows",
+]
 
-_OPTIONS: dict[str, Any] = {
+CHUNK = 32
+"""Coordinates that are added up before a pair is looked at again."""
+
+# Said outright: a function whose options are left open takes those of whatever calls it first.
+_EXACT: dict[str, Any] = {
     "nogil": True,
     "cache": True,
-    "fastmath": {"reassoc", "nsz"},
     "error_model": "numpy",
+    "fastmath": False,
 }
+_FAST: dict[str, Any] = {**_EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
+_INFINITE = np.float32(np.inf)
+_TWO = np.float32(2)
+# Columns of which the smallest product is noted, to pass over most of them.
+_BLOCK = 16
 
 
-@numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def _number(value: Any) -> Any:
+    return value
+
+
+@overload(_number)
+def _number_of(value):  # type: ignore[no-untyped-def]  # numba compares the signatures
+    """float16 comes as its bits: numba has no such type."""
+    if value == types.uint16:
+
+        def half(value):  # type: ignore[no-untyped-def]
+            bits = np.uint32(value)
+            shifted = ((bits & np.uint32(0x7FFF)) << np.uint32(13)) | (
+                (bits & np.uint32(0x8000)) << np.uint32(16)
+            )
+            if (shifted & np.uint32(0x0F800000)) == np.uint32(0x0F800000):  # infinite or NaN
+                shifted |= np.uint32(0x7F800000)
+            return np.float64(np.uint32(shifted).view(np.float32) * np.float32(2.0**112))
+
+        return half
+    return lambda value: np.float64(value)
+
+
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def _sum(terms: Float[np.ndarray, " d"]) -> float:
+    """The sum, halves added to halves; `terms` is used up."""
+    count = len(terms)
+    while count > 1:
+        half = (count + 1) // 2
+        for position in range(count - half):
+            terms[position] += terms[half + position]
+        count = half
+    return float(terms[0])
+
+
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def _squared_distance(
+    left: np.ndarray[Any, Any],
+    left_factors: Float[np.ndarray, " n"],
+    here: int,
+    right: np.ndarray[Any, Any],
+    right_factors: Float[np.ndarray, " m"],
+    there: int,
+    coincident: float,
+    terms: Float[np.ndarray, " d"],
+) -> float:
+    if len(left_factors) > 0:
+        here_factor, there_factor = left_factors[here], right_factors[there]
+        for axis in range(len(terms)):
+            gap = (
+                _number(left[here, axis]) * here_factor - _number(right[there, axis]) * there_factor
+            )
+            terms[axis] = gap * gap
+    else:
+        for axis in range(len(terms)):
+            gap = _number(left[here, axis]) - _number(right[there, axis])
+            terms[axis] = gap * gap
+    total = _sum(terms)
+    return total if total >= coincident else 0.0
+
+
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
 def squared_distances_of_pairs(
     left: np.ndarray[Any, Any],
     left_factors: Float[np.ndarray, " n"],
@@ -36,87 +119,308 @@ def squared_distances_of_pairs(
 ) -> Float[np.ndarray, " p"]:
     """Squared distances of pairs of rows; those below `coincident` are 0.
 
-    Rows are float32 or float64, multiplied by their factors first (1, where there are none).
+    Rows are float32, float64 or the bits of float16, multiplied by their factors first (1,
+    where there are none).
     """
     squared = np.empty(len(left_rows))
+    terms = np.empty(left.shape[1])
     for pair in range(len(left_rows)):
         squared[pair] = _squared_distance(
-            left, left_factors, left_rows[pair], right, right_factors, right_rows[pair], coincident
+            left,
+            left_factors,
+            left_rows[pair],
+            right,
+            right_factors,
+            right_rows[pair],
+            coincident,
+            terms,
         )
     return squared
 
 
-@numba.njit(**_OPTIONS, inline="always")  # type: ignore[untyped-decorator]
-def _squared_distance(
-    left: np.ndarray[Any, Any],
-    left_factors: Float[np.ndarray, " n"],
-    here: int,
-    right: np.ndarray[Any, Any],
-    right_factors: Float[np.ndarray, " m"],
-    there: int,
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def squared_lengths_of_rows(rows: np.ndarray[Any, Any]) -> Float[np.ndarray, " m"]:
+    """Sum of squares of each row."""
+    squared = np.empty(rows.shape[0])
+    terms = np.empty(rows.shape[1])
+    for row in range(rows.shape[0]):
+        for axis in range(len(terms)):
+            value = _number(rows[row, axis])
+            terms[axis] = value * value
+        squared[row] = _sum(terms)
+    return squared
+
+
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def add_rows(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    origin: Float[np.ndarray, " d"],
+    total: Float[np.ndarray, " d"],
+) -> None:
+    """Add rows, multiplied by their factors and relative to the origin, to the total, in order."""
+    for row in rows:
+        factor = factors[row] if len(factors) > 0 else 1.0
+        for axis in range(len(total)):
+            total[axis] += _number(stored[row, axis]) * factor - origin[axis]
+
+
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def squared_distances_to_point(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    origin: Float[np.ndarray, " d"],
+    point: Float[np.ndarray, " d"],
     coincident: float,
-) -> float:
-    total = 0.0
-    if len(left_factors) > 0:
-        here_factor, there_factor = left_factors[here], right_factors[there]
-        for axis in range(left.shape[1]):
-            gap = left[here, axis] * here_factor - right[there, axis] * there_factor
-            total += gap * gap
-    else:
-        for axis in range(left.shape[1]):
-            gap = np.float64(left[here, axis]) - np.float64(right[there, axis])
-            total += gap * gap
-    return total if total >= coincident else 0.0
+) -> Float[np.ndarray, " m"]:
+    """Squared distances of rows to a point that is given relative to the origin."""
+    squared = np.empty(len(rows))
+    terms = np.empty(len(point))
+    for position in range(len(rows)):
+        row = rows[position]
+        factor = factors[row] if len(factors) > 0 else 1.0
+        for axis in range(len(point)):
+            gap = (_number(stored[row, axis]) * factor - origin[axis]) - point[axis]
+            terms[axis] = gap * gap
+        total = _sum(terms)
+        squared[position] = total if total >= coincident else 0.0
+    return squared
 
 
-@numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+def fill_stand_ins(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    shift: Float[np.ndarray, " d"],
+    scale: float,
+    filled: Float32[np.ndarray, "m d"],
+) -> None:
+    """Rows multiplied by their factors, shifted and scaled, rounded to float32 once."""
+    for position in range(len(rows)):
+        row = rows[position]
+        factor = factors[row] if len(factors) > 0 else 1.0
+        for axis in range(stored.shape[1]):
+            value = _number(stored[row, axis]) * factor
+            filled[position, axis] = (value - shift[axis]) * scale
+
+
+@numba.njit(**_FAST, inline="always")  # type: ignore[untyped-decorator]
+def _limit(squared: float, scale: float, stretch: float, error: float, rounding: float) -> Any:
+    """Products at or above this cannot belong to a pair that is nearer; see `Allowance`."""
+    reach = np.sqrt(squared) * scale * stretch + error
+    return np.float32(reach * reach + rounding)
+
+
+@numba.njit(**_FAST, inline="always")  # type: ignore[untyped-decorator]
+def _ruled_out(
+    left: Float32[np.ndarray, "m w"],
+    here: int,
+    right: Float32[np.ndarray, "k w"],
+    there: int,
+    begin: int,
+    chunk: int,
+    known: Any,
+    limit: Any,
+) -> bool:
+    """Whether the squared distance of two stand-ins reaches the limit.
+
+    `known` of it is known: that of the coordinates before `begin`.
+    """
+    total = known
+    begin = max(begin, 0)  # a number that may be negative keeps the loop from being vectorised
+    while begin < left.shape[1]:
+        part = np.float32(0)
+        for axis in range(chunk):
+            gap = left[here, begin + axis] - right[there, begin + axis]
+            part += gap * gap
+        total += part
+        if total >= limit:
+            return True
+        begin += chunk
+    return False
+
+
+@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+def lower_by_products(
+    products: Float32[np.ndarray, "m k"],
+    lengths: Float32[np.ndarray, " m"],
+    column_lengths: Float32[np.ndarray, " k"],
+    left: Float32[np.ndarray, "m w"],
+    right: Float32[np.ndarray, "k w"],
+    width: int,
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    chosen: np.ndarray[Any, Any],
+    chosen_factors: Float[np.ndarray, " k"],
+    numbers: Int[np.ndarray, " k"],
+    coincident: float,
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> int:
+    """Lower each row's squared distance to that of the nearest column, where that is nearer.
+
+    Args:
+        products: of the first `width` coordinates of the stand-ins; k a multiple of CHUNK.
+        lengths, column_lengths: squared lengths of those coordinates; inf for a column that
+            does not count.
+        left, right: all coordinates of the stand-ins.
+        chunk: how many of those behind `width` are added up at once.
+        allowance: scale, stretch, error and rounding; see `Allowance`.
+        stored, factors, rows: the rows themselves.
+        chosen, chosen_factors, numbers: the columns themselves, and what `nearest` calls them.
+        coincident: squared distances below this are 0.
+        squared, nearest: what is known, lowered in place; of columns equally near, the one
+            with the smallest number.
+
+    Returns:
+        How many pairs the products did not rule out.
+    """
+    scale, stretch, error, rounding = allowance
+    blocks = products.shape[1] // _BLOCK
+    smallest = np.empty(blocks, np.float32)
+    terms = np.empty(stored.shape[1])
+    suspects = 0
+    for row in range(products.shape[0]):
+        best = _INFINITE
+        for block in range(blocks):
+            least = _INFINITE
+            for column in range(_BLOCK):
+                position = block * _BLOCK + column
+                least = min(least, column_lengths[position] - _TWO * products[row, position])
+            smallest[block] = least
+            best = min(best, least)
+        length = lengths[row]
+        if squared[row] == np.inf and best < _INFINITE:
+            # Any column to begin with; the most promising rules out most of the others.
+            position = _first_of(products[row], column_lengths, best)
+            squared[row] = _squared_distance(
+                stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+            )
+            nearest[row] = numbers[position]
+            products[row, position] = -_INFINITE
+        limit = _limit(squared[row], scale, stretch, error, rounding)
+        if not best + length < limit:
+            continue
+        for block in range(blocks):
+            if smallest[block] + length >= limit:
+                continue
+            for position in range(block * _BLOCK, (block + 1) * _BLOCK):
+                product = column_lengths[position] - _TWO * products[row, position] + length
+                if product >= limit:
+                    continue
+                suspects += 1
+                if width < left.shape[1] and _ruled_out(
+                    left, row, right, position, width, chunk, product, limit
+                ):
+                    continue
+                decided = _squared_distance(
+                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+                )
+                number = numbers[position]
+                if decided < squared[row] or (decided == squared[row] and number < nearest[row]):
+                    squared[row] = decided
+                    nearest[row] = number
+                    limit = _limit(decided, scale, stretch, error, rounding)
+    return suspects
+
+
+@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+def _first_of(
+    products: Float32[np.ndarray, " k"], column_lengths: Float32[np.ndarray, " k"], best: Any
+) -> int:
+    for position in range(len(products)):
+        if column_lengths[position] - _TWO * products[position] <= best:
+            return position
+    return 0
+
+
+@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+def lower_by_visits(
+    left: Float32[np.ndarray, "m w"],
+    right: Float32[np.ndarray, "k w"],
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    chosen: np.ndarray[Any, Any],
+    chosen_factors: Float[np.ndarray, " k"],
+    coincident: float,
+    newest: Int[np.ndarray, " m"],
+    older: Int[np.ndarray, " k"],
+    visited: Int[np.ndarray, " m"],
+    threshold: float,
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> int:
+    """Compare each row with the chosen rows of its cell, newest first, until below the threshold.
+
+    `newest[i]` is the newest chosen row of the cell of row i (-1: none), `older` leads from a
+    chosen row to the one before it in its cell; those before `visited[i]` are not new to it.
+    The other arguments are as in `lower_by_products`. Returns the pairs looked at.
+    """
+    scale, stretch, error, rounding = allowance
+    terms = np.empty(stored.shape[1])
+    looked = 0
+    for row in range(len(rows)):
+        limit = _limit(squared[row], scale, stretch, error, rounding)
+        position = newest[row]
+        while position >= visited[row] and squared[row] >= threshold:
+            looked += 1
+            if not _ruled_out(left, row, right, position, 0, chunk, np.float32(0), limit):
+                decided = _squared_distance(
+                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+                )
+                if decided < squared[row]:
+                    squared[row] = decided
+                    nearest[row] = position
+                    limit = _limit(decided, scale, stretch, error, rounding)
+            position = older[position]
+    return looked
+
+
+@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
 def greedy_within(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
-    bounds: np.ndarray[Any, Any],
-    to_bound: float,
-    bounds_decide: bool,
+    between: np.ndarray[Any, Any],
+    stand_ins: Float32[np.ndarray, "m w"],
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    between_decides: bool,
     coincident: float,
     numbers: Int[np.ndarray, " m"],
     ceiling: float,
     ceiling_number: int,
     owed: int,
     tie: float,
-) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"], float]:
     """Farthest first among the rows of a frontier, for as long as picks are certain.
 
-    `bounds` rule out pairs; where they decide, they are the squared distances themselves.
-    The other arguments are those of `Frontier`; `squared` is used up. Returns positions and
-    squared radii. See `selection.farthest_first` for when a pick is certain.
+    `between` rules out pairs, where there are any; where it decides, it holds the squared
+    distances themselves. What it does not rule out, `stand_ins` may. The other arguments are
+    those of `Frontier`; `squared` is used up. Returns positions and squared radii of the
+    picks, and the largest squared distance afterwards. See `selection.farthest_first` for when
+    a pick is certain.
     """
+    scale, stretch, error, rounding = allowance
     positions = np.empty(owed, np.int64)
     radii = np.empty(owed)
-    count = 0
-    largest = max(squared.max(), ceiling)
-    position = 0
-    while squared[position] < largest * (1.0 - tie):
-        position += 1
-    while True:
-        positions[count] = position
-        radii[count] = squared[position]
-        count += 1
-        squared[position] = -np.inf
-        if count == owed:
-            break
-        largest = -np.inf
+    terms = np.empty(stored.shape[1])
+    limits = np.empty(len(squared), np.float32)
+    if not between_decides:
         for row in range(len(squared)):
-            if bounds[position, row] < squared[row] * to_bound:
-                if bounds_decide:
-                    decided = np.float64(bounds[position, row])
-                else:
-                    decided = _squared_distance(
-                        stored, factors, row, stored, factors, position, coincident
-                    )
-                squared[row] = min(squared[row], decided)
-            largest = max(largest, squared[row])
-        if largest == -np.inf:
-            break
+            limits[row] = _limit(max(squared[row], 0.0), scale, stretch, error, rounding)
+    count = 0
+    largest = squared.max()
+    while count < owed and largest >= 0.0:
         position = 0
         while squared[position] < largest * (1.0 - tie):
             position += 1
@@ -124,4 +428,23 @@ def greedy_within(
             squared[position] < ceiling * (1.0 - tie) or numbers[position] > ceiling_number
         ):
             break
-    return positions[:count], radii[:count]
+        positions[count] = position
+        radii[count] = squared[position]
+        count += 1
+        squared[position] = -np.inf
+        limits[position] = -_INFINITE
+        largest = -np.inf
+        for row in range(len(squared)):
+            if between_decides:
+                squared[row] = min(squared[row], np.float64(between[position, row]))
+            elif (len(between) == 0 or between[position, row] < limits[row]) and not _ruled_out(
+                stand_ins, row, stand_ins, position, 0, chunk, np.float32(0), limits[row]
+            ):
+                decided = _squared_distance(
+                    stored, factors, row, stored, factors, position, coincident, terms
+                )
+                if decided < squared[row]:
+                    squared[row] = decided
+                    limits[row] = _limit(decided, scale, stretch, error, rounding)
+            largest = max(largest, squared[row])
+    return positions[:count], radii[:count], largest

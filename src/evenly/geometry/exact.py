@@ -17,6 +17,7 @@ __all__ = [
     "Points",
     "blocks",
     "first_of_the_farthest",
+    "readable",
     "row_lengths",
     "squared_distances_between",
     "squared_lengths",
@@ -33,6 +34,7 @@ LARGEST = 1e150
 
 # A block is sized so that its working set stays in the caches of one core's share.
 _BLOCK_NUMBERS = 1 << 18
+_MEAN_ROWS = 4096
 _NO_FACTORS = np.empty(0)
 
 
@@ -45,23 +47,28 @@ def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator
 
 def row_lengths(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """Euclidean length of each row, in float64; not finite where a coordinate is not."""
-    lengths = np.empty(len(rows))
-    for block in blocks(len(rows), rows.shape[1]):
-        lengths[block] = np.sqrt(squared_lengths(rows[block]))
+    lengths: Float[np.ndarray, " n"] = np.sqrt(squared_lengths(rows))
     return lengths
 
 
 def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
-    """Sum of squares of each row, in float64.
+    """Sum of squares of each row, in float64, in the same order on every machine."""
+    from evenly.geometry.compiled import squared_lengths_of_rows
+    from evenly.geometry.workers import for_each_tile, usable_threads
 
-    Sums coordinate by coordinate, in order: NumPy's own reductions choose their order by
-    processor, and unit rows must be the same bits on every machine.
-    """
-    total = np.zeros(len(rows))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for column in np.ascontiguousarray(rows.T, dtype=np.float64):
-            total += column * column
-    return total
+    squared = np.empty(len(rows))
+
+    def measure(part: slice) -> None:
+        squared[part] = squared_lengths_of_rows(readable(rows[part]))
+
+    parts = blocks(len(rows), 1, numbers=_MEAN_ROWS)
+    for_each_tile(measure, parts, threads=usable_threads())
+    return squared
+
+
+def readable(stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array as the compiled loops take it: float16 as its bits."""
+    return stored.view(np.uint16) if stored.dtype == np.float16 else stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +105,16 @@ class Points:
         return cls(stored, None, candidates, float(lengths[candidates].max()))
 
     @property
+    def arrays(self) -> tuple[np.ndarray[Any, Any], Float[np.ndarray, " n"]]:
+        """The rows and their factors (none: an empty array) as the compiled loops take them."""
+        return readable(self.stored), _NO_FACTORS if self.factors is None else self.factors
+
+    @property
+    def coincident(self) -> float:
+        """Squared distances below this are 0."""
+        return COINCIDENT if self.unit else 0.0
+
+    @property
     def unit(self) -> bool:
         """Whether rows are normalised to length one."""
         return self.factors is not None
@@ -118,10 +135,8 @@ class Points:
         return taken
 
     def take(self, rows: Int[np.ndarray, " m"]) -> Points:
-        """These rows as points of their own; a copy, float16 widened to float32."""
+        """These rows as points of their own; a copy."""
         taken = np.ascontiguousarray(self.stored[rows])
-        if taken.dtype == np.float16:
-            taken = taken.astype(np.float32)
         factors = None if self.factors is None else self.factors[rows]
         return Points(taken, factors, np.ones(len(rows), bool), self.longest)
 
@@ -141,30 +156,36 @@ class Points:
             factors[:kept] = self.factors[:kept]
         return Points(stored, factors, np.ones(count, bool), self.longest)
 
-    def mean_offset(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
-        """An origin (the first candidate) and the mean of all candidates relative to it.
-
-        Relative, because a mean far from zero would be rounded more coarsely than the rows
-        are apart, and equally distant rows would no longer tie.
-        """
-        first = int(np.argmax(self.candidates))
-        origin = self.exact(slice(first, first + 1))[0]
-        total = np.zeros(self.dimension)
-        for block in blocks(len(self), self.dimension):
-            kept = np.flatnonzero(self.candidates[block]) + block.start
-            total += (self.exact(kept) - origin).sum(axis=0)
-        return origin, total / np.count_nonzero(self.candidates)
-
     def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
-        """Squared distance of every candidate to the mean of all; -inf for the others."""
-        origin, mean = self.mean_offset()
+        """Squared distance of every candidate to the mean of all; -inf for the others.
+
+        The mean is taken relative to the first candidate, because a mean far from zero would
+        be rounded more coarsely than the rows are apart, and equally distant rows would no
+        longer tie. Blocks of rows are added up each by itself and then in order, so the bits
+        do not depend on the threads.
+        """
+        from evenly.geometry.compiled import add_rows, squared_distances_to_point
+        from evenly.geometry.workers import for_each_tile, usable_threads
+
+        candidates = np.flatnonzero(self.candidates)
+        origin = self.exact(candidates[:1])[0]
+        parts = list(blocks(len(candidates), 1, numbers=_MEAN_ROWS))
+        sums = np.zeros((len(parts), self.dimension))
         squared = np.full(len(self), -np.inf)
-        for block in blocks(len(self), self.dimension):
-            kept = np.flatnonzero(self.candidates[block]) + block.start
-            difference = (self.exact(kept) - origin) - mean
-            squared[kept] = np.einsum("ij,ij->i", difference, difference)
-        if self.unit:
-            squared[(squared >= 0) & (squared < COINCIDENT)] = 0.0
+
+        def add(part: int) -> None:
+            add_rows(*self.arrays, candidates[parts[part]], origin, sums[part])
+
+        def measure(part: slice) -> None:
+            rows = candidates[part]
+            squared[rows] = squared_distances_to_point(
+                *self.arrays, rows, origin, mean, self.coincident
+            )
+
+        threads = usable_threads()
+        for_each_tile(add, range(len(parts)), threads=threads)
+        mean = sums.sum(axis=0) / len(candidates)
+        for_each_tile(measure, parts, threads=threads)
         return squared
 
 
@@ -183,18 +204,8 @@ def squared_distances_between(
     """
     from evenly.geometry.compiled import squared_distances_of_pairs
 
-    if left.stored.dtype == np.float16:
-        left, left_rows = left.take(left_rows), np.arange(len(left_rows))
-    if right.stored.dtype == np.float16:
-        right, right_rows = right.take(right_rows), np.arange(len(right_rows))
     squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(
-        left.stored,
-        _NO_FACTORS if left.factors is None else left.factors,
-        left_rows,
-        right.stored,
-        _NO_FACTORS if right.factors is None else right.factors,
-        right_rows,
-        COINCIDENT if left.unit else 0.0,
+        *left.arrays, left_rows, *right.arrays, right_rows, left.coincident
     )
     return squared
 

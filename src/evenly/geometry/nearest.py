@@ -1,107 +1,95 @@
-"""The exact distance to the nearest of some rows: proposals rule out, float64 decides."""
+"""The exact distance to the nearest of some columns: products rule out, float64 decides."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.exact import Points
-from evenly.geometry.proposals import Left, Proposals
+from evenly.geometry.columns import Columns
+from evenly.geometry.compiled import lower_by_products
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Float32, Int
 
 __all__ = ["lower_to_nearest"]
 
+_scratch = threading.local()
+
 
 def lower_to_nearest(
-    proposals: Proposals,
+    columns: Columns,
+    begin: int,
+    end: int,
     rows: Int[np.ndarray, " m"],
-    left: Left,
+    left: Float32[np.ndarray, "m W"],
     squared: Float[np.ndarray, " m"],
-    others: Points,
-    columns: Any,
-    nearest: Int[np.ndarray, " m"] | None = None,
+    nearest: Int[np.ndarray, " m"],
     *,
-    numbers: Int[np.ndarray, " k"] | None = None,
     skip_itself: bool = False,
-) -> None:
-    """Lower `squared` in place to the exact squared distance to the nearest of `others`, if nearer.
+) -> int:
+    """Lower `squared` in place to the exact squared distance to the nearest column, if nearer.
 
     Args:
-        proposals: of the pool that `rows` refers to.
-        rows: the rows to compare.
-        left: their proposals as left factor.
+        columns: what to compare with, those from `begin` to `end`, whole chunks.
+        begin: see `columns`.
+        end: see `columns`.
+        rows: (m,) row numbers in the pool.
+        left: their stand-ins, whole.
         squared: exact squared distances known so far (inf where none is).
-        others: points to compare with.
-        columns: their proposals as right factor; more may follow that are far from everything.
-        nearest: where given, which of `numbers` attains `squared` is kept up to date too; of
-            several at exactly the same distance, the smallest. A row that has met none yet
-            must be given a number above all of them.
-        numbers: the row numbers of `others`.
-        skip_itself: a row that is among `others` too is not compared with itself.
+        nearest: the number of the column that attains it; of several at exactly the same
+            distance the smallest. Must be above all numbers where none is known.
+        skip_itself: a row is not compared with a column that bears its number.
 
-    Cost: m·k·d multiplications in the precision of the proposals, and about one exact distance
-        for every row that comes nearer than it was.
+    Returns:
+        How many pairs the products did not rule out.
+
+    Cost: m·k·K multiplications, and about one exact distance for every row that comes nearer.
     """
-    pairs = _Pairs(proposals, rows, squared, others, numbers, nearest)
-    pairs.meet_a_first(skip_itself=skip_itself)
-    margins = proposals.margins(left, squared, columns)
-    if skip_itself and numbers is not None:
-        margins.strike(*_same(rows, numbers))
-    suspects, column = margins.suspects()
-    if len(suspects):
-        pairs.decide(suspects, column)
+    stand_ins = columns.stand_ins
+    width = stand_ins.width
+    used = left[:, :width]
+    short = columns.short is not None
+    if short:
+        from evenly.geometry.bfloat16 import product
+
+        products = product(used, columns.short[begin:end])
+    else:
+        products = _room(len(rows), end - begin)
+        np.matmul(used, columns.matrix[begin:end, :width].T, out=products)
+    numbers = columns.numbers[begin:end]
+    if skip_itself:
+        present = numbers[: max(0, len(columns) - begin)]
+        _, in_rows, in_columns = np.intersect1d(rows, present, return_indices=True)
+        products[in_rows, in_columns] = -np.inf
+    stored, factors = stand_ins.points.arrays
+    chosen, chosen_factors = columns.points.arrays
+    suspects: int = lower_by_products(
+        products,
+        np.einsum("ij,ij->i", used, used),
+        columns.lengths[begin:end],
+        left,
+        columns.matrix[begin:end],
+        width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance(bfloat16=short)),
+        stored,
+        factors,
+        rows,
+        chosen[begin:end],
+        chosen_factors[begin:end],
+        numbers,
+        stand_ins.points.coincident,
+        squared,
+        nearest,
+    )
+    return suspects
 
 
-def _same(
-    rows: Int[np.ndarray, " m"], others: Int[np.ndarray, " k"]
-) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """Positions in both of the row numbers that are in both."""
-    _, in_rows, in_others = np.intersect1d(rows, others, assume_unique=True, return_indices=True)
-    return in_rows, in_others
-
-
-class _Pairs:
-    """Rows on one side, others on the other, and the exact distances decided so far."""
-
-    def __init__(
-        self,
-        proposals: Proposals,
-        rows: Int[np.ndarray, " m"],
-        squared: Float[np.ndarray, " m"],
-        others: Points,
-        numbers: Int[np.ndarray, " k"] | None,
-        nearest: Int[np.ndarray, " m"] | None,
-    ) -> None:
-        self._proposals = proposals
-        self._rows = rows
-        self._squared = squared
-        self._others = others
-        self._numbers = numbers
-        self._nearest = nearest
-
-    def meet_a_first(self, *, skip_itself: bool) -> None:
-        """Give rows that have met nobody yet a distance to start from."""
-        lonely = np.flatnonzero(np.isinf(self._squared))
-        for column in range(min(2 if skip_itself else 1, len(self._others))):
-            met = lonely
-            if skip_itself and self._numbers is not None:
-                met = lonely[self._rows[lonely] != self._numbers[column]]
-            self.decide(met, np.full(len(met), column))
-
-    def decide(self, positions: Int[np.ndarray, " p"], columns: Int[np.ndarray, " p"]) -> None:
-        """Lower `squared[positions]` to the exact squared distances to `others[columns]`."""
-        decided = self._proposals.exact_squared_distances(
-            self._rows[positions], self._others, columns
-        )
-        if self._nearest is not None and self._numbers is not None:
-            # Written in this order, the nearest comes last, and of ties the smallest row number.
-            met = self._numbers[columns]
-            order = np.lexsort((-met, -decided))
-            before, known = self._nearest[positions[order]], self._squared[positions[order]]
-            tied = (decided[order] == known) & (met[order] < before)
-            closer = order[(decided[order] < known) | tied]
-            self._nearest[positions[closer]] = met[closer]
-        np.minimum.at(self._squared, positions, decided)
+def _room(rows: int, columns: int) -> Float32[np.ndarray, "m k"]:
+    """Room for a product, used again by this thread: fresh pages cost as much as the product."""
+    kept: Float32[np.ndarray, " s"] | None = getattr(_scratch, "kept", None)
+    if kept is None or len(kept) < rows * columns:
+        kept = _scratch.kept = np.empty(rows * columns, np.float32)
+    return kept[: rows * columns].reshape(rows, columns)

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["alone", "for_each_tile"]
+__all__ = ["alone", "for_each_tile", "usable_threads"]
 
 Tile = TypeVar("Tile")
+
+_BRING_THREADS = ("numpy", "scipy", "torch", "faiss")
+
+
+def usable_threads() -> int:
+    """How many threads matrix products may use now; threadpoolctl and torch can lower it."""
+    counts = [library.num_threads for library in _libraries("blas")]
+    if "torch" in sys.modules:
+        import torch
+
+        counts.append(torch.get_num_threads())
+    return min(counts, default=1)
 
 
 def for_each_tile(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threads: int) -> None:
@@ -39,13 +52,17 @@ def for_each_tile(work: Callable[[Tile], object], tiles: Iterable[Tile], *, thre
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Keep what this thread calls from starting threads of its own, for a while."""
-    before = [library.num_threads for library in _openmp()]
-    _set_threads([1] * len(before))
+    """Keep libraries from starting threads of their own, for a while."""
+    libraries = [*_libraries("blas"), *_libraries("openmp")]
+    before = [library.num_threads for library in libraries]
+    if max(before, default=1) == 1:
+        yield
+        return
+    _set_threads(libraries, [1] * len(before))
     try:
         yield
     finally:
-        _set_threads(before)
+        _set_threads(libraries, before)
 
 
 @functools.cache
@@ -54,21 +71,28 @@ def _executor(threads: int) -> ThreadPoolExecutor:
 
 
 def _stay_alone() -> None:
-    import torch
+    if "torch" in sys.modules:
+        import torch
 
-    # Torch sets a thread's count when the thread first asks; afterwards ours stays.
-    torch.get_num_threads()
-    _set_threads([1] * len(_openmp()))
+        # Torch sets a thread's count when the thread first asks; afterwards ours stays.
+        torch.get_num_threads()
+    # OpenMP counts for each thread by itself.
+    libraries = _libraries("openmp")
+    _set_threads(libraries, [1] * len(libraries))
+
+
+def _libraries(api: str) -> list[Any]:
+    return _found(api, tuple(name for name in _BRING_THREADS if name in sys.modules))
 
 
 @functools.cache
-def _openmp() -> list[Any]:
+def _found(api: str, loaded: tuple[str, ...]) -> list[Any]:
     from threadpoolctl import ThreadpoolController
 
-    libraries: list[Any] = ThreadpoolController().select(user_api="openmp").lib_controllers
+    libraries: list[Any] = ThreadpoolController().select(user_api=api).lib_controllers
     return libraries
 
 
-def _set_threads(counts: list[int]) -> None:
-    for library, count in zip(_openmp(), counts, strict=True):
+def _set_threads(libraries: list[Any], counts: list[int]) -> None:
+    for library, count in zip(libraries, counts, strict=True):
         library.set_num_threads(count)

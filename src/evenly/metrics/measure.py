@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import RowError
-from evenly.geometry import Proposals, make_proposals
+from evenly.geometry import Points
 from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
 from evenly.metrics.nearest import nearest_chosen
 
@@ -140,7 +140,7 @@ def measure(
     Raises:
         RowError: a row number is not in the data, is named twice, or cannot be used.
 
-    Cost: (1 + random_subsets)·n·k·d multiplications, as float32 matrix products.
+    Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products.
     """
     random_subsets = whole_number("random_subsets", random_subsets, least=0)
     seed = whole_number("seed", seed, least=0)
@@ -172,7 +172,6 @@ def measure_intake(
 ) -> Measures:
     """`measure` for a data set that has been taken in already."""
     began = perf_counter()
-    proposals = make_proposals(intake.points, (1 + random_subsets) * len(chosen))
     candidates = np.flatnonzero(intake.points.candidates)
     with tqdm(
         total=(1 + random_subsets) * len(candidates),
@@ -180,10 +179,10 @@ def measure_intake(
         unit="row",
         disable=None if progress is None else not progress,
     ) as bar:
-        measures = _measure(proposals, chosen, bar.update)
+        measures = _measure(intake.points, chosen, bar.update)
         others = [
             _measure(
-                proposals,
+                intake.points,
                 np.sort(np.random.default_rng(seed + draw).choice(candidates, len(chosen), False)),
                 bar.update,
             )
@@ -201,9 +200,9 @@ def measure_intake(
 
 
 def _measure(
-    proposals: Proposals, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
+    points: Points, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
 ) -> Measures:
-    found = nearest_chosen(proposals, chosen, progress=progress)
+    found = nearest_chosen(points, chosen, progress=progress)
     # A chosen row is reached by itself; its neighbours are the other chosen rows.
     reached = np.where(found.chosen, 0.0, found.distances)
     inside = found.distances[found.chosen]

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import Proposals, for_each_tile, lower_to_nearest
+from evenly.geometry import (
+    SEGMENT,
+    Columns,
+    Frame,
+    Points,
+    StandIns,
+    alone,
+    for_each_tile,
+    lower_to_nearest,
+    usable_threads,
+)
+from evenly.geometry.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Nearest", "nearest_chosen"]
 
-_ROWS = 4096
-_COLUMNS = 512
+_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,40 +49,55 @@ class Nearest:
 
 
 def nearest_chosen(
-    proposals: Proposals,
+    points: Points,
     chosen: Int[np.ndarray, " k"],
     *,
     progress: Callable[[int], object] | None = None,
 ) -> Nearest:
     """For every candidate of the pool, the nearest chosen row other than itself.
 
-    Cost: n·k·d multiplications in the precision of the proposals; memory for one block of
-        distances a thread.
+    Cost: n·k·d multiplications at most, as matrix products; memory for stand-ins of the chosen
+        rows, for those of all rows where they fit in a quarter of the vectors and 200 MB, and
+        for one block of products a thread.
     """
-    rows = np.flatnonzero(proposals.points.candidates)
-    others = proposals.points.take(chosen)
-    columns = proposals.columns(others)
+    rows = np.flatnonzero(points.candidates)
     squared = np.full(len(rows), np.inf)
-    nearest = np.full(len(rows), len(proposals.points))
+    nearest = np.full(len(rows), len(points))
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(chosen))
+        columns.append(points.take(chosen), chosen)
 
-    def compare(block: slice) -> None:
-        left = proposals.left(rows[block])
-        for first in range(0, len(chosen), _COLUMNS):
-            part = slice(first, first + _COLUMNS)
-            lower_to_nearest(
-                proposals,
-                rows[block],
-                left,
-                squared[block],
-                others.part(part),
-                columns[part],
-                nearest[block],
-                numbers=chosen[part],
-                skip_itself=True,
-            )
-        if progress is not None:
-            progress(len(rows[block]))
+        def compare(block: slice, begin: int, end: int) -> None:
+            left = columns.stand_ins[rows[block]]
+            while begin < end:
+                part = columns.segment(begin)
+                lower_to_nearest(
+                    columns,
+                    *part,
+                    rows[block],
+                    left,
+                    squared[block],
+                    nearest[block],
+                    skip_itself=True,
+                )
+                begin = part[1]
+            if progress is not None and begin >= len(columns):
+                progress(len(rows[block]))
 
-    tiles = [slice(begin, begin + _ROWS) for begin in range(0, len(rows), _ROWS)]
-    for_each_tile(compare, tiles, threads=proposals.threads)
+        def compare_all(begin: int, end: int) -> None:
+            blocks = [slice(first, first + _ROWS) for first in range(0, len(rows), _ROWS)]
+            for_each_tile(lambda block: compare(block, begin, end), blocks, threads=threads)
+
+        met = 0
+        tuning = Tuning(points, len(chosen))
+        if tuning.is_long and len(chosen) > 2 * SEGMENT:
+            # What the first columns teach tells how many coordinates to compare from then on.
+            met = SEGMENT
+            compare_all(0, met)
+            stand_ins = tuning.cheaper(columns, rows, squared)
+            if stand_ins is not None:
+                stand_ins.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))
+                columns.change(stand_ins, "float32")
+        compare_all(met, len(columns))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from evenly.geometry import Points, make_proposals
+from evenly.geometry import Points
 from evenly.pools.memory import MemoryPool
-from evenly.pools.pool import Frontier, Pool
+from evenly.pools.pool import FRONTIER, Frontier, Pool
 
-__all__ = ["ENGINES", "Frontier", "Pool", "make_pool"]
+__all__ = ["ENGINES", "FRONTIER", "Frontier", "Pool", "make_pool"]
 
 ENGINES = ("auto", "memory")
 
 
 def make_pool(points: Points, budget: int, engine: str) -> Pool:
     """A pool of the points to choose `budget` rows from, on the engine named, one of ENGINES."""
-    return MemoryPool(make_proposals(points, budget))
+    return MemoryPool(points, budget)

@@ -1,4 +1,4 @@
-"""The pool in memory: float32 matrix products propose, float64 decides."""
+"""The pool in memory: matrix products of stand-ins rule out, float64 decides."""
 
 from __future__ import annotations
 
@@ -6,41 +6,61 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry import TIE, Points, Proposals, alone, for_each_tile, lower_to_nearest
-from evenly.pools.pool import Frontier
+from evenly.geometry import (
+    TIE,
+    Columns,
+    Frame,
+    Points,
+    StandIns,
+    alone,
+    for_each_tile,
+    lower_to_nearest,
+    usable_threads,
+)
+from evenly.geometry.tuning import Tuning
+from evenly.pools.cells import CELLS, Cells
+from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from collections.abc import Callable, Iterable
+
+    from jaxtyping import Float, Float32, Int
 
 __all__ = ["MemoryPool"]
 
-FRONTIER = 1024
-"""Rows a frontier holds at most, ties aside: its greedy steps cost the square of it."""
+SINGLE_ROUND = 2048
+"""A pool of at most so many rows is one frontier."""
 
-# Chosen rows that others are compared with at once, at most and at least.
-_SEGMENT = 512
-_GRAIN = 64
-_TILE = 4096
+_TILE = 1024
+# Of a row that has met no chosen row yet, the nearest one.
+_NONE = np.iinfo(np.int64).max
 
 
 class MemoryPool:
     """A pool whose vectors are one array in memory (or a memory map that fits in it).
 
-    For every row it keeps the exact squared distance to the nearest of the first `_seen`
-    chosen rows. That is an upper bound on the distance to all of them, and distances only
-    shrink, so a row whose bound is below the current radius is left alone until the radius
-    has come down to it.
+    For every row it keeps the exact squared distance to the nearest of some chosen rows: the
+    first `_seen`, and some of its neighbours. That is an upper bound on the distance to all of
+    them, and distances only shrink, so a row whose bound is below the current radius is left
+    alone until the radius has come down to it.
 
-    Memory beyond the vectors and the proposals: 12 bytes a row, and a column a chosen row.
+    Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their stand-ins,
+    and stand-ins of all rows where they fit in a quarter of the vectors and 200 MB.
     """
 
-    def __init__(self, proposals: Proposals) -> None:
-        points = proposals.points
+    def __init__(self, points: Points, budget: int, tuning: Tuning | None = None) -> None:
         self._points = points
-        self._proposals = proposals
+        self._tuning = Tuning(points, budget) if tuning is None else tuning
+        self._threads = usable_threads() if self._tuning.is_worth_threads else 1
         self._squared = np.where(points.candidates, np.inf, -np.inf)
+        self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
-        self._chosen = _Chosen(proposals)
+        self._cells = Cells(len(points)) if self._tuning.is_long else None
+        with alone():
+            self._stand_ins = StandIns(points, Frame.of(points))
+            if self._tuning.keeps(self._stand_ins.frame):
+                self._stand_ins.keep(self._for_each)
+            self._columns = Columns(self._stand_ins, budget)
 
     def __len__(self) -> int:
         return len(self._points)
@@ -53,17 +73,42 @@ class MemoryPool:
         """Mark rows as chosen: they are columns for the others from now on, and retired."""
         assert points is not None
         with alone():
-            self._chosen.append(points)
-        self._squared[rows[rows >= 0]] = -np.inf
+            first = len(self._columns)
+            known = self._stand_ins[rows] if rows.min() >= 0 else None
+            self._columns.append(points, np.arange(first, first + len(points)), known)
+            self._squared[rows[rows >= 0]] = -np.inf
+            self._tune()
+            if self._cells is not None:
+                self._cells.append(self._columns, np.where(rows >= 0, self._nearest[rows], _NONE))
 
-    def frontier(self) -> Frontier:
+    def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
+        if len(self) <= SINGLE_ROUND and self._tuning.owed:
+            size = len(self)  # small enough for a single round
         with alone():
-            return self._frontier_of(self._fresh())
+            return self._frontier_of(self._fresh(size), size)
 
-    def _fresh(self) -> Int[np.ndarray, " f"]:
-        """Rows that are up to date and farther than all others; a fraction of FRONTIER or more."""
-        wanted = FRONTIER
+    def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
+        for_each_tile(work, tiles, threads=self._threads)
+
+    def _tune(self) -> None:
+        """Now and then: other stand-ins, where they are cheaper."""
+        tuned = self._tuning.review(self._columns, self._squared)
+        if tuned is not None:
+            stand_ins, precision = tuned
+            if stand_ins.frame is not self._stand_ins.frame and self._tuning.keeps(stand_ins.frame):
+                stand_ins.keep(self._for_each)
+            self._stand_ins = stand_ins
+            self._columns.change(stand_ins, precision)
+
+    def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
+        """Enough for all threads, and not so small that their overhead counts."""
+        size = min(_TILE, max(_TILE // 8, -(-len(rows) // (4 * self._threads))))
+        return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+
+    def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
+        """Rows that are up to date and farther than all others; a fraction of `size` or more."""
+        wanted = size
         threshold = np.inf
         while True:
             threshold = min(threshold, self._threshold(wanted))
@@ -71,7 +116,7 @@ class MemoryPool:
             fresh = np.flatnonzero(self._squared >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = self._squared[fresh].max(initial=-np.inf) * (1.0 - TIE)
-            if threshold <= 0.0 or (len(fresh) >= FRONTIER // 8 and tie >= threshold):
+            if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
                 return fresh
             wanted *= 2
 
@@ -85,108 +130,93 @@ class MemoryPool:
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = np.flatnonzero((self._squared >= threshold) & (self._seen < len(self._chosen)))
+        stale = np.flatnonzero((self._squared >= threshold) & (self._seen < len(self._columns)))
+        if self._cells is not None and len(self._columns) >= 2 * CELLS:
+            self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(stale))
+            stale = stale[self._squared[stale] >= threshold]
         stale = stale[np.argsort(self._seen[stale], kind="stable")]
-        threads = self._proposals.threads
-        # Tiles enough for all threads, and not so small that their overhead counts.
-        size = min(_TILE, max(_TILE // 8, -(-len(stale) // (2 * threads))))
-        tiles = [stale[begin : begin + size] for begin in range(0, len(stale), size)]
-        for_each_tile(lambda rows: self._refresh_rows(rows, threshold), tiles, threads=threads)
+        self._for_each(lambda rows: self._refresh_rows(rows, threshold), self._tiles(stale))
+
+    def _visit(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+        """Compare rows with the chosen of their own cells."""
+        assert self._cells is not None
+        squared, nearest = self._squared[rows], self._nearest[rows]
+        left = self._stand_ins[rows]
+        seen = self._seen[rows]
+        self._cells.visit(self._columns, rows, left, seen, threshold, squared, nearest)
+        self._squared[rows], self._nearest[rows] = squared, nearest
 
     def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with the chosen they have not met, until all met or below the threshold.
 
         The rows come in rising order of how many they have met.
         """
-        while len(rows):
-            begin, end = self._chosen.segment(int(self._seen[rows[0]]))
-            met = rows[: np.searchsorted(self._seen[rows], end)]
-            squared = self._squared[met]
+        left = self._stand_ins[rows]
+        squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
+        count = len(self._columns)
+        waiting = np.arange(len(rows))
+        while len(waiting):
+            begin, end = self._columns.segment(int(seen[waiting[0]]))
+            met = waiting[: np.searchsorted(seen[waiting], end)]
+            everyone = len(met) == len(rows)
+            known, by = squared[met], nearest[met]
             lower_to_nearest(
-                self._proposals,
-                met,
-                self._proposals.left(met),
-                squared,
-                self._chosen.points(begin, end),
-                self._chosen.columns(begin, end),
+                self._columns,
+                begin,
+                end,
+                rows[met],
+                left if everyone else left[met],
+                known,
+                by,
             )
-            self._squared[met] = squared
-            self._seen[met] = min(end, len(self._chosen))
-            rows = rows[(self._squared[rows] >= threshold) & (self._seen[rows] < len(self._chosen))]
+            squared[met], nearest[met] = known, by
+            seen[met] = min(end, count)
+            waiting = waiting[(squared[waiting] >= threshold) & (seen[waiting] < count)]
+        self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
 
-    def _frontier_of(self, fresh: Int[np.ndarray, " f"]) -> Frontier:
+    def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
-        fresh = fresh[self._farthest(self._squared[fresh])]
+        fresh = fresh[_farthest(self._squared[fresh], size)]
         outside = self._squared.copy()
         outside[fresh] = -np.inf
         ceiling = float(outside.max())
+        stand_ins = self._stand_ins[fresh]
         return Frontier(
             rows=fresh,
             points=self._points.take(fresh),
             squared=self._squared[fresh],
-            bounds=self._proposals.pairwise_lower_bounds(fresh),
-            bound_unit=self._proposals.unit_of_bounds,
+            between=self._between(stand_ins),
+            stand_ins=stand_ins,
+            frame=self._stand_ins.frame,
             ceiling=ceiling,
             ceiling_row=int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE))),
         )
 
-    @staticmethod
-    def _farthest(squared: Float[np.ndarray, " f"]) -> Int[np.ndarray, " m"]:
-        """Positions of at most FRONTIER largest values, ascending; of ties the first."""
-        if len(squared) <= FRONTIER:
-            return np.arange(len(squared))
-        tied = np.flatnonzero(squared >= squared.max() * (1.0 - TIE))
-        if len(tied) >= FRONTIER:
-            return tied[:FRONTIER]
-        position = len(squared) - FRONTIER
-        return np.sort(np.argpartition(squared, position)[position:])
+    def _between(self, stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
+        """What products make of the squared distances between rows; none for few picks."""
+        if self._tuning.owed < len(stand_ins) // 4:
+            return np.empty((0, 0), np.float32)
+        used = stand_ins[:, : self._stand_ins.width]
+        lengths = np.einsum("ij,ij->i", used, used)
+        between = np.empty((len(used), len(used)), np.float32)
+
+        def multiply(part: slice) -> None:
+            np.matmul(used[part], used.T, out=between[part])
+            between[part] *= -2
+            between[part] += lengths[part, None]
+            between[part] += lengths
+
+        parts = [slice(begin, begin + 256) for begin in range(0, len(used), 256)]
+        self._for_each(multiply, parts)
+        return between
 
 
-class _Chosen:
-    """The chosen rows: their points and their columns, in arrays that grow."""
-
-    def __init__(self, proposals: Proposals) -> None:
-        self._proposals = proposals
-        self._count = 0
-        self._columns = proposals.empty_columns(0)
-        self._points = proposals.points.take(np.empty(0, np.int64))
-
-    def __len__(self) -> int:
-        return self._count
-
-    def append(self, points: Points) -> None:
-        """More chosen rows."""
-        end = self._count + len(points)
-        if end > len(self._columns):
-            self._grow(-(-max(end, 2 * self._count) // _SEGMENT) * _SEGMENT)
-        new = slice(self._count, end)
-        self._columns[new] = self._proposals.columns(points)
-        self._points.stored[new] = points.stored
-        if self._points.factors is not None:
-            self._points.factors[new] = points.factors
-        self._count = end
-
-    def _grow(self, capacity: int) -> None:
-        columns = self._proposals.empty_columns(capacity)
-        columns[: self._count] = self._columns[: self._count]
-        self._columns = columns
-        self._points = self._points.resized(capacity)
-
-    def points(self, begin: int, end: int) -> Points:
-        """The chosen rows of a segment."""
-        return self._points.part(slice(begin, end))
-
-    def columns(self, begin: int, end: int) -> Any:
-        """Their columns."""
-        return self._columns[begin:end]
-
-    def segment(self, seen: int) -> tuple[int, int]:
-        """The columns to meet next: from a multiple of _GRAIN, and a power of two times it many.
-
-        Few different shapes, because the first product of each shape is slow.
-        """
-        begin = seen // _GRAIN * _GRAIN
-        width = _SEGMENT
-        while width > _GRAIN and begin + width // 2 >= self._count:
-            width //= 2
-        return begin, min(begin + width, len(self._columns))
+def _farthest(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:
+    """Positions of at most `size` largest values, ascending; of ties the first."""
+    if len(squared) <= size:
+        return np.arange(len(squared))
+    tied = np.flatnonzero(squared >= squared.max() * (1.0 - TIE))
+    if len(tied) >= size:
+        return tied[:size]
+    position = len(squared) - size
+    return np.sort(np.argpartition(squared, position)[position:])

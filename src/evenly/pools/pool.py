@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-    from evenly.geometry import Points
+    from evenly.geometry import Frame, Points
 
-__all__ = ["Frontier", "Pool"]
+__all__ = ["FRONTIER", "Frontier", "Pool"]
+
+FRONTIER = 1024
+"""Rows a frontier holds at most, unless more are asked for: its steps cost the square of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +24,13 @@ class Frontier:
 
     Attributes:
         rows: (m,) row numbers, ascending.
-        points: the rows themselves, m points; None where `bounds` decide.
+        points: the rows themselves, m points; None where `between` holds distances.
         squared: (m,) exact squared distances to the nearest chosen row.
-        bounds: (m, m) numbers that, times `bound_unit`, are not above the squared distances
-            between the rows: what need not be decided exactly.
-        bound_unit: see `bounds`.
+        between: (m, m) what products make of the squared distances between the rows, or (0, 0)
+            where `stand_ins` alone are to rule out pairs; where `points` is None, the exact
+            squared distances between them.
+        stand_ins: (m, W) float32 stand-ins of the rows; None where `points` is None.
+        frame: how they were made; None where `points` is None.
         ceiling: no row outside has a larger squared distance; -inf when there is none outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
     """
@@ -33,8 +38,9 @@ class Frontier:
     rows: Int[np.ndarray, " m"]
     points: Points | None
     squared: Float[np.ndarray, " m"]
-    bounds: Float[np.ndarray, "m m"]
-    bound_unit: float
+    between: np.ndarray[Any, Any]
+    stand_ins: np.ndarray[Any, Any] | None
+    frame: Frame | None
     ceiling: float
     ceiling_row: int
 
@@ -59,10 +65,10 @@ class Pool(Protocol):
             points: the rows themselves; None where pools know distances only.
         """
 
-    def frontier(self) -> Frontier:
-        """The rows that can be next.
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The rows that can be next: about `size` of them, the farthest from the chosen.
 
-        It holds the very next pick: of all rows not yet chosen, the farthest from those that
-        are, and of all that tie with it the one with the smallest number. Should the ceiling
-        be above the frontier's own largest distance, then a row outside attains it.
+        Of rows that tie with the farthest, those with the smallest numbers come first. When
+        the frontier holds all rows not yet chosen, its ceiling is -inf. The driver asks for a
+        larger one where a ceiling is too high to tell which row is next.
         """

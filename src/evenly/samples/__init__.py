@@ -8,8 +8,14 @@ No other room reads or writes users' records. One file a kind:
     lists.py       strings and dicts           arrow.py     Arrow tables, parquet
     lines.py       JSON Lines                  frames.py    pandas, Polars
     json_array.py  JSON arrays                 hub.py       Hugging Face datasets
-    delimited.py   CSV, TSV                    vectors.py   arrays, tensors, .npy
+    delimited.py   CSV, TSV                    vectors.py   arrays, tensors
     shards.py      several files as one
+
+and for vectors on disk, of which only what is asked for is read:
+
+    stored.py      StoredVectors (n, d), over   binary.py           .npy, .safetensors
+                   the rows of several files    parquet_vectors.py  a column of parquet
+    vector_files.py  these as Samples           floats.py           which float type they need
 
 Importing this room imports no library but NumPy; the others are imported when data of their
 kind come in.
@@ -17,6 +23,7 @@ kind come in.
 
 from evenly.samples.base import Samples
 from evenly.samples.opening import open_samples
+from evenly.samples.stored import StoredVectors
 from evenly.samples.texts import Texts, read_texts
 
-__all__ = ["Samples", "Texts", "open_samples", "read_texts"]
+__all__ = ["Samples", "StoredVectors", "Texts", "open_samples", "read_texts"]

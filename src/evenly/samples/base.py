@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from evenly.atomic import atomic_write
 from evenly.errors import OutputError
-from evenly.samples.encoding import compressing, plain_json, write_records, write_table
+from evenly.samples.encoding import compressing, plain_json, write_records, write_tables
 from evenly.samples.formats import FILE_FORMATS, output_format
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.source import FileStamp
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+    from evenly.samples.stored import StoredVectors
 
 __all__ = ["RecordSamples", "Samples"]
 
@@ -29,14 +31,12 @@ class Samples(ABC):
 
     Attributes:
         origin: how to name the data to people, such as "train.jsonl".
-        format: jsonl, json, csv, tsv, parquet or npy for files and streams; list, dataset,
-            pandas, polars, arrow, array or tensor for data in memory.
-        vectors: (n, d) when the data are vectors, else None. A memory map stays one.
+        format: jsonl, json, csv, tsv, parquet, npy or safetensors for files and streams; list,
+            dataset, pandas, polars, arrow, array or tensor for data in memory.
     """
 
     origin: str
     format: str
-    vectors: npt.NDArray[Any] | None = None
     _stamp: FileStamp | None = None
     _stream_format = "jsonl"
 
@@ -73,7 +73,7 @@ class Samples(ABC):
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows, in the order named, as the type that came in, every column kept.
 
-        Files give a list of their records (parquet a pyarrow Table, .npy an array).
+        Files give a list of their records (parquet a pyarrow Table, files of vectors an array).
 
         Raises:
             RowError: a row number is not in the data.
@@ -82,6 +82,25 @@ class Samples(ABC):
     @abstractmethod
     def _feed(self, digest: _Hash) -> None:
         """Add the content to a hash."""
+
+    @property
+    def holds_vectors(self) -> bool:
+        """Whether the rows are vectors. Costs nothing, where `vectors` may read them all."""
+        return False
+
+    @property
+    def stored(self) -> StoredVectors | None:
+        """The vectors where they are on disk; None when they are in memory, or there are none."""
+        return None
+
+    @property
+    def vectors(self) -> npt.NDArray[Any] | None:
+        """The vectors as one array (n, d): float16, float32 or float64; None for records.
+
+        A memory map stays one, and a .npy or .safetensors file becomes one where it can. All
+        else that is on disk is read into memory, at the first use; see `stored`.
+        """
+        return None
 
     def column(self, name: str) -> list[object]:
         """Read one column: n values, None where a record lacks it. Raises as `read_columns`."""
@@ -145,13 +164,14 @@ class Samples(ABC):
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
         """Write rows in `format`; kinds that can do better than convert override it."""
-        if format == "npy":
+        if format in ("npy", "safetensors"):
             raise OutputError(
-                f"{self.origin} holds records, and .npy holds vectors only. "
+                f"{self.origin} holds records, and .{format} holds vectors only. "
                 "Write .jsonl, .json, .csv, .tsv or .parquet instead."
             )
         if format == "parquet":
-            write_table(stream, self._table(rows))
+            table = self._table(rows)
+            write_tables(stream, table.schema, [table])
         else:
             records = (as_record(item) for item in self.records(rows.tolist()))
             write_records(format, stream, records, self.columns or ("text",))

@@ -18,7 +18,7 @@ __all__ = [
     "compressing",
     "plain_json",
     "write_records",
-    "write_table",
+    "write_tables",
 ]
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -61,8 +61,8 @@ def write_records(
             stream.write(delimited_line(fields, DELIMITERS[format]))
 
 
-def write_table(stream: BinaryIO, table: Any) -> None:
-    """Write a pyarrow Table as parquet.
+def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
+    """Write pyarrow Tables of one schema as one parquet file, each when its turn comes.
 
     Raises:
         OutputError: a column has a type that parquet cannot hold.
@@ -70,13 +70,35 @@ def write_table(stream: BinaryIO, table: Any) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Written to memory first: pyarrow closes, and seeks in, the streams it is handed.
-    buffer = pa.BufferOutputStream()
     try:
-        pq.write_table(table, buffer)
+        with pq.ParquetWriter(_Unclosed(stream), schema) as writer:
+            for table in tables:
+                writer.write_table(table)
     except pa.ArrowException as error:
         raise OutputError(f"parquet cannot hold these records: {error}") from error
-    stream.write(memoryview(buffer.getvalue()))
+
+
+class _Unclosed:
+    """A stream to pyarrow, which closes those that it is handed and asks where they are."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._written = 0
+
+    def write(self, content: Any) -> int:
+        self._written += len(content)
+        return self._stream.write(content)
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        self.flush()
 
 
 def plain_json(value: object) -> bytes:

@@ -24,11 +24,12 @@ _BY_SUFFIX = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".npy": "npy",
+    ".safetensors": "safetensors",
 }
 FILE_FORMATS = tuple(dict.fromkeys(_BY_SUFFIX.values()))
-# Parquet and .npy need a file to seek in, and bring their own compression or none.
+# The others need a file to seek in, and bring their own compression or none.
 STREAM_FORMATS = ("jsonl", "json", "csv", "tsv")
-_ALLOWED = ".jsonl, .ndjson, .json, .csv, .tsv (each also with .gz), .parquet, .npy"
+_ALLOWED = ".jsonl, .ndjson, .json, .csv, .tsv (each also with .gz), .parquet, .npy, .safetensors"
 
 
 def split_suffix(path: str | os.PathLike[str]) -> tuple[str | None, bool]:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
+from evenly.samples.arrow import open_parquet
 from evenly.samples.base import Samples
+from evenly.samples.binary import open_npy, open_safetensors
 from evenly.samples.delimited import Delimited
 from evenly.samples.formats import (
     FILE_FORMATS,
@@ -24,9 +26,11 @@ from evenly.samples.formats import (
 from evenly.samples.json_array import JsonArray
 from evenly.samples.lines import JsonLines
 from evenly.samples.lists import ListSamples, check_elements
+from evenly.samples.parquet_vectors import open_parquet_rows
 from evenly.samples.shards import join_shards
 from evenly.samples.source import Source, open_file, read_stream
-from evenly.samples.vectors import VectorSamples, open_npy, open_tensor, stack_rows
+from evenly.samples.vector_files import BinaryVectorFiles, ParquetVectorFiles
+from evenly.samples.vectors import VectorSamples, open_tensor, stack_rows
 
 __all__ = ["open_samples"]
 
@@ -43,9 +47,11 @@ def open_samples(data: Any, *, format: str | None = None) -> Samples:
     Args:
         data: a list of strings, dicts or vectors; a `datasets.Dataset`; a pandas or Polars
             frame, or a series of strings; a pyarrow Table; a path, glob pattern or folder of
-            .jsonl, .json, .csv, .tsv (each also with .gz), .parquet or .npy files of one
-            format, in the order of their names; an array, memory map or tensor (n, d); a
-            binary stream such as sys.stdin.buffer. Samples are returned as they are.
+            .jsonl, .json, .csv, .tsv (each also with .gz), .parquet, .npy or .safetensors
+            files of one format, in the order of their names; an array, memory map or tensor
+            (n, d); a binary stream such as sys.stdin.buffer. Samples are returned as they
+            are. Vectors in files stay there (`Samples.stored`); parquet holds vectors when
+            one column is of lists of floats and no other can be a text.
         format: for a path, what to read it as whatever its suffix; for a stream "jsonl"
             (the default), "json", "csv" or "tsv".
 
@@ -53,7 +59,7 @@ def open_samples(data: Any, *, format: str | None = None) -> Samples:
         DataError: nothing is there, the format is unknown, or shards differ in format.
         RecordError: a malformed file; the message names the line. A malformed line of JSON
             shows when columns or records are first read.
-        VectorError: vectors of the wrong shape or type.
+        VectorError: vectors of the wrong shape or type, or of different dimensions.
         MissingExtraError: parquet without pyarrow.
         OptionError: `format` is none of those above.
     """
@@ -116,11 +122,11 @@ def _open_one(path: str, format: str | None) -> Samples:
         raise _missing_file(path)
     kind, compressed = input_format(path, format)
     if kind == "parquet":
-        from evenly.samples.arrow import open_parquet
-
-        return open_parquet(path)
-    if kind == "npy":
-        return open_npy(path)
+        rows = open_parquet_rows(path)
+        return open_parquet(path) if rows is None else ParquetVectorFiles([rows], origin=path)
+    if kind in ("npy", "safetensors"):
+        opened = open_npy(path) if kind == "npy" else open_safetensors(path)
+        return BinaryVectorFiles([opened], origin=path, format=kind)
     return _open_source(open_file(path, compressed=compressed), kind)
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import DataError, VectorError
+from evenly.errors import DataError
 from evenly.samples.arrow import ArrowSamples
 from evenly.samples.base import RecordSamples, Samples
 from evenly.samples.encoding import write_records
 from evenly.samples.lines import LineSamples
 from evenly.samples.rows import RowNumbers, row_numbers
-from evenly.samples.vectors import VectorSamples
+from evenly.samples.vector_files import join_vector_files
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -26,16 +26,16 @@ __all__ = ["join_shards"]
 def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
     """Make one data set of files of one format, their rows numbered through.
 
-    Lines stay in their files; parquet tables and arrays are joined in memory.
+    Lines and vectors stay in their files; other parquet tables are joined in memory.
 
     Raises:
         DataError: parquet shards of different schemas.
-        VectorError: .npy shards of different dimensions.
+        VectorError: vectors of different dimensions, or next to records.
     """
+    if any(part.holds_vectors for part in parts):
+        return join_vector_files(parts, origin)
     if isinstance(parts[0], ArrowSamples):
         return _JoinedShards(parts, _join_tables(parts, origin))
-    if isinstance(parts[0], VectorSamples):
-        return _JoinedShards(parts, _join_arrays(parts, origin))
     return _RecordShards(parts, origin)
 
 
@@ -119,7 +119,6 @@ class _JoinedShards(_Parts, Samples):
         self._joined = joined
         self.origin = joined.origin
         self.format = joined.format
-        self.vectors = joined.vectors
 
     def __len__(self) -> int:
         return len(self._joined)
@@ -150,14 +149,3 @@ def _join_tables(parts: Sequence[Samples], origin: str) -> Samples:
     except pa.ArrowException as error:
         raise DataError(f"{origin} do not fit together: {error}") from error
     return ArrowSamples(table, origin=origin, format="parquet")
-
-
-def _join_arrays(parts: Sequence[Samples], origin: str) -> Samples:
-    arrays = [part.vectors for part in parts if part.vectors is not None]
-    for part, array in zip(parts, arrays, strict=True):
-        if array.shape[1] != arrays[0].shape[1]:
-            raise VectorError(
-                f"vectors of different lengths: {parts[0].origin} has "
-                f"{arrays[0].shape[1]} numbers a row, {part.origin} has {array.shape[1]}."
-            )
-    return VectorSamples(np.concatenate(arrays), origin=origin, format="npy")

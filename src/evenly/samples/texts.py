@@ -64,7 +64,7 @@ def read_texts(
         TextError: the samples are vectors, or the function `text` failed.
         OptionError: `text` or `roles` is of another kind.
     """
-    if samples.vectors is not None:
+    if samples.holds_vectors:
         raise TextError(f"{samples.origin} holds vectors, and no texts to read.")
     wanted = check_roles(roles)
     if callable(text):

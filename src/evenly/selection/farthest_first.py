@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry import COINCIDENT, TIE
+from evenly.geometry import TIE
 from evenly.geometry.compiled import greedy_within
+from evenly.pools.pool import FRONTIER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Picks", "farthest_first"]
 
-_NOTHING = np.empty((0, 0))
+SMALLEST_FRONTIER = 128
+"""Rows a frontier is asked for at least."""
+
+_NO_ROWS = np.empty((0, 0))
+_NO_STAND_INS = np.empty((0, 0), np.float32)
 _NO_FACTORS = np.empty(0)
+_NO_ALLOWANCE = (1.0, 1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,48 +83,74 @@ def farthest_first(
     done = len(begun.rows)
     rows[:done], radii[:done] = begun.rows, begun.radii
     pool.add(begun.rows, pool.fetch(begun.rows))
+    left_over = np.inf
     while done < budget:
-        frontier = pool.frontier()
-        positions, squared = farthest_first_within(frontier, budget - done)
-        new = slice(done, done + len(positions))
-        rows[new] = frontier.rows[positions]
+        made = _certain_picks(pool, budget - done)
+        new = slice(done, done + len(made.positions))
+        rows[new] = made.frontier.rows[made.positions]
         # Picks that tie within rounding may come in rising order by that much; radii never do.
-        radii[new] = np.minimum.accumulate(np.minimum(np.sqrt(squared), radii[done - 1]))
+        radii[new] = np.minimum.accumulate(np.minimum(np.sqrt(made.squared), radii[done - 1]))
         done = new.stop
-        pool.add(rows[new], None if frontier.points is None else frontier.points.take(positions))
+        points = made.frontier.points
+        pool.add(rows[new], None if points is None else points.take(made.positions))
+        left_over = made.left_over
         if progress is not None:
             progress(Picks(rows[:done], radii[:done]))
-    return Picks(rows, radii), _coverage_radius(pool, radii)
+    if np.isinf(left_over) and left_over > 0:
+        rest = pool.frontier(1)
+        left_over = max(rest.squared.max(initial=-np.inf), rest.ceiling)
+    return Picks(rows, radii), min(float(np.sqrt(max(left_over, 0.0))), float(radii[-1]))
 
 
-def _coverage_radius(pool: Pool, radii: Float[np.ndarray, " k"]) -> float:
-    rest = pool.frontier()
-    if len(rest.rows) == 0:
-        return 0.0
-    return min(float(np.sqrt(max(rest.squared.max(), rest.ceiling))), float(radii[-1]))
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """A frontier, the picks it made certain, and the largest squared distance left inside."""
+
+    frontier: Frontier
+    positions: Int[np.ndarray, " m"]
+    squared: Float[np.ndarray, " m"]
+    largest: float
+
+    @property
+    def left_over(self) -> float:
+        """The largest squared distance to a pick; inf where a row outside may have a larger."""
+        return self.largest if self.largest >= self.frontier.ceiling else np.inf
+
+
+def _certain_picks(pool: Pool, owed: int) -> _Round:
+    """At least one pick: a frontier that makes none certain is asked for again, larger."""
+    size = min(FRONTIER, max(SMALLEST_FRONTIER, 2 * owed))
+    while True:
+        frontier = pool.frontier(size)
+        positions, squared, largest = farthest_first_within(frontier, owed)
+        if len(positions):
+            return _Round(frontier, positions, squared, largest)
+        size *= 2
 
 
 def farthest_first_within(
     frontier: Frontier, owed: int
-) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Positions of the picks that a frontier makes certain, at most `owed` but at least one.
+) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"], float]:
+    """Picks that a frontier makes certain, at most `owed`: positions and squared distances.
 
-    The frontier promises the first. Each further one is certain while no row outside can be
-    as far, or can tie with it and have the smaller row number.
+    A pick is certain while no row outside can be as far, or can tie with it and have the
+    smaller row number. The largest squared distance that is left inside comes third.
     """
-    points = frontier.points
-    positions, squared = greedy_within(
-        _NOTHING if points is None else points.stored,
-        _NO_FACTORS if points is None or points.factors is None else points.factors,
+    points, frame = frontier.points, frontier.frame
+    inside = (_NO_ROWS, _NO_FACTORS) if points is None else points.arrays
+    found: tuple[Any, Any, float] = greedy_within(
+        *inside,
         frontier.squared.copy(),
-        frontier.bounds,
-        1.0 / frontier.bound_unit,
+        frontier.between,
+        _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
+        1 if frame is None else frame.chunk,
+        _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
         points is None,
-        COINCIDENT if points is not None and points.unit else 0.0,
+        0.0 if points is None else points.coincident,
         frontier.rows,
         frontier.ceiling,
         frontier.ceiling_row,
         min(owed, len(frontier.rows)),
         TIE,
     )
-    return positions, squared
+    return found

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
-import math
-import platform
-import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from os import PathLike
-from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
-from evenly._version import __version__
-from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError, RowError
-from evenly.geometry import first_of_the_farthest
-from evenly.intake import (
-    Intake,
-    OnInvalid,
-    TextColumns,
-    as_json_value,
-    take_in,
-    whole_number,
-)
-from evenly.pools import ENGINES, make_pool
-from evenly.selection.farthest_first import Picks, farthest_first
+from evenly.errors import OptionError
+from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.pools import ENGINES
+from evenly.selection.budget import check_budget, rows_of_budget
+from evenly.selection.checkpoint import read_checkpoint
+from evenly.selection.choose import choose
+from evenly.selection.provenance import provenance_of
 from evenly.selection.selection import Selection
+from evenly.selection.start import check_start
 
-__all__ = ["rows_of_budget", "select_and_keep", "select_uniform"]
+__all__ = ["check_engine", "select_and_keep", "select_uniform"]
 
 
 def select_uniform(
@@ -47,6 +35,7 @@ def select_uniform(
     device: str = "auto",
     on_invalid: OnInvalid = "error",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     seed: int = 0,
 ) -> Selection:
@@ -71,12 +60,20 @@ def select_uniform(
             backend, max_length, trust_remote_code.
         normalize: divide every row by its length first, so that the order of distances is
             the order of cosine distances.
-        start: the first pick: a row number, "farthest-from-mean", or "random" (by `seed`).
+        start: the first pick: a row number; "farthest-from-mean"; "medoid", the row nearest
+            the mean of all usable rows, which is exactly the one with the smallest sum of
+            squared distances to them (sum_j |x_i - x_j|² = n·|x_i - m|² + a constant), sums
+            that are equal within 1e-12 going to the smallest row number; or "random" (by
+            `seed`).
         engine: who computes: "auto" or "memory". The answer is the same.
         device: where the encoder runs: "auto", "cpu", "cuda", "mps", …
         on_invalid: "error", or "drop" to leave out rows without a usable text or vector;
             they are listed in `provenance["dropped"]` and never chosen.
         cache_dir: folder of the embedding cache; False for none.
+        checkpoint: a file that holds the picks so far while the selection runs, written about
+            every ten seconds and when it is interrupted. If the file is there, the selection
+            continues from it, to the same answer; the budget may be another. It stays, so
+            that the same call again is done at once.
         progress: progress bars on stderr; by default when stderr is a terminal.
         seed: for start="random".
 
@@ -88,9 +85,13 @@ def select_uniform(
         BudgetError: the budget is not between 1 and the number of usable rows.
         DataError: the input cannot be used; the message names the row, line or column.
         EncoderError: the encoder is not to be had, or fails.
+        CheckpointError: the checkpoint is of another selection, is damaged, or is no
+            checkpoint; it is left as it is.
+        OutputError: the checkpoint cannot be written.
 
     Cost: the encoder's, then at most n·k·d multiplications, as matrix products. Memory beyond
-        the vectors: 12 bytes a row and 4·(d + 1) bytes a chosen row, and a few blocks.
+        the vectors: 12 bytes a row and 4·(d + 1) bytes a chosen row, and a few blocks. A
+        checkpoint is 16 bytes a chosen row.
 
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Wang and Gu 2025, arXiv 2506.24120.
@@ -108,6 +109,7 @@ def select_uniform(
         device=device,
         on_invalid=on_invalid,
         cache_dir=cache_dir,
+        checkpoint=checkpoint,
         progress=progress,
         seed=seed,
     )
@@ -121,150 +123,38 @@ def select_and_keep(
     start: int | str = "farthest-from-mean",
     engine: str = "auto",
     seed: int = 0,
+    checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     **intake_options: Any,
 ) -> tuple[Selection, Intake]:
     """`select_uniform`, and the data set as it was taken in, to measure without doing it twice."""
-    _check_options(budget, start, engine, seed)
+    check_budget(budget)
+    check_engine(engine)
+    check_start(start)
+    whole_number("seed", seed, least=0)
+    if checkpoint is not None:
+        read_checkpoint(checkpoint)  # one that is unreadable is better known before embedding
     intake = take_in(data, **intake_options, progress=progress)
     rows = rows_of_budget(budget, int(np.count_nonzero(intake.points.candidates)))
-    began = perf_counter()
-    first = _first_row(intake, start, seed)
-    pool = make_pool(intake.points, rows, engine)
-    with tqdm(
-        total=rows, desc="selecting", unit="row", disable=None if progress is None else not progress
-    ) as bar:
-
-        def show(picks: Picks) -> None:
-            bar.set_postfix(radius=f"{picks.radii[-1]:.4g}", refresh=False)
-            bar.update(len(picks) - bar.n)
-
-        picks, coverage_radius = farthest_first(pool, rows, Picks.first(first), progress=show)
-    seconds = intake.seconds | {"selection": perf_counter() - began}
-    _warn_of_duplicates(picks.radii)
-    options = {
-        "budget": budget,
-        **intake.options,
-        "start": start,
-        "engine": engine,
-        "seed": seed,
-    }
-    provenance = _provenance(intake, as_json_value(options), seconds)
-    selection = Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)
+    options = {"budget": budget, "start": start, "engine": engine, "seed": seed}
+    selection = choose(
+        intake,
+        rows,
+        provenance_of(intake, options),
+        start=start,
+        engine=engine,
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     return selection, intake
 
 
-def rows_of_budget(budget: Any, pool_size: int) -> int:
-    """The budget as a number of rows of a pool; a fraction is rounded to the nearest row.
+def check_engine(engine: str) -> None:
+    """Refuse an engine that there is not.
 
     Raises:
-        BudgetError: the budget is not a number of rows from 1 to the pool size, nor a
-            fraction in (0, 1].
+        OptionError: it is none of ENGINES.
     """
-    if isinstance(budget, Integral):
-        if not 1 <= int(budget) <= pool_size:
-            raise BudgetError(
-                f"budget must be between 1 and the pool size {pool_size}, got {budget}. "
-                "To keep every row, pass budget=1.0."
-            )
-        return int(budget)
-    return max(1, math.floor(float(budget) * pool_size + 0.5))
-
-
-def _check_options(budget: Any, start: Any, engine: str, seed: Any) -> None:
-    """Refuse before any work what no pool could make right."""
-    if isinstance(budget, bool) or not isinstance(budget, Real):
-        raise BudgetError(
-            "budget must be a number of rows (int) or a fraction in (0, 1] (float), "
-            f"got {budget!r}."
-        )
-    if isinstance(budget, Integral):
-        if budget < 1:
-            raise BudgetError(f"budget must be at least 1 row, got {budget}.")
-    elif not 0.0 < float(budget) <= 1.0:
-        raise BudgetError(
-            f"a fractional budget must be in (0, 1], got {budget!r}. "
-            "For a number of rows, pass an int."
-        )
     if engine not in ENGINES:
         raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")
-    named = isinstance(start, str) and start in ("farthest-from-mean", "random")
-    if not named and (isinstance(start, bool) or not isinstance(start, Integral)):
-        raise OptionError(
-            f'start must be a row number, "farthest-from-mean" or "random", got {start!r}.'
-        )
-    whole_number("seed", seed, least=0)
-
-
-def _first_row(intake: Intake, start: int | str, seed: int) -> int:
-    points = intake.points
-    if start == "farthest-from-mean":
-        return first_of_the_farthest(points.squared_distances_to_mean())
-    if start == "random":
-        candidates = np.flatnonzero(points.candidates)
-        return int(np.random.default_rng(seed).choice(candidates))
-    row = int(start)
-    if not 0 <= row < len(points):
-        raise RowError(f"start must be a row number from 0 to {len(points) - 1}, got {row}.")
-    if not points.candidates[row]:
-        raise RowError(
-            f"start is row {row}, which cannot be chosen: "
-            f"{intake.samples.locate(row)} {intake.dropped[row]}."
-        )
-    return row
-
-
-def _warn_of_duplicates(radii: np.ndarray[Any, Any]) -> None:
-    distinct = int(np.count_nonzero(radii))
-    if distinct < len(radii):
-        warnings.warn(
-            f"only {distinct} of the rows are distinct, fewer than the {len(radii)} asked for: "
-            f"h_min is 0. For distinct rows alone, take prefix({distinct}).",
-            DuplicateRowsWarning,
-            stacklevel=4,
-        )
-
-
-def _provenance(
-    intake: Intake, options: dict[str, Any], seconds: dict[str, float]
-) -> dict[str, Any]:
-    embeddings = intake.embeddings
-    return {
-        "evenly": __version__,
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "versions": _versions(embedded=embeddings is not None),
-        "options": options,
-        "input": {
-            "origin": intake.samples.origin,
-            "path": intake.path,
-            "rows": len(intake),
-            "dimension": intake.points.dimension,
-            "content_hash": intake.samples.content_hash(),
-        },
-        "text": intake.text,
-        "encoder": None
-        if embeddings is None
-        else {
-            "name": embeddings.encoder,
-            "weights_hash": embeddings.weights_hash,
-            "fingerprint": embeddings.fingerprint,
-            "truncated": embeddings.truncated,
-            "reused": embeddings.reused,
-            "computed": embeddings.computed,
-        },
-        "dropped": {str(row): reason for row, reason in intake.dropped.items()},
-        "seconds": {step: round(value, 4) for step, value in seconds.items()},
-    }
-
-
-def _versions(*, embedded: bool) -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = ["numpy"] + (["torch", "sentence-transformers"] if embedded else [])
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

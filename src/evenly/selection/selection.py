@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from os import PathLike, fspath
@@ -13,6 +14,7 @@ import numpy as np
 
 from evenly.atomic import atomic_write
 from evenly.errors import BudgetError, DataError, ManifestError, OptionError, OutputError
+from evenly.intake import TextColumns
 from evenly.samples import Samples, open_samples
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Selection:
         if not 1 <= budget <= len(self):
             raise BudgetError(
                 f"a prefix has between 1 and {len(self)} rows (all of this selection), "
-                f"got {budget}. To choose more, select again with a larger budget."
+                f"got {budget}. To choose more, call extend(to)."
             )
         radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
         options = {**self.provenance["options"], "budget": int(budget)}
@@ -88,6 +90,66 @@ class Selection:
             coverage_radius=radius,
             provenance={**self.provenance, "options": options},
         )
+
+    def extend(
+        self,
+        to: int | float,
+        data: Any = None,
+        *,
+        text: TextColumns = None,
+        encoder: Any = None,
+        encoder_options: Mapping[str, Any] | None = None,
+        engine: str = "auto",
+        device: str = "auto",
+        cache_dir: str | PathLike[str] | Literal[False] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> Selection:
+        """Choose more rows after these: the selection that a budget of `to` would have given.
+
+        The options are those that this selection was made with.
+
+        Args:
+            to: how many rows there will be in all: more than there are, an int or a fraction.
+            data: the data set the selection was made from, when the selection was loaded from
+                a file and the input is no longer where it was. It may come in another form,
+                as long as the same vectors come of it.
+            text: again, where it was a function.
+            encoder: again, where it was a Python object.
+            encoder_options: added to those there were. `trust_remote_code` is to be given
+                again, where the model needs it.
+            engine, device, cache_dir, checkpoint, progress: as in `select_uniform`. Texts are
+                not embedded again where their vectors are in the cache.
+
+        Returns:
+            Selection: as one run with budget `to` gives it, radii equal within rounding.
+            `provenance["taken_over"]` is how many picks were there before.
+
+        Raises:
+            BudgetError: `to` is not more than there are, or more than there are usable rows.
+            ManifestError: the input has changed, or other vectors come of it; or an option
+                was a Python object and is not passed again.
+            OptionError: the input cannot be opened again, and `data` is not passed.
+            CheckpointError: as in `select_uniform`.
+
+        Cost: to compare every row with the picks there are, as far as it must be, and then
+            what the new picks cost: less than a long run, more than the difference.
+        """
+        from evenly.selection.extend import extend_and_keep
+
+        given = {"text": text, "encoder": encoder, "encoder_options": encoder_options}
+        longer, _ = extend_and_keep(
+            self,
+            to,
+            data,
+            engine=engine,
+            checkpoint=checkpoint,
+            progress=progress,
+            device=device,
+            cache_dir=cache_dir,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+        return longer
 
     def take(self, data: Any) -> Any:
         """The chosen rows of `data`, as the same kind of data set, in the order picked.
@@ -126,7 +188,7 @@ class Selection:
         if order not in ("picked", "file"):
             raise OptionError(f'order must be "picked" or "file", got {order!r}.')
         self._spare_input(path)
-        samples = self._aligned(data) if data is not None else self._own_samples()
+        samples = self.samples_again(data)
         rows = self.indices if order == "picked" else np.sort(self.indices)
         samples.write(path, rows, force=force)
 
@@ -213,6 +275,16 @@ class Selection:
             )
         return cls(indices, radii, coverage_radius, provenance)
 
+    def samples_again(self, data: Any = None) -> Samples:
+        """The records that the row numbers refer to: of `data`, or of the input itself.
+
+        Raises:
+            DataError: `data` has another number of rows than the input had.
+            ManifestError: the input has changed since.
+            OptionError: the input cannot be opened again, and `data` is not passed.
+        """
+        return self._own_samples() if data is None else self._aligned(data)
+
     def _aligned(self, data: Any) -> Samples:
         samples = data if isinstance(data, Samples) else open_samples(data)
         rows = self.provenance["input"]["rows"]
@@ -239,13 +311,13 @@ class Selection:
         if source.get("path") is None:
             raise OptionError(
                 f"this selection was loaded from a file and its input was {source['origin']}, "
-                "which cannot be opened again. Pass the same data: write(path, data=...)."
+                "which cannot be opened again. Pass the same data: data=…"
             )
         samples = open_samples(source["path"])
         if samples.content_hash() != source["content_hash"]:
             raise ManifestError(
                 f"{source['path']} is not the input that this selection was made from: its "
-                "content has changed since. Select again, or pass the original as data=."
+                "content has changed since. Select again, or pass the original: data=…"
             )
         return samples
 

@@ -1,0 +1,1 @@
+"""How fast, how large, how exact: `evenly` beside what others use. `python -m benchmarks.run`."""

@@ -1,0 +1,170 @@
+"""How the time grows with the rows and with the budget: rows, exponents and a plot.
+
+python -m benchmarks.growth --out results.jsonl --plot docs/growth.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import pools
+from benchmarks.cases import DIMENSION, clustered_case
+from benchmarks.machine import machine, versions
+from benchmarks.measuring import Measurement, Task, measure_apart
+from benchmarks.peers import BASELINE, REFERENCE
+from benchmarks.run import PACKAGES, Row, keep_row, reproducible
+
+PEERS = (REFERENCE, BASELINE)
+SMALLEST = 5_000
+FIXED_ROWS = 50_000
+
+
+def growth(
+    along: str,
+    sizes: Sequence[tuple[int, int]],
+    folder: Path,
+    *,
+    peers: Sequence[str] = PEERS,
+    repeats: int = 3,
+    loop_seconds: float = 5.0,
+    measure: Callable[[Task], Measurement] = measure_apart,
+) -> Iterator[Row]:
+    """One row for each peer: its median seconds at all sizes, and the exponent.
+
+    Args:
+        along: which of the two numbers grows: "n" or "budget".
+        sizes: pairs of rows and budget, rising.
+        folder: where the pools are, or will be.
+        peers, repeats, loop_seconds, measure: as in `run_case`.
+    """
+    points: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
+    for n, budget in sizes:
+        pool, small = clustered_case("growth", n, budget).files(folder)
+        first_row = pools.farthest_from_mean(np.load(pool, mmap_mode="r"))
+        found: dict[str, list[Measurement]] = {name: [] for name in peers}
+        for _ in range(repeats):
+            for name in peers:
+                task = Task(
+                    name, str(pool), str(small), budget, first_row, loop_seconds=loop_seconds
+                )
+                found[name].append(measure(task))
+        for name, measurements in found.items():
+            done = [m.facts for m in measurements if "skipped" not in m.facts]
+            if done:
+                points[name].append(
+                    {
+                        "n": n,
+                        "budget": budget,
+                        "seconds": statistics.median(facts["seconds"] for facts in done),
+                        "extrapolated_from": done[-1]["extrapolated_from"],
+                    }
+                )
+    for name, of_peer in points.items():
+        if len(of_peer) > 1:
+            yield {
+                "kind": "growth",
+                "peer": name,
+                "along": along,
+                "pool": "Gaussian clusters",
+                "d": DIMENSION,
+                "repeats": repeats,
+                "points": of_peer,
+                "exponent": exponent([p[along] for p in of_peer], [p["seconds"] for p in of_peer]),
+            }
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """The b with which c·size**b is nearest to the seconds: least squares of the logarithms."""
+    slope, _ = np.polyfit(np.log(sizes), np.log(seconds), 1)
+    return float(slope)
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Seconds against rows and against budget, on logarithmic axes, as SVG."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    colours = {REFERENCE: "#0b6e4f", BASELINE: "#8a8d91"}
+    words = {"n": "rows, a tenth of them chosen", "budget": "budget"}
+    along = list(dict.fromkeys(row["along"] for row in rows))
+    # Letters stay letters, and nothing depends on the moment: small files, small differences.
+    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "growth", "font.size": 9}):
+        figure, axes = pyplot.subplots(
+            1, len(along), figsize=(4.2 * len(along), 3.2), squeeze=False, layout="constrained"
+        )
+        for axis, key in zip(axes[0], along, strict=True):
+            for row in rows:
+                if row["along"] == key:
+                    axis.loglog(
+                        [point[key] for point in row["points"]],
+                        [point["seconds"] for point in row["points"]],
+                        "o-",
+                        color=colours.get(row["peer"]),
+                        markersize=4,
+                        label=f"{row['peer']} (exponent {row['exponent']:.2f})",
+                    )
+            axis.set_xlabel(words[key])
+            axis.set_ylabel("seconds")
+            axis.grid(alpha=0.25)
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.legend(frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def doublings(smallest: int, largest: int) -> list[int]:
+    """smallest, twice that, and so on, up to largest."""
+    count = int(np.log2(largest / smallest)) + 1
+    return [smallest * 2**step for step in range(count)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, keep and draw what the command line asks for."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    described = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=described)
+    parser.add_argument("--largest", type=int, default=160_000, help="rows, at most")
+    parser.add_argument("--repeats", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--loop-seconds", type=float, default=5.0, help="as in benchmarks.run")
+    parser.add_argument("--out", type=Path, help="append the rows to this file (.jsonl)")
+    parser.add_argument("--plot", type=Path, help="draw them into this file (.svg)")
+    options = parser.parse_args(given)
+    smallest, fixed = min(SMALLEST, options.largest // 2), min(FIXED_ROWS, options.largest)
+    tasks = {
+        "n": [(n, n // 10) for n in doublings(smallest, options.largest)],
+        "budget": [(fixed, budget) for budget in doublings(fixed // 100, fixed // 3)],
+    }
+    common = {
+        "machine": machine(),
+        "versions": versions(*PACKAGES),
+        "command": reproducible("benchmarks.growth", given),
+        "plot": None if options.plot is None else options.plot.name,
+    }
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for along, sizes in tasks.items():
+            for row in growth(
+                along,
+                sizes,
+                Path(folder),
+                repeats=options.repeats,
+                loop_seconds=options.loop_seconds,
+            ):
+                rows.append(common | row)
+                keep_row(rows[-1], options.out)
+    if options.plot is not None:
+        plot(rows, options.plot)
+
+
+if __name__ == "__main__":
+    main()

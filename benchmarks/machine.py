@@ -1,0 +1,109 @@
+"""What it was measured on, and what that machine can do at most."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and graphics processor of this machine."""
+    return {
+        "cpu": _processor(),
+        "cores": _cores(),
+        "memory_gb": round(_memory() / 1e9, 1),
+        "gpu": _graphics_processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Of Python, of NumPy and its BLAS, and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "torch", "evenly", *packages):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found | {"blas": _blas()}
+
+
+def product_gflops(dtype: str = "float32", size: int = 1536, repeats: int = 5) -> float:
+    """Billions of operations a second in a product of two square matrices, at best."""
+    operations = 2.0 * size**3
+    if dtype == "float32":
+        left = np.ones((size, size), np.float32)
+        out = np.empty_like(left)
+        return operations / 1e9 / _best(lambda: np.matmul(left, left.T, out=out), repeats)
+    import torch
+
+    short = torch.ones((size, size), dtype=getattr(torch, dtype))
+    return operations / 1e9 / _best(lambda: short @ short.T, repeats)
+
+
+def memory_gb_per_second(megabytes: int = 300, repeats: int = 5) -> float:
+    """Billions of bytes a second that a product of a large float32 matrix and a vector reads."""
+    rows = np.ones((megabytes * 1_000_000 // 4 // 512, 512), np.float32)
+    vector = np.ones(512, np.float32)
+    return rows.nbytes / 1e9 / _best(lambda: rows @ vector, repeats)
+
+
+def _best(work: Callable[[], object], repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats + 1):
+        began = perf_counter()
+        work()
+        seconds.append(perf_counter() - began)
+    return min(seconds)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _graphics_processor() -> str | None:
+    from benchmarks.measuring import cuda_is_there
+
+    if not cuda_is_there():
+        return None
+    import torch
+
+    return str(torch.cuda.get_device_name())
+
+
+def _blas() -> str:
+    try:
+        from threadpoolctl import threadpool_info
+    except ModuleNotFoundError:
+        return "unknown"
+    np.ones((2, 2)) @ np.ones((2, 2))
+    for library in threadpool_info():
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]:
+            threads = library["num_threads"]
+            return f"{library['internal_api']} {library['version']}, {threads} threads"
+    return "unknown"

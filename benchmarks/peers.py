@@ -1,0 +1,245 @@
+"""Who is measured: each peer chooses `budget` rows of a pool, farthest first where it can.
+
+A peer is a function `(vectors, budget, first_row) -> row numbers` (or a `Selection`). It imports
+what it needs itself, so that one that is not installed costs only its own row, and raises `Skip`
+where it cannot do a case.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.pools import Vectors, blocks
+
+Choose = Callable[[Vectors, int, int], Any]
+
+BASELINE = "numpy-loop"
+REFERENCE = "evenly"
+
+
+class Skip(Exception):  # noqa: N818  # not an error: a peer that has no answer
+    """A peer cannot do a case; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One who chooses.
+
+    Attributes:
+        name: what its rows are called.
+        choose: see the module's docstring.
+        package: the distribution whose version goes into its rows.
+        per_pick: its time is a set-up and then the same for every pick, so that it may be
+            stopped early and scaled up.
+        ordered: it returns rows in the order picked.
+        on_disk: it does not need the pool in memory.
+        cuda: it needs a CUDA device.
+        warm_up: it may be called on a small pool first.
+    """
+
+    name: str
+    choose: Choose
+    package: str
+    per_pick: bool = False
+    ordered: bool = True
+    on_disk: bool = False
+    cuda: bool = False
+    warm_up: bool = True
+
+
+def numpy_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The loop everybody writes, at its best: one float32 matrix-vector product a pick.
+
+    A pool on disk is read a block at a time, once a pick.
+    """
+    on_disk = isinstance(vectors, np.memmap)
+    parts = list(blocks(vectors)) if on_disk else [slice(0, len(vectors))]
+
+    def read(part: slice) -> Vectors:
+        return np.asarray(vectors[part], np.float32)
+
+    lengths = np.concatenate([np.einsum("ij,ij->i", rows, rows) for rows in map(read, parts)])
+    squared = np.full(len(vectors), np.inf, np.float32)
+    picks = np.empty(budget, np.int64)
+    picks[0] = first_row
+    for done in range(1, budget):
+        last = picks[done - 1]
+        row = np.asarray(vectors[last], np.float32)
+        for part in parts:
+            distances = read(part) @ row
+            distances *= -2
+            distances += lengths[part]
+            distances += lengths[last]
+            np.minimum(squared[part], distances, out=squared[part])
+        picks[done] = np.argmax(squared)
+    return picks
+
+
+def torch_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The loop over torch tensors, subtracting: ((x - c)**2).sum(1)."""
+    return _torch_loop(vectors, budget, first_row, device="cpu", products=False)
+
+
+def torch_cuda_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The same on a CUDA device; the way there and back counts."""
+    return _torch_loop(vectors, budget, first_row, device="cuda", products=False)
+
+
+def torch_cuda_products(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The loop at its best on a CUDA device: one matrix-vector product a pick."""
+    return _torch_loop(vectors, budget, first_row, device="cuda", products=True)
+
+
+def _torch_loop(
+    vectors: Vectors, budget: int, first_row: int, *, device: str, products: bool
+) -> Vectors:
+    import torch
+
+    rows = torch.from_numpy(vectors).to(device)
+    lengths = (rows * rows).sum(1) if products else None
+    squared = torch.full((len(rows),), torch.inf, device=device)
+    # The picks stay on the device: asking for each would make it wait.
+    picks = torch.full((budget,), first_row, dtype=torch.int64, device=device)
+    for done in range(1, budget):
+        last = picks[done - 1 : done]
+        row = rows.index_select(0, last)
+        if lengths is None:
+            distances = ((rows - row) ** 2).sum(1)
+        else:
+            distances = lengths + lengths.index_select(0, last) - 2 * (rows @ row[0])
+        squared = torch.minimum(squared, distances)
+        picks[done] = torch.argmax(squared)
+    return picks.cpu().numpy()
+
+
+def k_center_greedy(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The function kCenterGreedy, as it is copied between active-learning repositories."""
+    from sklearn.metrics import pairwise_distances
+
+    min_distances = None
+    new_batch = [first_row]
+    for _ in range(1, budget):
+        dist = pairwise_distances(vectors, vectors[new_batch[-1:]], metric="euclidean")
+        min_distances = dist if min_distances is None else np.minimum(min_distances, dist)
+        new_batch.append(int(np.argmax(min_distances)))
+    return np.array(new_batch)
+
+
+def skmatter_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """scikit-matter's FPS over samples."""
+    from skmatter.sample_selection import FPS
+
+    selector = FPS(n_to_select=budget, initialize=first_row)
+    return np.asarray(selector.fit(vectors).selected_idx_)
+
+
+def fpsample_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """The plain sampling of fpsample, the one of its functions that takes any dimension."""
+    import fpsample
+
+    return np.asarray(fpsample.fps_sampling(vectors, budget, start_idx=first_row), np.int64)
+
+
+def max_div_first(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """max-div until it has an answer: what its default preset begins with, and no swaps.
+
+    Its own farthest-first, which draws each pick among the eight farthest; it cannot be told
+    where to begin.
+    """
+    from max_div.solver import InitializationStrategy, MaxDivSolverBuilder
+
+    builder = MaxDivSolverBuilder(_max_div_problem(vectors, budget))
+    builder.set_initialization_strategy(InitializationStrategy.farthest_point_batched())
+    return builder.build().solve(verbosity=0).i_selected.astype(np.int64)
+
+
+def max_div_for(seconds: float) -> Choose:
+    """max-div with its default preset and so many seconds, set-up included."""
+
+    def choose(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+        from max_div.solver import MaxDivSolverBuilder, TargetDuration
+
+        builder = MaxDivSolverBuilder(_max_div_problem(vectors, budget))
+        builder.with_preset(TargetDuration.seconds(seconds)).with_end_to_end_budget()
+        return builder.build().solve(verbosity=0).i_selected.astype(np.int64)
+
+    return choose
+
+
+def _max_div_problem(vectors: Vectors, budget: int) -> Any:
+    from max_div.metrics import DistanceMetric, DiversityMetric
+    from max_div.problem import MaxDivProblem
+
+    return MaxDivProblem.new(
+        vectors,
+        budget,
+        distance_metric=DistanceMetric.l2_euclidean(),
+        diversity_metric=DiversityMetric.MIN_SEPARATION,
+    )
+
+
+def evenly_on(engine: str, memory: str | None = None) -> Choose:
+    """`evenly` itself, by one of its engines. A pool on disk is passed as its path.
+
+    Rows are of length one already and count as they are, so that all peers measure the same
+    distances.
+    """
+
+    def choose(vectors: Vectors, budget: int, first_row: int) -> Any:
+        from evenly import select_uniform
+        from evenly.errors import EvenlyError
+
+        options: dict[str, Any] = {"engine": engine, "start": first_row, "normalize": False}
+        if memory is not None:
+            options["memory"] = memory
+        unknown = set(options) - set(inspect.signature(select_uniform).parameters)
+        if unknown:
+            raise Skip(f"this version has no option {', '.join(sorted(unknown))}")
+        pool = str(vectors.filename) if isinstance(vectors, np.memmap) else vectors
+        try:
+            return select_uniform(pool, budget, progress=False, **options)
+        except EvenlyError as error:
+            raise Skip(f"refused: {error}") from error
+
+    return choose
+
+
+OTHERS = (
+    Peer(BASELINE, numpy_loop, "numpy", per_pick=True, on_disk=True),
+    Peer("torch-loop", torch_loop, "torch", per_pick=True),
+    Peer("torch-cuda-loop", torch_cuda_loop, "torch", per_pick=True, cuda=True),
+    Peer("torch-cuda-products", torch_cuda_products, "torch", per_pick=True, cuda=True),
+    Peer("kCenterGreedy", k_center_greedy, "scikit-learn", per_pick=True),
+    Peer("skmatter", skmatter_fps, "skmatter", per_pick=True),
+    Peer("fpsample", fpsample_fps, "fpsample", per_pick=True),
+    Peer("max-div", max_div_first, "max-div", ordered=False),
+    Peer("max-div-30s", max_div_for(30.0), "max-div", ordered=False, warm_up=False),
+)
+
+
+def evenly_peers(memory: str | None = None) -> Iterator[Peer]:
+    """One peer for each engine there is; `evenly` alone is the engine that users get."""
+    from evenly.pools import ENGINES
+
+    for engine in map(str, ENGINES):
+        name = REFERENCE if engine == "auto" else f"{REFERENCE}-{engine}"
+        cuda = engine == "cuda"
+        yield Peer(name, evenly_on(engine, memory), "evenly", on_disk=True, cuda=cuda)
+
+
+def peer_named(name: str, memory: str | None = None) -> Peer:
+    """The peer of that name.
+
+    Raises:
+        Skip: there is none; it may be an engine that this version of evenly does not have.
+    """
+    others = [peer for peer in OTHERS if peer.name == name]
+    for peer in others or evenly_peers(memory):
+        if peer.name == name:
+            return peer
+    raise Skip(f"there is no {name} here")

@@ -1,0 +1,128 @@
+"""The pools that are chosen from: generated, or read from a file; rows of length one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+Vectors = np.ndarray
+
+BLOCK = 16_384
+"""Rows made at once. Part of what a seed means: another size gives other rows."""
+
+
+def clustered(n: int, d: int = 384, seed: int = 0) -> Vectors:
+    """Isotropic Gaussian clusters, about a hundred rows in each; float32, rows of length one."""
+    rows = np.empty((n, d), np.float32)
+    end = 0
+    for block in clustered_blocks(n, d, seed):
+        begin, end = end, end + len(block)
+        rows[begin:end] = block
+    return rows
+
+
+def clustered_blocks(n: int, d: int = 384, seed: int = 0) -> Iterator[Vectors]:
+    """The rows of `clustered`, a block at a time."""
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((max(1, n // 100), d), dtype=np.float32)
+    for begin in range(0, n, BLOCK):
+        count = min(BLOCK, n - begin)
+        block = random.standard_normal((count, d), dtype=np.float32)
+        block *= np.float32(0.5)
+        block += centres[random.integers(len(centres), size=count)]
+        yield unit_rows(block)
+
+
+def embeddings_alike(n: int, d: int = 384, seed: int = 0) -> Vectors:
+    """A pool like sentence embeddings, for when no file of them is given.
+
+    What it shares with them: a spectrum that decays, topics of very different sizes, rows that
+    nearly repeat others, and axes that mean nothing. It is a stand-in: its distances are not
+    those of any text.
+    """
+    random = np.random.default_rng(seed)
+    spread = (1.0 + np.arange(d)) ** -0.3
+    axes = np.linalg.qr(random.standard_normal((d, d)))[0] * spread[:, None]
+    axes = (axes / np.sqrt((spread**2).sum())).astype(np.float32)
+    topics = random.standard_normal((max(1, n // 20), d), dtype=np.float32)
+    topics += 0.35 * random.standard_normal(d, dtype=np.float32)  # what all texts share
+    # Sizes by Zipf's law: few topics have many rows, most have few.
+    shares = 1.0 / (1.0 + np.arange(len(topics))) ** 0.8
+    topic = random.choice(len(topics), size=n, p=shares / shares.sum())
+    rows = np.empty((n, d), np.float32)
+    for begin in range(0, n, BLOCK):
+        part = slice(begin, min(begin + BLOCK, n))
+        noise = random.standard_normal((part.stop - begin, d), dtype=np.float32)
+        # From near-repetition to a topic of its own, evenly in between.
+        noise *= random.uniform(0.1, 1.5, size=(len(noise), 1)).astype(np.float32)
+        rows[part] = unit_rows((topics[topic[part]] + noise) @ axes)
+    return rows
+
+
+def from_npy(path: str | Path) -> Vectors:
+    """The rows of a user's .npy file, float32, of length one.
+
+    Raises:
+        ValueError: it does not hold (n, d) finite vectors, or one of them has no length.
+    """
+    rows = np.load(path)
+    if rows.ndim != 2:
+        raise ValueError(f"{Path(path).name} has shape {rows.shape}; (n, d) is needed.")
+    return unit_rows(rows.astype(np.float32))
+
+
+def unit_rows(rows: Vectors) -> Vectors:
+    """The rows divided by their lengths, in place.
+
+    Raises:
+        ValueError: a row has no length, or none that is finite.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    usable = np.isfinite(lengths) & (lengths > 0)
+    if not usable.all():
+        raise ValueError(f"row {int(np.argmin(usable))} has no length to divide by.")
+    rows /= lengths[:, None].astype(np.float32)
+    return rows
+
+
+def write_npy(path: Path, rows: Vectors) -> None:
+    """Write a pool to a file, whole or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as stream:
+        np.save(stream, rows)
+    part.rename(path)
+
+
+def write_large_npy(path: Path, n: int = 2_000_000, d: int = 384, seed: int = 0) -> None:
+    """Write the rows of `clustered` as float16 to a file, a block at a time, never all at once."""
+    part = path.with_suffix(".part")
+    header = {"descr": "<f2", "fortran_order": False, "shape": (n, d)}
+    with part.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for block in clustered_blocks(n, d, seed):
+            stream.write(block.astype("<f2").tobytes())
+    part.rename(path)
+
+
+def blocks(rows: Vectors) -> Iterator[slice]:
+    """Slices over the rows of a pool, each of which is small."""
+    for begin in range(0, len(rows), BLOCK):
+        yield slice(begin, min(begin + BLOCK, len(rows)))
+
+
+def farthest_from_mean(rows: Vectors) -> int:
+    """The row to begin with: farthest from the mean of all, in float64; of several the first."""
+    mean = np.zeros(rows.shape[1])
+    for block in blocks(rows):
+        mean += rows[block].sum(axis=0, dtype=np.float64)
+    mean /= len(rows)
+    farthest, row = -1.0, 0
+    for block in blocks(rows):
+        gaps = rows[block].astype(np.float64) - mean
+        squared = np.einsum("ij,ij->i", gaps, gaps)
+        best = int(np.argmax(squared))
+        if squared[best] > farthest:
+            farthest, row = float(squared[best]), block.start + best
+    return row

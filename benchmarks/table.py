@@ -1,0 +1,322 @@
+"""Rows to a page: docs/benchmarks.md. Every number on it is one of the rows'.
+
+python -m benchmarks.table results.jsonl more.jsonl --docs docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import BASELINE, REFERENCE
+
+Row = dict[str, Any]
+
+NOTHING = "–"
+
+INTRODUCTION = f"""\
+# Benchmarks
+
+This page is written by `python -m benchmarks.table`, from rows that `python -m benchmarks.run`,
+`python -m benchmarks.growth` and `python -m benchmarks.profile` measured. No number on it was
+written by hand, and another machine will give others.
+
+How it is measured:
+
+- Every measurement is a process of its own, which first chooses from a small pool, untimed, so
+  that imports and compilers are not counted. The peers of a case take turns. Seconds are the
+  median of the repeats, with the smallest and the largest.
+- All peers get the same rows, whose length is one (in float16: nearly), take them as they are,
+  and begin with the same row, the one farthest from the mean; `max-div` cannot be told where.
+- Loops, whose every pick takes equally long, are stopped where they would take too long, and
+  scaled up linearly; the notes below a table say after how many picks.
+- *Speed* is that of `{BASELINE}`, a matrix-vector product in float32 for each pick, divided into.
+- *h_min*, the smallest distance between two chosen rows, is computed from the chosen rows, in
+  float64. Larger is better. It is not known of a loop that was stopped.
+- *Same picks* is the share of the picks before the first that is not `{REFERENCE}`'s; *same rows*
+  the share of the rows that `{REFERENCE}` chose too. A loop in float32 parts from the exact
+  answer where two rows nearly tie, and may choose others from there on without being worse.
+- *Memory* is the most that was resident, the interpreter, the libraries and the vectors included.
+"""
+
+
+def read_rows(files: Iterable[Path]) -> list[Row]:
+    """The rows of several files (.jsonl), in their order."""
+    return [
+        json.loads(line)
+        for file in files
+        for line in file.read_text("utf-8").splitlines()
+        if line.strip()
+    ]
+
+
+def write_page(rows: Sequence[Row], path: Path) -> None:
+    """Write the page of these rows."""
+    path.write_text(page(rows, path.parent), "utf-8")
+
+
+def page(rows: Sequence[Row], folder: Path | None = None) -> str:
+    """The page of these rows, as Markdown; plots that are in the folder are shown.
+
+    Of rows about the same thing on the same machine the last one counts.
+    """
+    sections = [INTRODUCTION]
+    for of_machine in _grouped(rows, "machine").values():
+        latest = {_subject(row): row for row in of_machine}
+        sections.append(_machine_section(list(latest.values()), folder))
+    return "\n".join(sections)
+
+
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table; all columns but the first are set to the right."""
+    ruler = ["---"] + ["---:"] * (len(header) - 1)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in [header, ruler, *lines])
+
+
+def _subject(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(key) for key in ("kind", "case", "peer", "along"))
+
+
+def _grouped(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps(row[key], sort_keys=True), []).append(row)
+    return groups
+
+
+def _machine_section(rows: list[Row], folder: Path | None) -> str:
+    machine = rows[0]["machine"]
+    parts = [machine["cpu"], f"{machine['cores']} cores", f"{machine['memory_gb']:g} GB"]
+    if machine["gpu"] is not None:
+        parts.append(machine["gpu"])
+    text = f"## {', '.join(parts)}\n\n"
+    for versions in _grouped(rows, "versions").values():
+        named = ", ".join(f"{name} {number}" for name, number in versions[0]["versions"].items())
+        text += f"{machine['system']}; {named}.\n\n"
+    commands = dict.fromkeys(row["command"] for row in rows)
+    text += "```bash\n" + "".join(f"{command}\n" for command in commands) + "```\n"
+    timed = [row for row in rows if row["kind"] == "time"]
+    text += _overview(timed)
+    for of_case in _grouped(timed, "case").values():
+        text += "\n" + _case_section(of_case)
+    text += _growth_section([row for row in rows if row["kind"] == "growth"], folder)
+    for row in rows:
+        if row["kind"] == "profile":
+            text += "\n" + _profile_section(row)
+    return text
+
+
+def _overview(timed: list[Row]) -> str:
+    lines = []
+    for of_case in _grouped(timed, "case").values():
+        measured = [row for row in of_case if "skipped" not in row]
+        ours = [row for row in measured if row["peer"].startswith(REFERENCE)]
+        others = [row for row in measured if not row["peer"].startswith(REFERENCE)]
+        if not ours:
+            continue
+        best = min(ours, key=_median)
+        rival = min(others, key=_median, default=None)
+        farthest = max(
+            (row for row in measured if row["h_min"] is not None),
+            key=lambda row: row["h_min"],
+            default=None,
+        )
+        lines.append(
+            [
+                best["case"],
+                f"{best['n']:,}",
+                f"{best['budget']:,}",
+                f"{best['peer']}: {_seconds(_median(best))}",
+                NOTHING if rival is None else f"{rival['peer']}: {_median_cell(rival)}",
+                NOTHING if rival is None else f"{_median(rival) / _median(best):.3g}",
+                NOTHING if farthest is None else f"{farthest['peer']}: {farthest['h_min']:.4f}",
+            ]
+        )
+    header = ["case", "rows", "budget", "fastest engine, s", "fastest other, s", "ratio"]
+    return "\n" + markdown_table([*header, "largest h_min"], lines) if lines else ""
+
+
+def _case_section(rows: list[Row]) -> str:
+    first = rows[0]
+    measured = sorted((row for row in rows if "skipped" not in row), key=_median)
+    text = (
+        f"### {first['case']}: {first['budget']:,} of {first['n']:,} rows\n\n"
+        f"{first['pool'][0].upper()}{first['pool'][1:]}: {first['n']:,} × {first['d']}, "
+        f"{first['dtype']}"
+    )
+    options = {row["memory_option"] for row in rows} - {None}
+    text += "".join(f'; memory="{option}"' for option in options) + ".\n"
+    if measured:
+        header = ["peer", "seconds", "speed", "h_min", "same picks", "same rows", "memory"]
+        text += "\n" + markdown_table(header, [_peer_line(row) for row in measured])
+    notes = [_note(row) for row in rows]
+    listed = "".join(f"- {note}\n" for note in notes if note)
+    return text + (f"\n{listed}" if listed else "")
+
+
+def _peer_line(row: Row) -> list[str]:
+    seconds = row["seconds"]
+    spread = f"{_seconds(seconds['min'])} to {_seconds(seconds['max'])}"
+    return [
+        row["peer"],
+        _median_cell(row) + (f" ({spread})" if row["repeats"] > 1 else ""),
+        NOTHING if row["ratio"] is None else f"{row['ratio']:.3g}",
+        NOTHING if row["h_min"] is None else f"{row['h_min']:.6f}",
+        _share(row["same_picks"]),
+        _share(row["same_rows"]),
+        _bytes(row["peak_memory_bytes"])
+        + ("" if row["peak_gpu_bytes"] is None else f" + {_bytes(row['peak_gpu_bytes'])} GPU"),
+    ]
+
+
+def _note(row: Row) -> str:
+    """What the table cannot say of a row; nothing, for most."""
+    name = f"`{row['peer']}`"
+    if "skipped" in row:
+        return f"{name} was not measured: {row['skipped']}."
+    notes = []
+    if row["extrapolated_from"] is not None:
+        notes.append(f"stopped after {row['extrapolated_from']:,} picks and scaled up")
+    elif row["distinct_rows"] < row["budget"]:
+        notes.append(f"chose {row['distinct_rows']:,} distinct rows only")
+    if row["read"] is not None:
+        notes.append(_what_was_read(row["read"]))
+    return f"{name} {', and '.join(notes)}." if notes else ""
+
+
+def _what_was_read(read: Row) -> str:
+    parts = [
+        f"{_bytes(read[key])} {words}"
+        for key, words in (
+            ("told_bytes", "by its own account"),
+            ("called_bytes", "asked for in read calls (mapped pages are not counted there)"),
+            ("storage_bytes", "fetched from storage, mapped pages included"),
+        )
+        if read[key] is not None
+    ]
+    return "read " + (", ".join(parts) or "an unknown number of bytes")
+
+
+def _growth_section(rows: list[Row], folder: Path | None) -> str:
+    if not rows:
+        return ""
+    lines = [
+        [
+            row["peer"],
+            "rows, a tenth of them chosen" if row["along"] == "n" else "budget, of the same rows",
+            f"{row['points'][0][row['along']]:,} to {row['points'][-1][row['along']]:,}",
+            f"{_seconds(row['points'][0]['seconds'])} to {_seconds(row['points'][-1]['seconds'])}",
+            f"{row['exponent']:.2f}",
+        ]
+        for row in rows
+    ]
+    text = "\n### Growth\n\n" + markdown_table(
+        ["peer", "of what grows", "from, to", "seconds", "exponent"], lines
+    )
+    pool = ", ".join(dict.fromkeys(row["pool"] for row in rows))
+    fixed = {f"{p['n']:,}" for row in rows if row["along"] == "budget" for p in row["points"]}
+    text += f"\n{pool[0].upper()}{pool[1:]}."
+    text += f" Where the budget grows, there are {', '.join(fixed)} rows." if fixed else ""
+    text += " Exponents are least-squares fits over all points, on logarithmic axes.\n"
+    for plot in dict.fromkeys(row["plot"] for row in rows):
+        if plot is not None and folder is not None and (folder / plot).exists():
+            text += f"\n![Seconds against rows and against budget]({plot})\n"
+    return text
+
+
+def _profile_section(row: Row) -> str:
+    peaks, products = row["peaks"], row["products"]
+    lines = [
+        [
+            part["name"],
+            part["group"],
+            f"{part['calls']:,}",
+            _seconds(part["seconds"]),
+            _share(part["seconds"] / row["seconds_profiled"]),
+        ]
+        for part in row["parts"]
+    ]
+    text = (
+        f"### Where the time goes: {row['case']}\n\n"
+        f"{row['pool'][0].upper()}{row['pool'][1:]}, {row['budget']:,} of {row['n']:,} rows of "
+        f"{row['d']} dimensions, on one thread, because the profiler sees no other: "
+        f"{_seconds(row['seconds_one_thread'])} s, with the profiler "
+        f"{_seconds(row['seconds_profiled'])} s; on all {row['threads']} threads "
+        f"{_seconds(row['seconds_all_threads'])} s.\n\n"
+    )
+    groups = [
+        [name, _seconds(seconds), _share(seconds / row["seconds_profiled"])]
+        for name, seconds in row["groups"].items()
+    ]
+    text += markdown_table(["what", "seconds", "share"], groups) + "\n"
+    text += markdown_table(["function", "what", "calls", "seconds of its own", "share"], lines)
+    text += (
+        f"\nThe thread multiplies float32 matrices at {peaks['float32_gflops']:.0f} GFLOP/s"
+        + (
+            ""
+            if peaks["bfloat16_gflops"] is None
+            else f" and bfloat16 ones at {peaks['bfloat16_gflops']:.0f}"
+        )
+        + f", and a large matrix with a vector at {peaks['memory_gb_per_second']:.1f} GB/s, at "
+        "best. "
+    )
+    if products["gflops"] is not None:
+        text += (
+            f"The calls of `numpy.matmul` ran at {products['gflops']:.0f} GFLOP/s, "
+            f"{_share(products['gflops'] / peaks['float32_gflops'])} of that, and multiplied "
+            f"{_share(products['share_of_all_pairs'])} of what comparing every row with every "
+            "pick would have. "
+        )
+    text += (
+        f"Reading the vectors once for each pick would take {_seconds(row['seconds_of_reading'])} "
+        f"s at that speed, {row['seconds_of_reading'] / row['seconds_one_thread']:.3g} times "
+        "as long as all of it took.\n"
+    )
+    return text
+
+
+def _median(row: Row) -> float:
+    return float(row["seconds"]["median"])
+
+
+def _median_cell(row: Row) -> str:
+    scaled = " scaled up" if row["extrapolated_from"] is not None else ""
+    return _seconds(_median(row)) + scaled
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"
+
+
+def _share(share: float | None) -> str:
+    if share is None:
+        return NOTHING
+    # All of it only where it is all of it.
+    return f"{100 * share:.1f} %" if share in (0.0, 1.0) else f"{min(100 * share, 99.99):.2f} %"
+
+
+def _bytes(count: int | None) -> str:
+    if count is None:
+        return NOTHING
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Render the files of rows that the command line names."""
+    described = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=described)
+    parser.add_argument("rows", nargs="+", type=Path, help="files of rows (.jsonl)")
+    parser.add_argument("--docs", type=Path, help="write the page here; by default, print it")
+    options = parser.parse_args(arguments)
+    rows = read_rows(options.rows)
+    if options.docs is None:
+        print(page(rows), end="")
+    else:
+        write_page(rows, options.docs)
+
+
+if __name__ == "__main__":
+    main()

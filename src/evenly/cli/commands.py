@@ -1,0 +1,243 @@
+"""The commands: each parses, calls and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evenly.cli.group import keep_at, main
+from evenly.cli.options import (
+    BUDGET,
+    CHECKPOINT,
+    ENGINE,
+    FORCE,
+    LOUDNESS,
+    MEASURING,
+    MODEL,
+    OUTPUT,
+    RUNNING,
+    SPACE,
+    TEXT,
+    embedding_arguments,
+    given,
+    number,
+    row_or_name,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from evenly.metrics import Measures
+    from evenly.selection import Selection
+
+__all__ = ["cache", "demo", "embed", "extend", "main", "measure", "select"]
+
+
+@main.command()
+@click.argument("data", required=False)
+@with_options(BUDGET, TEXT, MODEL, SPACE)
+@click.option(
+    "--start",
+    default="farthest-from-mean",
+    show_default=True,
+    callback=row_or_name,
+    metavar="ROW|farthest-from-mean|medoid|random",
+    help="The first pick.",
+)
+@with_options(ENGINE, CHECKPOINT, OUTPUT)
+@click.option(
+    "--from-manifest",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Do again what this manifest says, and check that the same rows come out.",
+)
+@with_options(MEASURING, LOUDNESS)
+@click.pass_context
+def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
+    """Choose rows of DATA: .jsonl, .json, .csv, .tsv, .parquet, .npy, a glob, a folder, or -.
+
+    The chosen records are written as they are, in their own format, and beside them a manifest
+    (OUTPUT.manifest.json): versions, options, hashes, indices and radii.
+    """
+    from evenly.run import run_selection
+
+    manifest = options.pop("from_manifest")
+    if manifest is None:
+        if data is None:
+            raise click.UsageError(
+                "Missing argument 'DATA' (a file, a glob, a folder, or - for stdin)."
+            )
+        if options["budget"] is None:
+            raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
+    output, as_json = options["output"], options.pop("as_json")
+    outcome = _take_outcome(ctx, options)
+    arguments = embedding_arguments(options)
+    found = run_selection(
+        _or_stdin(data),
+        arguments if manifest is None else given(ctx, arguments),
+        manifest=manifest,
+        **outcome,
+    )
+    _tell(*found, output=output, as_json=as_json)
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+@click.argument("data", required=False)
+@with_options(BUDGET, RUNNING, ENGINE, CHECKPOINT, OUTPUT, MEASURING, LOUDNESS)
+@click.pass_context
+def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: Any) -> None:
+    """Choose more rows after those of MANIFEST, to --budget rows in all.
+
+    What comes out, all rows and not only the new ones, is what `evenly select` would have
+    given with the larger budget. The options are those of the manifest. DATA is the input it
+    names, where that is no longer in its place.
+    """
+    from evenly.run import run_extension
+
+    if options["budget"] is None:
+        raise click.UsageError("Missing option '--budget' (how many rows there will be in all).")
+    output, as_json = options["output"], options.pop("as_json")
+    outcome = _take_outcome(ctx, options)
+    options["to"] = options.pop("budget")
+    found = run_extension(manifest, _or_stdin(data), embedding_arguments(options), **outcome)
+    _tell(*found, output=output, as_json=as_json)
+
+
+def _or_stdin(data: str | None) -> Any:
+    return sys.stdin.buffer if data == "-" else data
+
+
+def _take_outcome(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options that say what becomes of a selection out of the others."""
+    names = ("output", "order", "force", "random_subsets", "checkpoint")
+    outcome = {name: options.pop(name) for name in names}
+    if outcome["output"] == "-":
+        outcome["output"] = sys.stdout.buffer
+    keep_at(ctx, outcome["checkpoint"])
+    return {**outcome, "progress": ctx.obj}
+
+
+def _tell(selection: Selection, measures: Measures, *, output: str | None, as_json: bool) -> None:
+    from evenly.report import selection_table
+
+    told = selection_table(selection, measures)
+    if as_json:
+        summary = {"selection": selection.as_dict(), "measures": measures.as_dict()}
+        del summary["selection"]["indices"], summary["selection"]["radii"]
+        told = json.dumps({**summary, "output": output}, ensure_ascii=False, indent=1)
+    click.echo(told, err=output == "-")
+
+
+@main.command()
+@click.argument("data")
+@click.argument("subset", type=click.Path(exists=True, dir_okay=False))
+@with_options(TEXT, MODEL, SPACE, MEASURING, LOUDNESS)
+@click.pass_context
+def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> None:
+    """Measure how evenly rows of DATA are spread, beside random subsets of the same size.
+
+    SUBSET names the rows: a manifest of `evenly select`, whose options are taken unless others
+    are given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
+    """
+    from evenly.report import measures_table
+    from evenly.run import run_measure
+
+    as_json, random_subsets, seed = (
+        options.pop(name) for name in ("as_json", "random_subsets", "seed")
+    )
+    arguments = embedding_arguments(options)
+    measures, normalized = run_measure(
+        _or_stdin(data),
+        subset,
+        given(ctx, arguments),
+        arguments,
+        random_subsets=random_subsets,
+        seed=seed,
+        progress=ctx.obj,
+    )
+    if as_json:
+        click.echo(json.dumps(measures.as_dict(), indent=1))
+    else:
+        click.echo(measures_table(measures, normalized=normalized))
+
+
+@main.command()
+@click.argument("data")
+@with_options(TEXT, MODEL)
+@click.option("-o", "--output", required=True, metavar="FILE.npy", help="Where the vectors go.")
+@with_options(FORCE, LOUDNESS)
+@click.pass_context
+def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **options: Any) -> None:
+    """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy.
+
+    They go through the same cache as `select`, and `select` takes the .npy as DATA.
+    """
+    from evenly.report.table import format_seconds
+    from evenly.run import run_embedding
+
+    embeddings = run_embedding(
+        _or_stdin(data), output, force=force, progress=ctx.obj, **embedding_arguments(options)
+    )
+    click.echo(
+        f"{len(embeddings):,} × {embeddings.vectors.shape[1]} vectors by {embeddings.encoder} "
+        f"in {format_seconds(embeddings.seconds)} ({embeddings.reused:,} from the cache, "
+        f"{embeddings.truncated:,} texts over the window): {output}"
+    )
+
+
+@main.group()
+def cache() -> None:
+    """Look at or empty the embedding cache."""
+
+
+_CACHE_OPTION = click.option(
+    "--cache-dir", type=click.Path(file_okay=False), help="The folder; by default the user's cache."
+)
+
+
+@cache.command("info")
+@_CACHE_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
+    """Say where the cache is and what it holds."""
+    from evenly.run import cache_table
+
+    click.echo(cache_table(cache_dir, as_json=as_json))
+
+
+@cache.command("clear")
+@_CACHE_OPTION
+def cache_clear(*, cache_dir: str | None) -> None:
+    """Delete every cached embedding."""
+    from evenly.embedding import open_cache
+
+    opened = open_cache(cache_dir)
+    assert opened is not None
+    click.echo(f"{opened.clear() / 1e6:.1f} MB freed in {opened.folder}")
+
+
+@main.command()
+@click.option(
+    "-b", "--budget", callback=number, default="0.1", show_default=True, metavar="ROWS|FRACTION"
+)
+@click.option(
+    "-o",
+    "--output",
+    default="evenly-demo/chosen.jsonl",
+    show_default=True,
+    help="Where the chosen records go; an earlier demo's are overwritten.",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--encoder", default="all-MiniLM-L6-v2", show_default=True, metavar="NAME|PATH|static"
+)
+@with_options(LOUDNESS)
+@click.pass_context
+def demo(ctx: click.Context, budget: int | float, output: Path, encoder: str) -> None:
+    """Select among the docstrings of the installed numerical packages: no network, no data."""
+    from evenly.demo import run_demo
+
+    click.echo(run_demo(budget, output, encoder, progress=ctx.obj))

@@ -1,0 +1,228 @@
+"""Stand-ins: short float32 rows whose distances are certainly not much above the true ones.
+
+Matrix products of stand-ins rule pairs out; what they cannot rule out is decided exactly.
+
+**What they are.** For a row x let x' be what it counts as: divided by its length when rows are
+normalised, shifted by a fixed row, scaled by a fixed power of two so that |x'| <= 1. Shift and
+scale are the same for all rows, so distances change by the exact factor `scale` only. Let x^ be
+x' in float32, and y = A.x^, where the columns of A' are principal axes of the pool, the leading
+ones first: most of a distance is in few of its coordinates, and few coordinates make cheap
+products. Where turning does not pay, A is the identity.
+
+**The bound.** Let u = 2**-24, the unit roundoff of float32.
+
+1. From x' to x^: computed in float64 and rounded once: |x^ - x'| <= u.|x'| + t, with
+   t = 2**-50 + sqrt(d).2**-140 for float64's own errors and for what underflows.
+2. From x^ to y: A does not stretch by more than b = sqrt(1 + |A.A' - 1|_F), measured in
+   float64, so |y - z| <= b.|x^ - c^|, and any subset of coordinates only shortens it.
+3. From y to what is computed, y~: each coordinate is a float32 sum of d products, in any order,
+   with or without fused multiply-add; it errs by at most g.|A_j|.|x^|, g = d.u / (1 - d.u)
+   (Higham 2002, section 3.1). Over W coordinates: |y~ - y| <= g.sqrt(W).b.|x^|.
+
+With every |x'| at most R (measured; below 1), 1 to 3 give, for a pair of rows,
+
+    |y~ - z~|  <=  b.|x' - c'| + E,        E = 2b.(u.R + t) + 2g.sqrt(W).b.(R + u.R + t).
+
+4. The product: |y~|² + |z~|² - 2 y~.z~, or a sum of squared gaps, over K <= W + 2 terms in
+   float32 errs by at most 4 g'.S², g' = (K + 8).u / (1 - (K + 8).u), with S the longest y~: S <=
+   b.R + E. Call that H. In bfloat16 each factor is rounded by 2**-8 of itself at most, and
+   torch rounds the product once more: 2.S².(3.2**-8 + 2**-13) is added to H.
+
+So a pair can be nearer than a known squared distance q only if its product is below
+
+    (b.scale.sqrt(q) + E)² + H.
+
+That is `Allowance`; `tests/test_geometry.py` tries to break it. It is small against distances
+that matter (1e-4 of them for float32), so about one pair for each row that comes nearer is
+decided exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.geometry.compiled import CHUNK, fill_stand_ins
+from evenly.geometry.exact import Points, blocks
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, Int
+
+__all__ = ["Allowance", "Frame", "StandIns", "principal_axes"]
+
+UNIT_ROUNDOFF = 2.0**-24
+# Rows that the shift and the axes are made from: any are valid, these are good.
+_SAMPLE = 4096
+# Rows turned at once: small enough to stay in the caches.
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What errors can do to a product; see the module's docstring.
+
+    Attributes:
+        scale: stand-ins are the rows times this.
+        stretch: b, by how much the axes lengthen at most.
+        error: E, by how much a distance of stand-ins can be above the truth.
+        rounding: H, by how much a product can be above its squared distance.
+    """
+
+    scale: float
+    stretch: float
+    error: float
+    rounding: float
+
+    def __iter__(self) -> Any:
+        return iter((self.scale, self.stretch, self.error, self.rounding))
+
+    def limits(self, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """Products at or above these cannot be of a pair nearer than `squared`."""
+        reach = np.sqrt(squared) * self.scale * self.stretch + self.error
+        limits: Float[np.ndarray, " m"] = reach * reach + self.rounding
+        return limits
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """How rows of one pool become stand-ins: shift, scale, axes.
+
+    Attributes:
+        dimension: d, coordinates of a row.
+        shift: (d,) float64, subtracted from every row.
+        scale: a power of two.
+        longest: R, no row is longer after shift and scale.
+        axes: (d, W) float32, or None where rows are not turned.
+    """
+
+    dimension: int
+    shift: Float[np.ndarray, " d"]
+    scale: float
+    longest: float
+    axes: Float32[np.ndarray, "d W"] | None = None
+    stretch: float = 1.0
+
+    @classmethod
+    def of(cls, points: Points) -> Frame:
+        """Not turned; shifted by a rough mean of the candidates."""
+        candidates = np.flatnonzero(points.candidates)
+        some = candidates[:: max(1, len(candidates) // _SAMPLE)]
+        rows = points.exact(some)
+        shift = rows.mean(axis=0)
+        exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
+        # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
+        # for squares.
+        scale = 2.0 ** max(-500, min(exponent, 500))
+        length = min(1.0, (points.longest + float(np.linalg.norm(shift))) * scale * (1 + 2.0**-30))
+        return cls(points.dimension, shift, scale, length)
+
+    def turned(self, points: Points, width: int) -> Frame:
+        """The same frame, turned to the `width` leading principal axes of the points."""
+        axes = principal_axes(self, points)[:, :width]
+        defect = axes.T.astype(np.float64) @ axes - np.eye(width)
+        stretch = math.sqrt(1.0 + float(np.linalg.norm(defect)) + 2.0**-40)
+        contiguous = np.ascontiguousarray(axes)
+        return Frame(self.dimension, self.shift, self.scale, self.longest, contiguous, stretch)
+
+    def leading(self, width: int) -> Frame:
+        """The same frame with the leading axes only."""
+        assert self.axes is not None
+        return replace(self, axes=np.ascontiguousarray(self.axes[:, :width]))
+
+    @property
+    def width(self) -> int:
+        """W, coordinates of a stand-in: a multiple of CHUNK (zeros beyond d), or few."""
+        if self.axes is not None:
+            return int(self.axes.shape[1])
+        return self.dimension if self.dimension < CHUNK else -(-self.dimension // CHUNK) * CHUNK
+
+    @property
+    def chunk(self) -> int:
+        """Into how many coordinates sums over stand-ins can be cut."""
+        return CHUNK if self.width % CHUNK == 0 else self.width
+
+    def allowance(self, *, bfloat16: bool = False) -> Allowance:
+        """What errors can do to products of these stand-ins."""
+        length, stretch = self.longest, self.stretch
+        tiny = 2.0**-50 + math.sqrt(self.dimension) * 2.0**-140
+        first = UNIT_ROUNDOFF * length + tiny
+        turning = 0.0
+        if self.axes is not None:
+            turning = _sum_error(self.dimension) * math.sqrt(self.width) * (length + first)
+        error = 2 * stretch * (first + turning)
+        reach = stretch * length + error
+        rounding = 4 * _sum_error(self.width + 10) * reach**2
+        if bfloat16:
+            rounding += 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
+        return Allowance(self.scale, stretch, error, rounding)
+
+    def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
+        """Rows of the pool, or points chosen elsewhere, as stand-ins."""
+        if self.axes is None:
+            filled = np.zeros((len(rows), self.width), np.float32)
+            fill_stand_ins(*points.arrays, rows, self.shift, self.scale, filled)
+            return filled
+        straight = np.empty((min(len(rows), _ROWS), self.dimension), np.float32)
+        turned = np.empty((len(rows), self.width), np.float32)
+        for begin in range(0, len(rows), _ROWS):
+            part = rows[begin : begin + _ROWS]
+            fill_stand_ins(*points.arrays, part, self.shift, self.scale, straight)
+            np.matmul(straight[: len(part)], self.axes, out=turned[begin : begin + len(part)])
+        return turned
+
+
+def _sum_error(terms: int) -> float:
+    return terms * UNIT_ROUNDOFF / (1 - terms * UNIT_ROUNDOFF)
+
+
+def principal_axes(frame: Frame, points: Points) -> Float32[np.ndarray, "d d"]:
+    """Principal axes of a sample of the pool, as columns, those of the largest spread first."""
+    candidates = np.flatnonzero(points.candidates)
+    some = candidates[:: max(1, len(candidates) // _SAMPLE)]
+    plain = Frame(frame.dimension, frame.shift, frame.scale, frame.longest)
+    rows = plain.stand_ins(points, some)[:, : frame.dimension]
+    _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
+    leading: Float32[np.ndarray, "d d"] = axes[:, ::-1].astype(np.float32)
+    return leading
+
+
+class StandIns:
+    """The stand-ins of a pool, made once and kept, or made when they are asked for.
+
+    Attributes:
+        points: the pool.
+        frame: how they are made.
+        width: how many of their coordinates products take, a multiple of `frame.chunk`.
+    """
+
+    def __init__(self, points: Points, frame: Frame, *, width: int | None = None) -> None:
+        self.points = points
+        self.frame = frame
+        self.width = frame.width if width is None else width
+        self._kept: Float32[np.ndarray, "n W"] | None = None
+
+    def keep(self, for_each: Any) -> None:
+        """Make them all now; `for_each(work, tiles)` does the work."""
+        kept = np.zeros((len(self.points), self.frame.width), np.float32)
+
+        def fill(block: slice) -> None:
+            rows = np.flatnonzero(self.points.candidates[block]) + block.start
+            kept[rows] = self.frame.stand_ins(self.points, rows)
+
+        for_each(fill, blocks(len(self.points), 1, numbers=_ROWS))
+        self._kept = kept
+
+    def narrowed(self, width: int) -> StandIns:
+        """The same stand-ins, whose products take another number of coordinates."""
+        narrowed = StandIns(self.points, self.frame, width=width)
+        narrowed._kept = self._kept
+        return narrowed
+
+    def __getitem__(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
+        if self._kept is not None:
+            kept: Float32[np.ndarray, "m W"] = self._kept[rows]
+            return kept
+        return self.frame.stand_ins(self.points, rows)

@@ -1,0 +1,169 @@
+"""Which stand-ins a pool compares: how many coordinates, turned or not, in which precision.
+
+All of them give the same answer; they differ in what they cost. Early, when the chosen rows are
+few and far apart, only whole rows tell near from far. Later a few leading principal axes do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry.columns import Columns
+from evenly.geometry.compiled import CHUNK
+from evenly.geometry.exact import Points
+from evenly.geometry.precision import choose_precision
+from evenly.geometry.standins import Frame, StandIns
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["Tuning"]
+
+_ROOM_BYTES = 200_000_000
+_FIRST_REVIEW = 64
+_SAMPLE = 256
+# Measured on 2 cores of an AMD EPYC (AVX2), in nanoseconds a pair: a coordinate of a product,
+# a pair that the product does not rule out.
+_PER_COORDINATE = 0.023
+_PER_SUSPECT = 40.0
+# Of all comparisons of a row with a chosen one, how many are made: 0.1 to 0.4 were seen.
+_SHARE_COMPARED = 0.3
+# Multiplications from which turning all rows (their own cost apart) and cells pay.
+_LONG = 1e10
+_WORTH_THREADS = 1e8
+
+
+class Tuning:
+    """What a pool should compare next, reviewed now and then as its chosen rows grow.
+
+    Args:
+        points: the pool.
+        budget: how many rows will be chosen.
+        room: bytes that stand-ins of all rows may take.
+    """
+
+    def __init__(self, points: Points, budget: int, room: float | None = None) -> None:
+        self._points = points
+        self._budget = budget
+        self._room = points.stored.nbytes / 4 + _ROOM_BYTES if room is None else room
+        self._chosen = 0
+        self._next = _FIRST_REVIEW
+        self._axes: Frame | None = None
+        self._precision = "float32"
+
+    @property
+    def owed(self) -> int:
+        """How many rows are still to be chosen."""
+        return self._budget - self._chosen
+
+    @property
+    def is_worth_threads(self) -> bool:
+        """Whether there is enough work to share it."""
+        return self._work_left > _WORTH_THREADS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there is enough work for preparations to pay."""
+        return self._work_left > _LONG
+
+    def keeps(self, frame: Frame) -> bool:
+        """Whether stand-ins of all rows fit in memory."""
+        return len(self._points) * frame.width * 4 <= self._room
+
+    @property
+    def _work_left(self) -> float:
+        """Multiplications still to do, roughly."""
+        pairs = float(len(self._points)) * self.owed * _SHARE_COMPARED
+        return pairs * self._points.dimension
+
+    def review(
+        self, columns: Columns, squared: Float[np.ndarray, " n"]
+    ) -> tuple[StandIns, str] | None:
+        """Other stand-ins and a precision, where they are clearly cheaper; else None."""
+        self._chosen = len(columns)
+        if self._chosen < self._next:
+            return None
+        self._next = 2 * self._chosen
+        work = self._work_left
+        if work < _LONG:
+            return None
+        farthest = float(squared.max())
+        if not 0.0 < farthest < np.inf:
+            return None
+        awake = np.flatnonzero(squared >= 0.5 * farthest)
+        stand_ins = self.cheaper(columns, awake, np.full(len(awake), farthest))
+        precision = choose_precision((stand_ins or columns.stand_ins).frame, farthest, work)
+        if stand_ins is None and precision == columns.precision:
+            return None
+        return stand_ins or columns.stand_ins, precision
+
+    def cheaper(
+        self,
+        columns: Columns,
+        rows: Int[np.ndarray, " m"],
+        squared: Float[np.ndarray, " m"],
+    ) -> StandIns | None:
+        """Stand-ins with which comparing such rows is clearly cheaper; None where there are none.
+
+        `squared` is what is known of the rows: products are compared with it.
+        """
+        dimension = self._points.dimension
+        if dimension < 3 * CHUNK or self._work_left < 4 * float(dimension) ** 3:
+            return None
+        if self._axes is None:
+            whole = dimension // CHUNK * CHUNK
+            self._axes = columns.stand_ins.frame.turned(self._points, whole)
+        now = columns.stand_ins
+        costs = self._costs(columns, rows, squared)
+        widths = [width for width in costs if self._fits(width, now)]
+        if not widths:
+            return None
+        best = min(widths, key=costs.__getitem__)
+        if now.frame.axes is not None:
+            return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
+        if costs[best] > 0.7 * now.width * _PER_COORDINATE:
+            return None
+        return StandIns(self._points, self._turned(best), width=best)
+
+    def _fits(self, width: int, now: StandIns) -> bool:
+        if now.frame.axes is not None:
+            return width <= now.frame.width
+        return width + 2 * CHUNK <= self._points.dimension and (
+            len(self._points) * width * 4 <= self._room
+        )
+
+    def _turned(self, width: int) -> Frame:
+        """A frame of the leading axes, with some more for the pairs that products leave over."""
+        assert self._axes is not None
+        room = int(self._room / 4 / len(self._points)) // CHUNK * CHUNK
+        return self._axes.leading(max(width, min(width + 2 * CHUNK, room)))
+
+    def _costs(
+        self,
+        columns: Columns,
+        rows: Int[np.ndarray, " m"],
+        squared: Float[np.ndarray, " m"],
+    ) -> dict[int, float]:
+        """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
+        assert self._axes is not None
+        some = _evenly_spaced(len(rows), _SAMPLE)
+        left = self._axes.stand_ins(self._points, rows[some])
+        right = self._axes.stand_ins(columns.points, _evenly_spaced(len(columns), _SAMPLE))
+        limits = self._axes.allowance().limits(squared[some])[:, None]
+        partial = np.zeros((len(left), len(right)), np.float32)
+        costs = {}
+        for begin in range(0, left.shape[1], CHUNK):
+            one, other = left[:, begin : begin + CHUNK], right[:, begin : begin + CHUNK]
+            partial += np.einsum("ij,ij->i", one, one)[:, None]
+            partial += np.einsum("ij,ij->i", other, other)
+            partial -= 2 * (one @ other.T)
+            left_over = float(np.mean(partial < limits))
+            width = begin + CHUNK
+            costs[width] = width * _PER_COORDINATE + left_over * _PER_SUSPECT
+        return costs
+
+
+def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:
+    return np.arange(length)[:: max(1, length // count)][:count]

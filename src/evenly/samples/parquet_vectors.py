@@ -1,0 +1,245 @@
+"""Parquet files whose rows are vectors: a column of lists of floats, and nothing to embed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.errors import DataError, VectorError
+from evenly.samples.arrow import require_pyarrow
+from evenly.samples.floats import check_shape
+from evenly.samples.rows import RowNumbers, check_unique
+from evenly.samples.source import FileStamp
+
+__all__ = ["ParquetRows", "open_parquet_rows"]
+
+_BLOCK_BYTES = 1 << 24
+# Read a column chunk piece by piece; by default all of a row group's is read at once.
+_BUFFER_BYTES = 1 << 20
+# Strings under such a name say which row it is, not what is in it. Pandas names its index so.
+_ID = re.compile(r"(^|[\W_])(id|uuid|guid|key|hash)$|^__index_level_\d+__$", re.IGNORECASE)
+
+
+class ParquetRows:
+    """The vector column of one parquet file: a `Part` of StoredVectors.
+
+    A row group is decoded from its start, a block of rows at a time. The last block stays, and
+    the place after it, so that reading on costs each row once. A list that is missing, or a
+    number in it, reads as NaN.
+
+    Attributes:
+        stamp: the file as it was when it was opened.
+        column: the name of the column of vectors.
+        schema: the pyarrow schema of all columns.
+        shape, dtype, row_bytes, seekable: see `Part`.
+    """
+
+    seekable = False
+
+    def __init__(self, stamp: FileStamp, column: str, file: Any) -> None:
+        self.stamp = stamp
+        self.column = column
+        self.schema = file.schema_arrow
+        kind = self.schema.field(column).type
+        dimension = kind.list_size if _is_fixed(kind) else _first_length(file, column)
+        self.shape = (int(file.metadata.num_rows), dimension)
+        self.dtype: np.dtype[Any] = np.dtype(f"f{kind.value_type.bit_width // 8}")
+        self.row_bytes = dimension * self.dtype.itemsize
+        if self.shape[0]:
+            check_shape(self.shape, f"the column {column!r} of {stamp.path}")
+        groups = range(file.metadata.num_row_groups)
+        self._bounds = np.cumsum([0, *(file.metadata.row_group(g).num_rows for g in groups)])
+        self._lock = Lock()
+        self._reader: tuple[int, Iterator[tuple[int, Any]]] | None = None
+        self._block: tuple[int, npt.NDArray[Any]] = (0, np.empty((0, dimension), self.dtype))
+
+    @property
+    def path(self) -> str:
+        """The path of the file."""
+        return self.stamp.path
+
+    def fill(self, first: int, out: npt.NDArray[Any]) -> None:
+        """Put the rows from `first` on into `out` (m, d), converted to its type."""
+        done = 0
+        with self._lock:
+            while done < len(out):
+                start, block = self._block_with(first + done)
+                piece = block[first + done - start :][: len(out) - done]
+                out[done : done + len(piece)] = piece
+                done += len(piece)
+
+    def fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
+        """Put `rows` (m,), which never decrease, into `out` (m, d), converted to its type."""
+        done = 0
+        with self._lock:
+            while done < len(rows):
+                start, block = self._block_with(int(rows[done]))
+                end = int(np.searchsorted(rows, start + len(block)))
+                out[done:end] = block[rows[done:end] - start]
+                done = end
+
+    def mapped(self) -> None:
+        """Parquet cannot be mapped."""
+
+    def release(self) -> None:
+        """Close the file, and forget the last block."""
+        with self._lock:
+            self._reader = None
+            self._block = (0, self._block[1][:0].copy())
+
+    def table(self, rows: RowNumbers, names: Sequence[str] | None = None) -> Any:
+        """Return `rows` (m,), which never decrease, as a pyarrow Table of all columns or some.
+
+        Of the columns named, those that the file lacks are left out, as long as there are others.
+        """
+        import pyarrow as pa
+
+        wanted_names = list(dict.fromkeys(self.schema.names if names is None else names))
+        columns = [name for name in wanted_names if name in self.schema.names]
+        if not columns:  # a table without columns would have no rows
+            return pa.table({name: pa.nulls(len(rows)) for name in wanted_names})
+        tables = [self.schema.empty_table().select(columns)]
+        groups = np.searchsorted(self._bounds, rows, side="right") - 1
+        for group in np.unique(groups).tolist():
+            wanted = rows[groups == group]
+            for start, batch in self._batches(group, columns):
+                here = wanted[(wanted >= start) & (wanted < start + len(batch))]
+                read = pa.Table.from_batches([batch]).select(columns)
+                tables.append(read.take(pa.array(here - start)))
+                if start + len(batch) > wanted[-1]:
+                    break
+        return pa.concat_tables(tables)
+
+    def _block_with(self, row: int) -> tuple[int, npt.NDArray[Any]]:
+        """Return the block that `row` is in, and the number of its first row."""
+        start, block = self._block
+        if start <= row < start + len(block):
+            return self._block
+        group = int(np.searchsorted(self._bounds, row, side="right")) - 1
+        reader, self._reader = self._reader, None  # an error leaves no reader in mid-air
+        if reader is None or reader[0] != group or row < start:
+            reader = (group, self._batches(group, [self.column]))
+        for start, batch in reader[1]:
+            if row < start + len(batch):
+                self._block = (start, self._decode(batch.column(self.column), start))
+                self._reader = reader
+                return self._block
+        raise VectorError(_broken(self.path, "it has fewer rows than it says"))
+
+    def _batches(self, group: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
+        """Yield the batches of a row group, each with the number of its first row."""
+        import pyarrow as pa
+
+        self.stamp.check()
+        start = int(self._bounds[group])
+        try:
+            with _open(self.path) as file:
+                for batch in file.iter_batches(
+                    batch_size=max(1, _BLOCK_BYTES // self.row_bytes),
+                    row_groups=[group],
+                    columns=columns,
+                ):
+                    yield start, batch
+                    start += len(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise VectorError(_broken(self.path, error)) from error
+
+    def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
+        count, dimension = len(lists), self.shape[1]
+        there = lists.is_valid().to_numpy(zero_copy_only=False)
+        numbers: npt.NDArray[Any] = lists.flatten().to_numpy(zero_copy_only=False)
+        if not _is_fixed(lists.type):
+            lengths = lists.value_lengths().fill_null(dimension).to_numpy(zero_copy_only=False)
+            ragged = np.flatnonzero(lengths != dimension)
+            if len(ragged):
+                row = int(ragged[0])
+                raise VectorError(
+                    f"{self.path}, row {start + row}: the vector in {self.column!r} has "
+                    f"{lengths[row]} numbers, others have {dimension}."
+                )
+        if there.all():
+            return numbers.reshape(count, dimension)
+        block = np.full((count, dimension), np.nan, self.dtype)
+        block[there] = numbers.reshape(-1, dimension)
+        return block
+
+
+def open_parquet_rows(path: str) -> ParquetRows | None:
+    """Find the vectors in a parquet file; None when the file holds records.
+
+    It holds vectors when one column, and one only, is of lists of floats (of fixed size or
+    not), and no other can be what such a row says: the others are numbers, dates or booleans,
+    or strings whose name ends in id, uuid, guid, key or hash.
+
+    Raises:
+        DataError: it is not a whole parquet file.
+        VectorError: lists of no numbers.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pa = require_pyarrow(f"reading {path}")
+    stamp = FileStamp.of(path)
+    try:
+        with _open(path) as file:
+            check_unique(file.schema_arrow.names, path)
+            column = _column_of_vectors(file.schema_arrow)
+            return None if column is None else ParquetRows(stamp, column, file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken(path, error)) from error
+
+
+def _open(path: str) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+
+
+def _column_of_vectors(schema: Any) -> str | None:
+    vectors = [field.name for field in schema if _is_vector(field.type)]
+    others = [field for field in schema if not _is_vector(field.type)]
+    if len(vectors) != 1 or any(_may_be_content(field) for field in others):
+        return None
+    return str(vectors[0])
+
+
+def _is_vector(kind: Any) -> bool:
+    from pyarrow import types
+
+    listed = types.is_list(kind) or types.is_large_list(kind) or _is_fixed(kind)
+    return bool(listed and types.is_floating(kind.value_type))
+
+
+def _is_fixed(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_fixed_size_list(kind))
+
+
+def _may_be_content(field: Any) -> bool:
+    from pyarrow import types
+
+    kind = field.type
+    if types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind):
+        return False
+    is_short = (
+        types.is_string(kind) or types.is_large_string(kind) or types.is_fixed_size_binary(kind)
+    )
+    return not (is_short and _ID.search(field.name))
+
+
+def _first_length(file: Any, column: str) -> int:
+    """Return how many numbers the first list has, 0 when there is none."""
+    for batch in file.iter_batches(batch_size=64, columns=[column]):
+        lengths = batch.column(column).value_lengths().drop_null()
+        if len(lengths):
+            return int(lengths[0].as_py())
+    return 0
+
+
+def _broken(path: str, reason: object) -> str:
+    told = " ".join(str(reason).split())
+    return f"{path} is not a whole parquet file: {told} Copy it or write it again."

@@ -1,0 +1,86 @@
+"""Where a selection comes from: versions, options, input, encoder, and the hashes of them."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from typing import Any
+
+import numpy.typing as npt
+
+from evenly._version import __version__
+from evenly.intake import Intake, as_json_value
+from evenly.samples.base import feed_array
+
+__all__ = ["hash_of_array", "provenance_of", "when_done"]
+
+
+def provenance_of(intake: Intake, options: dict[str, Any]) -> dict[str, Any]:
+    """What is known before the selection, as JSON values.
+
+    Args:
+        intake: the data set.
+        options: those of the selection; those of the intake are added.
+
+    Cost: hashes the input, and the vectors where they were made from texts.
+    """
+    embeddings = intake.embeddings
+    return {
+        "evenly": __version__,
+        "versions": _versions(embedded=embeddings is not None),
+        "options": as_json_value({**intake.options, **options}),
+        "input": {
+            "origin": intake.samples.origin,
+            "path": intake.path,
+            "rows": len(intake),
+            "dimension": intake.points.dimension,
+            "content_hash": intake.samples.content_hash(),
+        },
+        "text": intake.text,
+        "encoder": None
+        if embeddings is None
+        else {
+            "name": embeddings.encoder,
+            "weights_hash": embeddings.weights_hash,
+            "fingerprint": embeddings.fingerprint,
+            "vectors_hash": hash_of_array(embeddings.vectors),
+            "truncated": embeddings.truncated,
+            "reused": embeddings.reused,
+            "computed": embeddings.computed,
+        },
+        "dropped": {str(row): reason for row, reason in intake.dropped.items()},
+    }
+
+
+def when_done(
+    provenance: dict[str, Any], seconds: dict[str, float], taken_over: int
+) -> dict[str, Any]:
+    """The provenance of the result: when it was made, in what time, and after how many picks."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        **provenance,
+        "created": now.isoformat(timespec="seconds"),
+        "seconds": {step: round(value, 4) for step, value in seconds.items()},
+        "taken_over": taken_over,
+    }
+
+
+def hash_of_array(array: npt.NDArray[Any]) -> str:
+    """The sha256 of dtype, shape and bytes: the content hash of an array in memory."""
+    digest = hashlib.sha256()
+    feed_array(digest, array)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _versions(*, embedded: bool) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ["numpy"] + (["torch", "sentence-transformers"] if embedded else [])
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

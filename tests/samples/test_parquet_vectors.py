@@ -1,0 +1,229 @@
+"""Parquet with vectors: when it is taken for vectors, and what becomes of the other columns."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from evenly.errors import ColumnError, DataError, VectorError
+from evenly.samples import open_samples, parquet_vectors, read_texts
+from evenly.samples.vector_files import ParquetVectorFiles
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+LISTS = pa.array([[1.0, 2.0], [3.0, 4.0]])
+FIXED = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(1, 5).astype(np.float16)), 2)
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    def write(name="a.parquet", rows_in_group=None, **columns):
+        pq.write_table(pa.table(columns), tmp_path / name, row_group_size=rows_in_group)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"anything": LISTS},
+        {"embedding": FIXED},
+        {"v": pa.array([[1, 2]], pa.large_list(pa.float32()))},
+        {"id": pa.array(["a", "b"]), "v": LISTS},
+        {"doc_id": pa.array(["a", "b"], pa.large_string()), "v": LISTS},
+        {"sha256_hash": pa.array(["a", "b"]), "UUID": pa.array(["a", "b"]), "v": LISTS},
+        {"uuid": pa.array([b"ab", b"cd"], pa.binary(2)), "v": LISTS},
+        {"n": [1, 2], "x": [0.5, 1.5], "ok": [True, None], "none": [None, None], "v": LISTS},
+        {
+            "day": pa.array([1, 2], pa.date32()),
+            "sum": pa.array([1, 2], pa.decimal128(3)),
+            "v": LISTS,
+        },
+        {"__index_level_0__": ["a", "b"], "v": LISTS},
+    ],
+    ids=lambda columns: "+".join(columns),
+)
+def test_parquet_that_holds_vectors(parquet, columns):
+    samples = open_samples(parquet(**columns))
+    assert samples.holds_vectors
+    assert samples.columns == tuple(columns)
+    assert samples.format == "parquet"
+    [column] = [name for name in columns if "list" in str(pa.table(columns)[name].type)]
+    assert samples.stored[:].tolist() == columns[column].to_pylist()
+    assert samples.column(column) == columns[column].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"text": ["a", "b"], "embedding": LISTS},
+        {"id": ["a", "b"], "title": ["a", "b"], "v": LISTS},
+        {"idea": ["a", "b"], "v": LISTS},
+        {"keyed": ["a", "b"], "v": LISTS},
+        {"id": pa.array(["a", "b"]).dictionary_encode(), "label": ["x", "y"], "v": LISTS},
+        {"raw": pa.array([b"a", b"b"]), "v": LISTS},
+        {"v": LISTS, "w": FIXED},
+        {"input_ids": pa.array([[1, 2], [3, 4]])},
+        {"input_ids": pa.array([[1, 2], [3, 4]], pa.list_(pa.int8(), 2))},
+        {"tags": [["a"], ["b"]], "v": LISTS},
+        {"messages": [[{"role": "user", "content": "x"}]] * 2, "v": LISTS},
+        {"nested": [[[1.0]], [[2.0]]]},
+        {"x": [0.5, 1.5]},
+        {"text": ["a", "b"]},
+    ],
+    ids=lambda columns: "+".join(columns),
+)
+def test_parquet_that_holds_records(parquet, columns):
+    samples = open_samples(parquet(**columns))
+    assert not samples.holds_vectors
+    assert samples.stored is samples.vectors is None
+    if "text" in columns:
+        assert read_texts(samples).values == ["a", "b"]
+
+
+def test_the_other_columns_go_where_the_rows_go(parquet, tmp_path):
+    path = parquet(rows_in_group=2, id=["a", "b", "c"], v=[[1.0, 2], [3, 4], [5, 6]], n=[7, 8, 9])
+    parquet("b.parquet", id=["d"], v=[[7.0, 8]], n=[10], new=[1])
+    parquet("c.parquet", id=pa.array([], pa.string()), v=pa.array([], pa.list_(pa.float64())))
+    samples = open_samples(tmp_path)
+    assert len(samples) == 4
+    assert samples.columns == ("id", "v", "n", "new")
+    expected = [
+        {"id": "d", "v": [7, 8], "n": 10, "new": 1},
+        {"id": "a", "v": [1, 2], "n": 7, "new": None},
+        {"id": "c", "v": [5, 6], "n": 9, "new": None},
+        {"id": "a", "v": [1, 2], "n": 7, "new": None},
+    ]
+    rows = [3, 0, 2, 0]
+    assert samples.take(rows).to_pylist() == expected
+    assert list(samples.records(rows)) == expected
+    assert [record["id"] for record in samples.records()] == ["a", "b", "c", "d"]
+    assert samples.read_columns(["n", "id"]) == [[7, 8, 9, 10], ["a", "b", "c", "d"]]
+    assert samples.column("new") == [None, None, None, 1]
+    assert samples.read_columns([]) == []
+    assert samples.take([]).num_rows == 0
+    with pytest.raises(ColumnError, match=r"no column 'idd'. Did you mean 'id'"):
+        samples.column("idd")
+    for suffix in ("parquet", "jsonl", "json"):
+        samples.write(tmp_path / "out" / f"o.{suffix}", rows)
+        assert list(open_samples(tmp_path / "out" / f"o.{suffix}").records()) == expected
+    samples.write(tmp_path / "out" / "o.csv", [0])
+    assert (tmp_path / "out" / "o.csv").read_text() == 'id,v,n,new\na,"[1.0, 2.0]",7,\n'
+    stream = io.BytesIO()
+    samples.write(stream, [1])
+    assert pq.read_table(stream).to_pylist() == [{"id": "b", "v": [3, 4], "n": 8, "new": None}]
+    assert open_samples(path).take([1, 0]).schema == pq.read_table(path).schema
+
+
+def test_parquet_is_written_in_blocks(parquet, tmp_path, monkeypatch):
+    path = parquet(id=[str(n) for n in range(20)], v=[[float(n), 0] for n in range(20)])
+    monkeypatch.setattr(ParquetVectorFiles, "_block_bytes", 6 * 16)
+    open_samples(path).write(tmp_path / "o.parquet", range(19, -1, -1))
+    written = pq.ParquetFile(tmp_path / "o.parquet")
+    groups = [written.metadata.row_group(g).num_rows for g in range(4)]
+    assert groups == [6, 6, 6, 2]
+    assert written.read().column("id").to_pylist() == [str(n) for n in range(19, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.list_(pa.float32()), pa.list_(pa.float32(), 2), pa.list_(pa.float16(), 2)],
+    ids=str,
+)
+def test_a_vector_that_is_missing_is_not_a_number(parquet, kind):
+    number = np.float16 if kind.value_type == pa.float16() else float
+    lists = [None, [number(1), number(2)], [number(3), None], None, [number(5), number(6)]]
+    try:
+        path = parquet(v=pa.array(lists, kind))
+    except pa.ArrowNotImplementedError as error:  # old versions of pyarrow
+        pytest.skip(str(error))
+    samples = open_samples(path)
+    expected = [[np.nan] * 2, [1, 2], [3, np.nan], [np.nan] * 2, [5, 6]]
+    np.testing.assert_array_equal(samples.stored[:], expected)
+    np.testing.assert_array_equal(samples.stored[[4, 0]], [[5, 6], [np.nan] * 2])
+    assert samples.take(range(5)).column("v").to_pylist() == lists
+
+
+def test_lists_of_different_lengths(parquet, monkeypatch):
+    monkeypatch.setattr(parquet_vectors, "_BLOCK_BYTES", 2 * 16)
+    vectors = open_samples(parquet(v=[[1.0, 2], [3, 4], [5, 6], [7], [8, 9], [0, 1]])).stored
+    for _ in range(2):
+        assert vectors[1].tolist() == [3, 4]
+        with pytest.raises(VectorError, match=r"a.parquet, row 3: the vector in 'v' has 1 numbers"):
+            vectors[2]
+        assert vectors[4:].tolist() == [[8, 9], [0, 1]]
+
+
+@pytest.mark.parametrize("lists", [[[], []], [None, None]])
+def test_lists_of_no_numbers(parquet, lists):
+    with pytest.raises(VectorError, match=r"'v' of .*a.parquet is of shape \(2, 0\)"):
+        open_samples(parquet(v=pa.array(lists, pa.list_(pa.float32()))))
+
+
+def test_no_rows_at_all(parquet):
+    samples = open_samples(parquet(v=pa.array([], pa.list_(pa.float32()))))
+    assert samples.vectors.shape == samples.stored[:].shape == (0, 0)
+    assert list(samples.records()) == []
+    assert samples.take([]).column_names == ["v"]
+
+
+def test_reading_on_decodes_each_block_once(parquet, monkeypatch):
+    monkeypatch.setattr(parquet_vectors, "_BLOCK_BYTES", 4 * 16)
+    decoded = []
+    decode = parquet_vectors.ParquetRows._decode
+
+    def counted(part, lists, start):
+        decoded.append(start)
+        return decode(part, lists, start)
+
+    monkeypatch.setattr(parquet_vectors.ParquetRows, "_decode", counted)
+    array = np.arange(60.0).reshape(30, 2)
+    vectors = open_samples(parquet(v=list(array), rows_in_group=10)).stored
+    blocks = [0, 4, 8, 10, 14, 18, 20, 24, 28]
+    for start in range(0, 30, 3):
+        np.testing.assert_array_equal(vectors[start : start + 3], array[start : start + 3])
+    assert decoded == blocks
+    decoded.clear()
+    np.testing.assert_array_equal(vectors[[29, 1, 6, 1]], array[[29, 1, 6, 1]])
+    assert decoded == [0, 4, 28]
+
+
+def test_shards_that_do_not_fit_together(parquet, tmp_path):
+    parquet("1.parquet", id=[1, 2], v=LISTS)
+    for other, error, message in (
+        ({"text": ["a"]}, VectorError, "1.parquet holds vectors, and .*2.parquet holds records"),
+        ({"id": ["a", "b"], "v": LISTS}, DataError, "1.parquet and .*2.parquet do not fit.*'?id"),
+        ({"id": [1, 2], "v": FIXED}, DataError, "1.parquet and .*2.parquet do not fit together"),
+        ({"id": [1, 2], "w": LISTS}, DataError, "different columns, 'v' and 'w'"),
+    ):
+        parquet("2.parquet", **other)
+        with pytest.raises(error, match=message):
+            open_samples(tmp_path)
+
+
+def test_a_parquet_file_that_is_damaged_or_changed(parquet, tmp_path):
+    message = r"a\.parquet is not a whole parquet file.* Copy it or write it again"
+    for kind in (pa.list_(pa.float64()), pa.list_(pa.float64(), 8)):
+        array = np.random.default_rng(0).random((1000, 8))
+        path = parquet(v=pa.array(list(array), kind))
+        samples = open_samples(path)
+        content = bytearray(path.read_bytes())
+        path.write_bytes(content[:-20])
+        with pytest.raises(DataError, match=message):
+            open_samples(path)
+        content[4:99] = bytes(95)
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            open_samples(path).stored[:]
+        with pytest.raises(DataError, match="changed after it was opened"):
+            samples.stored[:]
+
+
+def test_records_of_vectors_are_json(parquet):
+    stream = io.BytesIO()
+    samples = open_samples(parquet(id=["a", "b"], v=LISTS))
+    samples._encode("jsonl", stream, np.array([1]))
+    assert json.loads(stream.getvalue()) == {"id": "b", "v": [3, 4]}

@@ -1,0 +1,402 @@
+"""Vectors on disk: whatever the files and however they are cut, they are one NumPy array."""
+
+import io
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenly.errors import DataError, RowError, TextError, VectorError
+from evenly.samples import binary, open_samples, parquet_vectors, read_texts, stored
+from evenly.samples.vectors import VectorRows
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+safetensors = pytest.importorskip("safetensors.numpy")
+
+FLOATS = {"i1": "f4", "u2": "f4", "i4": "f8", "u8": "f8"}
+
+
+@pytest.fixture(scope="module", autouse=True, params=["blocks", "tiny blocks"])
+def block_size(request):
+    """Small data meet the ends of blocks only when blocks are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "tiny blocks":
+            patch.setattr(binary, "_NEAR_BYTES", 24)
+            patch.setattr(binary, "_BLOCK_BYTES", 48)
+            patch.setattr(stored, "_BLOCK_BYTES", 56)
+            patch.setattr(parquet_vectors, "_BLOCK_BYTES", 40)
+            patch.setattr(VectorRows, "_block_bytes", 64)
+        yield
+
+
+def save_npy(path, array):
+    np.save(path, array)
+
+
+def save_by_column(path, array):
+    np.save(path, np.asfortranarray(array))
+
+
+def save_safetensors(path, array):
+    safetensors.save_file({"v": np.ascontiguousarray(array), "note": np.ones(3)}, path)
+
+
+def save_fixed(path, array):
+    flat = pa.array(np.ascontiguousarray(array).reshape(-1))
+    lists = pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+    table = pa.table({"n": np.arange(len(array)), "v": lists})
+    pq.write_table(table, path, row_group_size=7)
+
+
+def save_lists(path, array):
+    kind = pa.large_list(pa.from_numpy_dtype(array.dtype))
+    pq.write_table(pa.table({"v": pa.array(list(array), kind)}), path, row_group_size=5)
+
+
+SAVERS = {
+    "npy": (save_npy, ["<f2", "f4", "f8", "i1", "u2", "i4", "u8", ">f4"]),
+    "by column.npy": (save_by_column, ["<f2", "f4", "i1"]),
+    "safetensors": (save_safetensors, ["<f2", "f4", "f8", "i1", "u2", "i4", "u8"]),
+    "fixed.parquet": (save_fixed, ["<f2", "f4", "f8"]),
+    "parquet": (save_lists, ["<f2", "f4", "f8"]),
+}
+
+
+@st.composite
+def arrays(draw, dtypes):
+    """Distinct numbers, negative ones where there can be, of one of the types."""
+    dtype = np.dtype(draw(st.sampled_from(dtypes)))
+    rows, width = draw(st.integers(1, 40)), draw(st.integers(1, 4))
+    numbers = np.random.default_rng(draw(st.integers(0, 99))).permutation(160)[: rows * width]
+    return (numbers - (80 if dtype.kind != "u" else 0)).reshape(rows, width).astype(dtype)
+
+
+def save_shards(folder, kind, array, cuts):
+    for number, part in enumerate(np.split(array, sorted(cuts))):
+        SAVERS[kind][0](Path(folder) / f"{number:02}.{kind}", part)
+
+
+def cuts_of(array):
+    return st.lists(st.integers(0, len(array)), max_size=4)
+
+
+def some_rows(array):
+    return st.lists(st.integers(0, len(array) - 1), max_size=60)
+
+
+def some_slice(array):
+    end = st.none() | st.integers(-len(array) - 2, len(array) + 2)
+    return st.builds(slice, end, end, st.sampled_from([None, 1]))
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+@given(data=st.data())
+def test_shards_are_one_array(kind, data):
+    array = data.draw(arrays(SAVERS[kind][1]))
+    expected = array.astype(FLOATS.get(array.dtype.str[1:], array.dtype.newbyteorder("=")))
+    with tempfile.TemporaryDirectory() as folder:
+        save_shards(folder, kind, array, data.draw(cuts_of(array)))
+        samples = open_samples(folder)
+        vectors = samples.stored
+
+        assert vectors.shape == expected.shape
+        assert (len(vectors), vectors.ndim) == (len(expected), 2)
+        assert vectors.dtype == expected.dtype
+        assert vectors.dtype.isnative
+        assert vectors.nbytes == array.nbytes
+        assert vectors.seekable == (not kind.endswith("parquet")) or kind == "by column.npy"
+        assert vectors.bytes_read == 0
+        for _ in range(3):
+            read = vectors.bytes_read
+            rows = data.draw(some_slice(array) | some_rows(array))
+            got = vectors[rows]
+            wanted = expected[np.array(rows, int) if isinstance(rows, list) else rows]
+            assert type(got) is np.ndarray
+            assert got.flags.c_contiguous
+            assert got.flags.writeable
+            assert got.dtype == expected.dtype
+            np.testing.assert_array_equal(got, wanted, strict=True)
+            assert vectors.bytes_read - read == len(wanted) * array[0].nbytes
+        row = data.draw(st.integers(-len(array), len(array) - 1))
+        np.testing.assert_array_equal(vectors[row], expected[row], strict=True)
+        np.testing.assert_array_equal(vectors[np.int64(row)], expected[row], strict=True)
+        assert samples.vectors.dtype == expected.dtype
+        np.testing.assert_array_equal(samples.vectors, expected)
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+@given(data=st.data())
+def test_rows_go_out_as_they_came(kind, data):
+    array = data.draw(arrays(SAVERS[kind][1]))
+    rows = data.draw(some_rows(array))
+    with tempfile.TemporaryDirectory() as folder:
+        save_shards(folder, kind, array, data.draw(cuts_of(array)))
+        samples = open_samples(folder)
+        taken = samples.take(rows)
+        if kind.endswith("parquet"):
+            taken = np.array(taken.column("v").to_pylist(), array.dtype).reshape(-1, array.shape[1])
+        np.testing.assert_array_equal(taken, array[rows])
+        assert taken.dtype == array.dtype
+        for suffix in ("npy", "safetensors"):
+            samples.write(f"{folder}/out.{suffix}", rows)
+            back = open_samples(f"{folder}/out.{suffix}")
+            little = suffix == "safetensors"
+            assert back.stored.given == (array.dtype.newbyteorder("<") if little else array.dtype)
+            np.testing.assert_array_equal(back.take(range(len(rows))), array[rows])
+
+
+@given(rows=st.lists(st.tuples(st.floats(width=32), st.floats(width=32)), min_size=1))
+def test_bfloat16_reads_as_the_float32_of_the_same_value(rows):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save_tensors
+
+    tensor = torch.tensor(rows, dtype=torch.float32).bfloat16()
+    with tempfile.TemporaryDirectory() as folder:
+        save_tensors({"v": tensor}, f"{folder}/a.safetensors")
+        samples = open_samples(f"{folder}/a.safetensors")
+        expected = tensor.float().numpy()
+        assert samples.stored.dtype == np.float32
+        assert samples.stored.nbytes == 4 * len(rows)
+        for got in (samples.stored[:], samples.vectors, samples.take(range(len(rows)))):
+            np.testing.assert_array_equal(got, expected, strict=True)
+
+
+def test_the_widest_type_of_the_shards_holds_them_all(tmp_path):
+    numbers = np.arange(8).reshape(4, 2)
+    for dtypes, dtype in {
+        ("f2", "f4"): "f4",
+        ("f4", "i1"): "f4",
+        ("f2", "i4"): "f8",
+        ("f2", ">f2"): "f2",
+        ("i1", "i1"): "f4",
+    }.items():
+        for name, given_type in zip("ab", dtypes, strict=True):
+            np.save(tmp_path / f"{name}.npy", numbers.astype(given_type))
+        samples = open_samples(tmp_path)
+        assert samples.stored.dtype == dtype
+        assert samples.vectors.tolist() == 2 * numbers.tolist()
+        assert samples.take([0]).dtype == ("i1" if dtypes == ("i1", "i1") else dtype)
+
+
+def test_one_file_that_can_be_mapped_is_mapped(tmp_path):
+    array = np.arange(6, dtype="f4").reshape(3, 2)
+    saved = {"npy": save_npy, "by column.npy": save_by_column, "safetensors": save_safetensors}
+    for suffix, save in saved.items():
+        save(tmp_path / f"a.{suffix}", array)
+        samples = open_samples(tmp_path / f"a.{suffix}")
+        assert isinstance(samples.vectors, np.memmap)
+        assert samples.vectors is samples.vectors
+        assert samples.vectors.tolist() == array.tolist()
+        assert samples.stored.bytes_read == 0
+    header = b'{"v":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}'
+    odd = len(header).to_bytes(8, "little") + header.replace(b"}}", b"} }") + array[:1].tobytes()
+    odd = (len(header) + 1).to_bytes(8, "little") + odd[8:]
+    (tmp_path / "odd.safetensors").write_bytes(odd)
+    samples = open_samples(tmp_path / "odd.safetensors")
+    assert type(samples.vectors) is np.ndarray
+    assert samples.vectors.tolist() == samples.stored[:].tolist() == [[0, 1]]
+
+
+def test_data_in_memory_are_not_stored():
+    for data, are_vectors in (
+        (np.eye(2), True),
+        ([[1.0]], True),
+        (["a"], False),
+    ):
+        samples = open_samples(data)
+        assert samples.stored is None
+        assert samples.holds_vectors == (samples.vectors is not None) == are_vectors
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+def test_nothing_is_read_before_it_is_asked_for(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(stored.StoredVectors, "__getitem__", None)
+    monkeypatch.setattr(stored.StoredVectors, "whole", None)
+    save_shards(tmp_path, kind, np.ones((9, 2), "f4"), [4])
+    samples = open_samples(tmp_path)
+    assert samples.holds_vectors
+    assert samples.locate(8) == f"{tmp_path}/01.{kind}, row 4"
+    assert samples.content_hash().startswith("sha256:")
+    samples.check_unchanged()
+    with pytest.raises(TextError, match="holds vectors"):
+        read_texts(samples)
+    samples.write(tmp_path / "out.npy", [8, 0, 3])
+    assert np.load(tmp_path / "out.npy").tolist() == [[1, 1]] * 3
+
+
+def test_the_hash_is_of_the_files(tmp_path):
+    import hashlib
+
+    save_shards(tmp_path, "safetensors", np.ones((9, 2), "f4"), [4])
+    content = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    digest = hashlib.sha256(content).hexdigest()
+    assert open_samples(tmp_path).content_hash() == f"sha256:{digest}"
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+def test_no_file_stays_open_and_no_block_stays_held(tmp_path, kind):
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc")
+    save_shards(tmp_path, kind, np.ones((60, 2), "f4"), range(1, 60, 2))
+
+    def open_files():
+        links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+        return [link for link in links if str(tmp_path) in os.path.realpath(link)]
+
+    vectors = open_samples(tmp_path).stored
+    assert vectors[:].shape == vectors[np.arange(59, -1, -1)].shape == (60, 2)
+    assert len(open_files()) == kind.endswith("parquet")
+    vectors.release()
+    assert open_files() == []
+    assert vectors[59].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+def test_threads_may_read_at_once(tmp_path, kind):
+    array = np.arange(400, dtype="f4").reshape(200, 2)
+    save_shards(tmp_path, kind, array, [50, 120])
+    vectors = open_samples(tmp_path).stored
+
+    def read(seed):
+        rows = np.random.default_rng(seed).integers(0, 200, 30)
+        return np.array_equal(vectors[rows], array[rows]) and np.array_equal(vectors[:], array)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, range(40)))
+    assert vectors.bytes_read == 40 * (30 + 200) * 8
+
+
+@pytest.mark.parametrize("kind", ["npy", "safetensors"])
+def test_a_file_that_changed_is_not_read(tmp_path, kind, monkeypatch):
+    path = tmp_path / f"a.{kind}"
+    SAVERS[kind][0](path, np.ones((50, 2), "f4"))
+    vectors = open_samples(path).stored
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 8)
+    for use in (vectors.whole, lambda: vectors[:], lambda: vectors[[0]]):
+        with pytest.raises(DataError, match=f"a.{kind} changed after it was opened"):
+            use()
+    monkeypatch.setattr(binary.FileStamp, "check", lambda stamp: None)
+    with pytest.raises(DataError, match=f"a.{kind} became shorter while it was read"):
+        vectors[:]
+    assert vectors[0].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("rows", [3, -4, [3], [0, -1], [0.5], [True, False, True], [[0]], "a"])
+def test_rows_that_are_not_there(tmp_path, rows):
+    np.save(tmp_path / "a.npy", np.eye(3))
+    vectors = open_samples(tmp_path / "a.npy").stored
+    with pytest.raises(RowError):
+        vectors[rows]
+    with pytest.raises(RowError, match="slices of step 1 only"):
+        vectors[::2]
+    assert [row.tolist() for row in vectors] == np.eye(3).tolist()
+
+
+# Files that cannot be used
+
+
+def header(**tensors):
+    content = __import__("json").dumps(tensors).encode()
+    return len(content).to_bytes(8, "little") + content
+
+
+def tensor(shape=(1, 2), dtype="F32", offsets=(0, 8)):
+    return {"shape": shape, "dtype": dtype, "data_offsets": offsets}
+
+
+def npy(array, cut=None):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()[:cut]
+
+
+BAD_FILES = [
+    ("a.npy", npy(np.ones((4, 2)), -1), "whole .npy file of numbers: it has 191 bytes, and .* 192"),
+    ("a.npy", npy(np.ones((4, 2)), 20), "is not a whole .npy file of numbers"),
+    ("a.npy", npy(np.ones(4)), r"is of shape \(4,\). Vectors must be"),
+    ("a.npy", npy(np.ones((4, 0))), "d at least 1"),
+    ("a.npy", npy(np.ones((4, 1), bool)), "has the type bool. Vectors must be float16"),
+    ("a.npy", npy(np.ones((4, 1), "c8")), "has the type complex64"),
+    ("a.npy", npy(np.ones((4, 1), np.longdouble)), "has the type (float128|longdouble)"),
+    ("a.npy", npy(np.ones((4, 1))).replace(b"Y\x01", b"Y\x03"), "for named fields"),
+    ("a.safetensors", b"", "is not a whole .safetensors file of numbers: a header of 0 bytes"),
+    ("a.safetensors", b"\xff" * 20, "is not a whole .safetensors file of numbers: a header of"),
+    ("a.safetensors", header(v=tensor())[:20], "is not a whole .safetensors file"),
+    ("a.safetensors", header(v=tensor()) + b"1234567", "it has 79 bytes, and vectors .* need 80"),
+    ("a.safetensors", header(v=tensor(offsets=[0, 9])), r"bytes 0 to 9 are not \(1, 2\) of F32"),
+    ("a.safetensors", header(v=tensor(offsets=[-8, 0])), "bytes -8 to 0 are not"),
+    ("a.safetensors", header(v=tensor((-1, -2))), "is not a whole .safetensors file"),
+    ("a.safetensors", header(v=tensor(offsets=None)), "is not a whole .safetensors file"),
+    ("a.safetensors", header(v={"dtype": "F32"}), "is not a whole .safetensors file"),
+    ("a.safetensors", header(v=[]), "is not a whole .safetensors file"),
+    ("a.safetensors", (2).to_bytes(8, "little") + b"[]", "is not a whole .safetensors file"),
+    ("a.safetensors", header(v=tensor(dtype="BOOL")), "the tensor 'v' has the type BOOL. Vectors"),
+    ("a.safetensors", header(v=tensor(dtype="F8_E4M3")), "has the type F8_E4M3.* bfloat16, float"),
+    ("a.safetensors", header(), r"holds 0 tensor\(s\): none. To be vectors, one of them must"),
+    ("a.safetensors", header(v=tensor((2,))), r"holds 1 tensor\(s\): 'v' \(2,\). To be"),
+    ("a.safetensors", header(v=tensor((1, 0), offsets=[0, 0])), r"holds 1 tensor\(s\): 'v' \(1, 0"),
+    ("a.safetensors", header(a=tensor(), b=tensor()), r"'a' \(1, 2\), 'b' \(1, 2\). To be vectors"),
+    ("a.safetensors", header(vectors=tensor(), embeddings=tensor()), "the only one of these named"),
+    ("a.safetensors", header(**{f"t{n}": tensor() for n in range(9)}), r"'t5' \(1, 2\) and 3 more"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD_FILES)
+def test_a_bad_file_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VectorError, match=message) as raised:
+        open_samples(tmp_path / name)
+    assert type(raised.value) is VectorError
+    assert str(tmp_path / name) in str(raised.value)
+
+
+def test_the_tensor_that_is_meant(tmp_path):
+    flat, other = np.ones((2, 3), "f4"), np.zeros((4, 5), "f4")
+    path = tmp_path / "a.safetensors"
+    for tensors in (
+        {"x": flat},
+        {"x": flat, "ids": np.arange(2), "cube": np.ones((1, 2, 3))},
+        {"embeddings": flat, "x": other, "y": other},
+        {"vectors": flat, "embeddings": np.arange(2), "keys": other},
+    ):
+        safetensors.save_file(tensors, path, metadata={"format": "pt"})
+        samples = open_samples(path)
+        assert samples.stored[:].tolist() == flat.tolist()
+        samples.write(tmp_path / "b.safetensors", [1], force=True)
+        [name] = safetensors.load_file(tmp_path / "b.safetensors")
+        assert name == next(iter(tensors))
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+def test_shards_of_different_dimensions_are_both_named(tmp_path, kind):
+    SAVERS[kind][0](tmp_path / f"1.{kind}", np.ones((2, 3), "f4"))
+    SAVERS[kind][0](tmp_path / f"2.{kind}", np.ones((2, 4), "f4"))
+    with pytest.raises(VectorError, match=rf"/1.{kind} has 3 numbers a row, .*/2.{kind} has 4"):
+        open_samples(tmp_path)
+
+
+def test_shards_of_different_kinds_are_both_named(tmp_path):
+    for kind in ("npy", "safetensors"):
+        SAVERS[kind][0](tmp_path / f"1.{kind}", np.ones((2, 3), "f4"))
+    with pytest.raises(DataError, match=r"/1.npy is npy, .*/1.safetensors is safetensors"):
+        open_samples(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["npy", "safetensors"])
+def test_an_integer_without_a_float_is_found_when_it_is_read(tmp_path, kind):
+    array = np.ones((30, 2), "i8")
+    array[17, 1] = 2**53 + 1
+    SAVERS[kind][0](tmp_path / f"a.{kind}", array)
+    samples = open_samples(tmp_path)
+    assert samples.take([17])[0, 1] == 2**53 + 1
+    assert samples.stored[:17].sum() == 34
+    for rows in (slice(3, None), [2, 17, 17, 20], 17):
+        with pytest.raises(VectorError, match=rf"a.{kind}, row 17: 9007199254740993 has no exact"):
+            samples.stored[rows]

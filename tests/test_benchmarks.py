@@ -1,0 +1,371 @@
+"""The benchmark harness, end to end on tiny pools: what it says is so, whatever the seconds are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import growth, pools, profile, run, table
+from benchmarks.cases import all_cases, clustered_case, named_cases
+from benchmarks.checking import exact_h_min, same_picks, same_rows
+from benchmarks.measuring import Task, measure, measure_apart
+from benchmarks.peers import OTHERS, Peer
+
+from evenly import measure as measure_by_evenly
+from tests import oracle
+
+KEYS = {
+    *("kind", "case", "pool", "n", "d", "dtype", "budget", "peer", "memory_option"),
+    *("repeats", "seconds", "ratio", "extrapolated_from", "distinct_rows", "h_min", "same_picks"),
+    *("same_rows", "peak_memory_bytes", "peak_gpu_bytes", "vectors_bytes", "read"),
+}
+COMMON = {
+    "machine": {"cpu": "abacus", "cores": 1, "memory_gb": 1.0, "gpu": None, "system": "Linux"},
+    "versions": {"python": "3"},
+    "command": "python -m benchmarks.run",
+}
+TINY = clustered_case("tiny", 300, 30)
+TINY_ROW = {
+    "kind": "time",
+    **{key: getattr(TINY, key) for key in ("pool", "n", "d", "dtype", "budget")},
+    "case": TINY.name,
+    "memory_option": None,
+}
+
+
+def rows_of(case, folder, **options) -> dict[str, dict]:
+    rows = run.run_case(case, folder, **{"repeats": 1, "measure": measure, **options})
+    return {row["peer"]: row for row in rows}
+
+
+def replace_peers(monkeypatch, *peers: Peer) -> None:
+    monkeypatch.setattr("benchmarks.peers.OTHERS", peers)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> dict[str, dict]:
+    peers = ["evenly", "numpy-loop", "torch-loop", "kCenterGreedy", "skmatter", "fpsample"]
+    return rows_of(TINY, tmp_path_factory.mktemp("pools"), peers=peers, repeats=2)
+
+
+def test_rows_are_complete_and_plain(measured):
+    assert set(measured) >= {"evenly", "numpy-loop", "torch-loop"}
+    for row in measured.values():
+        assert "skipped" in row or set(row) == KEYS
+        json.dumps(row, allow_nan=False)
+
+
+def test_whoever_is_installed_chooses_the_rows_of_evenly(measured):
+    chose = [row for row in measured.values() if "skipped" not in row]
+
+    assert {"evenly", "numpy-loop"} <= {row["peer"] for row in chose}
+    assert all(row["same_picks"] == row["same_rows"] == 1.0 for row in chose)
+    assert all(row["repeats"] == 2 and row["distinct_rows"] == 30 for row in chose)
+    assert measured["numpy-loop"]["ratio"] == 1.0
+
+
+def test_h_min_is_that_of_the_definition(measured):
+    vectors = pools.clustered(300).astype(np.float64)
+    picks, radii, _ = oracle.farthest_first(
+        vectors, 30, normalize=False, start=pools.farthest_from_mean(vectors)
+    )
+
+    assert measured["evenly"]["h_min"] == pytest.approx(radii[-1], rel=1e-12)
+    assert measured["evenly"]["h_min"] == pytest.approx(oracle.h_min(vectors[picks]), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_exact_h_min_across_blocks(dtype):
+    vectors = pools.unit_rows(np.random.default_rng(5).standard_normal((6000, 3), np.float32))
+    vectors = vectors.astype(dtype)
+    rows = np.random.default_rng(6).permutation(6000)[:4500]
+
+    found = exact_h_min(vectors, rows)
+
+    measures = measure_by_evenly(vectors, rows, normalize=False, random_subsets=0, progress=False)
+    assert found == pytest.approx(measures.h_min, rel=1e-12)
+
+
+def test_exact_h_min_of_rows_that_repeat_or_stand_alone():
+    vectors = pools.clustered(10, d=4)
+
+    assert exact_h_min(vectors, np.array([3, 5, 3])) == 0.0
+    assert exact_h_min(vectors, np.array([3])) == np.inf
+
+
+def test_sameness_of_picks_and_of_rows():
+    reference = np.array([5, 1, 2, 9, 4])
+
+    assert same_picks(np.array([5, 1, 9, 2]), reference) == 0.5
+    assert same_rows(np.array([5, 1, 9, 2]), reference) == 1.0
+    assert same_picks(reference, reference) == 1.0
+    assert same_picks(np.array([7]), reference) == same_rows(np.array([7]), reference) == 0.0
+
+
+def test_a_peer_that_is_not_installed_is_skipped(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fpsample", None)
+
+    rows = rows_of(TINY, tmp_path, peers=["fpsample", "numpy-loop"])
+
+    assert rows["fpsample"]["skipped"] == "fpsample is not installed"
+    assert rows["numpy-loop"]["same_picks"] is None  # evenly was not asked
+    assert rows["numpy-loop"]["h_min"] > 0
+
+
+def test_a_peer_that_fails_is_a_row_that_says_so(tmp_path, monkeypatch):
+    def refuse(vectors, budget, first_row):
+        raise ValueError("too many\nrows")
+
+    replace_peers(monkeypatch, Peer("numpy-loop", refuse, "numpy"))
+
+    rows = rows_of(TINY, tmp_path, peers=["numpy-loop", "evenly"])
+
+    assert rows["numpy-loop"]["skipped"] == "failed: ValueError: too many rows"
+    assert rows["evenly"]["ratio"] is None
+
+
+def test_an_engine_that_is_not_there_is_skipped(tmp_path):
+    rows = rows_of(replace(TINY, peers=("evenly-abacus", "numpy-loop")), tmp_path)
+
+    assert rows["evenly-abacus"]["skipped"] == "there is no evenly-abacus here"
+
+
+def test_a_case_for_cuda_without_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "cuda_is_there", lambda: False)
+    [case] = named_cases(["cuda"], None, 0.001)
+
+    rows = rows_of(case, tmp_path)
+
+    assert set(rows) == set(case.peers)
+    assert {row["skipped"] for row in rows.values()} == {"no CUDA device"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loop_without_time_is_stopped_and_scaled_up(tmp_path):
+    rows = rows_of(TINY, tmp_path, peers=["numpy-loop", "evenly"], loop_seconds=0.0)
+
+    stopped = rows["numpy-loop"]
+    assert 1 < stopped["extrapolated_from"] < 30
+    assert stopped["h_min"] is None
+    assert stopped["same_picks"] == 1.0
+    assert rows["evenly"]["extrapolated_from"] is None
+    assert rows["evenly"]["h_min"] > 0
+
+
+def test_scaling_up_counts_the_set_up_once(tmp_path, monkeypatch):
+    now = 0.0
+
+    def choose(vectors, budget, first_row):
+        nonlocal now
+        now += 1.0 + 0.5 * budget
+        return np.arange(budget)
+
+    monkeypatch.setattr("benchmarks.measuring.perf_counter", lambda: now)
+    replace_peers(monkeypatch, Peer("numpy-loop", choose, "numpy", per_pick=True))
+
+    row = rows_of(TINY, tmp_path, peers=["numpy-loop"], loop_seconds=10.0)["numpy-loop"]
+
+    assert row["extrapolated_from"] == 17
+    assert row["seconds"]["median"] == pytest.approx(1.0 + 0.5 * 30)
+
+
+def test_whoever_cannot_keep_order_is_asked_for_rows_only(tmp_path, monkeypatch):
+    def backwards(vectors, budget, first_row):
+        return OTHERS[0].choose(vectors, budget, first_row)[::-1]
+
+    replace_peers(monkeypatch, Peer("numpy-loop", backwards, "numpy", ordered=False))
+
+    row = rows_of(TINY, tmp_path, peers=["numpy-loop", "evenly"])["numpy-loop"]
+
+    assert row["same_picks"] is None
+    assert row["same_rows"] == 1.0
+
+
+def test_a_pool_on_disk_stays_there(tmp_path):
+    [case] = named_cases(["on-disk"], None, 0.0005)
+
+    rows = rows_of(case, tmp_path, peers=["numpy-loop", "evenly"])
+
+    [file] = [path for path in tmp_path.iterdir() if not path.stem.endswith("small")]
+    assert np.array_equal(np.load(file), pools.clustered(1000).astype(np.float16))
+    assert set(rows["numpy-loop"]["read"]) == {"told_bytes", "called_bytes", "storage_bytes"}
+    assert "skipped" in rows["evenly"] or rows["evenly"]["memory_option"] == "1GB"
+
+
+def test_a_process_of_its_own_finds_the_same(tmp_path):
+    pool, small = TINY.files(tmp_path)
+    task = Task("numpy-loop", str(pool), str(small), 30, 7)
+
+    apart, here = measure_apart(task), measure(task)
+
+    assert apart.rows.tolist() == here.rows.tolist()
+    assert set(apart.facts) == set(here.facts)
+    assert measure_apart(replace(task, peer="abacus")).facts == {
+        "skipped": "there is no abacus here"
+    }
+    assert measure_apart(task, timeout=0.001).facts == {"skipped": "not done after 0.001 seconds"}
+
+
+def test_pools_have_the_shape_and_length_they_promise(tmp_path):
+    np.save(tmp_path / "given.npy", np.arange(1, 61, dtype=np.float16).reshape(20, 3))
+
+    for pool in (
+        pools.clustered(50, 6),
+        pools.embeddings_alike(50, 6),
+        pools.from_npy(tmp_path / "given.npy"),
+    ):
+        assert pool.dtype == np.float32
+        assert np.linalg.norm(pool, axis=1) == pytest.approx(1.0)
+    assert not np.array_equal(pools.clustered(50, 6, seed=1), pools.clustered(50, 6))
+    with pytest.raises(ValueError, match="row 1 has no length"):
+        pools.unit_rows(np.array([[1, 0], [0, 0]], np.float32))
+
+
+def test_a_file_of_embeddings_is_named_without_its_folder(tmp_path):
+    np.save(tmp_path / "given.npy", np.ones((20, 3), np.float32))
+
+    [case] = named_cases(["embeddings"], str(tmp_path / "given.npy"), 1.0)
+
+    assert (case.n, case.d, case.budget) == (20, 3, 10)
+    assert case.pool == "embeddings of given.npy"
+    with pytest.raises(ValueError, match="there is no abacus"):
+        named_cases(["abacus"], None, 1.0)
+
+
+def test_commands_are_told_without_folders():
+    given = ["--npy", "a/b/given.npy", "--out=c/rows.jsonl", "--repeats", "3"]
+
+    told = run.reproducible("benchmarks.run", given)
+
+    assert told == "python -m benchmarks.run --npy given.npy --out=rows.jsonl --repeats 3"
+
+
+def test_the_command_measures_and_writes_the_page(tmp_path, capsys):
+    out, page = tmp_path / "rows.jsonl", tmp_path / "benchmarks.md"
+
+    run.main(
+        [
+            *("--cases", "small,cuda", "--scale", "0.1", "--repeats", "1"),
+            *("--peers", "numpy-loop,evenly", "--folder", str(tmp_path / "pools")),
+            *("--out", str(out), "--docs", str(page)),
+        ]
+    )
+
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert printed == table.read_rows([out])
+    small = [row for row in printed if row["case"] == "small"]
+    assert {row["peer"] for row in small} == {"numpy-loop", "evenly"}
+    assert all(set(row) == KEYS | {"machine", "versions", "command"} for row in small)
+    text = page.read_text("utf-8")
+    assert "### small: 10 of 100 rows" in text
+    assert f"| {small[0]['h_min']:.6f} |" in text
+    assert str(tmp_path) not in text + out.read_text("utf-8")
+
+
+def test_the_command_refuses_what_it_does_not_know(capsys):
+    for wrong in (["--cases", "abacus"], ["--peers", "abacus"], ["--docs", "page.md"]):
+        with pytest.raises(SystemExit):
+            run.main(wrong)
+        assert "abacus" in (told := capsys.readouterr().err) or "--out" in told
+
+
+def test_the_page_says_what_the_rows_say(measured):
+    rows = [COMMON | row for row in measured.values()]
+    older = [row | {"h_min": 123.0} for row in rows if "skipped" not in row]
+    skipped = COMMON | {**TINY_ROW, "peer": "abacus", "skipped": "no beads"}
+    stopped = rows[0] | {"peer": "slow", "extrapolated_from": 1234, "h_min": None}
+
+    text = table.page([*older, *rows, skipped, stopped])
+
+    assert "123.0" not in text  # the last row about a thing counts
+    for row in rows:
+        if "skipped" not in row:
+            assert f"| {row['peer']} | " in text
+            assert f"| {row['h_min']:.6f} | 100.0 % | 100.0 % |" in text
+    assert "- `abacus` was not measured: no beads." in text
+    assert "- `slow` stopped after 1,234 picks and scaled up." in text
+    assert text.count("\n## abacus, 1 cores, 1 GB\n") == 1
+    assert "nan" not in text
+    assert "None" not in text
+
+
+def test_rows_of_two_machines_are_two_sections(measured):
+    other = COMMON | {"machine": COMMON["machine"] | {"gpu": "slide rule"}}
+    row = measured["evenly"]
+
+    text = table.page([COMMON | row, other | row])
+
+    assert "\n## abacus, 1 cores, 1 GB\n" in text
+    assert "\n## abacus, 1 cores, 1 GB, slide rule\n" in text
+
+
+def test_shares_are_not_rounded_to_all():
+    assert table._share(0.999999) == "99.99 %"
+    assert table._share(1.0) == "100.0 %"
+
+
+def test_growth_fits_what_it_measured(tmp_path):
+    sizes = [(100, 10), (200, 20), (400, 40)]
+
+    rows = list(growth.growth("n", sizes, tmp_path, repeats=1, measure=measure))
+
+    assert [row["peer"] for row in rows] == ["evenly", "numpy-loop"]
+    for row in rows:
+        assert [(point["n"], point["budget"]) for point in row["points"]] == sizes
+        assert row["exponent"] == pytest.approx(
+            growth.exponent([100, 200, 400], [point["seconds"] for point in row["points"]])
+        )
+    assert growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2.0)
+    assert growth.doublings(5, 45) == [5, 10, 20, 40]
+    assert "| 100 to 400 |" in table.page([COMMON | row | {"plot": None} for row in rows])
+
+
+def test_growth_is_drawn_small(tmp_path):
+    pytest.importorskip("matplotlib")
+    points = [{"n": n, "budget": n // 10, "seconds": n / 1e4} for n in (100, 200, 400)]
+    rows = [
+        {"peer": peer, "along": along, "points": points, "exponent": 1.0}
+        for along in ("n", "budget")
+        for peer in growth.PEERS
+    ]
+
+    growth.plot(rows, tmp_path / "growth.svg")
+
+    drawn = (tmp_path / "growth.svg").read_text("utf-8")
+    assert len(drawn) < 100_000
+    assert "evenly (exponent 1.00)" in drawn
+
+
+def test_profile_accounts_for_all_the_time(tmp_path):
+    row = profile.profile(TINY, tmp_path)
+
+    assert sum(row["groups"].values()) >= row["seconds_profiled"] * (1 - 1e-9)
+    assert {part["group"] for part in row["parts"]} <= set(row["groups"])
+    assert row["groups"][profile.COMPILED] > 0
+    text = table.page([COMMON | row])
+    assert "### Where the time goes: tiny" in text
+    assert "None" not in text
+
+
+def test_products_are_counted_only_meanwhile():
+    product = np.matmul
+
+    with profile.timed_products() as products:
+        np.matmul(np.ones((2, 3)), np.ones((3, 5)))
+
+    assert np.matmul is product
+    assert (products.calls, products.operations) == (1, 2 * 2 * 3 * 5)
+
+
+def test_files_are_short_and_cases_are_those_of_the_page():
+    folder = Path(run.__file__).parent
+
+    assert [case.name for case in all_cases()] == [
+        *("small", "embeddings", "clustered-50k", "clustered-200k", "on-disk", "cuda")
+    ]
+    for file in folder.glob("*.py"):
+        assert len(file.read_text("utf-8").splitlines()) < 400
