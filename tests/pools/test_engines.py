@@ -1,6 +1,7 @@
 """Every engine gives the oracle's rows in the oracle's order, on every kind of pool."""
 
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 from evenly.geometry import Points, StandIns, first_of_the_farthest, row_lengths
 from evenly.geometry.tuning import Tuning
 from evenly.pools import cells, memory
+from evenly.pools import faiss as faiss_pool
+from evenly.pools import mapped as mapped_pool
+from evenly.pools.distances import DistancesPool, Metric
+from evenly.pools.faiss import FaissPool
+from evenly.pools.mapped import MappedPool
 from evenly.pools.memory import MemoryPool
+from evenly.pools.sharded import ShardedPool
 from evenly.selection import farthest_first as driver
 from evenly.selection.farthest_first import Picks, farthest_first
 from tests import oracle
@@ -49,7 +56,26 @@ ENGINES = {
     "memory, bfloat16": lambda points, budget: MemoryPool(
         points, budget, EverythingSoon(points, budget, "bfloat16")
     ),
+    "faiss": lambda points, budget: FaissPool(points, budget, EverythingSoon(points, budget)),
+    "sharded": lambda points, budget: sharded(points, budget, 3),
+    "mapped": lambda points, budget: mapped(points, budget, 0.2),
 }
+
+
+def mapped(points, budget, share):
+    """A pool that holds a share of its rows in memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapped_pool, "rows_in_memory", lambda *_: max(1, int(share * len(points))))
+        patch.setattr(mapped_pool, "_BLOCK", 16)
+        return MappedPool(points, budget, memory=0)
+
+
+def sharded(points, budget, shards):
+    """Shards of different sizes, one of them of another engine."""
+    cuts = np.linspace(0, 1, shards + 1) ** 1.5 * len(points)
+    bounds = sorted({int(cut) for cut in cuts})
+    pools = [MemoryPool(points.part(slice(begin, end)), budget) for begin, end in pairwise(bounds)]
+    return ShardedPool(pools)
 
 
 def select(engine, vectors, budget, normalize, start=None):
@@ -90,6 +116,7 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, da
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(cells, "CELLS", centres)
         patch.setattr(memory, "CELLS", centres)
+        patch.setattr(faiss_pool, "CELLS", centres)
         found = select(engine, vectors, budget, normalize, start)
     assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
 
@@ -165,3 +192,49 @@ def test_a_selection_that_was_begun_continues_to_the_same_answer(engine, vectors
     # The order in which a sum is taken may differ: the last bits of a radius do not matter.
     np.testing.assert_allclose(continued[0].radii, radii, rtol=1e-12)
     assert continued[1] == pytest.approx(coverage_radius, rel=1e-12)
+
+
+@given(vectors=pools(max_rows=60), shards=st.integers(1, 6), data=st.data())
+def test_sharding_changes_nothing(vectors, shards, data):
+    budget = data.draw(st.integers(1, len(vectors)))
+    points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
+    start = Picks.first(data.draw(st.integers(0, len(vectors) - 1)))
+    whole = farthest_first(MemoryPool(points, budget), budget, start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "FRONTIER", data.draw(st.sampled_from([2, 5, 1024])))
+        patch.setattr(driver, "SMALLEST_FRONTIER", 2)
+        parts = farthest_first(sharded(points, budget, shards), budget, start)
+    np.testing.assert_array_equal(parts[0].rows, whole[0].rows)
+    np.testing.assert_array_equal(parts[0].radii, whole[0].radii)
+    assert parts[1] == whole[1]
+
+
+@given(vectors=pools(max_rows=60), frontier=st.sampled_from([2, 5, 1024]), data=st.data())
+def test_distances_give_what_vectors_give(vectors, frontier, data):
+    budget = data.draw(st.integers(1, len(vectors)))
+    start = data.draw(st.integers(0, len(vectors) - 1))
+    rows = vectors.astype(np.float64)
+    matrix = np.sqrt([oracle.squared_distances(rows, row, normalize=False) for row in rows])
+    metric = Metric(matrix, np.ones(len(matrix), bool))
+    assert metric.fault() is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "FRONTIER", frontier)
+        patch.setattr(driver, "SMALLEST_FRONTIER", 2)
+        picks, coverage = farthest_first(DistancesPool(metric), budget, Picks.first(start))
+    expected = oracle.farthest_first(vectors, budget, False, start)
+    assert_same((picks.rows, picks.radii, coverage), expected)
+
+
+def test_a_matrix_that_is_no_distances_is_told():
+    matrix = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
+    everyone = np.ones(3, bool)
+    for row, column, value, told in [
+        (0, 1, 5.0, "is not symmetric: row 0, column 1 is 5.0, row 1, column 0 is 1.0"),
+        (1, 2, -3.0, "has -3.0 at row 1, column 2"),
+        (2, 2, 0.5, "has 0.5 on its diagonal, at row 2"),
+        (0, 2, np.nan, "has nan at row 0, column 2"),
+    ]:
+        wrong = matrix.copy()
+        wrong[row, column] = value
+        assert told in Metric(wrong, everyone).fault()
+    assert "square" in Metric(matrix[:2], everyone[:2]).fault()

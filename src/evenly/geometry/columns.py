@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,15 @@ class Columns:
         """The same columns for other stand-ins of the same pool, or for another precision."""
         self.precision = precision
         self._move(stand_ins, len(self.matrix))
+
+    def beside(self, points: Points) -> Columns:
+        """The same columns, sharing memory, to compare with rows that are not in the pool's array.
+
+        `points` are such rows, as points of their own.
+        """
+        other = copy(self)
+        other.stand_ins = StandIns(points, self.stand_ins.frame, width=self.stand_ins.width)
+        return other
 
     def _move(self, stand_ins: StandIns, capacity: int) -> None:
         kept = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,8 @@ class Points:
 
     Attributes:
         stored: (n, d) vectors as they came: float16, float32 or float64, any strides, perhaps
-            read-only or memory-mapped. Never copied as a whole.
+            read-only or memory-mapped, or on disk and read by slices and row numbers. Never
+            copied as a whole.
         factors: (n,) reciprocal lengths to multiply rows by, or None when rows count as they are.
         candidates: (n,) True where a row may be chosen. Rows that are not (a zero vector that
             cannot be normalised, say) are never looked at.
@@ -140,6 +141,19 @@ class Points:
         factors = None if self.factors is None else self.factors[rows]
         return Points(taken, factors, np.ones(len(rows), bool), self.longest)
 
+    @classmethod
+    def join(cls, parts: Sequence[Points]) -> Points:
+        """Points of several pools as one; a copy."""
+        factors = None
+        if parts[0].factors is not None:
+            factors = np.concatenate([part.factors for part in parts if part.factors is not None])
+        return cls(
+            np.concatenate([part.stored for part in parts]),
+            factors,
+            np.concatenate([part.candidates for part in parts]),
+            parts[0].longest,
+        )
+
     def part(self, part: slice) -> Points:
         """Consecutive rows as points of their own, sharing memory."""
         factors = None if self.factors is None else self.factors[part]
@@ -167,24 +181,25 @@ class Points:
         from evenly.geometry.compiled import add_rows, squared_distances_to_point
         from evenly.geometry.workers import for_each_tile, usable_threads
 
-        candidates = np.flatnonzero(self.candidates)
-        origin = self.exact(candidates[:1])[0]
-        parts = list(blocks(len(candidates), 1, numbers=_MEAN_ROWS))
+        origin = self.exact(np.array([np.argmax(self.candidates)]))[0]
+        parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
         sums = np.zeros((len(parts), self.dimension))
         squared = np.full(len(self), -np.inf)
 
-        def add(part: int) -> None:
-            add_rows(*self.arrays, candidates[parts[part]], origin, sums[part])
+        def add(number: int) -> None:
+            part = self.part(parts[number])
+            add_rows(*part.arrays, np.flatnonzero(part.candidates), origin, sums[number])
 
-        def measure(part: slice) -> None:
-            rows = candidates[part]
-            squared[rows] = squared_distances_to_point(
-                *self.arrays, rows, origin, mean, self.coincident
+        def measure(block: slice) -> None:
+            part = self.part(block)
+            rows = np.flatnonzero(part.candidates)
+            squared[block.start + rows] = squared_distances_to_point(
+                *part.arrays, rows, origin, mean, self.coincident
             )
 
         threads = usable_threads()
         for_each_tile(add, range(len(parts)), threads=threads)
-        mean = sums.sum(axis=0) / len(candidates)
+        mean = sums.sum(axis=0) / np.count_nonzero(self.candidates)
         for_each_tile(measure, parts, threads=threads)
         return squared
 

@@ -111,7 +111,7 @@ class Frame:
         candidates = np.flatnonzero(points.candidates)
         some = candidates[:: max(1, len(candidates) // _SAMPLE)]
         rows = points.exact(some)
-        shift = rows.mean(axis=0)
+        shift = rows.mean(axis=0) if len(rows) else np.zeros(points.dimension)
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
         # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
         # for squares.

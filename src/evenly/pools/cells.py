@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,10 +12,29 @@ from evenly.geometry.compiled import lower_by_visits
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["CELLS", "Cells"]
+__all__ = ["CELLS", "Cells", "Neighbours"]
 
 CELLS = 256
 """How many cells there are: the first chosen rows, which are far apart, are their centres."""
+
+
+class Neighbours(Protocol):
+    """Finds chosen rows that are near a row: any of them gives a true upper bound."""
+
+    def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
+        """Take in the columns that are new; `nearest` is which earlier one each is nearest to."""
+
+    def visit(
+        self,
+        columns: Columns,
+        rows: Int[np.ndarray, " m"],
+        left: Float32[np.ndarray, "m W"],
+        seen: Int[np.ndarray, " m"],
+        threshold: float,
+        squared: Float[np.ndarray, " m"],
+        nearest: Int[np.ndarray, " m"],
+    ) -> None:
+        """Lower `squared`, in place, by columns near each row."""
 
 
 class Cells:

@@ -18,7 +18,7 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
-from evenly.pools.cells import CELLS, Cells
+from evenly.pools.cells import CELLS, Cells, Neighbours
 from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["MemoryPool"]
+__all__ = ["MemoryPool", "farthest_of"]
 
 SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
@@ -44,18 +44,28 @@ class MemoryPool:
     them, and distances only shrink, so a row whose bound is below the current radius is left
     alone until the radius has come down to it.
 
+    Where squared distances to rows chosen elsewhere are given, these are where the bounds begin.
+
     Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their stand-ins,
     and stand-ins of all rows where they fit in a quarter of the vectors and 200 MB.
     """
 
-    def __init__(self, points: Points, budget: int, tuning: Tuning | None = None) -> None:
+    def __init__(
+        self,
+        points: Points,
+        budget: int,
+        tuning: Tuning | None = None,
+        *,
+        squared: Float[np.ndarray, " n"] | None = None,
+    ) -> None:
         self._points = points
         self._tuning = Tuning(points, budget) if tuning is None else tuning
         self._threads = usable_threads() if self._tuning.is_worth_threads else 1
-        self._squared = np.where(points.candidates, np.inf, -np.inf)
+        known = np.inf if squared is None else squared
+        self._squared = np.where(points.candidates, known, -np.inf)
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
-        self._cells = Cells(len(points)) if self._tuning.is_long else None
+        self._neighbours = self._make_neighbours() if self._tuning.is_long else None
         with alone():
             self._stand_ins = StandIns(points, Frame.of(points))
             if self._tuning.keeps(self._stand_ins.frame):
@@ -64,6 +74,11 @@ class MemoryPool:
 
     def __len__(self) -> int:
         return len(self._points)
+
+    @property
+    def bounds(self) -> Float[np.ndarray, " n"]:
+        """For every row, a bound on its squared distance to the chosen; -inf for chosen rows."""
+        return self._squared
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
         """Rows as points."""
@@ -78,8 +93,9 @@ class MemoryPool:
             self._columns.append(points, np.arange(first, first + len(points)), known)
             self._squared[rows[rows >= 0]] = -np.inf
             self._tune()
-            if self._cells is not None:
-                self._cells.append(self._columns, np.where(rows >= 0, self._nearest[rows], _NONE))
+            if self._neighbours is not None:
+                nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
+                self._neighbours.append(self._columns, nearest)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
@@ -87,6 +103,10 @@ class MemoryPool:
             size = len(self)  # small enough for a single round
         with alone():
             return self._frontier_of(self._fresh(size), size)
+
+    def _make_neighbours(self) -> Neighbours:
+        """What finds a chosen row near a row."""
+        return Cells(len(self))
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         for_each_tile(work, tiles, threads=self._threads)
@@ -131,19 +151,20 @@ class MemoryPool:
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
         stale = np.flatnonzero((self._squared >= threshold) & (self._seen < len(self._columns)))
-        if self._cells is not None and len(self._columns) >= 2 * CELLS:
-            self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(stale))
+        if self._neighbours is not None and len(self._columns) >= 2 * CELLS:
+            visitors = stale[self._nearest[stale] != _NONE]
+            self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
             stale = stale[self._squared[stale] >= threshold]
         stale = stale[np.argsort(self._seen[stale], kind="stable")]
         self._for_each(lambda rows: self._refresh_rows(rows, threshold), self._tiles(stale))
 
     def _visit(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
-        """Compare rows with the chosen of their own cells."""
-        assert self._cells is not None
+        """Compare rows with chosen rows that are near them."""
+        assert self._neighbours is not None
         squared, nearest = self._squared[rows], self._nearest[rows]
         left = self._stand_ins[rows]
         seen = self._seen[rows]
-        self._cells.visit(self._columns, rows, left, seen, threshold, squared, nearest)
+        self._neighbours.visit(self._columns, rows, left, seen, threshold, squared, nearest)
         self._squared[rows], self._nearest[rows] = squared, nearest
 
     def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
@@ -176,7 +197,7 @@ class MemoryPool:
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
-        fresh = fresh[_farthest(self._squared[fresh], size)]
+        fresh = fresh[farthest_of(self._squared[fresh], size)]
         outside = self._squared.copy()
         outside[fresh] = -np.inf
         ceiling = float(outside.max())
@@ -211,7 +232,7 @@ class MemoryPool:
         return between
 
 
-def _farthest(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:
+def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:
     """Positions of at most `size` largest values, ascending; of ties the first."""
     if len(squared) <= size:
         return np.arange(len(squared))

@@ -1,0 +1,217 @@
+"""The pool larger than memory: vectors on disk, the farthest rows of them in memory.
+
+Bounds of all rows are kept in memory. The rows with the largest, as many as fit, are read and
+make a pool of their own, which gives frontiers for as long as it holds the next pick. Then the
+file is read again, but only where bounds are still large enough to matter: each row is read a
+handful of times, not once a pick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.errors import OptionError
+from evenly.geometry import (
+    TIE,
+    Columns,
+    Frame,
+    Points,
+    StandIns,
+    alone,
+    for_each_tile,
+    lower_to_nearest,
+    usable_threads,
+)
+from evenly.geometry.tuning import Tuning
+from evenly.pools.memory import MemoryPool, farthest_of
+from evenly.pools.pool import FRONTIER, Frontier
+from evenly.pools.sharded import ceiling_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+__all__ = ["MappedPool"]
+
+# Rows read and compared at once.
+_BLOCK = 4096
+# Bytes a row whether it is in memory or not: factor, length, bound, how many it has met, and
+# what partial sorting takes.
+_BYTES_A_ROW = 48
+_LEAST_ROWS = 4 * FRONTIER
+
+
+class MappedPool:
+    """A pool whose vectors are on disk (`points.stored` reads them by slices and row numbers).
+
+    Args:
+        points: the rows.
+        budget: how many will be chosen.
+        memory: bytes that all of this may take.
+
+    Raises:
+        OptionError: so little memory does not even hold the bounds and the chosen rows.
+    """
+
+    def __init__(self, points: Points, budget: int, memory: float) -> None:
+        self._points = points
+        self._budget = budget
+        self._threads = usable_threads()
+        self._squared = np.where(points.candidates, np.inf, -np.inf)
+        self._seen = np.zeros(len(points), np.int32)
+        self._columns = Columns(StandIns(points, Frame.of(points)), budget)
+        self._holds = rows_in_memory(points, budget, memory)
+        self._inside = np.empty(0, np.int64)
+        self._pool: MemoryPool | None = None
+        self._outside = (np.inf, 0)
+        self._read_at = -1
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Rows as points, read from disk."""
+        return self._points.take(rows)
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Mark rows as chosen: those in memory are compared with them from now on."""
+        assert points is not None
+        first = len(self._columns)
+        with alone():
+            self._columns.append(points, np.arange(first, first + len(points)))
+        self._squared[rows[rows >= 0]] = -np.inf
+        if self._pool is not None:
+            places = np.searchsorted(self._inside, rows)
+            places[places == len(self._inside)] = 0
+            self._pool.add(np.where(self._inside[places] == rows, places, -1), points)
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The farthest rows in memory; others are read when one of them may be next."""
+        while True:
+            if self._pool is not None:
+                frontier = self._widened(self._pool.frontier(size))
+                if _is_certain(frontier) or not np.isfinite(self._outside[0]):
+                    return frontier
+                if len(self._inside) > self._holds // 2 and self._is_fresh:
+                    self._holds *= 2  # more rows tie than were thought to be enough
+            self._read_again()
+
+    def _widened(self, frontier: Frontier) -> Frontier:
+        """A frontier of the rows in memory as one of all rows."""
+        own = int(self._inside[frontier.ceiling_row])
+        ceiling, row = ceiling_of([(frontier.ceiling, own), self._outside])
+        return Frontier(
+            rows=self._inside[frontier.rows],
+            points=frontier.points,
+            squared=frontier.squared,
+            between=frontier.between,
+            stand_ins=frontier.stand_ins,
+            frame=frontier.frame,
+            ceiling=ceiling,
+            ceiling_row=row,
+        )
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether the rows in memory were read after the last pick."""
+        return self._read_at == len(self._columns)
+
+    def _read_again(self) -> None:
+        """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
+        self._keep_what_is_known()
+        self._read_at = len(self._columns)
+        wanted = self._holds
+        with alone():
+            while True:
+                threshold = self._threshold(wanted)
+                self._refresh(threshold)
+                fresh = np.flatnonzero(self._squared >= threshold)
+                if threshold <= 0.0 or len(fresh) >= self._holds // 8:
+                    break
+                wanted *= 2
+        self._inside = fresh[farthest_of(self._squared[fresh], self._holds)]
+        if len(fresh) == 0:  # all are chosen: a row that is retired stands for none
+            self._inside = np.zeros(1, np.int64)
+        outside = self._squared.copy()
+        outside[self._inside] = -np.inf
+        ceiling = float(outside.max())
+        self._outside = ceiling, int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE)))
+        self._pool = None  # its memory is needed for the next
+        inside = self._points.take(self._inside)
+        owed = max(0, self._budget - len(self._columns))
+        tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
+        self._pool = MemoryPool(inside, owed, tuning, squared=self._squared[self._inside])
+
+    def _keep_what_is_known(self) -> None:
+        """Take over the bounds of the rows in memory; they may be behind the latest picks."""
+        if self._pool is not None:
+            self._squared[self._inside] = self._pool.bounds
+
+    def _threshold(self, wanted: int) -> float:
+        if wanted >= len(self._squared):
+            return 0.0
+        position = len(self._squared) - wanted
+        value = float(np.partition(self._squared, position)[position])
+        return max(0.0, value * (1.0 - 2.0 * TIE))
+
+    def _refresh(self, threshold: float) -> None:
+        """Compare rows whose bounds reach the threshold with the chosen they have not met."""
+        stale = (self._squared >= threshold) & (self._seen < len(self._columns))
+        tiles = []
+        for begin in range(0, len(stale), _BLOCK):
+            rows = np.flatnonzero(stale[begin : begin + _BLOCK]) + begin
+            if len(rows):
+                tiles.append(rows)
+        for_each_tile(
+            lambda rows: self._refresh_rows(rows, threshold), tiles, threads=self._threads
+        )
+
+    def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+        points = self._points.take(rows)
+        columns = self._columns.beside(points)
+        left = columns.stand_ins[np.arange(len(rows))]
+        squared, seen = self._squared[rows], self._seen[rows]
+        nearest = np.zeros(len(rows), np.int64)
+        waiting = np.argsort(seen, kind="stable")
+        while len(waiting):
+            begin, end = columns.segment(int(seen[waiting[0]]))
+            met = waiting[: np.searchsorted(seen[waiting], end)]
+            known, by = squared[met], nearest[met]
+            lower_to_nearest(columns, begin, end, met, left[met], known, by)
+            squared[met] = known
+            seen[met] = min(end, len(columns))
+            waiting = waiting[(squared[waiting] >= threshold) & (seen[waiting] < len(columns))]
+        self._squared[rows], self._seen[rows] = squared, seen
+
+
+def rows_in_memory(points: Points, budget: int, memory: float) -> int:
+    """How many rows of the pool fit beside its bounds and the chosen rows.
+
+    Raises:
+        OptionError: none do.
+    """
+    n, d = len(points), points.dimension
+    row = d * points.stored.dtype.itemsize
+    fixed = n * _BYTES_A_ROW + budget * (2 * row + 8 * d + 64)
+    # A row in memory: itself, its stand-in, what the pool knows of it; half as much to spare.
+    rows = int((memory - fixed) / (1.5 * (row + 4 * d + 64)))
+    if rows < min(n, _LEAST_ROWS):
+        need = fixed + min(n, _LEAST_ROWS) * 1.5 * (row + 4 * d + 64)
+        raise OptionError(
+            f"memory={memory / 1e6:.0f} MB is too little for {n:,} rows of {d} and a budget of "
+            f"{budget:,}: {need / 1e6:.0f} MB are needed. Allow more, or choose fewer rows."
+        )
+    return min(n, rows)
+
+
+def _is_certain(frontier: Frontier) -> bool:
+    """Whether the frontier's first pick is the next of all rows; see `greedy_within`."""
+    if len(frontier.rows) == 0:
+        return frontier.ceiling == -np.inf
+    largest = float(frontier.squared.max()) * (1.0 - TIE)
+    if frontier.ceiling < largest:
+        return True
+    first = int(np.argmax(frontier.squared >= largest))
+    tied = frontier.squared[first] >= frontier.ceiling * (1.0 - TIE)
+    return bool(tied and frontier.rows[first] <= frontier.ceiling_row)

@@ -1,0 +1,96 @@
+"""A pool made of pools: several files, devices or machines, whose frontiers are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry import TIE, Frame, Points
+from evenly.pools.memory import farthest_of
+from evenly.pools.pool import FRONTIER, Frontier, Pool
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Int
+
+__all__ = ["ShardedPool", "ceiling_of"]
+
+
+class ShardedPool:
+    """Pools whose rows are numbered through, in the order given.
+
+    Its frontier is the farthest rows of theirs, its ceiling the largest of theirs and of the
+    rows left out. All must hold points, of one type.
+    """
+
+    def __init__(self, pools: Sequence[Pool]) -> None:
+        self._pools = pools
+        self._bounds = np.cumsum([0, *(len(pool) for pool in pools)])
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Rows as points."""
+        owners = np.searchsorted(self._bounds, rows, side="right") - 1
+        order = np.argsort(owners, kind="stable")
+        parts = [
+            self._points_of(owner, rows[owners == owner] - self._bounds[owner])
+            for owner in np.unique(owners).tolist()
+        ]
+        return Points.join(parts).take(np.argsort(order))
+
+    def _points_of(self, owner: int, rows: Int[np.ndarray, " b"]) -> Points:
+        points = self._pools[owner].fetch(rows)
+        assert points is not None
+        return points
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Every pool compares with every chosen row, and retires its own."""
+        for number, pool in enumerate(self._pools):
+            local = rows - self._bounds[number]
+            pool.add(np.where((local >= 0) & (local < len(pool)), local, -1), points)
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The farthest rows of all frontiers; see `Pool.frontier`."""
+        parts = [pool.frontier(size) for pool in self._pools]
+        rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
+        squared = np.concatenate([part.squared for part in parts])
+        points = Points.join([part.points for part in parts if part.points is not None])
+        kept = farthest_of(squared, size)
+        left_out = np.delete(np.arange(len(rows)), kept)
+        outside = [
+            (part.ceiling, part.ceiling_row + int(self._bounds[i])) for i, part in enumerate(parts)
+        ]
+        outside += zip(squared[left_out].tolist(), rows[left_out].tolist(), strict=True)
+        ceiling, ceiling_row = ceiling_of(outside)
+        inside = points.take(kept)
+        frame = Frame.of(inside)
+        stand_ins = frame.stand_ins(inside, np.arange(len(inside)))
+        return Frontier(
+            rows=rows[kept],
+            points=inside,
+            squared=squared[kept],
+            between=_between(stand_ins),
+            stand_ins=stand_ins,
+            frame=frame,
+            ceiling=ceiling,
+            ceiling_row=ceiling_row,
+        )
+
+
+def ceiling_of(outside: Sequence[tuple[float, int]]) -> tuple[float, int]:
+    """The largest of several bounds, and the smallest row number that may tie with it."""
+    ceiling = max(bound for bound, _ in outside)
+    row = min(row for bound, row in outside if bound >= ceiling * (1.0 - 2.0 * TIE))
+    return ceiling, row
+
+
+def _between(stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
+    lengths = np.einsum("ij,ij->i", stand_ins, stand_ins)
+    between: Float32[np.ndarray, "m m"] = stand_ins @ stand_ins.T
+    between *= -2
+    between += lengths[:, None]
+    between += lengths
+    return between
