@@ -135,7 +135,9 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
         columns = columns_of(points, way, part)
         begin, end = columns.segment(0)
         left = columns.stand_ins[rows]
-        lower_to_nearest(columns, begin, end, rows, left, squared, nearest, skip_itself=skip_itself)
+        lower_to_nearest(
+            columns, begin, end, rows, left, squared, nearest, skip=rows if skip_itself else None
+        )
 
     truth = np.array(
         [squared_distances_between(points, rows, points, np.full(n, c)) for c in chosen]

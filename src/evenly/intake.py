@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,11 +20,11 @@ import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
-from evenly.geometry import LARGEST, Points, row_lengths
+from evenly.geometry import LARGEST, Metric, Points, row_lengths
 from evenly.samples import Samples, open_samples, read_texts
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
 __all__ = [
     "Intake",
@@ -30,6 +32,8 @@ __all__ = [
     "TextColumns",
     "as_json_value",
     "embed",
+    "free_memory",
+    "memory_bytes",
     "take_in",
     "whole_number",
 ]
@@ -59,7 +63,7 @@ class Intake:
     """
 
     samples: Samples
-    points: Points
+    points: Points | Metric
     dropped: dict[int, str]
     embeddings: Embeddings | None
     text: str | None
@@ -82,9 +86,14 @@ def take_in(
     normalize: bool = True,
     on_invalid: OnInvalid = "error",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    engine: str = "auto",
+    memory: float | None = None,
     progress: bool | None = None,
 ) -> Intake:
     """Read, embed and check a data set; see `select_uniform` for the arguments.
+
+    `memory` is in bytes. Files of vectors that exceed it, or that the engine "mapped" is to
+    read, stay on disk.
 
     Raises:
         EmptyPoolError: there are no rows, or none that can be used.
@@ -97,13 +106,14 @@ def take_in(
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
-    if samples.vectors is not None:
+    if samples.holds_vectors:
         if text is not None:
             raise OptionError(
                 f"text={text!r} was given, but {samples.origin} holds vectors, not texts. "
                 "Leave text out, or pass the texts."
             )
-        vectors, dropped, embeddings, description = samples.vectors, {}, None, None
+        vectors = _vectors_of(samples, engine, memory)
+        dropped, embeddings, description = {}, None, None
         read = perf_counter()
     else:
         texts = read_texts(samples, text, roles)
@@ -120,13 +130,18 @@ def take_in(
             progress=progress,
         )
         vectors = _spread(embeddings.vectors, usable, len(samples))
+    normalize = normalize and engine != "distances"
     lengths, unusable = _check_vectors(vectors, dropped, normalize=normalize)
     _refuse(samples, unusable, on_invalid, VectorError, "vector")
     dropped |= unusable
     _refuse_empty(samples, dropped)
     candidates = np.ones(len(samples), bool)
     candidates[list(dropped)] = False
-    points = Points.of(vectors, lengths, candidates, normalize=normalize)
+    points: Points | Metric
+    if engine == "distances":
+        points = _metric_of(samples, candidates)
+    else:
+        points = Points.of(vectors, lengths, candidates, normalize=normalize)
     seconds = {"reading": read - began}
     if embeddings is not None:
         seconds["embedding"] = embeddings.seconds
@@ -239,6 +254,66 @@ def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return options
 
 
+def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
+    """The vectors as one array; as they are on disk where they are to stay there."""
+    stored = samples.stored
+    if stored is None or engine not in ("auto", "mapped"):
+        return samples.vectors
+    allowed = free_memory() / 2 if memory is None else memory
+    return stored if engine == "mapped" or stored.nbytes > allowed else samples.vectors
+
+
+def _metric_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> Metric:
+    """The data as distances of every row to every other.
+
+    Raises:
+        VectorError: they are texts, or no distances; the message names row and column.
+    """
+    if samples.vectors is None:
+        raise VectorError(
+            f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
+        )
+    metric = Metric(samples.vectors, candidates)
+    fault = metric.fault()
+    if fault is not None:
+        raise VectorError(f"{samples.origin} {fault}.")
+    return metric
+
+
+def free_memory() -> float:
+    """Bytes of memory that are free on this machine; infinite where it does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return float("inf")
+
+
+def memory_bytes(value: str | float | None) -> float | None:
+    """What `memory=` says, in bytes: a number, or one with a unit such as "500MB" or "2 GiB".
+
+    Raises:
+        OptionError: it is neither, or not above 0.
+    """
+    if value is None:
+        return None
+    size = 0.0
+    if not isinstance(value, str):
+        size = float(value)
+    else:
+        found = re.fullmatch(r"([0-9.]+) *([kKMGT]?)(i?)B?", value.strip())
+        if found is not None and found[1].count(".") <= 1 and found[1] != ".":
+            step = 1024.0 if found[3] else 1000.0
+            size = float(found[1]) * step ** " KMGT".index(found[2].upper() or " ")
+    if not 0 < size < float("inf"):
+        raise OptionError(
+            f'memory must be a number of bytes above 0, or a string such as "2GB", got {value!r}.'
+        )
+    return size
+
+
 def _spread(
     vectors: Float[np.ndarray, "m d"], rows: list[int], count: int
 ) -> Float[np.ndarray, "n d"]:
@@ -257,8 +332,9 @@ def _check_vectors(
     lengths = row_lengths(vectors)
     unusable: dict[int, str] = {}
     suspicious = ~(lengths <= LARGEST)
-    if normalize:
-        suspicious |= lengths < 1 / LARGEST
+    if normalize or not lengths.max(initial=0.0) >= 1 / LARGEST:
+        # Too short to be divided by, or all so short that no squared distance is above 0.
+        suspicious |= (lengths < 1 / LARGEST) & (normalize | (lengths > 0))
     for row in np.flatnonzero(suspicious).tolist():
         if row in dropped:
             continue

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SELECTION = ("budget", "start", "engine", "seed")
+_OF_SELECTION = ("budget", "start", "engine", "memory", "seed")
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:

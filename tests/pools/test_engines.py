@@ -5,15 +5,24 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.geometry import Points, StandIns, first_of_the_farthest, row_lengths
+from evenly.errors import OptionError
+from evenly.geometry import (
+    Metric,
+    Points,
+    StandIns,
+    first_of_the_farthest,
+    row_lengths,
+)
 from evenly.geometry.tuning import Tuning
-from evenly.pools import cells, memory
+from evenly.pools import cells, cuda, memory
 from evenly.pools import faiss as faiss_pool
 from evenly.pools import mapped as mapped_pool
-from evenly.pools.distances import DistancesPool, Metric
+from evenly.pools.cuda import TorchPool, make_cuda_pool
+from evenly.pools.distances import DistancesPool
 from evenly.pools.faiss import FaissPool
 from evenly.pools.mapped import MappedPool
 from evenly.pools.memory import MemoryPool
@@ -59,6 +68,8 @@ ENGINES = {
     "faiss": lambda points, budget: FaissPool(points, budget, EverythingSoon(points, budget)),
     "sharded": lambda points, budget: sharded(points, budget, 3),
     "mapped": lambda points, budget: mapped(points, budget, 0.2),
+    "torch": lambda points, budget: TorchPool(points, budget, "cpu"),
+    "torch, streamed": lambda points, budget: TorchPool(points, budget, "cpu", resident=False),
 }
 
 
@@ -117,6 +128,8 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, da
         patch.setattr(cells, "CELLS", centres)
         patch.setattr(memory, "CELLS", centres)
         patch.setattr(faiss_pool, "CELLS", centres)
+        patch.setattr(cuda, "_TILE", 16)
+        patch.setattr(cuda, "_SEGMENT", 3)
         found = select(engine, vectors, budget, normalize, start)
     assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
 
@@ -238,3 +251,24 @@ def test_a_matrix_that_is_no_distances_is_told():
         wrong[row, column] = value
         assert told in Metric(wrong, everyone).fault()
     assert "square" in Metric(matrix[:2], everyone[:2]).fault()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_gives_the_oracles_picks(kind, normalize):
+    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
+    points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=normalize)
+    start = first_of_the_farthest(points.squared_distances_to_mean())
+    picks, coverage = farthest_first(make_cuda_pool(points, 900), 900, Picks.first(start))
+    expected = oracle.farthest_first(vectors, 900, normalize)
+    assert_same((picks.rows, picks.radii, coverage), expected)
+
+
+def test_without_a_gpu_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    vectors = np.eye(3, dtype=np.float32)
+    points = Points.of(vectors, row_lengths(vectors), np.ones(3, bool), normalize=True)
+    with pytest.raises(OptionError, match='engine="memory"'):
+        make_cuda_pool(points, 2)

@@ -148,6 +148,7 @@ def test_rows_go_out_as_they_came(kind, data):
             back = open_samples(f"{folder}/out.{suffix}")
             little = suffix == "safetensors"
             assert back.stored.given == (array.dtype.newbyteorder("<") if little else array.dtype)
+            assert back.stored.parts[0].offset % 8 == 0
             np.testing.assert_array_equal(back.take(range(len(rows))), array[rows])
 
 
@@ -193,6 +194,7 @@ def test_one_file_that_can_be_mapped_is_mapped(tmp_path):
         assert isinstance(samples.vectors, np.memmap)
         assert samples.vectors is samples.vectors
         assert samples.vectors.tolist() == array.tolist()
+        assert samples.stored.seekable == (suffix != "by column.npy")
         assert samples.stored.bytes_read == 0
     header = b'{"v":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}'
     odd = len(header).to_bytes(8, "little") + header.replace(b"}}", b"} }") + array[:1].tobytes()

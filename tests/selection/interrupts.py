@@ -51,7 +51,9 @@ def pool_that_stops(after, error=KeyboardInterrupt):
             self._asked += 1
             return self._pool.frontier(*size)
 
-    with mock.patch.object(choose, "make_pool", lambda *all_: Stopping(make_pool(*all_))):
+    with mock.patch.object(
+        choose, "make_pool", lambda *all_, **named: Stopping(make_pool(*all_, **named))
+    ):
         yield
 
 

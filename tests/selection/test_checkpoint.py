@@ -344,9 +344,9 @@ def full(_):
 
 
 def test_a_disk_that_becomes_full_does_not_end_the_selection(path, monkeypatch, caplog):
-    def fill_the_disk(*arguments, make_pool=choose.make_pool):
+    def fill_the_disk(*arguments, make_pool=choose.make_pool, **named):
         monkeypatch.setattr("evenly.atomic.os.fsync", full)
-        return make_pool(*arguments)
+        return make_pool(*arguments, **named)
 
     with mock.patch.object(choose, "make_pool", fill_the_disk), caplog.at_level(logging.WARNING):
         found = select_uniform(NORMAL, 20, checkpoint=path)

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import errors, select_uniform
+from evenly import measure as evenly_measure
+from evenly.intake import memory_bytes
 from tests import oracle
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.pool_strategies import pools
@@ -245,6 +247,7 @@ def test_provenance_says_what_was_done_with_what():
         "on_invalid": "drop",
         "start": 7,
         "engine": "auto",
+        "memory": None,
         "seed": 3,
     }
     assert told["dropped"] == {"4": "column 'question' is None"}
@@ -285,3 +288,64 @@ def test_progress_is_drawn_on_stderr_when_asked_for(progress, shown, capsys):
     assert ("selecting" in err) is shown
     if shown:
         assert "5/5" in err
+
+
+@pytest.mark.parametrize("engine", ["memory", "faiss", "mapped", "sharded"])
+def test_every_engine_chooses_the_same_rows(tmp_path, engine):
+    vectors = np.random.default_rng(5).standard_normal((700, 24)).astype(np.float32)
+    np.save(tmp_path / "vectors.npy", vectors)
+    expected = select_uniform(vectors, 90)
+    found = select_uniform(tmp_path / "vectors.npy", 90, engine=engine, memory="100MB")
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.radii, expected.radii)
+    assert found.coverage_radius == expected.coverage_radius
+    longer = found.extend(120, engine=engine)
+    np.testing.assert_array_equal(longer.indices, select_uniform(vectors, 120).indices)
+
+
+def test_files_of_vectors_that_exceed_the_memory_stay_on_disk(tmp_path, caplog):
+    vectors = np.random.default_rng(5).standard_normal((20_000, 400)).astype(np.float32)
+    for number, part in enumerate(np.array_split(vectors, 3)):
+        np.save(tmp_path / f"{number}.npy", part)
+    with caplog.at_level("INFO", logger="evenly"):
+        found = select_uniform(tmp_path, 50, memory="25MB", start=3)
+    assert "engine mapped" in caplog.text
+    np.testing.assert_array_equal(found.indices, select_uniform(vectors, 50, start=3).indices)
+    measured = evenly_measure(tmp_path, found, random_subsets=0)
+    assert measured.h_min == pytest.approx(found.h_min, rel=1e-12)
+    with pytest.raises(errors.OptionError, match="is too little for 20,000 rows"):
+        select_uniform(tmp_path, 50, engine="mapped", memory="1MB")
+
+
+def test_distances_of_any_metric_are_chosen_from(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((60, 4))
+    gaps = np.abs(points[:, None] - points[None]).sum(axis=2)  # a metric that is not Euclidean
+    np.save(tmp_path / "gaps.npy", gaps)
+    found = select_uniform(tmp_path / "gaps.npy", 9, engine="distances", start=7)
+    picks = [7]
+    while len(picks) < 9:
+        picks.append(int(gaps[:, picks].min(axis=1).argmax()))
+    assert found.indices.tolist() == picks
+    assert found.coverage_radius == pytest.approx(gaps[:, picks].min(axis=1).max())
+    measured = evenly_measure(gaps, found, engine="distances")
+    assert (measured.h_min, measured.size) == (pytest.approx(found.h_min), 9)
+    gaps[3, 5] += 1
+    with pytest.raises(errors.VectorError, match="not symmetric: row 3, column 5"):
+        select_uniform(gaps, 9, engine="distances")
+    with pytest.raises(errors.VectorError, match="needs a matrix of distances"):
+        select_uniform(["a", "b"], 1, engine="distances", encoder="static")
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [("2GB", 2e9), ("1.5 MiB", 1.5 * 2**20), ("300", 300), (1e6, 1e6), ("4k", 4000)],
+)
+def test_memory_is_read_with_its_unit(said, size):
+    assert memory_bytes(said) == size
+
+
+@pytest.mark.parametrize("wrong", ["", "two", "-1GB", 0, float("nan"), "1XB", "1.2.3MB"])
+def test_memory_that_is_no_size_is_refused(wrong):
+    with pytest.raises(errors.OptionError, match="memory must be"):
+        memory_bytes(wrong)

@@ -197,8 +197,13 @@ BUDGET = [
 
 ENGINE = [
     click.option(
-        "--engine", default="auto", show_default=True, help="Who computes: auto or memory."
-    )
+        "--engine",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Who computes: auto, memory, cuda, faiss, mapped, distances, sharded.",
+    ),
+    click.option("--memory", metavar="SIZE", help="What vectors and engine may take, such as 2GB."),
 ]
 
 CHECKPOINT = [

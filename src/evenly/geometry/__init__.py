@@ -18,6 +18,7 @@ from evenly.geometry.exact import (
     squared_distances_between,
     squared_lengths,
 )
+from evenly.geometry.metric import Metric
 from evenly.geometry.nearest import lower_to_nearest
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
@@ -31,6 +32,7 @@ __all__ = [
     "Allowance",
     "Columns",
     "Frame",
+    "Metric",
     "Points",
     "StandIns",
     "alone",

@@ -85,7 +85,7 @@ class Points:
         longest: no candidate counts as longer than this; 1 for normalised rows.
     """
 
-    stored: np.ndarray[Any, Any]
+    stored: Any
     factors: Float[np.ndarray, " n"] | None
     candidates: Bool[np.ndarray, " n"]
     longest: float
@@ -111,6 +111,11 @@ class Points:
         return readable(self.stored), _NO_FACTORS if self.factors is None else self.factors
 
     @property
+    def in_memory(self) -> bool:
+        """Whether the rows are one array; else they are read when they are asked for."""
+        return isinstance(self.stored, np.ndarray)
+
+    @property
     def coincident(self) -> float:
         """Squared distances below this are 0."""
         return COINCIDENT if self.unit else 0.0
@@ -130,7 +135,7 @@ class Points:
 
     def exact(self, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m d"]:
         """The rows whose distances are the truth: float64, normalised when rows are."""
-        taken = self.stored[rows].astype(np.float64)
+        taken: Float[np.ndarray, "m d"] = self.stored[rows].astype(np.float64)
         if self.factors is not None:
             taken *= self.factors[rows, None]
         return taken

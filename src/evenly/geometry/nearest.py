@@ -27,7 +27,7 @@ def lower_to_nearest(
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
     *,
-    skip_itself: bool = False,
+    skip: Int[np.ndarray, " m"] | None = None,
 ) -> int:
     """Lower `squared` in place to the exact squared distance to the nearest column, if nearer.
 
@@ -40,7 +40,7 @@ def lower_to_nearest(
         squared: exact squared distances known so far (inf where none is).
         nearest: the number of the column that attains it; of several at exactly the same
             distance the smallest. Must be above all numbers where none is known.
-        skip_itself: a row is not compared with a column that bears its number.
+        skip: for each row the number of a column that it is not compared with.
 
     Returns:
         How many pairs the products did not rule out.
@@ -59,9 +59,9 @@ def lower_to_nearest(
         products = _room(len(rows), end - begin)
         np.matmul(used, columns.matrix[begin:end, :width].T, out=products)
     numbers = columns.numbers[begin:end]
-    if skip_itself:
+    if skip is not None:
         present = numbers[: max(0, len(columns) - begin)]
-        _, in_rows, in_columns = np.intersect1d(rows, present, return_indices=True)
+        _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
         products[in_rows, in_columns] = -np.inf
     stored, factors = stand_ins.points.arrays
     chosen, chosen_factors = columns.points.arrays

@@ -161,6 +161,8 @@ class Frame:
 
     def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""
+        if not points.in_memory:
+            points, rows = points.take(rows), np.arange(len(rows))
         if self.axes is None:
             filled = np.zeros((len(rows), self.width), np.float32)
             fill_stand_ins(*points.arrays, rows, self.shift, self.scale, filled)

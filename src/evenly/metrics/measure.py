@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import RowError
-from evenly.geometry import Points
+from evenly.geometry import Metric, Points
 from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
 from evenly.metrics.nearest import nearest_chosen
 
@@ -117,6 +117,7 @@ def measure(
     device: str = "auto",
     normalize: bool = True,
     on_invalid: OnInvalid = "error",
+    engine: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     random_subsets: int = 5,
     seed: int = 0,
@@ -129,6 +130,7 @@ def measure(
         indices: (k,) distinct row numbers, or a `Selection`.
         text, roles, encoder, encoder_options, device, normalize, on_invalid, cache_dir: as in
             `select_uniform`. Use the same, or the distances are of another space.
+        engine: "distances" where the data are a matrix of distances.
         random_subsets: how many random subsets of the same size to measure beside it; 0 for
             none.
         seed: of the first random subset.
@@ -153,6 +155,7 @@ def measure(
         device=device,
         normalize=normalize,
         on_invalid=on_invalid,
+        engine=engine,
         cache_dir=cache_dir,
         progress=progress,
     )
@@ -200,7 +203,7 @@ def measure_intake(
 
 
 def _measure(
-    points: Points, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
+    points: Points | Metric, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
 ) -> Measures:
     found = nearest_chosen(points, chosen, progress=progress)
     # A chosen row is reached by itself; its neighbours are the other chosen rows.

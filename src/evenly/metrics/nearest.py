@@ -11,6 +11,7 @@ from evenly.geometry import (
     SEGMENT,
     Columns,
     Frame,
+    Metric,
     Points,
     StandIns,
     alone,
@@ -49,7 +50,7 @@ class Nearest:
 
 
 def nearest_chosen(
-    points: Points,
+    points: Points | Metric,
     chosen: Int[np.ndarray, " k"],
     *,
     progress: Callable[[int], object] | None = None,
@@ -61,6 +62,8 @@ def nearest_chosen(
         for one block of products a thread.
     """
     rows = np.flatnonzero(points.candidates)
+    if isinstance(points, Metric):
+        return _nearest_by_distance(points, rows, chosen, progress)
     squared = np.full(len(rows), np.inf)
     nearest = np.full(len(rows), len(points))
     threads = usable_threads()
@@ -69,17 +72,21 @@ def nearest_chosen(
         columns.append(points.take(chosen), chosen)
 
         def compare(block: slice, begin: int, end: int) -> None:
-            left = columns.stand_ins[rows[block]]
+            own, against = rows[block], columns
+            if not points.in_memory:
+                against = columns.beside(points.take(own))
+                own = np.arange(len(own))
+            left = against.stand_ins[own]
             while begin < end:
                 part = columns.segment(begin)
                 lower_to_nearest(
-                    columns,
+                    against,
                     *part,
-                    rows[block],
+                    own,
                     left,
                     squared[block],
                     nearest[block],
-                    skip_itself=True,
+                    skip=rows[block],
                 )
                 begin = part[1]
             if progress is not None and begin >= len(columns):
@@ -91,7 +98,7 @@ def nearest_chosen(
 
         met = 0
         tuning = Tuning(points, len(chosen))
-        if tuning.is_long and len(chosen) > 2 * SEGMENT:
+        if tuning.is_long and points.in_memory and len(chosen) > 2 * SEGMENT:
             # What the first columns teach tells how many coordinates to compare from then on.
             met = SEGMENT
             compare_all(0, met)
@@ -101,3 +108,21 @@ def nearest_chosen(
                 columns.change(stand_ins, "float32")
         compare_all(met, len(columns))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)
+
+
+def _nearest_by_distance(
+    metric: Metric,
+    rows: Int[np.ndarray, " m"],
+    chosen: Int[np.ndarray, " k"],
+    progress: Callable[[int], object] | None,
+) -> Nearest:
+    distances = np.full(len(rows), np.inf)
+    nearest = np.full(len(rows), len(metric))
+    for row in np.sort(chosen).tolist():
+        met = metric.matrix[row].astype(np.float64)[rows]
+        met[rows == row] = np.inf
+        closer = met < distances
+        distances[closer], nearest[closer] = met[closer], row
+    if progress is not None:
+        progress(len(rows))
+    return Nearest(rows, np.isin(rows, chosen), distances, nearest)

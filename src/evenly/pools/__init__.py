@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from evenly.geometry import Points
-from evenly.pools.memory import MemoryPool
+from evenly.pools.engines import ENGINES, choose_engine, make_pool
 from evenly.pools.pool import FRONTIER, Frontier, Pool
 
-__all__ = ["ENGINES", "FRONTIER", "Frontier", "Pool", "make_pool"]
-
-ENGINES = ("auto", "memory")
-
-
-def make_pool(points: Points, budget: int, engine: str) -> Pool:
-    """A pool of the points to choose `budget` rows from, on the engine named, one of ENGINES."""
-    return MemoryPool(points, budget)
+__all__ = ["ENGINES", "FRONTIER", "Frontier", "Pool", "choose_engine", "make_pool"]

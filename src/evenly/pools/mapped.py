@@ -127,7 +127,7 @@ class MappedPool:
                 threshold = self._threshold(wanted)
                 self._refresh(threshold)
                 fresh = np.flatnonzero(self._squared >= threshold)
-                if threshold <= 0.0 or len(fresh) >= self._holds // 8:
+                if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
                     break
                 wanted *= 2
         self._inside = fresh[farthest_of(self._squared[fresh], self._holds)]

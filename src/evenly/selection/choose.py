@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from collections.abc import Callable
 from os import PathLike, fspath
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from evenly.errors import CheckpointError, DuplicateRowsWarning
 from evenly.intake import Intake
-from evenly.pools import make_pool
+from evenly.pools import Pool, make_pool
 from evenly.selection.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.job import Job
@@ -33,6 +34,8 @@ def choose(
     start: int | str,
     engine: str,
     seed: int,
+    memory: float | None = None,
+    device: str = "auto",
     begun: Picks | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
@@ -43,7 +46,8 @@ def choose(
         intake: the data set.
         rows: how many, at most the candidates there are.
         provenance: from `provenance_of`.
-        start, engine, seed, checkpoint, progress: as in `select_uniform`.
+        start, engine, seed, device, checkpoint, progress: as in `select_uniform`.
+        memory: as there, in bytes.
         begun: picks of the same job to continue from, fewer than `rows`.
 
     Raises:
@@ -60,7 +64,11 @@ def choose(
     if saved is None:
         saved = Saved(job, Picks.first(first_row(intake, start, seed)), None)
     picks, coverage_radius = _answer_in(saved, rows) or _complete(
-        intake, rows, saved, engine, checkpoint, progress
+        lambda: make_pool(intake.points, rows, engine, memory=memory, device=device),
+        rows,
+        saved,
+        checkpoint,
+        progress,
     )
     intake.samples.check_unchanged()
     _warn_of_duplicates(picks)
@@ -106,10 +114,9 @@ def _answer_in(saved: Saved, rows: int) -> tuple[Picks, float] | None:
 
 
 def _complete(
-    intake: Intake,
+    pool_of: Callable[[], Pool],
     rows: int,
     saved: Saved,
-    engine: str,
     checkpoint: str | PathLike[str] | None,
     progress: bool | None,
 ) -> tuple[Picks, float]:
@@ -126,8 +133,9 @@ def _complete(
                 kept.keep(picks)
             show(picks)
 
-        pool = make_pool(intake.points, rows, engine)
-        picks, coverage_radius = farthest_first(pool, rows, saved.picks, progress=after_a_round)
+        picks, coverage_radius = farthest_first(
+            pool_of(), rows, saved.picks, progress=after_a_round
+        )
         if kept is not None:
             kept.finish(picks, coverage_radius)
     return picks, coverage_radius

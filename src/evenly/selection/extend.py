@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import BudgetError, ManifestError
-from evenly.intake import Intake, take_in
+from evenly.intake import Intake, memory_bytes, take_in
 from evenly.selection.again import options_of
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.checkpoint import read_checkpoint
@@ -32,6 +32,8 @@ def extend_and_keep(
     data: Any = None,
     *,
     engine: str = "auto",
+    memory: str | float | None = None,
+    device: str = "auto",
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     **given: Any,
@@ -40,7 +42,7 @@ def extend_and_keep(
 
     Args:
         earlier: the selection.
-        to, data, engine, checkpoint, progress: as in `Selection.extend`.
+        to, data, engine, memory, device, checkpoint, progress: as in `Selection.extend`.
         given: other options of `take_in` that were given: what stands there overrules what
             the selection was made with.
     """
@@ -50,14 +52,17 @@ def extend_and_keep(
         read_checkpoint(checkpoint)
     samples = earlier.samples_again(data)
     options = _intake_options(earlier, given)
-    intake = take_in(samples, **options, progress=progress)
+    allowed = memory_bytes(memory)
+    intake = take_in(
+        samples, **options, engine=engine, memory=allowed, device=device, progress=progress
+    )
     if data is None:
         intake = replace(intake, path=earlier.provenance["input"].get("path"))
     elif isinstance(data, str | PathLike):
         intake = replace(intake, path=fspath(data))
     before = earlier.provenance["options"]
     start, seed = before.get("start", int(earlier.indices[0])), before.get("seed", 0)
-    options = {"budget": to, "start": start, "engine": engine, "seed": seed}
+    options = {"budget": to, "start": start, "engine": engine, "memory": memory, "seed": seed}
     provenance = provenance_of(intake, options)
     begun = Picks(np.array(earlier.indices), np.array(earlier.radii))
     _check_same_job(earlier, provenance, intake, begun)
@@ -68,6 +73,8 @@ def extend_and_keep(
         start=start,
         engine=engine,
         seed=seed,
+        memory=allowed,
+        device=device,
         begun=begun,
         checkpoint=checkpoint,
         progress=progress,

@@ -9,7 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from evenly.errors import OptionError
-from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.intake import (
+    Intake,
+    OnInvalid,
+    TextColumns,
+    memory_bytes,
+    take_in,
+    whole_number,
+)
 from evenly.pools import ENGINES
 from evenly.selection.budget import check_budget, rows_of_budget
 from evenly.selection.checkpoint import read_checkpoint
@@ -33,6 +40,7 @@ def select_uniform(
     start: int | str = "farthest-from-mean",
     engine: str = "auto",
     device: str = "auto",
+    memory: str | float | None = None,
     on_invalid: OnInvalid = "error",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     checkpoint: str | PathLike[str] | None = None,
@@ -65,8 +73,15 @@ def select_uniform(
             squared distances to them (sum_j |x_i - x_j|² = n·|x_i - m|² + a constant), sums
             that are equal within 1e-12 going to the smallest row number; or "random" (by
             `seed`).
-        engine: who computes: "auto" or "memory". The answer is the same.
-        device: where the encoder runs: "auto", "cpu", "cuda", "mps", …
+        engine: who computes; the answer is the same. "memory": matrix products on the
+            processor. "cuda": on a GPU, by torch. "faiss": as "memory", with an index of FAISS
+            to find neighbours. "mapped": vectors stay on disk, no more than `memory` is taken.
+            "sharded": several pools whose frontiers are merged. "distances": `data` is a
+            symmetric matrix (n, n) of distances, of any metric. "auto": "mapped" where files
+            of vectors exceed `memory` (half of the free memory, where that is not given),
+            "cuda" for large work where a GPU is at hand, else "memory".
+        device: where the encoder and the engine "cuda" run: "auto", "cpu", "cuda", "mps", …
+        memory: what vectors and engine may take, such as "2GB" or a number of bytes.
         on_invalid: "error", or "drop" to leave out rows without a usable text or vector;
             they are listed in `provenance["dropped"]` and never chosen.
         cache_dir: folder of the embedding cache; False for none.
@@ -107,6 +122,7 @@ def select_uniform(
         start=start,
         engine=engine,
         device=device,
+        memory=memory,
         on_invalid=on_invalid,
         cache_dir=cache_dir,
         checkpoint=checkpoint,
@@ -123,6 +139,8 @@ def select_and_keep(
     start: int | str = "farthest-from-mean",
     engine: str = "auto",
     seed: int = 0,
+    memory: str | float | None = None,
+    device: str = "auto",
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     **intake_options: Any,
@@ -134,9 +152,12 @@ def select_and_keep(
     whole_number("seed", seed, least=0)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # one that is unreadable is better known before embedding
-    intake = take_in(data, **intake_options, progress=progress)
+    allowed = memory_bytes(memory)
+    intake = take_in(
+        data, **intake_options, engine=engine, memory=allowed, device=device, progress=progress
+    )
     rows = rows_of_budget(budget, int(np.count_nonzero(intake.points.candidates)))
-    options = {"budget": budget, "start": start, "engine": engine, "seed": seed}
+    options = {"budget": budget, "start": start, "engine": engine, "memory": memory, "seed": seed}
     selection = choose(
         intake,
         rows,
@@ -144,6 +165,8 @@ def select_and_keep(
         start=start,
         engine=engine,
         seed=seed,
+        memory=allowed,
+        device=device,
         checkpoint=checkpoint,
         progress=progress,
     )

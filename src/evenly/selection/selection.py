@@ -101,6 +101,7 @@ class Selection:
         encoder_options: Mapping[str, Any] | None = None,
         engine: str = "auto",
         device: str = "auto",
+        memory: str | float | None = None,
         cache_dir: str | PathLike[str] | Literal[False] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         progress: bool | None = None,
@@ -118,8 +119,8 @@ class Selection:
             encoder: again, where it was a Python object.
             encoder_options: added to those there were. `trust_remote_code` is to be given
                 again, where the model needs it.
-            engine, device, cache_dir, checkpoint, progress: as in `select_uniform`. Texts are
-                not embedded again where their vectors are in the cache.
+            engine, device, memory, cache_dir, checkpoint, progress: as in `select_uniform`.
+                Texts are not embedded again where their vectors are in the cache.
 
         Returns:
             Selection: as one run with budget `to` gives it, radii equal within rounding.
@@ -146,6 +147,7 @@ class Selection:
             checkpoint=checkpoint,
             progress=progress,
             device=device,
+            memory=memory,
             cache_dir=cache_dir,
             **{name: value for name, value in given.items() if value is not None},
         )

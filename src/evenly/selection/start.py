@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import OptionError, RowError
-from evenly.geometry import TIE, Points, first_of_the_farthest
+from evenly.geometry import TIE, Metric, Points, first_of_the_farthest
 from evenly.intake import Intake
 
 __all__ = ["check_start", "first_row", "medoid"]
@@ -58,7 +58,7 @@ def first_row(intake: Intake, start: int | str, seed: int) -> int:
     return row
 
 
-def medoid(points: Points) -> int:
+def medoid(points: Points | Metric) -> int:
     """The candidate nearest the mean m of all n candidates: their squared Euclidean medoid.
 
     Nearest the mean is exactly the row with the smallest sum of squared distances to all,
