@@ -25,6 +25,15 @@ MAY_IMPORT = {
     "metrics": {"errors", "geometry", "intake"},
     "report": {"errors", "metrics", "selection"},
 }
+MAY_IMPORT["forecast"] = {
+    "errors",
+    "geometry",
+    "samples",
+    "embedding",
+    "pools",
+    "intake",
+    "selection",
+}
 BEHIND_THE_DOOR = set(MAY_IMPORT)
 MAY_IMPORT["run"] = BEHIND_THE_DOOR
 MAY_IMPORT["demo"] = BEHIND_THE_DOOR | {"run"}

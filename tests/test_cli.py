@@ -815,3 +815,13 @@ def test_a_model_that_is_not_to_be_had_is_one_error_with_the_ways_out(monkeypatc
     assert "no-such-model" in ran.stderr
     assert "evenly[offline]" in ran.stderr
     assert "path of a model folder" in ran.stderr
+
+
+def test_estimate_says_engine_memory_and_time_as_a_table_and_as_json():
+    np.save("vectors.npy", np.ones((300, 8), np.float32))
+    told = succeed("estimate", "vectors.npy", "-b", "0.1").stdout
+    assert "engine     memory" in told
+    assert "30 of 300, 8 dimensions" in told
+    numbers = json.loads(succeed("estimate", "vectors.npy", "-b", "0.1", "--json").stdout)
+    assert (numbers["engine"], numbers["budget"], numbers["rows"]) == ("memory", 30, 300)
+    assert "budget must be between 1 and" in fail("estimate", "vectors.npy", "-b", "301")

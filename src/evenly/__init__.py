@@ -18,6 +18,7 @@ from evenly._version import __version__
 
 if TYPE_CHECKING:
     from evenly.embedding import Embeddings, Encoder
+    from evenly.forecast import Estimate, estimate
     from evenly.intake import embed
     from evenly.metrics import Measures, measure
     from evenly.selection import Selection, select_uniform
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Embeddings",
     "Encoder",
+    "Estimate",
     "Measures",
     "Selection",
     "__version__",
     "embed",
+    "estimate",
     "measure",
     "select_uniform",
 ]
@@ -36,10 +39,12 @@ __all__ = [
 _HOMES = {
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
+    "Estimate": "evenly.forecast",
     "Measures": "evenly.metrics",
     "Selection": "evenly.selection",
     "embed": "evenly.intake",
     "errors": "evenly.errors",
+    "estimate": "evenly.forecast",
     "measure": "evenly.metrics",
     "select_uniform": "evenly.selection",
 }

@@ -84,6 +84,34 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("data")
+@with_options(BUDGET, TEXT, MODEL, ENGINE, LOUDNESS)
+@click.option("--json", "as_json", is_flag=True, help="Print numbers for machines, as JSON.")
+@click.pass_context
+def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any) -> None:
+    """Say how much memory and time `evenly select` would take for DATA, and with which engine."""
+    from evenly.forecast import estimate as forecast
+    from evenly.report.table import format_seconds, two_columns
+
+    if options["budget"] is None:
+        raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
+    arguments = embedding_arguments(options)
+    del arguments["cache_dir"]
+    told = forecast(_or_stdin(data), **arguments)
+    if as_json:
+        click.echo(json.dumps(told.as_dict(), indent=1))
+        return
+    rows = [
+        ("engine", told.engine),
+        ("rows", f"{told.budget:,} of {told.rows:,}, {told.dimension} dimensions"),
+        ("memory", f"{told.memory / 1e6:,.0f} MB, beside the interpreter and a model"),
+        ("embedding", f"{format_seconds(told.embedding_seconds)}, where nothing is cached"),
+        ("selection", format_seconds(told.selection_seconds)),
+    ]
+    click.echo(two_columns(rows))
+
+
+@main.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 @click.argument("data", required=False)
 @with_options(BUDGET, RUNNING, ENGINE, CHECKPOINT, OUTPUT, MEASURING, LOUDNESS)
