@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SEGMENT", "Columns"]
 
-SEGMENT = 512
+SEGMENT = 1024
 """Columns that rows are compared with at once, at most."""
 
 

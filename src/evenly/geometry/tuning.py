@@ -27,7 +27,7 @@ _SAMPLE = 256
 # Measured on 2 cores of an AMD EPYC (AVX2), in nanoseconds a pair: a coordinate of a product,
 # a pair that the product does not rule out.
 _PER_COORDINATE = 0.023
-_PER_SUSPECT = 40.0
+_PER_SUSPECT = 25.0
 # Of all comparisons of a row with a chosen one, how many are made: 0.1 to 0.4 were seen.
 _SHARE_COMPARED = 0.3
 # Multiplications from which turning all rows (their own cost apart) and cells pay.

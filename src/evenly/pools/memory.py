@@ -31,7 +31,7 @@ __all__ = ["MemoryPool", "farthest_of"]
 SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
 
-_TILE = 1024
+_TILE = 2048
 # Of a row that has met no chosen row yet, the nearest one.
 _NONE = np.iinfo(np.int64).max
 

@@ -179,8 +179,9 @@ class StoredVectors:
         first, stop, step = rows.indices(len(self))
         if step != 1:
             raise RowError(f"stored vectors have slices of step 1 only, got {rows}.")
-        out = np.empty((max(0, stop - first), self.shape[1]), self.dtype)
-        begins = np.clip(self._bounds, first, max(first, stop))
+        stop = max(first, stop)
+        out = np.empty((stop - first, self.shape[1]), self.dtype)
+        begins = np.clip(self._bounds, first, stop)
         for owner in np.flatnonzero(np.diff(begins)).tolist():
             begin, end = int(begins[owner]), int(begins[owner + 1])
             with self._turn_to(owner, end - begin) as part:
