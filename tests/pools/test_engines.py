@@ -251,6 +251,7 @@ def test_a_matrix_that_is_no_distances_is_told():
         wrong[row, column] = value
         assert told in Metric(wrong, everyone).fault()
     assert "square" in Metric(matrix[:2], everyone[:2]).fault()
+    assert Metric(matrix.astype(np.float16), everyone).fault() is None
 
 
 @pytest.mark.cuda

@@ -74,7 +74,7 @@ class Metric:
         step = max(1, (1 << 22) // max(1, len(self)))
         for begin in range(0, len(self), step):
             rows = np.arange(begin, min(begin + step, len(self)))
-            part = matrix[rows]
+            part = matrix[rows].astype(np.float64)
             wrong = ~(np.isfinite(part) & (part >= 0) & (part <= LARGEST))
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]

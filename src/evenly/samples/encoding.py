@@ -79,23 +79,13 @@ def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
 
 
 class _Unclosed:
-    """A stream to pyarrow, which closes those that it is handed and asks where they are."""
+    """A stream to pyarrow, which closes those that it is handed."""
 
     closed = False
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._written = 0
-
-    def write(self, content: Any) -> int:
-        self._written += len(content)
-        return self._stream.write(content)
-
-    def tell(self) -> int:
-        return self._written
-
-    def flush(self) -> None:
-        self._stream.flush()
+        self.write = stream.write
+        self.flush = stream.flush
 
     def close(self) -> None:
         self.flush()
