@@ -700,6 +700,7 @@ INTERRUPTED = """
 import signal, sys
 from evenly.cli import main
 from tests.selection.interrupts import rounds_of, signal_after
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 with rounds_of(3), signal_after(2, signal.Signals[sys.argv.pop(1)]):
     main(prog_name='evenly')
 """
@@ -742,12 +743,28 @@ def test_a_process_that_is_stopped_says_where_it_goes_on(name, code, command):
     assert Selection.load("subset.manifest.json").provenance["taken_over"] == held
 
 
-def test_the_handlers_of_signals_are_as_before():
+def test_the_handler_of_sigterm_is_as_before(monkeypatch):
+    def of_somebody(*_):
+        pass
+
+    seen = []
+
+    def look(*_, **__):
+        seen.append(signal.getsignal(signal.SIGTERM))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evenly.run.select_and_keep", look)
     before = signal.getsignal(signal.SIGTERM)
+    try:
+        for handler in (signal.SIG_DFL, of_somebody, signal.SIG_IGN):
+            signal.signal(signal.SIGTERM, handler)
+            evenly_("select", "vectors.npy", "-b", "3")
+            assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
-    succeed("select", "vectors.npy", "-b", "3")
-
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert seen[0] is not signal.SIG_DFL
+    assert seen[1:] == [of_somebody, signal.SIG_IGN]
 
 
 def test_version_and_help():

@@ -63,6 +63,7 @@ def test_parquet_that_holds_vectors(parquet, columns):
         {"id": ["a", "b"], "title": ["a", "b"], "v": LISTS},
         {"idea": ["a", "b"], "v": LISTS},
         {"keyed": ["a", "b"], "v": LISTS},
+        {"monkey": ["a", "b"], "v": LISTS},
         {"id": pa.array(["a", "b"]).dictionary_encode(), "label": ["x", "y"], "v": LISTS},
         {"raw": pa.array([b"a", b"b"]), "v": LISTS},
         {"v": LISTS, "w": FIXED},
@@ -152,8 +153,9 @@ def test_lists_of_different_lengths(parquet, monkeypatch):
     vectors = open_samples(parquet(v=[[1.0, 2], [3, 4], [5, 6], [7], [8, 9], [0, 1]])).stored
     for _ in range(2):
         assert vectors[1].tolist() == [3, 4]
-        with pytest.raises(VectorError, match=r"a.parquet, row 3: the vector in 'v' has 1 numbers"):
-            vectors[2]
+        for _ in range(2):
+            with pytest.raises(VectorError, match=r"a.parquet, row 3: the vector in 'v' has 1"):
+                vectors[2]
         assert vectors[4:].tolist() == [[8, 9], [0, 1]]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -259,6 +260,15 @@ def test_no_file_stays_open_and_no_block_stays_held(tmp_path, kind):
     assert vectors[59].tolist() == [1, 1]
 
 
+@pytest.fixture
+def impatient_threads():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("impatient_threads")
 @pytest.mark.parametrize("kind", SAVERS)
 def test_threads_may_read_at_once(tmp_path, kind):
     array = np.arange(400, dtype="f4").reshape(200, 2)
@@ -278,10 +288,11 @@ def test_threads_may_read_at_once(tmp_path, kind):
 def test_a_file_that_changed_is_not_read(tmp_path, kind, monkeypatch):
     path = tmp_path / f"a.{kind}"
     SAVERS[kind][0](path, np.ones((50, 2), "f4"))
-    vectors = open_samples(path).stored
+    samples = open_samples(path)
+    vectors = samples.stored
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 8)
-    for use in (vectors.whole, lambda: vectors[:], lambda: vectors[[0]]):
+    for use in (samples.check_unchanged, vectors.whole, lambda: vectors[:], lambda: vectors[[0]]):
         with pytest.raises(DataError, match=f"a.{kind} changed after it was opened"):
             use()
     monkeypatch.setattr(binary.FileStamp, "check", lambda stamp: None)

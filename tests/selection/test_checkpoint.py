@@ -119,6 +119,27 @@ def test_whatever_ends_it_the_last_whole_round_is_kept(path, error):
     assert saved.coverage_radius is None
 
 
+def test_a_round_is_kept_before_it_is_shown(path):
+    with rounds_of(3), bar_that_stops(2), pytest.raises(KeyboardInterrupt):
+        select_uniform(NORMAL, 30, checkpoint=path)
+
+    assert len(read_checkpoint(path).picks) == 1 + 3 * 3
+
+
+def test_an_input_that_changes_meanwhile_is_noticed(path, tmp_path):
+    train = tmp_path / "train.npy"
+    np.save(train, NORMAL)
+
+    def change_it(*arguments, make_pool=choose.make_pool, **options):
+        np.save(tmp_path / "other.npy", NORMAL[:50])
+        (tmp_path / "other.npy").replace(train)
+        return make_pool(*arguments, **options)
+
+    changed = pytest.raises(errors.DataError, match="changed after it was opened")
+    with mock.patch.object(choose, "make_pool", change_it), changed:
+        select_uniform(train, 30, checkpoint=path)
+
+
 def test_before_the_first_round_the_first_pick_is_kept_already(path):
     interrupt(NORMAL, 30, checkpoint=path, rounds=0)
 

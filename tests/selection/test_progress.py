@@ -73,7 +73,26 @@ def test_rounds_that_come_late_count_for_more():
 
     told = told_after(1000, range(10, 501, 10), at_first_slow)
 
-    assert told[-1] < 500 + 0.2 * 10 * 500  # the truth is 500; as on average, 1000 more
+    assert 500 < told[-1] < 900  # the truth is 500; by the average of all picks, 1500
+
+
+def test_a_round_counts_by_its_picks():
+    """One of a single pick that took 50 s longer, among rounds of 100 s."""
+
+    def once_slow(picks):
+        return picks + 50.0 * (picks > 300)
+
+    told = told_after(1000, [100, 200, 300, 301, 400, 500], once_slow)
+
+    assert told[-1] == pytest.approx(500, rel=0.2)
+
+
+def test_picks_are_not_expected_to_get_slower_than_in_proportion():
+    """However steep the line: early rounds would promise any number of hours."""
+    told = told_after(1000, range(10, 501, 10), lambda picks: picks**3)
+
+    per_pick = 3 * 500**2
+    assert told[-1] < 500 * per_pick * (1 + 2) / 2
 
 
 def test_nothing_is_told_of_too_little():

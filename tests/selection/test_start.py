@@ -38,6 +38,11 @@ def test_of_rows_that_tie_the_first_is_the_medoid(rows, scale, shift):
     assert medoid_of((whole + shift) * scale) == np.argmin(sums)
 
 
+def test_rounding_does_not_break_a_tie():
+    """Rows 0 and 2 tie; in floating point row 2 wins by the last bit."""
+    assert medoid_of((np.array([[0, 3], [4, 1], [2, 5]]) + 1000) * 0.1) == 0
+
+
 def test_rounding_near_the_mean_does_not_choose():
     """Row 2 is nearer the mean than row 1 by less than a sum of squares can tell."""
     rows = np.array([[-1.0], [3e-10], [-2e-10], [1.0]])
