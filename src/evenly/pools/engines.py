@@ -36,8 +36,8 @@ def choose_engine(
 
     "distances" where the rows are distances; "mapped" where they stay on disk (see
     `evenly.intake`); "cuda" where a GPU is at hand, torch is loaded already or the device asked
-    for, and there is enough to do; else "memory". "faiss" and "sharded" are never chosen: they
-    were no faster where they were measured (docs/benchmarks.md).
+    for, and there is enough to do; else "memory". "faiss" and "sharded" are never chosen:
+    nothing shows yet that they are faster than "memory".
     """
     if engine != "auto":
         return engine
