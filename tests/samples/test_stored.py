@@ -186,6 +186,15 @@ def test_the_widest_type_of_the_shards_holds_them_all(tmp_path):
         assert samples.take([0]).dtype == ("i1" if dtypes == ("i1", "i1") else dtype)
 
 
+def test_a_foreign_byte_order_goes_into_npy_only(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, 2], [3, 4]], ">f4"))
+    samples = open_samples(tmp_path / "a.npy")
+    for suffix, dtype in (("npy", ">f4"), ("safetensors", "<f4")):
+        samples.write(tmp_path / f"b.{suffix}", [1])
+        taken = open_samples(tmp_path / f"b.{suffix}").take([0])
+        assert (taken.dtype.str, taken.tolist()) == (dtype, [[3, 4]])
+
+
 def test_one_file_that_can_be_mapped_is_mapped(tmp_path):
     array = np.arange(6, dtype="f4").reshape(3, 2)
     saved = {"npy": save_npy, "by column.npy": save_by_column, "safetensors": save_safetensors}
