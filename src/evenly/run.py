@@ -163,7 +163,7 @@ def run_measure(
     rows = read_row_numbers(subset)
     if isinstance(rows, Selection):
         _check_aligned(rows, len(samples), samples.origin)
-        left_out = _OF_SELECTION + (() if samples.vectors is None else _OF_TEXTS)
+        left_out = _OF_SELECTION + (_OF_TEXTS if samples.holds_vectors else ())
         earlier = options_of(rows, overruled={*arguments, *left_out})
         defaults = {name: value for name, value in earlier.items() if name not in left_out}
     options = merge_options(defaults, arguments)
