@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import TIE, Metric
-from evenly.pools.memory import farthest_of
+from evenly.geometry import Metric
+from evenly.pools.bounds import ceiling_outside, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class DistancesPool:
         """The farthest rows; see `Pool.frontier`."""
         left = np.flatnonzero(self._squared >= 0.0)
         rows = left[farthest_of(self._squared[left], size)]
-        outside = self._squared.copy()
-        outside[rows] = -np.inf
-        ceiling = float(outside.max())
+        ceiling, ceiling_row = ceiling_outside(self._squared, rows)
         between = self._metric.matrix[rows][:, rows].astype(np.float64)
         return Frontier(
             rows=rows,
@@ -56,5 +54,5 @@ class DistancesPool:
             stand_ins=None,
             frame=None,
             ceiling=ceiling,
-            ceiling_row=int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE))),
+            ceiling_row=ceiling_row,
         )

@@ -25,9 +25,9 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
-from evenly.pools.memory import MemoryPool, farthest_of
+from evenly.pools.bounds import ceiling_of, ceiling_outside, farthest_of, threshold_of
+from evenly.pools.memory import MemoryPool
 from evenly.pools.pool import FRONTIER, Frontier
-from evenly.pools.sharded import ceiling_of
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -124,7 +124,7 @@ class MappedPool:
         wanted = self._holds
         with alone():
             while True:
-                threshold = self._threshold(wanted)
+                threshold = threshold_of(self._squared, wanted)
                 self._refresh(threshold)
                 fresh = np.flatnonzero(self._squared >= threshold)
                 if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
@@ -133,10 +133,7 @@ class MappedPool:
         self._inside = fresh[farthest_of(self._squared[fresh], self._holds)]
         if len(fresh) == 0:  # all are chosen: a row that is retired stands for none
             self._inside = np.zeros(1, np.int64)
-        outside = self._squared.copy()
-        outside[self._inside] = -np.inf
-        ceiling = float(outside.max())
-        self._outside = ceiling, int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE)))
+        self._outside = ceiling_outside(self._squared, self._inside)
         self._pool = None  # its memory is needed for the next
         inside = self._points.take(self._inside)
         owed = max(0, self._budget - len(self._columns))
@@ -147,13 +144,6 @@ class MappedPool:
         """Take over the bounds of the rows in memory; they may be behind the latest picks."""
         if self._pool is not None:
             self._squared[self._inside] = self._pool.bounds
-
-    def _threshold(self, wanted: int) -> float:
-        if wanted >= len(self._squared):
-            return 0.0
-        position = len(self._squared) - wanted
-        value = float(np.partition(self._squared, position)[position])
-        return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
         """Compare rows whose bounds reach the threshold with the chosen they have not met."""

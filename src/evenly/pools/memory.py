@@ -18,6 +18,7 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
+from evenly.pools.bounds import ceiling_outside, farthest_of, threshold_of
 from evenly.pools.cells import CELLS, Cells, Neighbours
 from evenly.pools.pool import FRONTIER, Frontier
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["MemoryPool", "farthest_of"]
+__all__ = ["MemoryPool"]
 
 SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
@@ -131,7 +132,7 @@ class MemoryPool:
         wanted = size
         threshold = np.inf
         while True:
-            threshold = min(threshold, self._threshold(wanted))
+            threshold = min(threshold, threshold_of(self._squared, wanted))
             self._refresh(threshold)
             fresh = np.flatnonzero(self._squared >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
@@ -139,14 +140,6 @@ class MemoryPool:
             if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
                 return fresh
             wanted *= 2
-
-    def _threshold(self, wanted: int) -> float:
-        """The value of the `wanted`-th largest bound; 0 when there are not so many rows."""
-        if wanted >= len(self._squared):
-            return 0.0
-        position = len(self._squared) - wanted
-        value = float(np.partition(self._squared, position)[position])
-        return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
@@ -198,9 +191,7 @@ class MemoryPool:
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
         fresh = fresh[farthest_of(self._squared[fresh], size)]
-        outside = self._squared.copy()
-        outside[fresh] = -np.inf
-        ceiling = float(outside.max())
+        ceiling, ceiling_row = ceiling_outside(self._squared, fresh)
         stand_ins = self._stand_ins[fresh]
         return Frontier(
             rows=fresh,
@@ -210,7 +201,7 @@ class MemoryPool:
             stand_ins=stand_ins,
             frame=self._stand_ins.frame,
             ceiling=ceiling,
-            ceiling_row=int(np.argmax(outside >= ceiling * (1.0 - 2.0 * TIE))),
+            ceiling_row=ceiling_row,
         )
 
     def _between(self, stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
@@ -230,14 +221,3 @@ class MemoryPool:
         parts = [slice(begin, begin + 256) for begin in range(0, len(used), 256)]
         self._for_each(multiply, parts)
         return between
-
-
-def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:
-    """Positions of at most `size` largest values, ascending; of ties the first."""
-    if len(squared) <= size:
-        return np.arange(len(squared))
-    tied = np.flatnonzero(squared >= squared.max() * (1.0 - TIE))
-    if len(tied) >= size:
-        return tied[:size]
-    position = len(squared) - size
-    return np.sort(np.argpartition(squared, position)[position:])

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import TIE, Frame, Points
-from evenly.pools.memory import farthest_of
+from evenly.geometry import Frame, Points
+from evenly.pools.bounds import ceiling_of, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier, Pool
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
 
-__all__ = ["ShardedPool", "ceiling_of"]
+__all__ = ["ShardedPool"]
 
 
 class ShardedPool:
@@ -78,13 +78,6 @@ class ShardedPool:
             ceiling=ceiling,
             ceiling_row=ceiling_row,
         )
-
-
-def ceiling_of(outside: Sequence[tuple[float, int]]) -> tuple[float, int]:
-    """The largest of several bounds, and the smallest row number that may tie with it."""
-    ceiling = max(bound for bound, _ in outside)
-    row = min(row for bound, row in outside if bound >= ceiling * (1.0 - 2.0 * TIE))
-    return ceiling, row
 
 
 def _between(stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
