@@ -105,8 +105,9 @@ def select_uniform(
         OutputError: the checkpoint cannot be written.
 
     Cost: the encoder's, then at most n·k·d multiplications, as matrix products. Memory beyond
-        the vectors: 12 bytes a row and 4·(d + 1) bytes a chosen row, and a few blocks. A
-        checkpoint is 16 bytes a chosen row.
+        the vectors, with the engine "memory": about 60 bytes a row, a copy of the chosen rows
+        and their stand-ins, and stand-ins of all rows where they fit in a quarter of the
+        vectors and 200 MB; `estimate` says how much. A checkpoint is 16 bytes a chosen row.
 
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Wang and Gu 2025, arXiv 2506.24120.
