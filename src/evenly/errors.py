@@ -2,7 +2,8 @@
 
     EvenlyError
     ├── OptionError (ValueError)            an option has a value it cannot have
-    │   └── BudgetError                     the budget does not fit the pool
+    │   ├── BudgetError                     the budget does not fit the pool
+    │   └── QuotaError                      quotas that cannot be met
     ├── DataError (ValueError)              the input cannot be used as it is
     │   ├── EmptyPoolError                  there is nothing to choose from
     │   ├── RecordError                     one record of a file cannot be read
@@ -39,6 +40,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "OutputExistsError",
+    "QuotaError",
     "RecordError",
     "RowError",
     "TextError",
@@ -56,6 +58,10 @@ class OptionError(EvenlyError, ValueError):
 
 class BudgetError(OptionError):
     """The budget does not fit the pool."""
+
+
+class QuotaError(OptionError):
+    """Quotas that no choice of rows meets; the message says which group has how many rows."""
 
 
 class DataError(EvenlyError, ValueError):
