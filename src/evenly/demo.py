@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from evenly.geometry import nearest_chosen
 from evenly.metrics.measure import measure_intake
-from evenly.metrics.nearest import nearest_chosen
 from evenly.report import selection_table
 from evenly.run import check_output, manifest_path, write_with_manifest
 from evenly.samples.docstrings import docstring_records

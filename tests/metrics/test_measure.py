@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import errors, measure, select_uniform
-from evenly.metrics import nearest
+from evenly.geometry import neighbours as in_blocks
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.pool_strategies import pools
 
@@ -31,7 +31,7 @@ def test_every_number_is_what_its_definition_says(vectors, normalize, data):
 
     with pytest.MonkeyPatch.context() as patch:
         # Small blocks make many of them even on small pools.
-        patch.setattr(nearest, "_ROWS", 7)
+        patch.setattr(in_blocks, "_ROWS", 7)
         found = measure(vectors, chosen, normalize=normalize, random_subsets=0)
 
     assert (found.pool_size, found.size, found.random) == (n, len(chosen), None)

@@ -20,6 +20,7 @@ from evenly.geometry.exact import (
 )
 from evenly.geometry.metric import Metric
 from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
 from evenly.geometry.workers import alone, for_each_tile, usable_threads
@@ -33,6 +34,7 @@ __all__ = [
     "Columns",
     "Frame",
     "Metric",
+    "Nearest",
     "Points",
     "StandIns",
     "alone",
@@ -41,6 +43,7 @@ __all__ = [
     "first_of_the_farthest",
     "for_each_tile",
     "lower_to_nearest",
+    "nearest_chosen",
     "row_lengths",
     "squared_distances_between",
     "squared_lengths",

@@ -12,9 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import RowError
-from evenly.geometry import Metric, Points
+from evenly.geometry import Metric, Points, nearest_chosen
 from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
-from evenly.metrics.nearest import nearest_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import (
-    SEGMENT,
-    Columns,
-    Frame,
-    Metric,
-    Points,
-    StandIns,
-    alone,
-    for_each_tile,
-    lower_to_nearest,
-    usable_threads,
-)
+from evenly.geometry.columns import SEGMENT, Columns
+from evenly.geometry.exact import Points
+from evenly.geometry.metric import Metric
+from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.standins import Frame, StandIns
 from evenly.geometry.tuning import Tuning
+from evenly.geometry.workers import alone, for_each_tile, usable_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
