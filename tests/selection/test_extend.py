@@ -322,3 +322,14 @@ def test_progress_begins_where_the_selection_was(progress, shown, capsys):
     err = capsys.readouterr().err
     assert ("10/20" in err) is shown
     assert ("20/20" in err) is shown
+
+
+def test_a_selection_by_distances_goes_on_by_distances():
+    rows = np.random.default_rng(3).standard_normal((40, 3))
+    gaps = np.abs(rows[:, None] - rows[None]).sum(axis=2)
+    whole = select_uniform(gaps, 20, engine="distances")
+
+    longer = select_uniform(gaps, 5, engine="distances").extend(12).extend(20)
+
+    np.testing.assert_array_equal(longer.indices, whole.indices)
+    np.testing.assert_array_equal(longer.radii, whole.radii)

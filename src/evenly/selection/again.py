@@ -1,14 +1,22 @@
-"""The options of an earlier selection, to use them again."""
+"""An earlier selection taken up again: its options, and its data set."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from os import PathLike, fspath
 from typing import Any
 
 from evenly.errors import ManifestError
+from evenly.intake import Intake, take_in
+from evenly.selection.job import Job
+from evenly.selection.provenance import hash_of_array
 from evenly.selection.selection import Selection
 
-__all__ = ["merge_options", "options_of"]
+__all__ = ["check_same_vectors", "merge_options", "options_of", "take_in_again"]
+
+_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+_OF_THE_INTAKE = (*_OF_TEXTS, "normalize", "on_invalid")
 
 
 def options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, Any]:
@@ -44,3 +52,80 @@ def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[st
         own = arguments.get("encoder_options", {})
         both["encoder_options"] = {**earlier.get("encoder_options", {}), **own}
     return both
+
+
+def take_in_again(
+    earlier: Selection,
+    data: Any = None,
+    *,
+    engine: str = "auto",
+    memory: float | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    **given: Any,
+) -> Intake:
+    """Take in the data set of an earlier selection again, as it was taken in then.
+
+    Args:
+        earlier: the selection.
+        data: what it was made from, where that is no longer at hand.
+        engine, memory, device, progress: as in `take_in`.
+        given: other options of `take_in` that were given: what stands there overrules what
+            the selection was made with.
+
+    Raises:
+        ManifestError: the input has changed since, or an option was a Python object.
+        OptionError: the input cannot be opened again, and `data` is not passed.
+        DataError: `data` has another number of rows than the input had.
+    """
+    if earlier.provenance["options"].get("engine") == "distances":
+        engine = "distances"
+    intake = take_in(
+        earlier.samples_again(data),
+        **_intake_options(earlier, given),
+        engine=engine,
+        memory=memory,
+        device=device,
+        progress=progress,
+    )
+    if data is None:
+        return replace(intake, path=earlier.provenance["input"].get("path"))
+    return replace(intake, path=fspath(data)) if isinstance(data, str | PathLike) else intake
+
+
+def check_same_vectors(earlier: Selection, intake: Intake) -> None:
+    """Refuse a data set of which other vectors came than the selection was made from.
+
+    Raises:
+        ManifestError: they are others, or were normalised then and are not now.
+    """
+    before = Job.of(earlier.provenance)
+    vectors, told = before.decides["vectors"], before.told
+    if intake.embeddings is not None:
+        found = hash_of_array(intake.embeddings.vectors)
+    else:
+        found = intake.samples.content_hash()
+        if found != vectors:
+            # The same array has another content hash in a file than it had in memory.
+            found = hash_of_array(intake.points.stored)
+    normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
+    now = {"vectors": found, "normalize": intake.options["normalize"]}
+    different = Job(normalized, told).differs_from(Job(now, told))
+    if different is not None:
+        raise ManifestError(
+            f"{intake.samples.origin} is not what this selection was made from: {different}. "
+            "Pass the same data and options, or select again."
+        )
+
+
+def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that the data set was taken in with, as far as they were of use."""
+    unneeded = _OF_TEXTS if earlier.provenance["encoder"] is None else ()
+    before = options_of(earlier, overruled={*given, *unneeded})
+    wanted = [name for name in _OF_THE_INTAKE if name in before and name not in unneeded]
+    options = {**{name: before[name] for name in wanted}, **given}
+    if not unneeded:
+        # An encoder that is passed again is the same encoder: its options stay.
+        own = given.get("encoder_options", {})
+        options["encoder_options"] = {**(before.get("encoder_options") or {}), **own}
+    return options

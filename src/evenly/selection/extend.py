@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from evenly.errors import BudgetError, ManifestError
-from evenly.intake import Intake, memory_bytes, take_in
-from evenly.selection.again import options_of
+from evenly.geometry import Metric
+from evenly.intake import Intake, memory_bytes
+from evenly.selection.again import take_in_again
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import are_usable, choose
@@ -21,9 +21,6 @@ from evenly.selection.select import check_engine
 from evenly.selection.selection import Selection
 
 __all__ = ["extend_and_keep"]
-
-_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_THE_INTAKE = (*_OF_TEXTS, "normalize", "on_invalid")
 
 
 def extend_and_keep(
@@ -43,24 +40,19 @@ def extend_and_keep(
     Args:
         earlier: the selection.
         to, data, engine, memory, device, checkpoint, progress: as in `Selection.extend`.
-        given: other options of `take_in` that were given: what stands there overrules what
-            the selection was made with.
+        given: other options of `take_in` that were given; see `take_in_again`.
     """
     rows = _check_larger(earlier, to)
     check_engine(engine)
     if checkpoint is not None:
         read_checkpoint(checkpoint)
-    samples = earlier.samples_again(data)
-    options = _intake_options(earlier, given)
     allowed = memory_bytes(memory)
-    intake = take_in(
-        samples, **options, engine=engine, memory=allowed, device=device, progress=progress
+    intake = take_in_again(
+        earlier, data, engine=engine, memory=allowed, device=device, progress=progress, **given
     )
-    if data is None:
-        intake = replace(intake, path=earlier.provenance["input"].get("path"))
-    elif isinstance(data, str | PathLike):
-        intake = replace(intake, path=fspath(data))
     before = earlier.provenance["options"]
+    if isinstance(intake.points, Metric):
+        engine = "distances"
     start, seed = before.get("start", int(earlier.indices[0])), before.get("seed", 0)
     options = {"budget": to, "start": start, "engine": engine, "memory": memory, "seed": seed}
     provenance = provenance_of(intake, options)
@@ -92,19 +84,6 @@ def _check_larger(earlier: Selection, to: Any) -> int:
             f"makes it larger; a smaller one is prefix({rows}), without any new work."
         )
     return rows
-
-
-def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
-    """The options that the data set was taken in with, as far as they were of use."""
-    unneeded = _OF_TEXTS if earlier.provenance["encoder"] is None else ()
-    before = options_of(earlier, overruled={*given, *unneeded})
-    wanted = [name for name in _OF_THE_INTAKE if name in before and name not in unneeded]
-    options = {**{name: before[name] for name in wanted}, **given}
-    if not unneeded:
-        # An encoder that is passed again is the same encoder: its options stay.
-        own = given.get("encoder_options", {})
-        options["encoder_options"] = {**(before.get("encoder_options") or {}), **own}
-    return options
 
 
 def _check_same_job(
