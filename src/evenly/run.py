@@ -16,9 +16,10 @@ from evenly.intake import Intake, embed
 from evenly.metrics import Measures, measure
 from evenly.metrics.measure import measure_intake
 from evenly.report.table import two_columns
-from evenly.samples import open_samples
+from evenly.samples import check_table_path, open_samples
 from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
+from evenly.selection.assignments import Assignments
 from evenly.selection.extend import extend_and_keep
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
@@ -26,6 +27,7 @@ from evenly.selection.selection import Order, Selection
 __all__ = [
     "cache_table",
     "manifest_path",
+    "run_assignments",
     "run_embedding",
     "run_extension",
     "run_measure",
@@ -231,6 +233,17 @@ def run_embedding(data: Any, output: str, *, force: bool, **arguments: Any) -> E
     with atomic_write(output, force=force) as stream:
         np.save(stream, embeddings.vectors, allow_pickle=False)
     return embeddings
+
+
+def run_assignments(
+    manifest: str, data: Any, output: str, *, force: bool, **arguments: Any
+) -> Assignments:
+    """Write who stands for whom in the selection of a manifest."""
+    check_table_path(output)
+    refuse_existing(output, force=force)
+    found = Selection.load(manifest).assignments(data, **arguments)
+    found.write(output, force=force)
+    return found
 
 
 def read_row_numbers(path: str) -> Any:

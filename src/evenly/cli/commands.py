@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from evenly.metrics import Measures
     from evenly.selection import Selection
 
-__all__ = ["cache", "demo", "embed", "extend", "main", "measure", "select"]
+__all__ = ["cache", "data_or_stdin", "demo", "embed", "extend", "main", "measure", "select"]
 
 
 @main.command()
@@ -75,7 +75,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     outcome = _take_outcome(ctx, options)
     arguments = embedding_arguments(options)
     found = run_selection(
-        _or_stdin(data),
+        data_or_stdin(data),
         arguments if manifest is None else given(ctx, arguments),
         manifest=manifest,
         **outcome,
@@ -97,7 +97,7 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
         raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
     arguments = embedding_arguments(options)
     del arguments["cache_dir"]
-    told = forecast(_or_stdin(data), **arguments)
+    told = forecast(data_or_stdin(data), **arguments)
     if as_json:
         click.echo(json.dumps(told.as_dict(), indent=1))
         return
@@ -130,11 +130,12 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     output, as_json = options["output"], options.pop("as_json")
     outcome = _take_outcome(ctx, options)
     options["to"] = options.pop("budget")
-    found = run_extension(manifest, _or_stdin(data), embedding_arguments(options), **outcome)
+    found = run_extension(manifest, data_or_stdin(data), embedding_arguments(options), **outcome)
     _tell(*found, output=output, as_json=as_json)
 
 
-def _or_stdin(data: str | None) -> Any:
+def data_or_stdin(data: str | None) -> Any:
+    """What DATA names: - is standard input."""
     return sys.stdin.buffer if data == "-" else data
 
 
@@ -178,7 +179,7 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     )
     arguments = embedding_arguments(options)
     measures, normalized = run_measure(
-        _or_stdin(data),
+        data_or_stdin(data),
         subset,
         given(ctx, arguments),
         arguments,
@@ -207,7 +208,7 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
     from evenly.run import run_embedding
 
     embeddings = run_embedding(
-        _or_stdin(data), output, force=force, progress=ctx.obj, **embedding_arguments(options)
+        data_or_stdin(data), output, force=force, progress=ctx.obj, **embedding_arguments(options)
     )
     click.echo(
         f"{len(embeddings):,} × {embeddings.vectors.shape[1]} vectors by {embeddings.encoder} "

@@ -9,7 +9,7 @@ No other room reads or writes users' records. One file a kind:
     lines.py       JSON Lines                  frames.py    pandas, Polars
     json_array.py  JSON arrays                 hub.py       Hugging Face datasets
     delimited.py   CSV, TSV                    vectors.py   arrays, tensors
-    shards.py      several files as one
+    shards.py      several files as one        tables.py    columns of numbers, out
 
 and for vectors on disk, of which only what is asked for is read:
 
@@ -24,6 +24,17 @@ kind come in.
 from evenly.samples.base import Samples
 from evenly.samples.opening import open_samples
 from evenly.samples.stored import StoredVectors
-from evenly.samples.texts import Texts, read_texts
+from evenly.samples.tables import check_table_path, write_columns
+from evenly.samples.texts import Texts, excerpt, read_texts, texts_of_rows
 
-__all__ = ["Samples", "StoredVectors", "Texts", "open_samples", "read_texts"]
+__all__ = [
+    "Samples",
+    "StoredVectors",
+    "Texts",
+    "check_table_path",
+    "excerpt",
+    "open_samples",
+    "read_texts",
+    "texts_of_rows",
+    "write_columns",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from evenly.errors import ColumnError, OptionError, TextError
 from evenly.samples.base import Samples
 from evenly.samples.chat import ChatError, chat_text, check_roles, is_chat
 
-__all__ = ["Texts", "read_texts"]
+__all__ = ["Texts", "excerpt", "read_texts", "texts_of_rows"]
 
 _log = logging.getLogger("evenly")
 
@@ -79,6 +79,36 @@ def read_texts(
     if text is None:
         _log.info("text column: %s (found by itself)", texts.description)
     return texts
+
+
+def texts_of_rows(
+    samples: Samples,
+    rows: Iterable[int],
+    text: str | Sequence[str] | Callable[[Any], str] | None = None,
+    roles: str | Sequence[str] = ("user",),
+) -> list[str]:
+    """Read the texts of a few rows, to show them; "" where a row has none.
+
+    Takes what `read_texts` takes, and raises for `text` and `roles` what that does.
+    """
+    wanted = check_roles(roles)
+    names = () if callable(text) else _find_columns(samples) if text is None else _check_names(text)
+    texts = []
+    for record in samples.records(rows):
+        if callable(text):
+            parts: _Parts = (("", text(record)),)
+        elif names:
+            parts = tuple((name, record.get(name, _ABSENT)) for name in names)
+        else:
+            parts = (("", record),)
+        texts.append(_join_or_reason(parts, wanted)[0])
+    return texts
+
+
+def excerpt(text: str, width: int = 70) -> str:
+    """Return a text on one line, cut to `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 _Parts = tuple[tuple[str, object], ...]

@@ -20,6 +20,9 @@ from evenly.samples import Samples, open_samples
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+    from evenly.selection.assignments import Assignments
+    from evenly.selection.explanation import Explanation
+
 __all__ = ["Order", "Selection"]
 
 Order = Literal["picked", "file"]
@@ -152,6 +155,62 @@ class Selection:
             **{name: value for name, value in given.items() if value is not None},
         )
         return longer
+
+    def assignments(self, data: Any = None, **options: Any) -> Assignments:
+        """Who stands for whom: for every row of the input, the chosen row nearest to it. Exact.
+
+        Args:
+            data: as in `extend`.
+            options: text, encoder, encoder_options, device, memory, cache_dir and progress, as
+                in `extend`.
+
+        Raises:
+            ManifestError, OptionError, DataError: as in `extend`.
+
+        Cost: n·k·d multiplications at most, as matrix products.
+        """
+        from evenly.selection.assignments import assign
+
+        return assign(self, data, **options)
+
+    def explain(self, row: int, data: Any = None, **options: Any) -> Explanation:
+        """Why a row of the input was taken, or left: what is near it, and how near.
+
+        Args:
+            row: the row number in the input.
+            data: as in `extend`.
+            options: as in `assignments`.
+
+        Returns:
+            Explanation: `print` it, or take its numbers.
+
+        Raises:
+            RowError: the row is not in the input.
+            ManifestError, OptionError, DataError: as in `extend`.
+
+        Cost: to take the input in again, its vectors from the cache; then k·d.
+        """
+        from evenly.selection.explanation import explain
+
+        return explain(self, row, data, **options)
+
+    def to_torch_subset(self, dataset: Any) -> Any:
+        """The chosen rows of a map-style torch dataset, in the order picked, without a copy.
+
+        Args:
+            dataset: what the selection was made from, or anything row-aligned with it that has
+                `__getitem__` and `__len__`: a torch `Dataset`, a Hugging Face `Dataset`, a list.
+
+        Returns:
+            torch.utils.data.Subset: for a DataLoader or a trainer.
+
+        Raises:
+            DataError: the dataset has another number of rows than the input had.
+        """
+        from torch.utils.data import Subset
+
+        self._check_count(len(dataset), type(dataset).__name__)
+        return Subset(dataset, self.indices.tolist())
 
     def take(self, data: Any) -> Any:
         """The chosen rows of `data`, as the same kind of data set, in the order picked.
@@ -289,13 +348,16 @@ class Selection:
 
     def _aligned(self, data: Any) -> Samples:
         samples = data if isinstance(data, Samples) else open_samples(data)
-        rows = self.provenance["input"]["rows"]
-        if len(samples) != rows:
-            raise DataError(
-                f"{samples.origin} has {len(samples)} rows, but the selection was made from "
-                f"{rows}. Pass the same data, or something row-aligned with it."
-            )
+        self._check_count(len(samples), samples.origin)
         return samples
+
+    def _check_count(self, count: int, name: str) -> None:
+        rows = self.provenance["input"]["rows"]
+        if count != rows:
+            raise DataError(
+                f"{name} has {count} rows, but the selection was made from {rows}. Pass the same "
+                "data, or something row-aligned with it."
+            )
 
     def _spare_input(self, output: object) -> None:
         """Refuse to write over the records that the row numbers refer to."""

@@ -1,0 +1,74 @@
+"""Columns of numbers to a file, in every format that holds records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from evenly.atomic import atomic_write
+from evenly.errors import OutputError
+from evenly.samples.arrow import require_pyarrow
+from evenly.samples.encoding import compressing, write_records, write_tables
+from evenly.samples.formats import STREAM_FORMATS, output_format
+
+__all__ = ["check_table_path", "write_columns"]
+
+# Rows that are Python objects at once.
+_BLOCK = 1 << 16
+
+
+def check_table_path(path: str | os.PathLike[str]) -> tuple[str, bool]:
+    """The format of a table at `path`, and whether to compress it.
+
+    Raises:
+        OutputError: the suffix is unknown, or of a format that holds vectors.
+        MissingExtraError: parquet without pyarrow.
+    """
+    format, compressed = output_format(path)
+    if format not in (*STREAM_FORMATS, "parquet"):
+        raise OutputError(
+            f"a table cannot be written as .{format}, got {os.fspath(path)}. Give it one of the "
+            "suffixes .csv, .tsv, .jsonl, .json, .parquet."
+        )
+    if format == "parquet":
+        require_pyarrow(f"writing {os.fspath(path)}")
+    return format, compressed
+
+
+def write_columns(
+    path: str | os.PathLike[str],
+    columns: Mapping[str, np.ma.MaskedArray[Any, Any]],
+    *,
+    force: bool = False,
+) -> None:
+    """Write columns of one length; what is masked is null, or an empty field.
+
+    Raises:
+        OutputExistsError: the path exists and `force` is not set.
+        OutputError: as `check_table_path`; or the file cannot be written.
+    """
+    format, compressed = check_table_path(path)
+    with atomic_write(path, force=force) as file, compressing(file, compressed) as stream:
+        if format == "parquet":
+            table = _table(columns)
+            write_tables(stream, table.schema, [table])
+        else:
+            write_records(format, stream, _records(columns), list(columns))
+
+
+def _records(columns: Mapping[str, np.ma.MaskedArray[Any, Any]]) -> Iterator[dict[str, object]]:
+    count = min((len(column) for column in columns.values()), default=0)
+    for begin in range(0, count, _BLOCK):
+        part = [column[begin : begin + _BLOCK].tolist() for column in columns.values()]
+        for values in zip(*part, strict=True):
+            yield dict(zip(columns, values, strict=True))
+
+
+def _table(columns: Mapping[str, np.ma.MaskedArray[Any, Any]]) -> Any:
+    import pyarrow as pa
+
+    arrays = [pa.array(column.data, mask=np.ma.getmaskarray(column)) for column in columns.values()]
+    return pa.table(arrays, names=list(columns))
