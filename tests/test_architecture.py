@@ -21,7 +21,16 @@ MAY_IMPORT = {
     "embedding": {"errors", "atomic"},
     "pools": {"errors", "atomic", "geometry"},
     "intake": {"errors", "geometry", "samples", "embedding"},
-    "selection": {"_version", "errors", "atomic", "geometry", "samples", "pools", "intake"},
+    "selection": {
+        "_version",
+        "errors",
+        "atomic",
+        "geometry",
+        "samples",
+        "embedding",
+        "pools",
+        "intake",
+    },
     "metrics": {"errors", "geometry", "intake"},
     "report": {"errors", "metrics", "selection"},
 }

@@ -10,13 +10,14 @@ from evenly.embedding.fingerprint import weight_files
 from evenly.embedding.offline import MINILM
 from evenly.errors import ModelNotFoundError
 
-__all__ = ["files_to_download", "hub_folder", "is_model_folder"]
+__all__ = ["files_to_download", "hub_folder", "hub_tokenizer", "is_model_folder"]
 
 logger = logging.getLogger("evenly")
 
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _DEFAULT_ORGANISATION = "sentence-transformers"
 _TIMEOUT_SECONDS = 10
+_OF_TOKENIZERS = ["*token*", "*.model", "vocab*", "merges*", "config.json"]
 _SETTINGS = frozenset({".json", ".txt", ".model", ".py", ".jinja"})
 
 
@@ -40,6 +41,44 @@ def hub_folder(name: str, *, backend: str = "torch") -> tuple[str, Path]:
         if folder is not None:
             return candidate, folder
     return _download_first(candidates, backend)
+
+
+def hub_tokenizer(name: str) -> Path:
+    """Return a local folder with the tokenizer of a model on the hub, and not the model itself.
+
+    The local cache is asked first, as for `hub_folder`.
+
+    Raises:
+        ModelNotFoundError: the tokenizer is neither here nor to be had from the hub.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    if not _NAME.fullmatch(name):
+        raise ModelNotFoundError(
+            f"there is no tokenizer file or folder {name!r}, and it cannot be the name of a model "
+            "either (organisation/model, for instance 'Qwen/Qwen3-0.6B'). Check the path."
+        )
+    candidates = [name] if "/" in name else [f"{_DEFAULT_ORGANISATION}/{name}", name]
+    for candidate in candidates:
+        try:
+            folder = Path(snapshot_download(candidate, local_files_only=True))
+        except (LocalEntryNotFoundError, HFValidationError):
+            continue
+        if (folder / "tokenizer_config.json").is_file() or (folder / "tokenizer.json").is_file():
+            return folder
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=_OF_TOKENIZERS, etag_timeout=_TIMEOUT_SECONDS)
+        )
+    except Exception as error:
+        logger.debug("cannot fetch the tokenizer of %s", name, exc_info=True)
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelNotFoundError(
+            f"the tokenizer of {name!r} is not on this machine and could not be fetched "
+            f"({reason}). Check the name, pass the path of a tokenizer.json, or say what each row "
+            "costs: costs=…"
+        ) from None
 
 
 def _cached_folder(name: str, backend: str) -> Path | None:

@@ -25,7 +25,7 @@ from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, lo
 from evenly.embedding.static import STATIC, load_static, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
 
-__all__ = ["DEFAULT_ENCODER", "load_encoder"]
+__all__ = ["DEFAULT_ENCODER", "find_model", "load_encoder"]
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 
@@ -109,7 +109,7 @@ def _load_model(
 ) -> LoadedEncoder:
     if options["backend"] == "onnx":
         _check_onnx(options["dtype"])
-    name, folder = _find_model(encoder, options["backend"])
+    name, folder = find_model(encoder, options["backend"])
     window = _check_window(folder, options["max_length"])
     weights_hash = hash_weights(folder, weight_files(folder, backend=options["backend"]))
     return LoadedEncoder(
@@ -126,8 +126,12 @@ def _load_model(
     )
 
 
-def _find_model(encoder: str | os.PathLike[str], backend: str) -> tuple[str, Path]:
-    """Return the name and the folder of a model given by name or path."""
+def find_model(encoder: str | os.PathLike[str], backend: str) -> tuple[str, Path]:
+    """Return the name and the folder of a model given by name or path.
+
+    Raises:
+        ModelNotFoundError: the model is neither on this machine nor to be had from the hub.
+    """
     given = os.fspath(encoder)
     folder = Path(given).expanduser()
     if folder.is_dir():

@@ -10,11 +10,14 @@ import numpy as np
 from evenly.errors import DataError, OptionError
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Float
 
     from evenly.intake import Intake
 
 __all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
+
+# What pandas has in the place of a value.
+_MISSING = ("NAType", "NaTType")
 
 MOST = 2**53
 """The largest whole number up to which every one has an exact float64."""
@@ -91,12 +94,6 @@ def numbers_of(
             f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
             "mend them, or leave such rows out with exclude=."
         )
-    return _without_gaps(numbers, candidates)
-
-
-def _without_gaps(
-    numbers: Float[np.ndarray, " n"], candidates: Bool[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
     return np.where(candidates, numbers, 0.0)
 
 
@@ -123,8 +120,10 @@ def _plain(value: Any) -> Any:
 def name_of(value: Any) -> str | None:
     """What an id or a group is called: 17, "17" and 17.0 are one. None where there is none."""
     value = _plain(value)
-    if value is None or value != value:
+    if value is None or type(value).__name__ in _MISSING:
         return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        if np.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else str(value)
     return str(value)

@@ -96,6 +96,13 @@ class Quotas:
         told = [f"{self.names[g]!r} has {found[g]} rows{self._instead_of(g)}" for g in wrong]
         return _listed(told)
 
+    def over(self, counts: Int[np.ndarray, " T"]) -> str | None:
+        """Which groups so many rows of each kind are too many for, in words; None if none."""
+        found = self.in_groups(counts)
+        wrong = np.flatnonzero(found > self.most)
+        told = [f"{found[g]} of {self.names[g]!r}, at most {self.most[g]}" for g in wrong]
+        return _listed(told) if told else None
+
     def ledger(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> Ledger:
         """What may be picked, one pick after the other, so that the quotas are met in the end.
 

@@ -10,15 +10,18 @@ import numpy as np
 
 from evenly.errors import OptionError, RowError
 from evenly.selection.given import as_plain, name_of, values_of
+from evenly.selection.selection import Selection
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
     from evenly.intake import Intake
 
-__all__ = ["RowNames", "names_rows"]
+__all__ = ["RowNames", "is_of_the_pool", "names_rows"]
 
 _SHOWN = 5
+_BOOLS = bool | np.bool_
+_WHOLE = int | np.integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +43,27 @@ class RowNames:
             OptionError: it is neither row numbers, nor a mask of n values, nor ids.
             RowError: a row or an id is not there, or an id is that of several rows.
         """
+        if isinstance(given, Selection):
+            if not is_of_the_pool(given, self.intake):
+                raise OptionError(
+                    f"{option} is a Selection from other data ({given.provenance['input']['origin']})"
+                    f", whose row numbers are not those of {self.intake.samples.origin}."
+                )
+            return np.array(given.indices)
         values = as_plain(option, given)
         if not len(values):
             return np.empty(0, np.int64)
-        if _are(values, bool | np.bool_):
+        if _are(values, _BOOLS):
             return self._of_mask(option, values)
         if self.id_column is not None:
             return self._of_ids(option, values)
-        if not _are(values, int | np.integer):
-            odd = next((v for v in values if not isinstance(v, int | np.integer)), None)
+        if not _are(values, _WHOLE):
+            odd = next((value for value in values if not _is_whole(value)), None)
             raise OptionError(
-                f"{option} must hold row numbers, or be a mask of one bool a row; it holds {odd!r}. "
+                f"{option} must hold row numbers, or be a mask of one bool a row; {odd!r} is neither. "
                 "To name rows by their ids, say which column these are in: id_column=…"
             )
-        return self._of_numbers(option, np.array(values, np.int64))
+        return self._of_numbers(option, values)
 
     def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         rows = len(self.intake)
@@ -64,15 +74,16 @@ class RowNames:
             )
         return np.flatnonzero(np.asarray(values, bool))
 
-    def _of_numbers(self, option: str, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    def _of_numbers(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         count = len(self.intake)
-        outside = rows[(rows < 0) | (rows >= count)]
-        if len(outside):
+        # Compared as they came: a number that is no int64 is not to become another.
+        outside = next((row for row in values if not 0 <= row < count), None)
+        if outside is not None:
             raise RowError(
-                f"{option} names row {outside[0]}, but {self.intake.samples.origin} has {count} "
+                f"{option} names row {outside}, but {self.intake.samples.origin} has {count} "
                 f"rows, numbered from 0 to {count - 1}."
             )
-        return rows
+        return np.array(values, np.int64)
 
     def _of_ids(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         wanted = [name_of(value) for value in values]
@@ -119,6 +130,14 @@ class RowNames:
         return self._rows_by_id[1]
 
 
+def is_of_the_pool(earlier: Selection, intake: Intake) -> bool:
+    """Whether the row numbers of an earlier selection are row numbers of this data set."""
+    source = earlier.provenance["input"]
+    return bool(
+        source["rows"] == len(intake) and source["content_hash"] == intake.samples.content_hash()
+    )
+
+
 def names_rows(given: Any, *, by_id: bool) -> bool:
     """Whether something names rows of the data, rather than being data itself.
 
@@ -134,14 +153,15 @@ def names_rows(given: Any, *, by_id: bool) -> bool:
         return False
     if not len(values):
         return True
-    return _are(values, int | np.integer | np.bool_) or (by_id and _are(values, str))
+    return _are(values, _BOOLS) or _are(values, _WHOLE) or (by_id and _are(values, str))
 
 
 def _are(values: np.ndarray[Any, Any] | list[Any], kind: Any) -> bool:
-    """Whether all values are of a type; whole numbers are no bools."""
+    """Whether all values are of a type; bools are no whole numbers."""
     if isinstance(values, np.ndarray) and values.dtype != object:
         return values.ndim == 1 and isinstance(values[0], kind)
-    only_bools = kind == bool | np.bool_
-    return all(
-        isinstance(value, kind) and (only_bools or not isinstance(value, bool)) for value in values
-    )
+    return all(_is_whole(value) if kind is _WHOLE else isinstance(value, kind) for value in values)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, _WHOLE) and not isinstance(value, bool)
