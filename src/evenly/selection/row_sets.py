@@ -45,9 +45,10 @@ class RowNames:
         """
         if isinstance(given, Selection):
             if not is_of_the_pool(given, self.intake):
+                other = given.provenance["input"]["origin"]
                 raise OptionError(
-                    f"{option} is a Selection from other data ({given.provenance['input']['origin']})"
-                    f", whose row numbers are not those of {self.intake.samples.origin}."
+                    f"{option} is a Selection from other data ({other}), whose row numbers are "
+                    f"not those of {self.intake.samples.origin}."
                 )
             return np.array(given.indices)
         values = as_plain(option, given)
@@ -60,7 +61,7 @@ class RowNames:
         if not _are(values, _WHOLE):
             odd = next((value for value in values if not _is_whole(value)), None)
             raise OptionError(
-                f"{option} must hold row numbers, or be a mask of one bool a row; {odd!r} is neither. "
+                f"{option} must hold row numbers, or be a mask of one bool a row; it has {odd!r}. "
                 "To name rows by their ids, say which column these are in: id_column=…"
             )
         return self._of_numbers(option, values)
