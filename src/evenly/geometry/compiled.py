@@ -355,11 +355,11 @@ def lower_by_visits(
     newest: Int[np.ndarray, " m"],
     older: Int[np.ndarray, " k"],
     visited: Int[np.ndarray, " m"],
-    threshold: float,
+    thresholds: Float[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
 ) -> int:
-    """Compare each row with the chosen rows of its cell, newest first, until below the threshold.
+    """Compare each row with the chosen rows of its cell, newest first, until below its threshold.
 
     `newest[i]` is the newest chosen row of the cell of row i (-1: none), `older` leads from a
     chosen row to the one before it in its cell; those before `visited[i]` are not new to it.
@@ -371,7 +371,7 @@ def lower_by_visits(
     for row in range(len(rows)):
         limit = _limit(squared[row], scale, stretch, error, rounding)
         position = newest[row]
-        while position >= visited[row] and squared[row] >= threshold:
+        while position >= visited[row] and squared[row] >= thresholds[row]:
             looked += 1
             if not _ruled_out(left, row, right, position, 0, chunk, np.float32(0), limit):
                 decided = _squared_distance(
@@ -389,7 +389,6 @@ def lower_by_visits(
 def greedy_within(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
-    squared: Float[np.ndarray, " m"],
     between: np.ndarray[Any, Any],
     stand_ins: Float32[np.ndarray, "m w"],
     chunk: int,
@@ -399,52 +398,99 @@ def greedy_within(
     numbers: Int[np.ndarray, " m"],
     ceiling: float,
     ceiling_number: int,
-    owed: int,
     tie: float,
-) -> tuple[Int[np.ndarray, " p"], Float[np.ndarray, " p"], float]:
+    squared: Float[np.ndarray, " m"],
+    weights: Float[np.ndarray, " m"],
+    keys: Float[np.ndarray, " m"],
+    met: Int[np.ndarray, " m"],
+    kinds: Int[np.ndarray, " m"],
+    room: Int[np.ndarray, " t"],
+    costs: Int[np.ndarray, " m"],
+    purse: int,
+    positions: Int[np.ndarray, " p"],
+    radii: Float[np.ndarray, " p"],
+    count: int,
+    owed: int,
+) -> tuple[int, float, int, int]:
     """Farthest first among the rows of a frontier, for as long as picks are certain.
 
-    `between` rules out pairs, where there are any; where it decides, it holds the squared
-    distances themselves. What it does not rule out, `stand_ins` may. The other arguments are
-    those of `Frontier`; `squared` is used up. Returns positions and squared radii of the
-    picks, and the largest squared distance afterwards. See `selection.farthest_first` for when
-    a pick is certain.
+    A row is compared with picks it has not met only when it could be the next: what is known
+    of it bounds its distance from above. `between` rules out pairs, where there are any; where
+    it decides, it holds the squared distances themselves. What it does not rule out,
+    `stand_ins` may. See `selection.farthest_first` for when a pick is certain.
+
+    Args:
+        stored, factors, between, stand_ins, numbers, ceiling, ceiling_number: as in `Frontier`.
+        chunk, allowance, between_decides, coincident, tie: how pairs are compared.
+        squared: squared distance to the nearest of the chosen rows that a row has met.
+        weights: what squared distances are multiplied by; empty where nothing is.
+        keys: the two multiplied; -inf for rows that are out.
+        met: how many of this frontier's picks a row has met.
+        kinds, room: the kind of each row, and how many more of each kind may be picked; empty
+            where any may.
+        costs, purse: the cost of each row, and how much is left; empty where rows cost nothing.
+        positions, radii: the picks and their squared distances.
+        count: how many picks there are already.
+        owed: how many there may be.
+
+    Returns:
+        How many picks there are; the largest key that is left; what is left of the purse; and
+        the kind that had no room for the next pick, or -1. The arrays hold the state to go on.
     """
     scale, stretch, error, rounding = allowance
-    positions = np.empty(owed, np.int64)
-    radii = np.empty(owed)
     terms = np.empty(stored.shape[1])
-    limits = np.empty(len(squared), np.float32)
-    if not between_decides:
-        for row in range(len(squared)):
-            limits[row] = _limit(max(squared[row], 0.0), scale, stretch, error, rounding)
-    count = 0
-    largest = squared.max()
-    while count < owed and largest >= 0.0:
+    while True:
+        # The largest bound first: brought up to date, it spares most others the same.
+        first = 0
+        for row in range(len(keys)):
+            if len(costs) > 0 and costs[row] > purse:
+                keys[row] = -np.inf
+            if keys[row] > keys[first]:
+                first = row
+        largest = -np.inf
+        for turn in range(-1, len(keys)):
+            row = first if turn < 0 else turn
+            if keys[row] < largest * (1.0 - tie) or keys[row] == -np.inf:
+                continue
+            if met[row] < count:
+                limit = _limit(max(squared[row], 0.0), scale, stretch, error, rounding)
+                for pick in range(met[row], count):
+                    position = positions[pick]
+                    if between_decides:
+                        squared[row] = min(squared[row], np.float64(between[row, position]))
+                        continue
+                    if len(between) > 0 and between[row, position] >= limit:
+                        continue
+                    if _ruled_out(
+                        stand_ins, row, stand_ins, position, 0, chunk, np.float32(0), limit
+                    ):
+                        continue
+                    decided = _squared_distance(
+                        stored, factors, row, stored, factors, position, coincident, terms
+                    )
+                    if decided < squared[row]:
+                        squared[row] = decided
+                        limit = _limit(decided, scale, stretch, error, rounding)
+                met[row] = count
+                keys[row] = squared[row] * weights[row] if len(weights) > 0 else squared[row]
+            largest = max(largest, keys[row])
+        if count == owed or largest == -np.inf:
+            return count, largest, purse, -1
         position = 0
-        while squared[position] < largest * (1.0 - tie):
+        while keys[position] < largest * (1.0 - tie):
             position += 1
         if ceiling >= largest * (1.0 - tie) and (
-            squared[position] < ceiling * (1.0 - tie) or numbers[position] > ceiling_number
+            keys[position] < ceiling * (1.0 - tie) or numbers[position] > ceiling_number
         ):
-            break
+            return count, largest, purse, -1
+        if len(kinds) > 0:
+            kind = kinds[position]
+            if room[kind] <= 0:
+                return count, largest, purse, kind
+            room[kind] -= 1
+        if len(costs) > 0:
+            purse -= costs[position]
         positions[count] = position
         radii[count] = squared[position]
         count += 1
-        squared[position] = -np.inf
-        limits[position] = -_INFINITE
-        largest = -np.inf
-        for row in range(len(squared)):
-            if between_decides:
-                squared[row] = min(squared[row], np.float64(between[position, row]))
-            elif (len(between) == 0 or between[position, row] < limits[row]) and not _ruled_out(
-                stand_ins, row, stand_ins, position, 0, chunk, np.float32(0), limits[row]
-            ):
-                decided = _squared_distance(
-                    stored, factors, row, stored, factors, position, coincident, terms
-                )
-                if decided < squared[row]:
-                    squared[row] = decided
-                    limits[row] = _limit(decided, scale, stretch, error, rounding)
-            largest = max(largest, squared[row])
-    return positions[:count], radii[:count], largest
+        keys[position] = -np.inf

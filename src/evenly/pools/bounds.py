@@ -12,7 +12,55 @@ from evenly.geometry import TIE
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
+__all__ = ["Bounds", "ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
+
+
+class Bounds:
+    """For every row a bound on its squared distance to the chosen rows, and what it counts for.
+
+    Attributes:
+        squared: (n,) the bounds; -inf for rows that cannot be chosen. Changed in place.
+        weights: (n,) what they are multiplied by to tell how far a row is; None for 1.
+    """
+
+    def __init__(self, squared: Float[np.ndarray, " n"]) -> None:
+        self.squared = squared
+        self.weights: Float[np.ndarray, " n"] | None = None
+        self._retired: list[tuple[Int[np.ndarray, " b"], Float[np.ndarray, " b"]]] = []
+
+    @property
+    def keys(self) -> Float[np.ndarray, " n"]:
+        """How far rows are, by weight."""
+        return self.squared if self.weights is None else self.squared * self.weights
+
+    def keys_of(
+        self, rows: Int[np.ndarray, " m"], squared: Float[np.ndarray, " m"]
+    ) -> Float[np.ndarray, " m"]:
+        """How far these rows are, where their squared distances are these."""
+        return squared if self.weights is None else squared * self.weights[rows]
+
+    def weights_of(self, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"] | None:
+        """What the squared distances of these rows count for."""
+        return None if self.weights is None else self.weights[rows]
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that cannot be chosen any more; what is known of them is kept."""
+        self._retired.append((rows, self.squared[rows]))
+        self.squared[rows] = -np.inf
+
+    def lower(self, squared: Float[np.ndarray, " n"]) -> None:
+        """Lower the bounds of all rows, retired ones too, to these where they are smaller."""
+        np.minimum(self.squared, squared, out=self.squared)
+        for rows, known in self._retired:
+            np.minimum(known, squared[rows], out=known)
+
+    def release(self) -> None:
+        """Put back what was known of retired rows, and forget weights."""
+        # The latest first: of a row that was retired twice, the first time knew its bound.
+        for rows, squared in reversed(self._retired):
+            self.squared[rows] = squared
+        self._retired.clear()
+        self.weights = None
 
 
 def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:

@@ -30,11 +30,11 @@ class Neighbours(Protocol):
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
-        threshold: float,
+        thresholds: Float[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
         nearest: Int[np.ndarray, " m"],
     ) -> None:
-        """Lower `squared`, in place, by columns near each row."""
+        """Lower `squared`, in place, by columns near each row, until below its threshold."""
 
 
 class Cells:
@@ -85,11 +85,11 @@ class Cells:
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
-        threshold: float,
+        thresholds: Float[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
         nearest: Int[np.ndarray, " m"],
     ) -> None:
-        """Lower `squared` by what is new in the cell of each row, until below the threshold.
+        """Lower `squared` by what is new in the cell of each row, until below its threshold.
 
         Of the columns, each row has met the first `seen`.
         """
@@ -108,7 +108,7 @@ class Cells:
             self._newest[cells],
             self._older,
             np.where(moved, seen, self._visited[rows]),
-            threshold,
+            thresholds,
             squared,
             nearest,
         )

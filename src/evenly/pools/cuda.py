@@ -14,7 +14,7 @@ from evenly.pools.pool import FRONTIER, Frontier
 from evenly.pools.sharded import ShardedPool
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
     from evenly.pools.pool import Pool
 
@@ -78,6 +78,8 @@ class TorchPool:
         candidates = self._send(points.candidates)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
         self._squared = torch.where(candidates, infinity, -infinity)
+        self._weights: torch.Tensor | None = None
+        self._retired: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._seen = torch.zeros(len(points), dtype=torch.int64, device=self._device)
         self._count = 0
         self._chosen = torch.zeros(
@@ -126,6 +128,7 @@ class TorchPool:
         """Mark rows as chosen: they are columns for the others from now on, and retired."""
         assert points is not None
         new = slice(self._count, self._count + len(points))
+        self._make_room(new.stop)
         self._chosen[new] = self._send(points.exact(slice(None)))
         stand_ins = self._stand_ins(self._chosen[new])
         self._columns[new] = stand_ins.bfloat16()
@@ -133,18 +136,48 @@ class TorchPool:
         self._count = new.stop
         self._squared[self._send(rows[rows >= 0])] = -torch.inf
 
+    def _make_room(self, count: int) -> None:
+        if count > len(self._chosen):
+            more = max(count, 2 * len(self._chosen)) - len(self._chosen)
+            self._chosen = torch.nn.functional.pad(self._chosen, (0, 0, 0, more))
+            self._columns = torch.nn.functional.pad(self._columns, (0, 0, 0, more))
+            self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        self._weights = self._send(weights)
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen; what is known of them is kept."""
+        places = self._send(rows)
+        self._retired.append((places, self._squared[places]))
+        self._squared[places] = -torch.inf
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        for places, squared in reversed(self._retired):
+            self._squared[places] = squared
+        self._retired.clear()
+        self._weights = None
+
+    @property
+    def _keys(self) -> torch.Tensor:
+        """How far rows are, by weight."""
+        return self._squared if self._weights is None else self._squared * self._weights
+
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
         fresh = self._fresh(size)
-        squared = self._squared[fresh]
+        keys = self._keys[fresh]
         if len(fresh) > size:
             # Largest first, and of equal ones the smallest row number; then in order of rows.
-            tied = torch.nonzero(squared >= squared.max() * (1.0 - TIE)).squeeze(1)
+            tied = torch.nonzero(keys >= keys.max() * (1.0 - TIE)).squeeze(1)
             kept = tied[:size]
             if len(tied) < size:
-                kept = torch.topk(squared, size).indices.sort().values
-            fresh, squared = fresh[kept], squared[kept]
-        outside = self._squared.clone()
+                kept = torch.topk(keys, size).indices.sort().values
+            fresh = fresh[kept]
+        squared = self._squared[fresh]
+        outside = self._keys.clone()
         outside[fresh] = -torch.inf
         ceiling = float(outside.max())
         near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
@@ -163,6 +196,7 @@ class TorchPool:
             frame=self._frame,
             ceiling=ceiling,
             ceiling_row=int(near_ceiling.int().argmax()),
+            weights=None if self._weights is None else self._weights[fresh].cpu().numpy(),
         )
 
     def _fresh(self, size: int) -> torch.Tensor:
@@ -171,8 +205,8 @@ class TorchPool:
         while True:
             threshold = min(threshold, self._threshold(wanted))
             self._refresh(threshold)
-            fresh = torch.nonzero(self._squared >= threshold).squeeze(1)
-            largest = float(self._squared.max())
+            fresh = torch.nonzero(self._keys >= threshold).squeeze(1)
+            largest = float(self._keys.max())
             enough = len(fresh) >= size // 8 and largest * (1.0 - TIE) >= threshold
             if threshold <= 0.0 or enough:
                 return fresh
@@ -181,12 +215,12 @@ class TorchPool:
     def _threshold(self, wanted: int) -> float:
         if wanted >= len(self._squared):
             return 0.0
-        value = float(torch.topk(self._squared, wanted).values[-1])
+        value = float(torch.topk(self._keys, wanted).values[-1])
         return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = torch.nonzero((self._squared >= threshold) & (self._seen < self._count)).squeeze(1)
+        stale = torch.nonzero((self._keys >= threshold) & (self._seen < self._count)).squeeze(1)
         stale = stale[torch.argsort(self._seen[stale], stable=True)]
         for rows in torch.split(stale, _TILE):
             self._refresh_rows(rows, threshold)
@@ -198,7 +232,10 @@ class TorchPool:
             met = rows[self._seen[rows] < end]
             self._lower(met, begin, end)
             self._seen[met] = end
-            rows = rows[(self._squared[rows] >= threshold) & (self._seen[rows] < self._count)]
+            keys = self._squared[rows]
+            if self._weights is not None:
+                keys = keys * self._weights[rows]
+            rows = rows[(keys >= threshold) & (self._seen[rows] < self._count)]
 
     def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:
         """Lower the squared distances of rows to the nearest of some columns, exactly."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import Metric
-from evenly.pools.bounds import ceiling_outside, farthest_of
+from evenly.pools.bounds import Bounds, ceiling_outside, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
     from evenly.geometry import Points
 
@@ -26,7 +26,8 @@ class DistancesPool:
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
-        self._squared = np.where(metric.candidates, np.inf, -np.inf)
+        self._bounds = Bounds(np.where(metric.candidates, np.inf, -np.inf))
+        self._squared = self._bounds.squared
 
     def __len__(self) -> int:
         return len(self._metric)
@@ -37,14 +38,27 @@ class DistancesPool:
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Compare all rows with the chosen."""
         for row in rows:
-            np.minimum(self._squared, self._metric.squared(row), out=self._squared)
+            self._bounds.lower(self._metric.squared(row))
         self._squared[rows] = -np.inf
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        self._bounds.weights = weights
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen."""
+        self._bounds.retire(rows)
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        self._bounds.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows; see `Pool.frontier`."""
         left = np.flatnonzero(self._squared >= 0.0)
-        rows = left[farthest_of(self._squared[left], size)]
-        ceiling, ceiling_row = ceiling_outside(self._squared, rows)
+        keys = self._bounds.keys
+        rows = left[farthest_of(keys[left], size)]
+        ceiling, ceiling_row = ceiling_outside(keys, rows)
         between = self._metric.matrix[rows][:, rows].astype(np.float64)
         return Frontier(
             rows=rows,
@@ -55,4 +69,5 @@ class DistancesPool:
             frame=None,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
+            weights=self._bounds.weights_of(rows),
         )

@@ -55,7 +55,7 @@ class _Index:
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
-        threshold: float,
+        thresholds: Float[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
         nearest: Int[np.ndarray, " m"],
     ) -> None:

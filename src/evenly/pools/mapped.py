@@ -25,12 +25,12 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
-from evenly.pools.bounds import ceiling_of, ceiling_outside, farthest_of, threshold_of
+from evenly.pools.bounds import Bounds, ceiling_of, ceiling_outside, farthest_of, threshold_of
 from evenly.pools.memory import MemoryPool
 from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
 __all__ = ["MappedPool"]
 
@@ -58,7 +58,8 @@ class MappedPool:
         self._points = points
         self._budget = budget
         self._threads = usable_threads()
-        self._squared = np.where(points.candidates, np.inf, -np.inf)
+        self._bounds = Bounds(np.where(points.candidates, np.inf, -np.inf))
+        self._squared = self._bounds.squared
         self._seen = np.zeros(len(points), np.int32)
         self._columns = Columns(StandIns(points, Frame.of(points)), budget)
         self._holds = rows_in_memory(points, budget, memory)
@@ -82,9 +83,32 @@ class MappedPool:
             self._columns.append(points, np.arange(first, first + len(points)))
         self._squared[rows[rows >= 0]] = -np.inf
         if self._pool is not None:
-            places = np.searchsorted(self._inside, rows)
-            places[places == len(self._inside)] = 0
-            self._pool.add(np.where(self._inside[places] == rows, places, -1), points)
+            self._pool.add(self._places(rows), points)
+
+    def _places(self, rows: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+        """Where rows are among those in memory; -1 where they are not."""
+        places = np.searchsorted(self._inside, rows)
+        places[places == len(self._inside)] = 0
+        return np.where(self._inside[places] == rows, places, -1)
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        self._bounds.weights = weights
+        if self._pool is not None:
+            self._pool.weigh(weights[self._inside])
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen."""
+        self._bounds.retire(rows)
+        if self._pool is not None:
+            places = self._places(rows)
+            self._pool.retire(places[places >= 0])
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        self._keep_what_is_known()
+        self._pool = None
+        self._bounds.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows in memory; others are read when one of them may be next."""
@@ -110,6 +134,7 @@ class MappedPool:
             frame=frontier.frame,
             ceiling=ceiling,
             ceiling_row=row,
+            weights=frontier.weights,
         )
 
     @property
@@ -124,21 +149,24 @@ class MappedPool:
         wanted = self._holds
         with alone():
             while True:
-                threshold = threshold_of(self._squared, wanted)
+                threshold = threshold_of(self._bounds.keys, wanted)
                 self._refresh(threshold)
-                fresh = np.flatnonzero(self._squared >= threshold)
+                keys = self._bounds.keys
+                fresh = np.flatnonzero(keys >= threshold)
                 if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
                     break
                 wanted *= 2
-        self._inside = fresh[farthest_of(self._squared[fresh], self._holds)]
+        self._inside = fresh[farthest_of(keys[fresh], self._holds)]
         if len(fresh) == 0:  # all are chosen: a row that is retired stands for none
             self._inside = np.zeros(1, np.int64)
-        self._outside = ceiling_outside(self._squared, self._inside)
+        self._outside = ceiling_outside(keys, self._inside)
         self._pool = None  # its memory is needed for the next
         inside = self._points.take(self._inside)
         owed = max(0, self._budget - len(self._columns))
         tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
         self._pool = MemoryPool(inside, owed, tuning, squared=self._squared[self._inside])
+        if self._bounds.weights is not None:
+            self._pool.weigh(self._bounds.weights[self._inside])
 
     def _keep_what_is_known(self) -> None:
         """Take over the bounds of the rows in memory; they may be behind the latest picks."""
@@ -147,7 +175,7 @@ class MappedPool:
 
     def _refresh(self, threshold: float) -> None:
         """Compare rows whose bounds reach the threshold with the chosen they have not met."""
-        stale = (self._squared >= threshold) & (self._seen < len(self._columns))
+        stale = (self._bounds.keys >= threshold) & (self._seen < len(self._columns))
         tiles = []
         for begin in range(0, len(stale), _BLOCK):
             rows = np.flatnonzero(stale[begin : begin + _BLOCK]) + begin
@@ -171,7 +199,8 @@ class MappedPool:
             lower_to_nearest(columns, begin, end, met, left[met], known, by)
             squared[met] = known
             seen[met] = min(end, len(columns))
-            waiting = waiting[(squared[waiting] >= threshold) & (seen[waiting] < len(columns))]
+            keys = self._bounds.keys_of(rows[waiting], squared[waiting])
+            waiting = waiting[(keys >= threshold) & (seen[waiting] < len(columns))]
         self._squared[rows], self._seen[rows] = squared, seen
 
 
@@ -199,9 +228,10 @@ def _is_certain(frontier: Frontier) -> bool:
     """Whether the frontier's first pick is the next of all rows; see `greedy_within`."""
     if len(frontier.rows) == 0:
         return frontier.ceiling == -np.inf
-    largest = float(frontier.squared.max()) * (1.0 - TIE)
+    keys = frontier.squared if frontier.weights is None else frontier.squared * frontier.weights
+    largest = float(keys.max()) * (1.0 - TIE)
     if frontier.ceiling < largest:
         return True
-    first = int(np.argmax(frontier.squared >= largest))
-    tied = frontier.squared[first] >= frontier.ceiling * (1.0 - TIE)
+    first = int(np.argmax(keys >= largest))
+    tied = keys[first] >= frontier.ceiling * (1.0 - TIE)
     return bool(tied and frontier.rows[first] <= frontier.ceiling_row)

@@ -18,7 +18,7 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
-from evenly.pools.bounds import ceiling_outside, farthest_of, threshold_of
+from evenly.pools.bounds import Bounds, ceiling_outside, farthest_of, threshold_of
 from evenly.pools.cells import CELLS, Cells, Neighbours
 from evenly.pools.pool import FRONTIER, Frontier
 
@@ -63,7 +63,8 @@ class MemoryPool:
         self._tuning = Tuning(points, budget) if tuning is None else tuning
         self._threads = usable_threads() if self._tuning.is_worth_threads else 1
         known = np.inf if squared is None else squared
-        self._squared = np.where(points.candidates, known, -np.inf)
+        self._bounds = Bounds(np.where(points.candidates, known, -np.inf))
+        self._squared = self._bounds.squared
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
@@ -97,6 +98,18 @@ class MemoryPool:
             if self._neighbours is not None:
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
                 self._neighbours.append(self._columns, nearest)
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        self._bounds.weights = weights
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen."""
+        self._bounds.retire(rows)
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        self._bounds.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
@@ -132,22 +145,23 @@ class MemoryPool:
         wanted = size
         threshold = np.inf
         while True:
-            threshold = min(threshold, threshold_of(self._squared, wanted))
+            threshold = min(threshold, threshold_of(self._bounds.keys, wanted))
             self._refresh(threshold)
-            fresh = np.flatnonzero(self._squared >= threshold)
+            keys = self._bounds.keys
+            fresh = np.flatnonzero(keys >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
-            tie = self._squared[fresh].max(initial=-np.inf) * (1.0 - TIE)
+            tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
             if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
                 return fresh
             wanted *= 2
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = np.flatnonzero((self._squared >= threshold) & (self._seen < len(self._columns)))
+        stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._columns)))
         if self._neighbours is not None and len(self._columns) >= 2 * CELLS:
             visitors = stale[self._nearest[stale] != _NONE]
             self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
-            stale = stale[self._squared[stale] >= threshold]
+            stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
         stale = stale[np.argsort(self._seen[stale], kind="stable")]
         self._for_each(lambda rows: self._refresh_rows(rows, threshold), self._tiles(stale))
 
@@ -157,7 +171,9 @@ class MemoryPool:
         squared, nearest = self._squared[rows], self._nearest[rows]
         left = self._stand_ins[rows]
         seen = self._seen[rows]
-        self._neighbours.visit(self._columns, rows, left, seen, threshold, squared, nearest)
+        weights = self._bounds.weights_of(rows)
+        enough = np.full(len(rows), threshold) if weights is None else threshold / weights
+        self._neighbours.visit(self._columns, rows, left, seen, enough, squared, nearest)
         self._squared[rows], self._nearest[rows] = squared, nearest
 
     def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
@@ -185,23 +201,26 @@ class MemoryPool:
             )
             squared[met], nearest[met] = known, by
             seen[met] = min(end, count)
-            waiting = waiting[(squared[waiting] >= threshold) & (seen[waiting] < count)]
+            keys = self._bounds.keys_of(rows[waiting], squared[waiting])
+            waiting = waiting[(keys >= threshold) & (seen[waiting] < count)]
         self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
-        fresh = fresh[farthest_of(self._squared[fresh], size)]
-        ceiling, ceiling_row = ceiling_outside(self._squared, fresh)
+        keys = self._bounds.keys
+        fresh = fresh[farthest_of(keys[fresh], size)]
+        ceiling, ceiling_row = ceiling_outside(keys, fresh)
         stand_ins = self._stand_ins[fresh]
         return Frontier(
             rows=fresh,
-            points=self._points.take(fresh),
+            points=self._points if len(fresh) == len(self) else self._points.take(fresh),
             squared=self._squared[fresh],
             between=self._between(stand_ins),
             stand_ins=stand_ins,
             frame=self._stand_ins.frame,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
+            weights=self._bounds.weights_of(fresh),
         )
 
     def _between(self, stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:

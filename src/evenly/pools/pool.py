@@ -31,8 +31,10 @@ class Frontier:
             squared distances between them.
         stand_ins: (m, W) float32 stand-ins of the rows; None where `points` is None.
         frame: how they were made; None where `points` is None.
-        ceiling: no row outside has a larger squared distance; -inf when there is none outside.
+        ceiling: no row outside has a larger squared distance, multiplied by its weight where
+            there are weights; -inf when there is none outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
+        weights: (m,) what the squared distances count for; None where they count as they are.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -43,6 +45,7 @@ class Frontier:
     frame: Frame | None
     ceiling: float
     ceiling_row: int
+    weights: Float[np.ndarray, " m"] | None = None
 
 
 class Pool(Protocol):
@@ -64,6 +67,15 @@ class Pool(Protocol):
             rows: row numbers of this pool, or -1 for a row that another pool holds.
             points: the rows themselves; None where pools know distances only.
         """
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """From now on a row is as far as its squared distance times its weight, above 0."""
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows of this pool that can no longer be chosen."""
+
+    def release(self) -> None:
+        """Forget weights, and let retired rows count again: they are to be covered too."""
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The rows that can be next: about `size` of them, the farthest from the chosen.

@@ -12,7 +12,7 @@ from evenly.pools.bounds import ceiling_of, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier, Pool
 
 if TYPE_CHECKING:
-    from jaxtyping import Float32, Int
+    from jaxtyping import Float, Float32, Int
 
 __all__ = ["ShardedPool"]
 
@@ -52,18 +52,38 @@ class ShardedPool:
             local = rows - self._bounds[number]
             pool.add(np.where((local >= 0) & (local < len(pool)), local, -1), points)
 
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        for pool, part in zip(self._pools, np.split(weights, self._bounds[1:-1]), strict=True):
+            pool.weigh(part)
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen: every pool retires its own."""
+        for number, pool in enumerate(self._pools):
+            local = rows - self._bounds[number]
+            pool.retire(local[(local >= 0) & (local < len(pool))])
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        for pool in self._pools:
+            pool.release()
+
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows of all frontiers; see `Pool.frontier`."""
         parts = [pool.frontier(size) for pool in self._pools]
         rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
         squared = np.concatenate([part.squared for part in parts])
         points = Points.join([part.points for part in parts if part.points is not None])
-        kept = farthest_of(squared, size)
+        weights = None
+        if parts[0].weights is not None:
+            weights = np.concatenate([part.weights for part in parts if part.weights is not None])
+        keys = squared if weights is None else squared * weights
+        kept = farthest_of(keys, size)
         left_out = np.delete(np.arange(len(rows)), kept)
         outside = [
             (part.ceiling, part.ceiling_row + int(self._bounds[i])) for i, part in enumerate(parts)
         ]
-        outside += zip(squared[left_out].tolist(), rows[left_out].tolist(), strict=True)
+        outside += zip(keys[left_out].tolist(), rows[left_out].tolist(), strict=True)
         ceiling, ceiling_row = ceiling_of(outside)
         inside = points.take(kept)
         frame = Frame.of(inside)
@@ -77,6 +97,7 @@ class ShardedPool:
             frame=frame,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
+            weights=None if weights is None else weights[kept],
         )
 
 

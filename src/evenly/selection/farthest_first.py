@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evenly.geometry import TIE
 from evenly.geometry.compiled import greedy_within
 from evenly.pools.pool import FRONTIER
+from evenly.selection.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +24,9 @@ __all__ = ["Picks", "farthest_first"]
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
 
+_NO_NUMBERS = np.empty(0)
 _NO_ROWS = np.empty((0, 0))
 _NO_STAND_INS = np.empty((0, 0), np.float32)
-_NO_FACTORS = np.empty(0)
 _NO_ALLOWANCE = (1.0, 1.0, 0.0, 0.0)
 
 
@@ -56,50 +57,67 @@ def farthest_first(
     budget: int,
     begun: Picks,
     *,
+    limits: Limits | None = None,
     progress: Callable[[Picks], None] | None = None,
 ) -> tuple[Picks, float]:
     """Choose `budget` rows, each the farthest from those already chosen.
 
-    h_min is at least half of what any `budget` rows could reach (Ravi, Rosenkrantz and Tayi
-    1994), and the first m picks are exactly the answer for budget m. Hence a selection that
-    was begun continues to the same answer, wherever it stopped.
+    Without limits, h_min is at least half of what any `budget` rows could reach (Ravi,
+    Rosenkrantz and Tayi 1994), and the first m picks are exactly the answer for budget m. Hence
+    a selection that was begun continues to the same answer, wherever it stopped.
 
     Args:
-        pool: the rows, none chosen yet.
+        pool: the rows; those to keep away from were added, no others.
         budget: how many to choose, at most the pool's candidates.
-        begun: the picks so far: the first one at least, at most `budget`.
+        begun: the picks so far, at most `budget`; none where rows are kept away from.
+        limits: what the rules allow: picks end early where they allow no more.
         progress: called after each round with the picks so far.
 
     Returns:
         The picks, and the coverage radius: the largest distance from any candidate to the
-        nearest pick, 0 when all are chosen.
+        nearest pick or row to keep away from, 0 when all are chosen.
 
     Cost: at most n·k·d multiplications, in tens to hundreds of rounds of matrix products.
 
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Ravi, Rosenkrantz and Tayi 1994, doi:10.1287/opre.42.2.299.
     """
+    limits = Limits() if limits is None else limits
     rows, radii = np.empty(budget, np.int64), np.empty(budget)
-    done = len(begun.rows)
+    done = len(begun)
     rows[:done], radii[:done] = begun.rows, begun.radii
-    pool.add(begun.rows, pool.fetch(begun.rows))
-    left_over = np.inf
-    while done < budget:
-        made = _certain_picks(pool, budget - done)
-        new = slice(done, done + len(made.positions))
-        rows[new] = made.frontier.rows[made.positions]
-        # Picks that tie within rounding may come in rising order by that much; radii never do.
-        radii[new] = np.minimum.accumulate(np.minimum(np.sqrt(made.squared), radii[done - 1]))
+    if done:
+        pool.add(begun.rows, pool.fetch(begun.rows))
+    limits.begin(pool, begun.rows)
+    left_over, ended = np.inf, False
+    while done < budget and not ended:
+        made = _certain_picks(pool, budget - done, limits)
+        found = np.sqrt(made.squared)
+        if limits.radii_fall:
+            # Picks that tie within rounding may come in rising order by that much; radii fall.
+            before = radii[done - 1] if done > limits.included else np.inf
+            found = np.minimum.accumulate(np.minimum(found, before))
+        near = found < limits.min_distance
+        count = int(np.argmax(near)) if near.any() else len(found)
+        ended = count < len(found) or len(found) == 0
+        new, positions = slice(done, done + count), made.positions[:count]
+        rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
-        points = made.frontier.points
-        pool.add(rows[new], None if points is None else points.take(made.positions))
-        left_over = made.left_over
-        if progress is not None:
-            progress(Picks(rows[:done], radii[:done]))
-    if np.isinf(left_over) and left_over > 0:
+        left_over = np.inf if ended else made.left_over
+        if count:
+            points = made.frontier.points
+            pool.add(rows[new], None if points is None else points.take(positions))
+            limits.retire(pool)
+            if progress is not None:
+                progress(Picks(rows[:done], radii[:done]))
+    if limits.leave_rows_out or np.isposinf(left_over):
+        pool.release()
         rest = pool.frontier(1)
         left_over = max(rest.squared.max(initial=-np.inf), rest.ceiling)
-    return Picks(rows, radii), min(float(np.sqrt(max(left_over, 0.0))), float(radii[-1]))
+    radius = float(np.sqrt(max(left_over, 0.0)))
+    if limits.radii_fall and not limits.leave_rows_out and done > limits.included:
+        radius = min(radius, float(radii[done - 1]))
+    return Picks(rows[:done], radii[:done]), radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,40 +135,66 @@ class _Round:
         return self.largest if self.largest >= self.frontier.ceiling else np.inf
 
 
-def _certain_picks(pool: Pool, owed: int) -> _Round:
-    """At least one pick: a frontier that makes none certain is asked for again, larger."""
+def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
+    """At least one pick, where there is one: else the frontier is asked for again, larger."""
     size = min(FRONTIER, max(SMALLEST_FRONTIER, 2 * owed))
     while True:
         frontier = pool.frontier(size)
-        positions, squared, largest = farthest_first_within(frontier, owed)
-        if len(positions):
-            return _Round(frontier, positions, squared, largest)
-        size *= 2
+        made = farthest_first_within(frontier, owed, limits)
+        if len(made.positions):
+            return made
+        if not limits.retire(pool):
+            if frontier.ceiling == -np.inf:
+                return made
+            size *= 2
 
 
-def farthest_first_within(
-    frontier: Frontier, owed: int
-) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"], float]:
-    """Picks that a frontier makes certain, at most `owed`: positions and squared distances.
+def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Round:
+    """Picks that a frontier makes certain, at most `owed`.
 
     A pick is certain while no row outside can be as far, or can tie with it and have the
-    smaller row number. The largest squared distance that is left inside comes third.
+    smaller row number, and while the limits allow it, which are told of it.
     """
-    points, frame = frontier.points, frontier.frame
-    inside = (_NO_ROWS, _NO_FACTORS) if points is None else points.arrays
-    found: tuple[Any, Any, float] = greedy_within(
-        *inside,
-        frontier.squared.copy(),
-        frontier.between,
-        _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
-        1 if frame is None else frame.chunk,
-        _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
-        points is None,
-        0.0 if points is None else points.coincident,
-        frontier.rows,
-        frontier.ceiling,
-        frontier.ceiling_row,
-        min(owed, len(frontier.rows)),
-        TIE,
-    )
-    return found
+    points, frame, squared = frontier.points, frontier.frame, frontier.squared.copy()
+    owed = min(owed, len(squared))
+    positions, radii = np.empty(owed, np.int64), np.empty(owed)
+    weights = _NO_NUMBERS if frontier.weights is None else frontier.weights
+    keys = squared if frontier.weights is None else squared * weights
+    kinds, costs = limits.kinds_of(frontier.rows), limits.costs_of(frontier.rows)
+    met = np.zeros(len(squared), np.int64)
+    count, largest = 0, -np.inf
+    while len(squared):
+        begin = count
+        count, largest, purse, blocked = greedy_within(
+            *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
+            frontier.between,
+            _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
+            1 if frame is None else frame.chunk,
+            _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
+            points is None,
+            0.0 if points is None else points.coincident,
+            frontier.rows,
+            frontier.ceiling,
+            frontier.ceiling_row,
+            TIE,
+            squared,
+            weights,
+            keys,
+            met,
+            kinds,
+            limits.room,
+            costs,
+            limits.purse,
+            positions,
+            radii,
+            count,
+            owed,
+        )
+        limits.purse = purse
+        if len(kinds):
+            limits.take(kinds[positions[begin:count]])
+        if blocked < 0:
+            break
+        if not limits.may_take(blocked):
+            keys[kinds == blocked] = -np.inf
+    return _Round(frontier, positions[:count], radii[:count], largest)

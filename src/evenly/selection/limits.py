@@ -1,0 +1,129 @@
+"""The rules of a selection while it runs: which rows may still be picked.
+
+What may no longer be picked never may again: a full group stays full, a purse never fills. So
+rows only ever leave, and a pool's bounds, which only shrink, stay true under every rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    from evenly.pools import Pool
+    from evenly.selection.rules import Rules
+
+__all__ = ["Limits"]
+
+_NONE = np.empty(0, np.int64)
+_NO_WEIGHTS = np.empty(0)
+
+
+class Limits:
+    """What is left of the rules after the picks so far.
+
+    Attributes:
+        purse: what is left of the token budget.
+        room: how many more rows of each kind may certainly be picked, together; empty where
+            there are no quotas.
+    """
+
+    def __init__(self, rules: Rules | None = None, candidates: Any = None) -> None:
+        self._rules = rules
+        self._ledger = None if rules is None else rules.ledger(candidates)
+        self._kinds = _NONE
+        if rules is not None and rules.quotas is not None:
+            self._kinds = rules.quotas.kinds.astype(np.int64)
+        self._costs = _NONE if rules is None or rules.costs is None else rules.costs
+        self.purse = 0
+        if rules is not None and rules.token_budget is not None:
+            self.purse = int(rules.token_budget)
+        self._affordable: int | None = None
+        self._closed: list[int] = []
+        self._counts = np.zeros(0 if self._ledger is None else len(self._ledger.room), np.int64)
+
+    @property
+    def min_distance(self) -> float:
+        """A pick nearer than this to what is chosen ends the selection."""
+        return 0.0 if self._rules is None else self._rules.min_distance
+
+    @property
+    def room(self) -> Int[np.ndarray, " t"]:
+        """How many more rows of each kind may certainly be picked."""
+        return _NONE if self._ledger is None else self._ledger.room.astype(np.int64)
+
+    @property
+    def included(self) -> int:
+        """How many of the first picks were not chosen by their distance."""
+        return 0 if self._rules is None else len(self._rules.include)
+
+    @property
+    def radii_fall(self) -> bool:
+        """Whether no pick is farther from the chosen rows than the one before."""
+        return self._rules is None or self._rules.weights is None
+
+    @property
+    def leave_rows_out(self) -> bool:
+        """Whether rows that are covered like all others cannot be picked."""
+        rules = self._rules
+        return rules is not None and not (
+            rules.quotas is None and rules.costs is None and rules.weights is None
+        )
+
+    def kinds_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """The kind of each of these rows; empty where there are no quotas."""
+        return self._kinds[rows] if len(self._kinds) else _NONE
+
+    def costs_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """The cost of each of these rows; empty where they have none."""
+        return self._costs[rows] if len(self._costs) else _NONE
+
+    def begin(self, pool: Pool, rows: Int[np.ndarray, " b"]) -> None:
+        """Rules as they are after these picks."""
+        if self._rules is not None and self._rules.weights is not None:
+            pool.weigh(self._rules.weights**2)
+        self.purse -= int(self.costs_of(rows).sum())
+        self.take(self.kinds_of(rows))
+        self.retire(pool)
+
+    def take(self, kinds: Int[np.ndarray, " b"]) -> None:
+        """Rows of these kinds were picked."""
+        if self._ledger is not None and len(kinds):
+            self._ledger.take(np.bincount(kinds, minlength=len(self._counts)))
+
+    def may_take(self, kind: int) -> bool:
+        """Whether one more row of a kind may be picked; if not, never again."""
+        assert self._ledger is not None
+        if self._ledger.ask(kind):
+            return True
+        self._closed.append(kind)
+        return False
+
+    def may_pick(self, row: int) -> bool:
+        """Whether one more row may be picked, this one."""
+        if len(self._costs) and self._costs[row] > self.purse:
+            return False
+        if self._ledger is None:
+            return True
+        kind = int(self._kinds[row])
+        return bool(self._ledger.room[kind] > 0) or self.may_take(kind)
+
+    def retire(self, pool: Pool) -> bool:
+        """Tell the pool which rows cannot be picked any more; whether there are new ones."""
+        out = np.zeros(len(pool), bool)
+        if self._closed:
+            out |= np.isin(self._kinds, self._closed)
+            self._closed.clear()
+        if len(self._costs) and (self._affordable is None or self.purse < self._affordable):
+            dear = self._costs > self.purse
+            if self._affordable is not None:
+                dear &= self._costs <= self._affordable
+            out |= dear
+            self._affordable = self.purse
+        rows = np.flatnonzero(out)
+        if len(rows):
+            pool.retire(rows)
+        return len(rows) > 0
