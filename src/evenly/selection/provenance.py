@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import platform
+from functools import cache
 from typing import Any
 
 import numpy.typing as npt
@@ -28,7 +29,7 @@ def provenance_of(intake: Intake, options: dict[str, Any]) -> dict[str, Any]:
     embeddings = intake.embeddings
     return {
         "evenly": __version__,
-        "versions": _versions(embedded=embeddings is not None),
+        "versions": dict(_versions(embedded=embeddings is not None)),
         "options": as_json_value({**intake.options, **options}),
         "input": {
             "origin": intake.samples.origin,
@@ -73,6 +74,7 @@ def hash_of_array(array: npt.NDArray[Any]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+@cache  # reading them takes as long as a small selection
 def _versions(*, embedded: bool) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
