@@ -11,6 +11,7 @@ from evenly.errors import ManifestError
 from evenly.intake import Intake, take_in
 from evenly.selection.job import Job
 from evenly.selection.provenance import hash_of_array
+from evenly.selection.resolve import RULES
 from evenly.selection.selection import Selection
 
 __all__ = ["check_same_vectors", "merge_options", "options_of", "take_in_again"]
@@ -121,7 +122,7 @@ def check_same_vectors(earlier: Selection, intake: Intake) -> None:
 def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
     """The options that the data set was taken in with, as far as they were of use."""
     unneeded = _OF_TEXTS if earlier.provenance["encoder"] is None else ()
-    before = options_of(earlier, overruled={*given, *unneeded})
+    before = options_of(earlier, overruled={*given, *unneeded, *RULES})
     wanted = [name for name in _OF_THE_INTAKE if name in before and name not in unneeded]
     options = {**{name: before[name] for name in wanted}, **given}
     if not unneeded:

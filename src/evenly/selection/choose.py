@@ -6,6 +6,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike, fspath
 from time import perf_counter
 from typing import Any
@@ -13,22 +14,26 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import CheckpointError, DuplicateRowsWarning
+from evenly.geometry import Metric, Points
 from evenly.intake import Intake
 from evenly.pools import Pool, make_pool
 from evenly.selection.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.job import Job
+from evenly.selection.limits import Limits
+from evenly.selection.order import radii_in_order
 from evenly.selection.progress import progress_bar
 from evenly.selection.provenance import when_done
+from evenly.selection.rules import Rules
 from evenly.selection.selection import Selection
 from evenly.selection.start import first_row
 
-__all__ = ["are_usable", "choose"]
+__all__ = ["are_usable", "choose", "keep_away"]
 
 
 def choose(
     intake: Intake,
-    rows: int,
+    rules: Rules,
     provenance: dict[str, Any],
     *,
     start: int | str,
@@ -40,15 +45,15 @@ def choose(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Selection:
-    """Choose `rows` rows of a data set.
+    """Choose rows of a data set.
 
     Args:
         intake: the data set.
-        rows: how many, at most the candidates there are.
+        rules: how many rows, and what else is to be kept to.
         provenance: from `provenance_of`.
         start, engine, seed, device, checkpoint, progress: as in `select_uniform`.
         memory: as there, in bytes.
-        begun: picks of the same job to continue from, fewer than `rows`.
+        begun: picks of the same job to continue from.
 
     Raises:
         RowError: `start` is no row that can be chosen.
@@ -56,25 +61,80 @@ def choose(
         OutputError: the checkpoint cannot be written.
     """
     began = perf_counter()
+    points = _points_under(rules, intake.points)
+    rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
+    limits = Limits() if rules.is_plain else Limits(rules, intake.points.candidates)
     job = Job.of(provenance)
     saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, intake)
     if begun is not None and (saved is None or len(begun) > len(saved.picks)):
         saved = Saved(job, begun, None)
-    taken_over = 0 if saved is None else min(len(saved.picks), rows)
     if saved is None:
-        saved = Saved(job, Picks.first(first_row(intake, start, seed)), None)
-    picks, coverage_radius = _answer_in(saved, rows) or _complete(
-        lambda: make_pool(intake.points, rows, engine, memory=memory, device=device),
-        rows,
-        saved,
-        checkpoint,
-        progress,
-    )
+        saved = Saved(job, _beginning(intake, points, rules, limits, start, seed), None)
+        taken_over = 0
+    else:
+        taken_over = min(len(saved.picks), rows)
+    answer = _answer_in(saved, rows, limits)
+    if answer is None:
+        saved = Saved(job, saved.picks.prefix(rows), None)
+        room = _likely_rows(rules, rows) + (0 if rules.away is None else len(rules.away))
+
+        def pool_of() -> Pool:
+            pool = make_pool(points, room, engine, memory=memory, device=device)
+            keep_away(pool, rules)
+            return pool
+
+        answer = _complete(pool_of, rows, saved, limits, checkpoint, progress)
+    picks, coverage_radius = answer
     intake.samples.check_unchanged()
     _warn_of_duplicates(picks)
     seconds = intake.seconds | {"selection": perf_counter() - began}
-    provenance = when_done(provenance, seconds, taken_over)
+    provenance = when_done(provenance, seconds, min(taken_over, len(picks)))
     return Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)
+
+
+def keep_away(pool: Pool, rules: Rules) -> None:
+    """Tell a new pool what its rows keep away from."""
+    if rules.away is not None:
+        pool.add(np.full(len(rules.away), -1), rules.away)
+    elif rules.away_rows is not None:
+        pool.add(rules.away_rows, None)
+
+
+def _points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
+    """The points whose candidates the rules leave; none is longer than they say, away or not."""
+    if rules.excluded is not None:
+        points = replace(points, candidates=rules.usable(points.candidates))
+    if rules.away is not None and isinstance(points, Points):
+        points = replace(points, longest=max(points.longest, rules.away.longest))
+    return points
+
+
+def _beginning(
+    intake: Intake,
+    points: Points | Metric,
+    rules: Rules,
+    limits: Limits,
+    start: int | str,
+    seed: int,
+) -> Picks:
+    """The rows to include, or else the first pick; none where the farthest from others is it."""
+    away = rules.away_rows if isinstance(points, Metric) else rules.away
+    if len(rules.include):
+        return Picks(rules.include, radii_in_order(points, rules.include, away))
+    if away is not None and start == "farthest-from-mean":
+        return Picks.none()
+    row = first_row(intake, start, seed, points=points, limits=limits, weights=rules.weights)
+    if away is None:
+        return Picks.first(row)
+    return Picks(np.array([row]), radii_in_order(points, np.array([row]), away))
+
+
+def _likely_rows(rules: Rules, rows: int) -> int:
+    """About how many rows there will be, where only a distance or tokens end the selection."""
+    if rules.costs is not None and rules.token_budget is not None:
+        mean = max(1.0, float(rules.costs.mean()))
+        return min(rows, int(1.5 * rules.token_budget / mean) + 1)
+    return rows if rules.budget is not None else max(1, rows // 4)
 
 
 def are_usable(picks: Picks, intake: Intake) -> bool:
@@ -103,13 +163,19 @@ def _of_the_same_job(path: str | PathLike[str], job: Job, intake: Intake) -> Sav
     return saved
 
 
-def _answer_in(saved: Saved, rows: int) -> tuple[Picks, float] | None:
+def _answer_in(saved: Saved, rows: int, limits: Limits) -> tuple[Picks, float] | None:
     """The answer, where it is among the picks already; the radius after it covers it."""
-    picks = saved.picks
+    picks, known = saved.picks, saved.coverage_radius
+    if limits.leave_rows_out:
+        return (picks, known) if rows == len(picks) and known is not None else None
+    near = np.flatnonzero(picks.radii < limits.min_distance)
+    near = near[near >= max(1, limits.included)]
+    if len(near):
+        rows = min(rows, int(near[0]))
     if rows < len(picks):
-        return Picks(picks.rows[:rows], picks.radii[:rows]), float(picks.radii[rows])
-    if rows == len(picks) and saved.coverage_radius is not None:
-        return picks, saved.coverage_radius
+        return picks.prefix(rows), float(picks.radii[rows])
+    if known is not None and (rows == len(picks) or known < limits.min_distance):
+        return picks, known
     return None
 
 
@@ -117,6 +183,7 @@ def _complete(
     pool_of: Callable[[], Pool],
     rows: int,
     saved: Saved,
+    limits: Limits,
     checkpoint: str | PathLike[str] | None,
     progress: bool | None,
 ) -> tuple[Picks, float]:
@@ -134,7 +201,7 @@ def _complete(
             show(picks)
 
         picks, coverage_radius = farthest_first(
-            pool_of(), rows, saved.picks, progress=after_a_round
+            pool_of(), rows, saved.picks, limits=limits, progress=after_a_round
         )
         if kept is not None:
             kept.finish(picks, coverage_radius)

@@ -10,13 +10,14 @@ import numpy as np
 from evenly.errors import BudgetError, ManifestError
 from evenly.geometry import Metric
 from evenly.intake import Intake, memory_bytes
-from evenly.selection.again import take_in_again
+from evenly.selection.again import options_of, take_in_again
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import are_usable, choose
 from evenly.selection.farthest_first import Picks
 from evenly.selection.job import Job
 from evenly.selection.provenance import hash_of_array, provenance_of
+from evenly.selection.resolve import RULES, rule_options, rules_of
 from evenly.selection.select import check_engine
 from evenly.selection.selection import Selection
 
@@ -42,11 +43,12 @@ def extend_and_keep(
         to, data, engine, memory, device, checkpoint, progress: as in `Selection.extend`.
         given: other options of `take_in` that were given; see `take_in_again`.
     """
-    rows = _check_larger(earlier, to)
+    _check_larger(earlier, to)
     check_engine(engine)
     if checkpoint is not None:
         read_checkpoint(checkpoint)
     allowed = memory_bytes(memory)
+    rules_again = _rules_again(earlier, {name: given.pop(name) for name in RULES if name in given})
     intake = take_in_again(
         earlier, data, engine=engine, memory=allowed, device=device, progress=progress, **given
     )
@@ -55,12 +57,14 @@ def extend_and_keep(
         engine = "distances"
     start, seed = before.get("start", int(earlier.indices[0])), before.get("seed", 0)
     options = {"budget": to, "start": start, "engine": engine, "memory": memory, "seed": seed}
-    provenance = provenance_of(intake, options)
+    of_the_intake = {name: value for name, value in intake.options.items() if value is not None}
+    rules = rules_of(intake, budget=to, **rules_again, intake_options={**of_the_intake, **given})
+    provenance = provenance_of(intake, {**options, **rule_options(rules_again)}, rules.describe())
     begun = Picks(np.array(earlier.indices), np.array(earlier.radii))
     _check_same_job(earlier, provenance, intake, begun)
     selection = choose(
         intake,
-        rows,
+        rules,
         provenance,
         start=start,
         engine=engine,
@@ -74,8 +78,8 @@ def extend_and_keep(
     return selection, intake
 
 
-def _check_larger(earlier: Selection, to: Any) -> int:
-    """How many rows there will be, known before the data are read."""
+def _check_larger(earlier: Selection, to: Any) -> None:
+    """Refuse a budget that is not larger, before the data are read."""
     usable = earlier.provenance["input"]["rows"] - len(earlier.provenance["dropped"])
     rows = rows_of_budget(to, usable)
     if rows <= len(earlier):
@@ -83,7 +87,14 @@ def _check_larger(earlier: Selection, to: Any) -> int:
             f"this selection has {len(earlier)} rows, and to={to!r} asks for {rows}. Extending "
             f"makes it larger; a smaller one is prefix({rows}), without any new work."
         )
-    return rows
+
+
+def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
+    """The rules that the selection was made by."""
+    before = earlier.provenance["options"]
+    others = [name for name in before if name not in RULES]
+    kept = options_of(earlier, overruled={*given, *others})
+    return {**{name: kept[name] for name in RULES if name in kept}, **given}
 
 
 def _check_same_job(

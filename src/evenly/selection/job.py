@@ -38,6 +38,8 @@ class Job:
             "start": start,
             "seed": options.get("seed") if start == "random" else None,
         }
+        if provenance.get("rules"):
+            decides["rules"] = provenance["rules"]
         told = {"input": _with_hash(source["origin"], source["content_hash"])}
         if encoder:
             told["text"] = str(provenance["text"])

@@ -102,6 +102,12 @@ class Limits:
         self._closed.append(kind)
         return False
 
+    def out_with(self, row: int) -> Any:
+        """Mask of the rows that, for the reason that this row may not, may not be picked."""
+        if len(self._costs) and self._costs[row] > self.purse:
+            return self._costs > self.purse
+        return self._kinds == self._kinds[row]
+
     def may_pick(self, row: int) -> bool:
         """Whether one more row may be picked, this one."""
         if len(self._costs) and self._costs[row] > self.purse:

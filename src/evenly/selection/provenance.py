@@ -17,12 +17,15 @@ from evenly.samples.base import feed_array
 __all__ = ["hash_of_array", "provenance_of", "when_done"]
 
 
-def provenance_of(intake: Intake, options: dict[str, Any]) -> dict[str, Any]:
+def provenance_of(
+    intake: Intake, options: dict[str, Any], rules: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """What is known before the selection, as JSON values.
 
     Args:
         intake: the data set.
         options: those of the selection; those of the intake are added.
+        rules: what the rules came to, from `Rules.describe`.
 
     Cost: hashes the input, and the vectors where they were made from texts.
     """
@@ -51,6 +54,7 @@ def provenance_of(intake: Intake, options: dict[str, Any]) -> dict[str, Any]:
             "computed": embeddings.computed,
         },
         "dropped": {str(row): reason for row, reason in intake.dropped.items()},
+        **({"rules": rules} if rules else {}),
     }
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
-import numpy as np
-
 from evenly.errors import OptionError
 from evenly.intake import (
     Intake,
@@ -18,10 +16,10 @@ from evenly.intake import (
     whole_number,
 )
 from evenly.pools import ENGINES
-from evenly.selection.budget import check_budget, rows_of_budget
 from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import choose
 from evenly.selection.provenance import provenance_of
+from evenly.selection.resolve import RULES, check_rules, rule_options, rules_of
 from evenly.selection.selection import Selection
 from evenly.selection.start import check_start
 
@@ -30,7 +28,7 @@ __all__ = ["check_engine", "select_and_keep", "select_uniform"]
 
 def select_uniform(
     data: Any,
-    budget: int | float,
+    budget: int | float | None = None,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
@@ -38,6 +36,19 @@ def select_uniform(
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,
     start: int | str = "farthest-from-mean",
+    include: Any = None,
+    exclude: Any = None,
+    away_from: Any = None,
+    id_column: Any = None,
+    min_distance: float | None = None,
+    groups: Any = None,
+    quotas: Mapping[Any, Any] | None = None,
+    balance: Literal["equal", "proportional"] | None = None,
+    token_budget: int | None = None,
+    costs: Any = None,
+    tokenizer: Any = None,
+    quality: Any = None,
+    quality_weight: float | None = None,
     engine: str = "auto",
     device: str = "auto",
     memory: str | float | None = None,
@@ -57,7 +68,8 @@ def select_uniform(
             an Arrow table; a path to .jsonl, .json, .csv, .tsv (also .gz), .parquet or .npy,
             a glob or a folder of such shards; or vectors (n, d): a NumPy array, a memory map,
             a torch tensor.
-        budget: how many rows: an int, or a fraction in (0, 1] of the usable rows.
+        budget: how many rows: an int, or a fraction in (0, 1] of the usable rows. May be left
+            out where `min_distance` or `token_budget` ends the selection.
         text: the column that holds the text, several columns to join, or a function of the
             record; found by itself when one answer is obvious. Chat data (`messages`,
             `conversations`) are understood.
@@ -72,7 +84,32 @@ def select_uniform(
             the mean of all usable rows, which is exactly the one with the smallest sum of
             squared distances to them (sum_j |x_i - x_j|² = n·|x_i - m|² + a constant), sums
             that are equal within 1e-12 going to the smallest row number; or "random" (by
-            `seed`).
+            `seed`). Of no effect where `include` begins the selection; with `away_from`,
+            "farthest-from-mean" is the row farthest from what to keep away from.
+        include: rows that are in from the start, counted, and first in the answer, in this
+            order: row numbers, a mask (n,), or ids.
+        exclude: rows that are never chosen and need not be covered, named in the same ways.
+        away_from: what the chosen rows keep away from as from each other, without counting it
+            or returning any of it: rows of the data, an earlier Selection, or anything that
+            `data` may be. It counts in `radii`, `h_min` and `coverage_radius`.
+        id_column: the column of ids, or the ids (n,), by which rows can be named.
+        min_distance: end before a pick that would be nearer than this to what is chosen (and
+            to `away_from`): a Euclidean distance. Alone, it means as many as fit.
+        groups: the column, or an array (n,), that says in which group a row is; where a value
+            is a list, the row is in several.
+        quotas: group -> how many of its rows are chosen: exactly (an int, or a fraction of the
+            budget), or (least, most). What can be met is met exactly, else QuotaError says why.
+            Groups without a quota have none.
+        balance: quotas by themselves: "equal" numbers of all groups, as far as they go, or
+            "proportional" to their sizes.
+        token_budget: the chosen rows never have more tokens together. A row that no longer fits
+            is passed over, and the farthest of those that do is picked, until none does.
+        costs: the column, or an array (n,) of whole numbers, that says how many tokens a row
+            has. By default they are counted, with the encoder's tokenizer.
+        tokenizer: a name, a tokenizer, or a function of a text, to count them with instead.
+        quality: the column, or an array (n,) of numbers, 0 or more, that says how good rows are.
+        quality_weight: the farthest row is that whose distance times
+            (quality / largest quality) ** quality_weight is largest. 0: quality does not count.
         engine: who computes; the answer is the same. "memory": matrix products on the
             processor. "cuda": on a GPU, by torch. "faiss": as "memory", with an index of FAISS
             to find neighbours. "mapped": vectors stay on disk, no more than `memory` is taken.
@@ -93,11 +130,15 @@ def select_uniform(
         seed: for start="random".
 
     Returns:
-        Selection: exactly `budget` distinct rows. When fewer rows than that are distinct,
+        Selection: exactly `budget` distinct rows; fewer where `min_distance` or
+            `token_budget` ends it. When fewer rows than that are distinct,
         h_min is 0 and a DuplicateRowsWarning says how many there are.
 
     Raises:
-        BudgetError: the budget is not between 1 and the number of usable rows.
+        BudgetError: the budget is not between 1 and the number of usable rows, or nothing
+            says when to end.
+        QuotaError: no rows meet the quotas; the message says which group has how many.
+        RowError: a row or id that is named is not there, or cannot be chosen.
         DataError: the input cannot be used; the message names the row, line or column.
         EncoderError: the encoder is not to be had, or fails.
         CheckpointError: the checkpoint is of another selection, is damaged, or is no
@@ -121,6 +162,19 @@ def select_uniform(
         encoder_options=encoder_options,
         normalize=normalize,
         start=start,
+        include=include,
+        exclude=exclude,
+        away_from=away_from,
+        id_column=id_column,
+        min_distance=min_distance,
+        groups=groups,
+        quotas=quotas,
+        balance=balance,
+        token_budget=token_budget,
+        costs=costs,
+        tokenizer=tokenizer,
+        quality=quality,
+        quality_weight=quality_weight,
         engine=engine,
         device=device,
         memory=memory,
@@ -135,7 +189,7 @@ def select_uniform(
 
 def select_and_keep(
     data: Any,
-    budget: int | float,
+    budget: int | float | None = None,
     *,
     start: int | str = "farthest-from-mean",
     engine: str = "auto",
@@ -144,10 +198,11 @@ def select_and_keep(
     device: str = "auto",
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
-    **intake_options: Any,
+    **others: Any,
 ) -> tuple[Selection, Intake]:
     """`select_uniform`, and the data set as it was taken in, to measure without doing it twice."""
-    check_budget(budget)
+    given = {name: others.pop(name, None) for name in RULES}
+    check_rules(budget=budget, **given)
     check_engine(engine)
     check_start(start)
     whole_number("seed", seed, least=0)
@@ -155,14 +210,15 @@ def select_and_keep(
         read_checkpoint(checkpoint)  # one that is unreadable is better known before embedding
     allowed = memory_bytes(memory)
     intake = take_in(
-        data, **intake_options, engine=engine, memory=allowed, device=device, progress=progress
+        data, **others, engine=engine, memory=allowed, device=device, progress=progress
     )
-    rows = rows_of_budget(budget, int(np.count_nonzero(intake.points.candidates)))
+    intake_options = {**others, "device": device, "progress": progress}
+    rules = rules_of(intake, budget=budget, **given, intake_options=intake_options)
     options = {"budget": budget, "start": start, "engine": engine, "memory": memory, "seed": seed}
     selection = choose(
         intake,
-        rows,
-        provenance_of(intake, options),
+        rules,
+        provenance_of(intake, {**options, **rule_options(given)}, rules.describe()),
         start=start,
         engine=engine,
         seed=seed,

@@ -40,9 +40,12 @@ class Selection:
     Attributes:
         indices: (k,) row numbers in the input, all distinct, in the order picked.
         radii: (k,) Euclidean distance (not squared) of each pick to the nearest earlier pick;
-            radii[0] is inf, and none is larger than the one before.
-        coverage_radius: the largest distance from any usable row of the input to the nearest
-            chosen row (also called fill distance); 0 when all are chosen.
+            radii[0] is inf, and none is larger than the one before. With rules: those of
+            rows to include may rise; distances to what was kept away from count, the first
+            row's too; and where quality has a weight they may rise.
+        coverage_radius: the largest distance from any usable row of the input that is not
+            excluded to the nearest chosen row (also called fill distance); 0 when all are
+            chosen. nan in a prefix of a selection weighted by quality.
         provenance: what was done with what: versions, options, the encoder and the hash of
             its weights, the content hash of the input, dropped rows, seconds by step.
     """
@@ -70,9 +73,11 @@ class Selection:
     def h_min(self) -> float:
         """Smallest Euclidean distance between two chosen rows; inf for a single row.
 
+        Where rows were kept away from others (`away_from`), the distance to these counts too.
+
         For normalised rows, h_min**2 / 2 is the smallest cosine distance.
         """
-        return float(self.radii[-1])
+        return float(self.radii.min())
 
     def prefix(self, budget: int) -> Selection:
         """The selection for a smaller budget: the first `budget` picks, without any new work."""
@@ -84,7 +89,20 @@ class Selection:
                 f"a prefix has between 1 and {len(self)} rows (all of this selection), "
                 f"got {budget}. To choose more, call extend(to)."
             )
+        rules = self.provenance.get("rules", {})
+        if budget < len(self) and {"quotas", "token_budget"} & set(rules):
+            raise BudgetError(
+                "with quotas or a token budget the first picks are not the answer for fewer: "
+                "select again."
+            )
+        included = rules.get("include", {}).get("rows", 0)
+        if budget < included:
+            raise BudgetError(
+                f"{included} rows were to be included, and a prefix of {budget} would leave some out."
+            )
         radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
+        if budget < len(self) and "weights" in rules:
+            radius = float("nan")
         options = {**self.provenance["options"], "budget": int(budget)}
         return replace(
             self,
@@ -108,6 +126,7 @@ class Selection:
         cache_dir: str | PathLike[str] | Literal[False] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         progress: bool | None = None,
+        **rules: Any,
     ) -> Selection:
         """Choose more rows after these: the selection that a budget of `to` would have given.
 
@@ -124,6 +143,8 @@ class Selection:
                 again, where the model needs it.
             engine, device, memory, cache_dir, checkpoint, progress: as in `select_uniform`.
                 Texts are not embedded again where their vectors are in the cache.
+            rules: those of the selection (`include`, `groups`, …) again, where they were
+                arrays or objects, which a selection does not keep.
 
         Returns:
             Selection: as one run with budget `to` gives it, radii equal within rounding.
@@ -141,7 +162,7 @@ class Selection:
         """
         from evenly.selection.extend import extend_and_keep
 
-        given = {"text": text, "encoder": encoder, "encoder_options": encoder_options}
+        given = {"text": text, "encoder": encoder, "encoder_options": encoder_options, **rules}
         longer, _ = extend_and_keep(
             self,
             to,
@@ -279,7 +300,7 @@ class Selection:
             "indices": self.indices.tolist(),
             "radii": [_finite(radius) for radius in self.radii.tolist()],
             "h_min": _finite(self.h_min),
-            "coverage_radius": self.coverage_radius,
+            "coverage_radius": _finite(self.coverage_radius),
             "provenance": self.provenance,
         }
 
@@ -315,7 +336,8 @@ class Selection:
             radii = np.array(
                 [np.inf if radius is None else radius for radius in document["radii"]], float
             )
-            coverage_radius = float(document["coverage_radius"])
+            covered = document["coverage_radius"]
+            coverage_radius = float("nan") if covered is None else float(covered)
             provenance = dict(document["provenance"])
             rows = int(provenance["input"]["rows"])
             missing = {"options", "versions", "dropped"} - set(provenance)
