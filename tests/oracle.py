@@ -40,3 +40,55 @@ def h_min(vectors):
     rows = np.asarray(vectors, np.float64)
     gaps = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
     return gaps[~np.eye(len(rows), dtype=bool)].min(initial=np.inf)
+
+
+def with_rules(
+    vectors,
+    budget,
+    normalize,
+    include,
+    *,
+    away=None,
+    excluded=None,
+    min_distance=0.0,
+    may_take=None,
+    costs=None,
+    purse=0,
+    weights=None,
+):
+    """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
+
+    `include` are the rows to begin with; `may_take(rows)` says whether more can be picked so that
+    quotas are met after these.
+    """
+    rows = np.asarray(vectors).astype(np.float64)
+    rows = unit_rows(rows) if normalize else rows
+    nearest = np.full(len(rows), np.inf)
+    for row in [] if away is None else np.asarray(away).astype(np.float64):
+        row = row / np.sqrt(row @ row) if normalize else row
+        nearest = np.minimum(nearest, squared_distances(rows, row, normalize))
+    factors = np.ones(len(rows)) if weights is None else weights**2
+    usable = np.ones(len(rows), bool) if excluded is None else ~excluded
+    left = usable.copy()
+    picks, radii = [], []
+    while len(picks) < budget:
+        if len(picks) < len(include):
+            following = include[len(picks)]
+        else:
+            for row in np.flatnonzero(left):
+                dear = costs is not None and costs[row] > purse
+                if dear or (may_take is not None and not may_take([*picks, row])):
+                    left[row] = False
+            if not left.any():
+                break
+            following = first_farthest(np.where(left, nearest * factors, -np.inf))
+            if np.sqrt(nearest[following]) < min_distance:
+                break
+        picks.append(following)
+        radii.append(nearest[following])
+        purse -= 0 if costs is None else costs[following]
+        left[following] = False
+        nearest = np.minimum(nearest, squared_distances(rows, rows[following], normalize))
+    rest = usable.copy()
+    rest[picks] = False
+    return np.array(picks), np.sqrt(radii), np.sqrt(nearest[rest].max(initial=0.0))

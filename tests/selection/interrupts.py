@@ -15,7 +15,7 @@ def rounds_of(size, *, stop_after=None, error=KeyboardInterrupt):
     A pool of a test is too small for more than one real round.
     """
 
-    def in_small_rounds(pool, budget, begun, *, progress=None):
+    def in_small_rounds(pool, budget, begun, *, limits=None, progress=None):
         picks, coverage_radius = farthest_first(pool, budget, begun)
         rounds = 0
         for done in range(len(begun), budget, size):

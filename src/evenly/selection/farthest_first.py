@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import TIE
-from evenly.geometry.compiled import greedy_within
+from evenly.geometry.greedy import greedy_within
 from evenly.pools.pool import FRONTIER
 from evenly.selection.limits import Limits
 

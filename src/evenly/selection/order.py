@@ -42,14 +42,15 @@ def radii_in_order(
 
     Cost: k²/2 + k·a pairs, as matrix products.
     """
-    squared = np.full(len(rows), np.inf)
+    squared: Float[np.ndarray, " k"] = np.full(len(rows), np.inf)
     if isinstance(points, Metric):
         before = [] if away is None else list(np.asarray(away))
         for place, row in enumerate(rows.tolist()):
             if before:
                 squared[place] = points.squared(row)[before].min()
             before.append(row)
-        return np.sqrt(squared)
+        np.sqrt(squared, out=squared)
+        return squared
     own = points.take(rows)
     nearest = np.zeros(len(rows), np.int64)
     with alone():
@@ -68,4 +69,5 @@ def radii_in_order(
             np.minimum.at(found, later, pairs)
             squared[block] = found
             columns.append(own.take(block), block)
-    return np.sqrt(squared)
+    np.sqrt(squared, out=squared)
+    return squared

@@ -98,7 +98,7 @@ class Selection:
         included = rules.get("include", {}).get("rows", 0)
         if budget < included:
             raise BudgetError(
-                f"{included} rows were to be included, and a prefix of {budget} would leave some out."
+                f"{included} rows were to be included; a prefix of {budget} would leave some out."
             )
         radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
         if budget < len(self) and "weights" in rules:
