@@ -42,6 +42,9 @@ def pool_that_stops(after, error=KeyboardInterrupt):
             self._pool = pool
             self._asked = 0
 
+        def __len__(self):
+            return len(self._pool)
+
         def __getattr__(self, name):
             return getattr(self._pool, name)
 

@@ -143,7 +143,7 @@ def test_a_budget_is_a_number_of_rows_or_a_fraction(budget, rows):
         (math.inf, "got inf"),
         (True, "got True"),
         ("5", "got '5'"),
-        (None, "got None"),
+        (None, "nothing says how many rows"),
         ([5], r"got \[5\]"),
         (1 + 0j, "got"),
     ],

@@ -75,7 +75,8 @@ def choose(
         taken_over = min(len(saved.picks), rows)
     answer = _answer_in(saved, rows, limits)
     if answer is None:
-        saved = Saved(job, saved.picks.prefix(rows), None)
+        if len(saved.picks) > rows:
+            saved = Saved(job, saved.picks.prefix(rows), None)
         room = _likely_rows(rules, rows) + (0 if rules.away is None else len(rules.away))
 
         def pool_of() -> Pool:

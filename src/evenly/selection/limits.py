@@ -119,6 +119,8 @@ class Limits:
 
     def retire(self, pool: Pool) -> bool:
         """Tell the pool which rows cannot be picked any more; whether there are new ones."""
+        if not self._closed and not len(self._costs):
+            return False
         out = np.zeros(len(pool), bool)
         if self._closed:
             out |= np.isin(self._kinds, self._closed)
