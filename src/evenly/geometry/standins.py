@@ -56,6 +56,8 @@ __all__ = ["Allowance", "Frame", "StandIns", "principal_axes"]
 UNIT_ROUNDOFF = 2.0**-24
 # Rows that the shift and the axes are made from: any are valid, these are good.
 _SAMPLE = 4096
+# Rows that a rough mean is taken of.
+_ROUGHLY = 256
 # Rows turned at once: small enough to stay in the caches.
 _ROWS = 1024
 
@@ -109,7 +111,7 @@ class Frame:
     def of(cls, points: Points) -> Frame:
         """Not turned; shifted by a rough mean of the candidates."""
         candidates = np.flatnonzero(points.candidates)
-        some = candidates[:: max(1, len(candidates) // _SAMPLE)]
+        some = candidates[:: max(1, len(candidates) // _ROUGHLY)]
         rows = points.exact(some)
         shift = rows.mean(axis=0) if len(rows) else np.zeros(points.dimension)
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
