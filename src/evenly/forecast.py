@@ -107,7 +107,7 @@ def estimate(
         vectors: Any = samples.vectors if stored is None else stored
         (rows, dimension), item = vectors.shape, vectors.dtype.itemsize
         limit = free_memory() / 2 if allowed is None else allowed
-        large = stored is not None and stored.nbytes > limit
+        large = stored is not None and stored.bytes_in_memory > limit
         on_disk = engine == "mapped" or (engine == "auto" and large)
     else:
         texts = read_texts(samples, text, roles)

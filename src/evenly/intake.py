@@ -260,7 +260,7 @@ def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
     if stored is None or engine not in ("auto", "mapped"):
         return samples.vectors
     allowed = free_memory() / 2 if memory is None else memory
-    return stored if engine == "mapped" or stored.nbytes > allowed else samples.vectors
+    return stored if engine == "mapped" or stored.bytes_in_memory > allowed else samples.vectors
 
 
 def _metric_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> Metric:

@@ -78,6 +78,7 @@ class StoredVectors:
             `as_vectors`, bfloat16 needs float32.
         given: the type of what is on disk where all parts agree on it, else `dtype`.
         nbytes: what all rows take on disk, uncompressed, in the types that the files have.
+        bytes_in_memory: what all rows would take as one array of `dtype`.
         bytes_read: what the rows handed out so far take on disk, each as often as it was
             handed out: bytes_read / nbytes is how often the data were read.
         seekable: False when rows far apart cost much more than their bytes: in parquet all
@@ -99,6 +100,7 @@ class StoredVectors:
         given = {part.dtype for part in parts}
         self.given = given.pop() if len(given) == 1 else self.dtype
         self.nbytes = sum(part.shape[0] * part.row_bytes for part in parts)
+        self.bytes_in_memory = self.shape[0] * self.shape[1] * self.dtype.itemsize
         self.seekable = all(part.seekable for part in parts)
         self.bytes_read = 0
         self._lock = Lock()
