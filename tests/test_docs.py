@@ -152,11 +152,12 @@ def test_links_between_documents_lead_somewhere():
 def test_the_architecture_names_the_files_there_are():
     source = ROOT / "src" / "evenly"
     tree = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("src/evenly/\n")[2]
-    named, folder = set(), ""
+    named, folders = set(), [""]
     for indent, name in re.findall(r"^( +)([\w.]+/?)", tree, re.MULTILINE):
+        del folders[len(indent) // 4 :]
         if name.endswith("/"):
-            folder = name
+            folders.append(folders[-1] + name)
         else:
-            named.add((folder if len(indent) == 8 else "") + name)
+            named.add(folders[-1] + name)
 
     assert named == {path.relative_to(source).as_posix() for path in source.rglob("*.py")}

@@ -119,7 +119,7 @@ def close_counts(
     return counts
 
 
-def _joined(parts: list[np.ndarray[Any, Any]], place: int) -> np.ndarray[Any, Any]:
+def _joined(parts: list[Any], place: int) -> Any:
     if not parts:
         return np.empty(0, (np.int32, np.int32, np.float64)[place])
     return np.concatenate(parts)
@@ -172,7 +172,8 @@ def _comparison(
 
 
 def _placed(positions: Int[np.ndarray, " p"], part: slice) -> Int[np.ndarray, " p"]:
-    return (positions + part.start).astype(np.int32)
+    placed: Int[np.ndarray, " p"] = (positions + part.start).astype(np.int32)
+    return placed
 
 
 def _lengths(made: Float32[np.ndarray, "m W"], width: int) -> Float32[np.ndarray, " m"]:
