@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from evenly.errors import QuotaError
@@ -137,6 +138,51 @@ def test_rows_that_are_in_from_the_start_are_refused_where_they_leave_no_way(ove
     else:
         ledger.take(quotas.count(np.array(begun, int)))
         assert ledger.taken.sum() + ledger.room.sum() == budget
+
+
+def can_be_completed(quotas, budget, usable, taken) -> bool:
+    """The same by an integer program without any objective."""
+    members = quotas.members.toarray()
+    found = milp(
+        np.zeros(len(quotas)),
+        integrality=np.ones(len(quotas)),
+        bounds=Bounds(taken, usable),
+        constraints=[
+            LinearConstraint(members.T, quotas.least, quotas.most),
+            LinearConstraint(np.ones((1, len(quotas))), budget, budget),
+        ],
+    )
+    return found.x is not None
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("bound", ["least", "most", "exact"])
+def test_larger_problems_are_answered_as_an_integer_program_answers(bound, seed):
+    rng = np.random.default_rng(seed)
+    member = (rng.random((400, 5)) < 0.3).astype(int)
+    # What 60 rows have that were chosen with a liking for some groups: it can be met, just so.
+    liked = member[np.argsort(rng.random(400) - member @ rng.normal(0, 0.3, 5))[:60]].sum(axis=0)
+    least = np.zeros(5) if bound == "most" else liked
+    most = np.full(5, 60) if bound == "least" else liked
+    quotas = quotas_of_many(member, least, most)
+    usable = quotas.count(np.ones(400, bool))
+    ledger = quotas.ledger(60, usable)
+
+    for row in rng.permutation(400):
+        kind, before = int(quotas.kinds[row]), ledger.closed.copy()
+        answer = ledger.ask(kind)
+        # Every kind that is closed on the way is, and none is that need not be.
+        for closed in np.flatnonzero(ledger.closed & ~before):
+            one_more = ledger.taken + (np.arange(len(quotas)) == closed)
+            assert (one_more > usable).any() or not can_be_completed(quotas, 60, usable, one_more)
+        if answer:
+            assert quotas.allows(ledger.taken + ledger.room)
+            assert (ledger.taken + ledger.room).sum() == 60
+            assert (ledger.taken + ledger.room <= usable).all()
+            ledger.take(one(quotas, row))
+        if ledger.taken.sum() == 60:
+            break
+    assert quotas.allows(ledger.taken)
 
 
 @pytest.mark.parametrize("overlap", [0, 1], ids=["disjoint", "overlapping"])
