@@ -231,4 +231,5 @@ def feed_array(digest: _Hash, array: npt.NDArray[Any]) -> None:
     digest.update(f"{array.dtype.str} {array.shape}\n".encode())
     block = max(1, (1 << 24) // max(1, array[:1].nbytes))
     for start in range(0, len(array), block):
-        digest.update(np.ascontiguousarray(array[start : start + block]).reshape(-1).view(np.uint8).data)
+        part = np.ascontiguousarray(array[start : start + block])
+        digest.update(part.reshape(-1).view(np.uint8).data)
