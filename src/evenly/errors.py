@@ -34,6 +34,7 @@ __all__ = [
     "EncoderError",
     "EvenlyError",
     "EvenlyWarning",
+    "IsolatedRowsWarning",
     "ManifestError",
     "MissingExtraError",
     "ModelNotFoundError",
@@ -135,3 +136,7 @@ class EvenlyWarning(UserWarning):
 
 class DuplicateRowsWarning(EvenlyWarning):
     """More rows were asked for than there are distinct rows, so h_min is 0."""
+
+
+class IsolatedRowsWarning(EvenlyWarning):
+    """Some of the first picks are far from all other rows, as broken rows are."""

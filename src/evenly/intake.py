@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import LARGEST, Metric, Points, row_lengths
-from evenly.samples import Samples, open_samples, read_texts
+from evenly.samples import Samples, excerpt, open_samples, read_texts, texts_of_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -60,6 +61,7 @@ class Intake:
         path: where the data set was read from; None when it was passed as an object.
         options: what was asked for that shapes the vectors, as JSON values; a Python object
             is its name in angle brackets.
+        texts_of: reads the texts of a few rows again; None when the data were vectors.
     """
 
     samples: Samples
@@ -70,9 +72,17 @@ class Intake:
     seconds: dict[str, float]
     path: str | None
     options: dict[str, Any]
+    texts_of: Callable[[Sequence[int]], list[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def describe(self, row: int) -> str:
+        """Where a row is, and how its text begins, for a message."""
+        located = self.samples.locate(row)
+        if self.texts_of is None:
+            return located
+        return f'{located} ("{excerpt(self.texts_of([row])[0])}")'
 
 
 def take_in(
@@ -163,6 +173,9 @@ def take_in(
         seconds=seconds,
         path=path,
         options=as_json_value(options),
+        texts_of=None
+        if embeddings is None
+        else partial(texts_of_rows, samples, text=text, roles=roles),
     )
 
 

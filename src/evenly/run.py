@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SELECTION = ("budget", "start", "engine", "memory", "seed")
+_OF_SELECTION = ("budget", "start", "drop_outliers", "engine", "memory", "seed")
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:

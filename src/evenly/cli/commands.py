@@ -18,6 +18,7 @@ from evenly.cli.options import (
     LOUDNESS,
     MEASURING,
     MODEL,
+    OUTLIERS,
     OUTPUT,
     RUNNING,
     SPACE,
@@ -38,7 +39,7 @@ __all__ = ["cache", "data_or_stdin", "demo", "embed", "extend", "main", "measure
 
 @main.command()
 @click.argument("data", required=False)
-@with_options(BUDGET, TEXT, MODEL, SPACE)
+@with_options(BUDGET, OUTLIERS, TEXT, MODEL, SPACE)
 @click.option(
     "--start",
     default="farthest-from-mean",

@@ -19,6 +19,7 @@ __all__ = [
     "LOUDNESS",
     "MEASURING",
     "MODEL",
+    "OUTLIERS",
     "OUTPUT",
     "RUNNING",
     "SPACE",
@@ -192,6 +193,15 @@ BUDGET = [
         callback=number,
         metavar="ROWS|FRACTION",
         help="How many rows: 500, or 0.5 for half of them.",
+    )
+]
+
+OUTLIERS = [
+    click.option(
+        "--drop-outliers",
+        type=float,
+        metavar="FRACTION",
+        help="Leave out this fraction of rows, those farthest from their nearest rows: 0.005.",
     )
 ]
 

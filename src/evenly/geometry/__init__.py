@@ -18,6 +18,7 @@ from evenly.geometry.exact import (
     squared_distances_between,
     squared_lengths,
 )
+from evenly.geometry.isolated import mean_distances_to_nearest, most_isolated, pair_distances
 from evenly.geometry.metric import Metric
 from evenly.geometry.nearest import lower_to_nearest
 from evenly.geometry.neighbours import Nearest, nearest_chosen
@@ -43,7 +44,10 @@ __all__ = [
     "first_of_the_farthest",
     "for_each_tile",
     "lower_to_nearest",
+    "mean_distances_to_nearest",
+    "most_isolated",
     "nearest_chosen",
+    "pair_distances",
     "row_lengths",
     "squared_distances_between",
     "squared_lengths",

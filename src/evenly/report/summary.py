@@ -92,7 +92,8 @@ def _text(provenance: dict[str, Any]) -> str:
 def _chosen(size: int, provenance: dict[str, Any]) -> str:
     total = provenance["input"]["rows"]
     dropped = len(provenance["dropped"])
-    left_out = f"; {dropped:,} rows dropped as unusable" if dropped else "; none dropped"
+    why = "unusable or as outliers" if "drop_outliers" in provenance["options"] else "unusable"
+    left_out = f"; {dropped:,} rows dropped as {why}" if dropped else "; none dropped"
     return f"{size:,} rows ({size / total:.1%}){left_out}"
 
 

@@ -22,6 +22,7 @@ from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.job import Job
 from evenly.selection.limits import Limits
 from evenly.selection.order import radii_in_order
+from evenly.selection.outliers import warn_of_isolated
 from evenly.selection.progress import progress_bar
 from evenly.selection.provenance import when_done
 from evenly.selection.rules import Rules
@@ -88,6 +89,9 @@ def choose(
     picks, coverage_radius = answer
     intake.samples.check_unchanged()
     _warn_of_duplicates(picks)
+    if taken_over == 0 and "drop_outliers" not in provenance["options"]:
+        first = picks.rows[len(rules.include) :]
+        warn_of_isolated(intake, first, stacklevel=_level_of_the_caller())
     seconds = intake.seconds | {"selection": perf_counter() - began}
     provenance = when_done(provenance, seconds, min(taken_over, len(picks)))
     return Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)

@@ -16,6 +16,7 @@ from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import are_usable, choose
 from evenly.selection.farthest_first import Picks
 from evenly.selection.job import Job
+from evenly.selection.outliers import without_outliers
 from evenly.selection.provenance import hash_of_array, provenance_of
 from evenly.selection.resolve import RULES, rule_options, rules_of
 from evenly.selection.select import check_engine
@@ -57,6 +58,11 @@ def extend_and_keep(
         engine = "distances"
     start, seed = before.get("start", int(earlier.indices[0])), before.get("seed", 0)
     options = {"budget": to, "start": start, "engine": engine, "memory": memory, "seed": seed}
+    fraction = before.get("drop_outliers")
+    if fraction is not None:
+        options["drop_outliers"] = fraction
+        names = {name: rules_again.get(name) for name in ("include", "id_column")}
+        intake = without_outliers(intake, fraction, **names, progress=progress)
     of_the_intake = {name: value for name, value in intake.options.items() if value is not None}
     rules = rules_of(intake, budget=to, **rules_again, intake_options={**of_the_intake, **given})
     provenance = provenance_of(intake, {**options, **rule_options(rules_again)}, rules.describe())

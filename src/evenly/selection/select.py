@@ -18,6 +18,7 @@ from evenly.intake import (
 from evenly.pools import ENGINES
 from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import choose
+from evenly.selection.outliers import check_drop_outliers, without_outliers
 from evenly.selection.provenance import provenance_of
 from evenly.selection.resolve import RULES, check_rules, rule_options, rules_of
 from evenly.selection.selection import Selection
@@ -49,6 +50,7 @@ def select_uniform(
     tokenizer: Any = None,
     quality: Any = None,
     quality_weight: float | None = None,
+    drop_outliers: float | None = None,
     engine: str = "auto",
     device: str = "auto",
     memory: str | float | None = None,
@@ -110,6 +112,9 @@ def select_uniform(
         quality: the column, or an array (n,) of numbers, 0 or more, that says how good rows are.
         quality_weight: the farthest row is that whose distance times
             (quality / largest quality) ** quality_weight is largest. 0: quality does not count.
+        drop_outliers: a fraction of the usable rows, such as 0.005: that many rows, those whose
+            mean distance to their 5 nearest rows is largest, are left out and listed in
+            `provenance["dropped"]`. Broken rows are often among them, and would be picked first.
         engine: who computes; the answer is the same. "memory": matrix products on the
             processor. "cuda": on a GPU, by torch. "faiss": as "memory", with an index of FAISS
             to find neighbours. "mapped": vectors stay on disk, no more than `memory` is taken.
@@ -132,7 +137,8 @@ def select_uniform(
     Returns:
         Selection: exactly `budget` distinct rows; fewer where `min_distance` or
             `token_budget` ends it. When fewer rows than that are distinct,
-        h_min is 0 and a DuplicateRowsWarning says how many there are.
+        h_min is 0 and a DuplicateRowsWarning says how many there are. Where some of the first
+        picks are far from all other rows, an IsolatedRowsWarning shows them.
 
     Raises:
         BudgetError: the budget is not between 1 and the number of usable rows, or nothing
@@ -175,6 +181,7 @@ def select_uniform(
         tokenizer=tokenizer,
         quality=quality,
         quality_weight=quality_weight,
+        drop_outliers=drop_outliers,
         engine=engine,
         device=device,
         memory=memory,
@@ -192,6 +199,7 @@ def select_and_keep(
     budget: int | float | None = None,
     *,
     start: int | str = "farthest-from-mean",
+    drop_outliers: float | None = None,
     engine: str = "auto",
     seed: int = 0,
     memory: str | float | None = None,
@@ -205,6 +213,7 @@ def select_and_keep(
     check_rules(budget=budget, **given)
     check_engine(engine)
     check_start(start)
+    check_drop_outliers(drop_outliers)
     whole_number("seed", seed, least=0)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # one that is unreadable is better known before embedding
@@ -212,9 +221,18 @@ def select_and_keep(
     intake = take_in(
         data, **others, engine=engine, memory=allowed, device=device, progress=progress
     )
+    intake = without_outliers(
+        intake,
+        drop_outliers,
+        include=given["include"],
+        id_column=given["id_column"],
+        progress=progress,
+    )
     intake_options = {**others, "device": device, "progress": progress}
     rules = rules_of(intake, budget=budget, **given, intake_options=intake_options)
     options = {"budget": budget, "start": start, "engine": engine, "memory": memory, "seed": seed}
+    if drop_outliers is not None:
+        options["drop_outliers"] = drop_outliers
     selection = choose(
         intake,
         rules,
