@@ -1,0 +1,82 @@
+"""Packings by their definition, and what makes the fast ones meet all their cases on few rows."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from evenly.geometry import Points, StandIns, row_lengths
+from evenly.geometry.tuning import Tuning
+from evenly.selection import packing
+from tests import oracle
+
+
+class OnDisk:
+    """Vectors that are not an array, read by slices and row numbers."""
+
+    def __init__(self, vectors):
+        self._vectors = vectors
+        self.shape, self.dtype, self.nbytes = vectors.shape, vectors.dtype, vectors.nbytes
+
+    def __len__(self):
+        return len(self._vectors)
+
+    def __getitem__(self, rows):
+        return self._vectors[rows]
+
+
+class TurnedSoon(Tuning):
+    """Turns and narrows whenever it is asked."""
+
+    def cheaper(self, columns, rows, squared):
+        now = columns.stand_ins
+        if now.frame.axes is None:
+            frame = now.frame.turned(self._points, self._points.dimension)
+            return StandIns(self._points, frame)
+        return now.narrowed(now.frame.chunk)
+
+
+@contextlib.contextmanager
+def tiny_blocks():
+    """Blocks, cells and reviews as small as can be, so that few rows meet all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "_FIRST_BLOCK", 5)
+        patch.setattr(packing, "_LARGEST_BLOCK", 11)
+        patch.setattr(packing, "_WANTED", 4)
+        patch.setattr(packing, "_WITHIN", 3)
+        patch.setattr(packing, "_CELLS", 2)
+        patch.setattr(packing, "_TILE", 2)
+        patch.setattr(packing, "_ROWS", 2)
+        patch.setattr(packing, "SEGMENT", 3)
+        patch.setattr(packing, "Tuning", TurnedSoon)
+        yield
+
+
+def points_of(vectors, *, normalize=False, candidates=None, on_disk=False):
+    candidates = np.ones(len(vectors), bool) if candidates is None else candidates
+    points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
+    if on_disk:
+        points = Points(OnDisk(vectors), points.factors, candidates, points.longest)
+    return points
+
+
+def exact_rows(vectors, normalize):
+    rows = np.asarray(vectors).astype(np.float64)
+    return oracle.unit_rows(rows) if normalize else rows
+
+
+def packing_by_definition(vectors, order, min_distance, *, normalize=False, away=None):
+    """Rows in order, each unless it is nearer than the distance to one kept before it."""
+    rows = exact_rows(vectors, normalize)
+    far = [] if away is None else list(exact_rows(away, normalize))
+    kept = []
+    for row in order:
+        gaps = [oracle.squared_distances(one[None], rows[row], normalize)[0] for one in far]
+        if min_distance > 0:
+            apart = all(gap >= min_distance**2 * (1 - 1e-12) for gap in gaps)
+        else:
+            apart = all(gap > 0 for gap in gaps)
+        if apart:
+            kept.append(int(row))
+            far.append(rows[row])
+    return kept

@@ -1,0 +1,145 @@
+"""Packings in an order: by definition on every kind of pool, wherever the vectors are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenly.geometry import TIE, Metric
+from evenly.selection.packing import Packer, packing_in_order, reach_of
+from tests.fakes import gaps_by_definition
+from tests.pool_strategies import KINDS, make_pool, pools
+from tests.selection.packings import packing_by_definition, points_of, tiny_blocks
+
+FACTORS = st.sampled_from([0.5, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5])
+
+
+@st.composite
+def distances(draw, gaps):
+    """A distance that some pair has, or one about it: where it is decided who ties."""
+    if draw(st.integers(0, 9)) == 0:
+        return 0.0
+    return float(draw(st.sampled_from(gaps.ravel()))) * draw(FACTORS)
+
+
+@given(data=st.data(), vectors=pools(max_rows=50), normalize=st.booleans(), on_disk=st.booleans())
+def test_a_packing_is_what_its_definition_says(data, vectors, normalize, on_disk):
+    min_distance = data.draw(distances(gaps_by_definition(vectors, normalize)))
+    order = np.array(data.draw(st.permutations(range(len(vectors)))))
+    points = points_of(vectors, normalize=normalize, on_disk=on_disk)
+
+    with tiny_blocks():
+        found = packing_in_order(points, order, min_distance)
+
+    expected = packing_by_definition(vectors, order, min_distance, normalize=normalize)
+    assert found.rows.tolist() == expected
+    assert found.looked == len(vectors)
+
+
+@given(data=st.data(), vectors=pools(max_rows=40))
+def test_a_limit_gives_the_first_of_them_and_how_far_it_looked(data, vectors):
+    min_distance = data.draw(distances(gaps_by_definition(vectors, False)))
+    order = np.array(data.draw(st.permutations(range(len(vectors)))))
+    whole = packing_by_definition(vectors, order, min_distance)
+    limit = data.draw(st.integers(1, len(whole) + 1))
+    told = []
+
+    with tiny_blocks():
+        found = packing_in_order(
+            points_of(vectors), order, min_distance, limit=limit, progress=told.append
+        )
+
+    assert found.rows.tolist() == whole[:limit]
+    filled = limit <= len(whole)
+    assert found.looked == (order.tolist().index(whole[limit - 1]) + 1 if filled else len(order))
+    assert sum(told) == found.looked
+
+
+@given(data=st.data(), vectors=pools(max_rows=40), normalize=st.booleans(), on_disk=st.booleans())
+def test_rows_keep_away_from_others_as_if_they_came_first(data, vectors, normalize, on_disk):
+    gaps = gaps_by_definition(vectors, normalize)
+    min_distance = data.draw(distances(gaps))
+    seen = data.draw(st.integers(0, min(7, len(vectors) - 1)))
+    order = np.arange(seen, len(vectors))
+    others = points_of(vectors[:seen], normalize=normalize) if seen else None
+
+    with tiny_blocks():
+        found = packing_in_order(
+            points_of(vectors, normalize=normalize, on_disk=on_disk),
+            order,
+            min_distance,
+            away=others,
+        )
+
+    expected = packing_by_definition(
+        vectors, order, min_distance, normalize=normalize, away=vectors[:seen]
+    )
+    assert found.rows.tolist() == expected
+
+
+@given(data=st.data(), vectors=pools(max_rows=40))
+def test_distances_of_any_metric_give_the_same(data, vectors):
+    gaps = gaps_by_definition(vectors, False)
+    min_distance = data.draw(distances(gaps))
+    order = np.array(data.draw(st.permutations(range(len(vectors)))))
+    limit = data.draw(st.none() | st.integers(1, len(vectors)))
+
+    found = packing_in_order(
+        Metric(gaps, np.ones(len(gaps), bool)), order, min_distance, limit=limit
+    )
+
+    expected = packing_by_definition(vectors, order, min_distance)[:limit]
+    assert found.rows.tolist() == expected
+    assert found.looked <= len(order)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_packer_packs_again_at_other_distances(kind):
+    vectors = make_pool(kind, 300, 33, np.float32, np.random.default_rng(1))
+    gaps = np.quantile(gaps_by_definition(vectors, True), [0.3, 0.01, 0.9, 0.02])
+    order = np.random.default_rng(2).permutation(300)
+    packer = Packer(points_of(vectors, normalize=True))
+
+    with tiny_blocks():
+        found = [packer.pack(order, gap).rows.tolist() for gap in gaps]
+
+    assert found == [packing_by_definition(vectors, order, gap, normalize=True) for gap in gaps]
+
+
+def test_a_large_pool_in_blocks_of_the_real_size():
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((60, 160))
+    vectors = (centres[rng.integers(0, 60, 6000)] + 0.5 * rng.standard_normal((6000, 160))).astype(
+        np.float32
+    )
+    order = rng.permutation(6000)
+    rows = vectors.astype(float)
+    packer = Packer(points_of(vectors))
+
+    for min_distance in (8.2, 8.6):
+        kept, left_out = [], np.zeros(6000, bool)
+        for row in order:
+            if not left_out[row]:
+                kept.append(row)
+                left_out |= ((rows - rows[row]) ** 2).sum(axis=1) < min_distance**2 * (1 - 1e-12)
+        assert 1500 < len(kept) < 5500
+
+        assert packer.pack(order, min_distance).rows.tolist() == kept
+
+
+def test_a_row_at_exactly_the_distance_is_far_enough():
+    line = points_of(np.arange(0.0, 1.0, 0.1)[:, None])  # gaps of 0.1, up to rounding
+
+    kept = packing_in_order(line, np.arange(10), 0.3)
+
+    assert kept.rows.tolist() == [0, 3, 6, 9]
+    assert packing_in_order(line, np.arange(10), 0.3 * (1 + 1e-9)).rows.tolist() == [0, 4, 8]
+
+
+def test_a_distance_of_zero_leaves_out_duplicates_only():
+    vectors = np.array([[1.0, 0], [2, 0], [1, 1e-150], [1, 0], [3, 0]])
+
+    assert packing_in_order(points_of(vectors), np.arange(5), 0.0).rows.tolist() == [0, 1, 2, 4]
+    unit = points_of(vectors, normalize=True)
+    assert packing_in_order(unit, np.arange(5), 0.0).rows.tolist() == [0]
+    assert reach_of(2.0) == 4 * (1 - TIE)
