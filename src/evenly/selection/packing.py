@@ -157,10 +157,10 @@ class Packer:
         size, looked = _FIRST_BLOCK, 0
         while looked < len(order) and len(columns) - begun < limit:
             block = order[looked : looked + size]
-            self._tune(columns, reach, len(order))
-            rest = self._far_enough(columns, cells, block, reach)
+            self._tune(points, columns, reach, len(order))
+            rest = self._far_enough(points, columns, cells, block, reach)
             room = limit + begun - len(columns)
-            last = self._keep_apart(columns, block, rest, reach, room)
+            last = self._keep_apart(points, columns, block, rest, reach, room)
             done = len(block) if last is None else last + 1
             cells.append(columns)
             looked += done
@@ -177,26 +177,29 @@ class Packer:
             self._stand_ins = StandIns(points, Frame.of(points))
         return self._stand_ins
 
-    def _tune(self, columns: Columns, reach: float, rows: int) -> None:
+    def _tune(self, points: Points, columns: Columns, reach: float, rows: int) -> None:
         """Fewer coordinates where they are enough to tell near from far."""
         if self._reviewed == reach or len(columns) < SEGMENT:
             return
         self._reviewed = reach
-        points = self._points
-        assert isinstance(points, Points)
         tuning = Tuning(points, rows // _SHARE_KEPT)
         some = np.flatnonzero(points.candidates)[:: max(1, len(points) // _SAMPLE)]
         stand_ins = tuning.cheaper(columns, some, np.full(len(some), reach))
         if stand_ins is None:
             return
-        if stand_ins.frame is not columns.stand_ins.frame and tuning.keeps(stand_ins.frame):
-            if points.in_memory:
-                stand_ins.keep(self._for_each)
+        anew = stand_ins.frame is not columns.stand_ins.frame
+        if anew and points.in_memory and tuning.keeps(stand_ins.frame):
+            stand_ins.keep(self._for_each)
         self._stand_ins = stand_ins
         columns.change(stand_ins, "float32")
 
     def _far_enough(
-        self, columns: Columns, cells: _Cells, block: Int[np.ndarray, " b"], reach: float
+        self,
+        points: Points,
+        columns: Columns,
+        cells: _Cells,
+        block: Int[np.ndarray, " b"],
+        reach: float,
     ) -> Int[np.ndarray, " s"]:
         """Positions in the block of the rows that no column leaves out."""
         if len(columns) == 0:
@@ -205,8 +208,8 @@ class Packer:
 
         def compare(part: slice) -> None:
             against, rows = columns, block[part]
-            if not self._points.in_memory:
-                against, rows = columns.beside(self._points.take(rows)), np.arange(len(rows))
+            if not points.in_memory:
+                against, rows = columns.beside(points.take(rows)), np.arange(len(rows))
             left_out[part] = _left_out(against, cells, rows, reach)
 
         size = max(_TILE // 8, min(_TILE, -(-len(block) // (4 * self._threads))))
@@ -215,6 +218,7 @@ class Packer:
 
     def _keep_apart(
         self,
+        points: Points,
         columns: Columns,
         block: Int[np.ndarray, " b"],
         rest: Int[np.ndarray, " s"],
@@ -229,14 +233,14 @@ class Packer:
         before = len(columns)
         for begin in range(0, len(rest), _WITHIN):
             part = rest[begin : begin + _WITHIN]
-            points = self._points.take(block[part])
-            against = columns.beside(points)
+            taken = points.take(block[part])
+            against = columns.beside(taken)
             left = against.stand_ins[np.arange(len(part))]
             apart = np.arange(len(part))
             if len(columns) > before:
                 apart = np.flatnonzero(~_nearer(against, before, apart, left, reach))
             found = self._apart_within(against, apart, left, reach, room)
-            columns.append(points.take(found), block[part[found]], left[found])
+            columns.append(taken.take(found), block[part[found]], left[found])
             room -= len(found)
             if room == 0:
                 return int(part[found[-1]])
