@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from evenly.geometry import Points, StandIns, row_lengths
+from evenly.geometry import Points, StandIns, apart, row_lengths
 from evenly.geometry.tuning import Tuning
 from evenly.selection import packing
 from tests import oracle
@@ -46,7 +46,8 @@ def tiny_blocks():
         patch.setattr(packing, "_WITHIN", 3)
         patch.setattr(packing, "_CELLS", 2)
         patch.setattr(packing, "_TILE", 2)
-        patch.setattr(packing, "_ROWS", 2)
+        patch.setattr(apart, "_TILE", 2)
+        patch.setattr(apart, "_BLOCK", 4)
         patch.setattr(packing, "SEGMENT", 3)
         patch.setattr(packing, "Tuning", TurnedSoon)
         yield

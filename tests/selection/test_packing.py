@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import TIE, Metric
+from evenly.geometry.apart import distances_to_earlier, distances_to_points
 from evenly.selection.packing import Packer, packing_in_order, reach_of
 from tests.fakes import gaps_by_definition
 from tests.pool_strategies import KINDS, make_pool, pools
@@ -60,15 +61,16 @@ def test_rows_keep_away_from_others_as_if_they_came_first(data, vectors, normali
     gaps = gaps_by_definition(vectors, normalize)
     min_distance = data.draw(distances(gaps))
     seen = data.draw(st.integers(0, min(7, len(vectors) - 1)))
+    away = data.draw(st.integers(0, seen))
     order = np.arange(seen, len(vectors))
-    others = points_of(vectors[:seen], normalize=normalize) if seen else None
 
     with tiny_blocks():
         found = packing_in_order(
             points_of(vectors, normalize=normalize, on_disk=on_disk),
             order,
             min_distance,
-            away=others,
+            before=np.arange(away, seen),
+            away=points_of(vectors[:away], normalize=normalize) if away else None,
         )
 
     expected = packing_by_definition(
@@ -82,13 +84,15 @@ def test_distances_of_any_metric_give_the_same(data, vectors):
     gaps = gaps_by_definition(vectors, False)
     min_distance = data.draw(distances(gaps))
     order = np.array(data.draw(st.permutations(range(len(vectors)))))
+    seen = data.draw(st.integers(0, min(3, len(vectors) - 1)))
+    before, order = order[:seen], order[seen:]
     limit = data.draw(st.none() | st.integers(1, len(vectors)))
 
     found = packing_in_order(
-        Metric(gaps, np.ones(len(gaps), bool)), order, min_distance, limit=limit
+        Metric(gaps, np.ones(len(gaps), bool)), order, min_distance, before=before, limit=limit
     )
 
-    expected = packing_by_definition(vectors, order, min_distance)[:limit]
+    expected = packing_by_definition(vectors, order, min_distance, away=vectors[before])[:limit]
     assert found.rows.tolist() == expected
     assert found.looked <= len(order)
 
@@ -141,3 +145,41 @@ def test_a_distance_of_zero_leaves_out_duplicates_only():
     unit = points_of(vectors, normalize=True)
     assert packing_in_order(unit, np.arange(5), 0.0).rows.tolist() == [0]
     assert reach_of(2.0) == 4 * (1 - TIE)
+
+
+@given(data=st.data(), vectors=pools(max_rows=30), normalize=st.booleans(), on_disk=st.booleans())
+def test_distances_to_earlier_rows_are_what_they_say(data, vectors, normalize, on_disk):
+    gaps = gaps_by_definition(vectors, normalize)
+    order = np.array(data.draw(st.permutations(range(len(vectors)))))
+    seen = data.draw(st.integers(0, len(vectors) - 1))
+    before, rows = order[:seen], order[seen:]
+    points = points_of(vectors, normalize=normalize, on_disk=on_disk)
+
+    away = data.draw(st.integers(0, seen))
+    others = points.take(np.sort(before[:away])) if away else None
+
+    with tiny_blocks():
+        found = distances_to_earlier(points, rows, before=before[away:], away=others)
+        of_a_metric = distances_to_earlier(
+            Metric(gaps, np.ones(len(gaps), bool)), rows, before=before
+        )
+        to_others = distances_to_points(points, rows, points.take(before)) if seen else None
+
+    for position, row in enumerate(rows):
+        expected = gaps[row][order[: seen + position]].min(initial=np.inf)
+        assert of_a_metric[position] == expected
+        assert found[position] == pytest.approx(expected, rel=1e-12, abs=0)
+        if to_others is not None:
+            assert to_others[position] == pytest.approx(gaps[row][before].min(), rel=1e-12, abs=0)
+
+
+def test_distances_to_earlier_rows_of_a_large_pool():
+    vectors = make_pool("clustered", 5000, 33, np.float32, np.random.default_rng(3))
+    rows = np.random.default_rng(4).permutation(5000)[:4500]
+
+    found = distances_to_earlier(points_of(vectors), rows)
+
+    exact = vectors[rows].astype(float)
+    for position in np.random.default_rng(5).integers(1, 4500, 300):
+        squared = ((exact[:position] - exact[position]) ** 2).sum(axis=1)
+        assert found[position] == pytest.approx(np.sqrt(squared.min()), rel=1e-12)

@@ -1,4 +1,4 @@
-"""The inner loop of packings: rows that keep a distance from all kept before them."""
+"""Rows in an order and those before them: which keep a distance, and how far they are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,183 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from evenly.geometry.columns import Columns
 from evenly.geometry.compiled import _FAST, _limit, _ruled_out, _squared_distance
+from evenly.geometry.exact import Points, blocks
+from evenly.geometry.metric import Metric
+from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.standins import Frame, StandIns
+from evenly.geometry.workers import alone, for_each_tile, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["keep_apart"]
+__all__ = ["distances_to_earlier", "distances_to_points", "keep_apart", "products_within"]
+
+_BLOCK = 2048
+_TILE = 256
+_NONE = np.iinfo(np.int64).max
+
+
+def products_within(used: Float32[np.ndarray, "m K"], threads: int) -> Float32[np.ndarray, "m m"]:
+    """What products make of the squared distances between rows; right of the diagonal only."""
+    lengths = np.einsum("ij,ij->i", used, used)
+    between = np.empty((len(used), len(used)), np.float32)
+
+    def multiply(part: slice) -> None:
+        right = slice(part.start, None)
+        np.matmul(used[part], used[right].T, out=between[part, right])
+        between[part, right] *= -2
+        between[part, right] += lengths[part, None]
+        between[part, right] += lengths[right]
+
+    for_each_tile(multiply, blocks(len(used), 1, numbers=_TILE), threads=threads)
+    return between
+
+
+def distances_to_earlier(
+    points: Points | Metric,
+    rows: Int[np.ndarray, " k"],
+    *,
+    before: Int[np.ndarray, " b"] | None = None,
+    away: Points | None = None,
+) -> Float[np.ndarray, " k"]:
+    """Euclidean distance of each of some rows to the nearest one before it; exact.
+
+    Args:
+        points: the pool.
+        rows: row numbers in their order.
+        before: other rows of the pool, that come before all of them.
+        away: points from elsewhere that do.
+
+    Returns:
+        (k,) inf for a row that none comes before.
+
+    Cost: k²/2·d multiplications, as matrix products.
+    """
+    if isinstance(points, Metric):
+        return _by_distance(points, rows, np.empty(0, np.int64) if before is None else before)
+    squared = np.full(len(rows), np.inf)
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(rows))
+        for others in (away, None if before is None else points.take(before)):
+            if others is not None:
+                columns.append(others, np.zeros(len(others), np.int64))
+        for block in blocks(len(rows), 1, numbers=_BLOCK):
+            _lower_block(columns, points.take(rows[block]), squared[block], threads)
+    distances: Float[np.ndarray, " k"] = np.sqrt(squared)
+    return distances
+
+
+def distances_to_points(
+    points: Points, rows: Int[np.ndarray, " m"], others: Points
+) -> Float[np.ndarray, " m"]:
+    """Euclidean distance of each of some rows to the nearest of other points; exact.
+
+    Cost: m·(number of the others)·d multiplications, as matrix products.
+    """
+    squared = np.full(len(rows), np.inf)
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(others))
+        columns.append(others, np.zeros(len(others), np.int64))
+        for block in blocks(len(rows), 1, numbers=_BLOCK):
+            taken = points.take(rows[block])
+            against = columns.beside(taken)
+            left = against.stand_ins[np.arange(len(taken))]
+            _lower(against, left, squared[block], threads)
+    distances: Float[np.ndarray, " m"] = np.sqrt(squared)
+    return distances
+
+
+def _lower(
+    columns: Columns,
+    left: Float32[np.ndarray, "b W"],
+    squared: Float[np.ndarray, " b"],
+    threads: int,
+) -> None:
+    """Lower, in place, to the nearest column of each of the points beside the columns."""
+    nearest = np.full(len(left), _NONE)
+
+    def compare(part: slice) -> None:
+        begin, rows = 0, np.arange(part.start, part.stop)
+        while begin < len(columns):
+            end = columns.segment(begin)[1]
+            lower_to_nearest(columns, begin, end, rows, left[part], squared[part], nearest[part])
+            begin = end
+
+    for_each_tile(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
+
+
+def _lower_block(
+    columns: Columns, points: Points, squared: Float[np.ndarray, " b"], threads: int
+) -> None:
+    """Lower to the columns, and to earlier rows of the block; then make it columns."""
+    against = columns.beside(points)
+    left = against.stand_ins[np.arange(len(points))]
+    _lower(against, left, squared, threads)
+    stand_ins = against.stand_ins
+    lower_to_earlier(
+        *points.arrays,
+        products_within(left[:, : stand_ins.width], threads),
+        left,
+        stand_ins.width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance()),
+        points.coincident,
+        squared,
+    )
+    columns.append(points, np.zeros(len(points), np.int64), left)
+
+
+def _by_distance(
+    metric: Metric, rows: Int[np.ndarray, " k"], before: Int[np.ndarray, " b"]
+) -> Float[np.ndarray, " k"]:
+    distances = np.full(len(rows), np.inf)
+    order = np.concatenate([before, rows])
+    for position, row in enumerate(rows.tolist()):
+        earlier = order[: len(before) + position]
+        distances[position] = metric.matrix[row][earlier].min(initial=np.inf)
+    return distances
+
+
+@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+def lower_to_earlier(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " m"],
+    between: Float32[np.ndarray, "m m"],
+    stand_ins: Float32[np.ndarray, "m w"],
+    width: int,
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    coincident: float,
+    squared: Float[np.ndarray, " m"],
+) -> None:
+    """Lower each row's squared distance, in place, to that of the nearest row before it.
+
+    The arguments are those of `keep_apart`.
+    """
+    scale, stretch, error, rounding = allowance
+    limits = np.empty(len(squared), np.float32)
+    for row in range(len(squared)):
+        limits[row] = _limit(squared[row], scale, stretch, error, rounding)
+    terms = np.empty(stored.shape[1])
+    for there in range(len(squared)):
+        for here in range(there + 1, len(squared)):
+            product = between[there, here]
+            if product >= limits[here]:
+                continue
+            if width < stand_ins.shape[1] and _ruled_out(
+                stand_ins, here, stand_ins, there, width, chunk, product, limits[here]
+            ):
+                continue
+            decided = _squared_distance(
+                stored, factors, here, stored, factors, there, coincident, terms
+            )
+            if decided < squared[here]:
+                squared[here] = decided
+                limits[here] = _limit(decided, scale, stretch, error, rounding)
 
 
 @numba.njit(**_FAST)  # type: ignore[untyped-decorator]

@@ -26,7 +26,7 @@ from evenly.geometry import (
     lower_to_nearest,
     usable_threads,
 )
-from evenly.geometry.apart import keep_apart
+from evenly.geometry.apart import keep_apart, products_within
 from evenly.geometry.compiled import lower_by_visits
 from evenly.geometry.tuning import Tuning
 
@@ -45,8 +45,6 @@ _WANTED, _WITHIN = 1024, 2048
 _TILE = 1024
 # The first kept rows are the centres of cells, in which a row meets its neighbours first.
 _CELLS = 256
-# Rows of a product among rows that are left, a tile.
-_ROWS = 256
 _SAMPLE = 1024
 # Of how many rows one is kept, at a guess: it only says how long there is to go.
 _SHARE_KEPT = 10
@@ -83,6 +81,7 @@ def packing_in_order(
     order: Int[np.ndarray, " m"],
     min_distance: float,
     *,
+    before: Int[np.ndarray, " b"] | None = None,
     away: Points | None = None,
     limit: int | None = None,
     progress: Callable[[int], object] | None = None,
@@ -94,7 +93,8 @@ def packing_in_order(
         order: (m,) distinct row numbers of candidates, those that are to be kept first.
         min_distance: Euclidean distance (not squared); see `reach_of` for what ties. With 0,
             rows are kept that are at no distance of 0.
-        away: points that rows must be as far from, as if they were kept before all others.
+        before: row numbers that count as kept before all others, and are not in the order.
+        away: points from elsewhere that do.
         limit: stop when so many are kept.
         progress: called with how many rows were looked at since the last call.
 
@@ -105,7 +105,9 @@ def packing_in_order(
         left out mostly meets the one that leaves it out among the first. Memory for the kept
         rows and their stand-ins, and for one block of rows.
     """
-    return Packer(points, away=away).pack(order, min_distance, limit=limit, progress=progress)
+    return Packer(points, before=before, away=away).pack(
+        order, min_distance, limit=limit, progress=progress
+    )
 
 
 class Packer:
@@ -113,12 +115,19 @@ class Packer:
 
     Args:
         points: the pool.
-        away: points that rows must be far from too.
+        before, away: as there.
     """
 
-    def __init__(self, points: Points | Metric, *, away: Points | None = None) -> None:
+    def __init__(
+        self,
+        points: Points | Metric,
+        *,
+        before: Int[np.ndarray, " b"] | None = None,
+        away: Points | None = None,
+    ) -> None:
         assert away is None or not isinstance(points, Metric)
         self._points = points
+        self._before = np.empty(0, np.int64) if before is None else before
         self._away = away
         self._stand_ins: StandIns | None = None
         self._reviewed = -1.0
@@ -137,7 +146,7 @@ class Packer:
         limit = len(order) if limit is None else min(limit, len(order))
         report = progress or (lambda _: None)
         if isinstance(self._points, Metric):
-            return _pack_by_distance(self._points, order, reach, limit, report)
+            return _pack_by_distance(self._points, self._before, order, reach, limit, report)
         with alone():
             return self._pack(self._points, order, reach, limit, report)
 
@@ -150,8 +159,9 @@ class Packer:
         report: Callable[[int], object],
     ) -> Packing:
         columns = Columns(self._stand_ins_of(points))
-        if self._away is not None:
-            columns.append(self._away, np.full(len(self._away), -1))
+        for others in (self._away, points.take(self._before) if len(self._before) else None):
+            if others is not None:
+                columns.append(others, np.full(len(others), -1))
         begun = len(columns)
         cells = _Cells()
         size, looked = _FIRST_BLOCK, 0
@@ -257,18 +267,7 @@ class Packer:
         """Which of the rows, of points beside the columns, are kept."""
         stand_ins = columns.stand_ins
         left = left[rows]
-        used = left[:, : stand_ins.width]
-        lengths = np.einsum("ij,ij->i", used, used)
-        between = np.empty((len(used), len(used)), np.float32)
-
-        def multiply(part: slice) -> None:
-            right = slice(part.start, None)
-            np.matmul(used[part], used[right].T, out=between[part, right])
-            between[part, right] *= -2
-            between[part, right] += lengths[part, None]
-            between[part, right] += lengths[right]
-
-        self._for_each(multiply, blocks(len(used), 1, numbers=_ROWS))
+        between = products_within(left[:, : stand_ins.width], self._threads)
         points = stand_ins.points.take(rows)
         kept = keep_apart(
             *points.arrays,
@@ -390,12 +389,15 @@ def _nearer(
 
 def _pack_by_distance(
     metric: Metric,
+    before: Int[np.ndarray, " b"],
     order: Int[np.ndarray, " m"],
     reach: float,
     limit: int,
     report: Callable[[int], object],
 ) -> Packing:
     left_out = np.zeros(len(metric), bool)
+    for row in before.tolist():
+        left_out |= metric.squared(row) < reach
     kept: list[int] = []
     looked = 0
     for row in order.tolist():
