@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evenly.metrics import Measures, measure
     from evenly.selection import Selection, select_uniform
     from evenly.selection.assignments import Assignments
+    from evenly.selection.by_quality import select_by_quality
     from evenly.selection.explanation import Explanation
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "embed",
     "estimate",
     "measure",
+    "select_by_quality",
     "select_uniform",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "errors": "evenly.errors",
     "estimate": "evenly.forecast",
     "measure": "evenly.metrics",
+    "select_by_quality": "evenly.selection.by_quality",
     "select_uniform": "evenly.selection",
 }
 

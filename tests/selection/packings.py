@@ -29,11 +29,8 @@ class TurnedSoon(Tuning):
     """Turns and narrows whenever it is asked."""
 
     def cheaper(self, columns, rows, squared):
-        now = columns.stand_ins
-        if now.frame.axes is None:
-            frame = now.frame.turned(self._points, self._points.dimension)
-            return StandIns(self._points, frame)
-        return now.narrowed(now.frame.chunk)
+        frame = columns.stand_ins.frame.turned(self._points, self._points.dimension)
+        return StandIns(self._points, frame, width=frame.chunk)
 
 
 @contextlib.contextmanager
@@ -48,7 +45,7 @@ def tiny_blocks():
         patch.setattr(packing, "_TILE", 2)
         patch.setattr(apart, "_TILE", 2)
         patch.setattr(apart, "_BLOCK", 4)
-        patch.setattr(packing, "SEGMENT", 3)
+        patch.setattr(packing, "_REVIEW", 3)
         patch.setattr(packing, "Tuning", TurnedSoon)
         yield
 
@@ -62,14 +59,20 @@ def points_of(vectors, *, normalize=False, candidates=None, on_disk=False):
 
 
 def exact_rows(vectors, normalize):
-    rows = np.asarray(vectors).astype(np.float64)
-    return oracle.unit_rows(rows) if normalize else rows
+    """The rows as they count; how they are divided by their lengths is not what is tested here."""
+    return points_of(np.asarray(vectors), normalize=normalize).exact(np.arange(len(vectors)))
+
+
+def gaps_of(vectors, normalize=False):
+    """(n, n) Euclidean distances between the rows as they count."""
+    rows = exact_rows(vectors, normalize)
+    return np.sqrt([oracle.squared_distances(rows, row, normalize) for row in rows])
 
 
 def packing_by_definition(vectors, order, min_distance, *, normalize=False, away=None):
     """Rows in order, each unless it is nearer than the distance to one kept before it."""
     rows = exact_rows(vectors, normalize)
-    far = [] if away is None else list(exact_rows(away, normalize))
+    far = list(exact_rows(away, normalize)) if away is not None and len(away) else []
     kept = []
     for row in order:
         gaps = [oracle.squared_distances(one[None], rows[row], normalize)[0] for one in far]

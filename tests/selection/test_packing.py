@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from evenly.geometry import TIE, Metric
 from evenly.geometry.apart import distances_to_earlier, distances_to_points
 from evenly.selection.packing import Packer, packing_in_order, reach_of
-from tests.fakes import gaps_by_definition
 from tests.pool_strategies import KINDS, make_pool, pools
-from tests.selection.packings import packing_by_definition, points_of, tiny_blocks
+from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 
 FACTORS = st.sampled_from([0.5, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5])
 
@@ -25,7 +24,7 @@ def distances(draw, gaps):
 
 @given(data=st.data(), vectors=pools(max_rows=50), normalize=st.booleans(), on_disk=st.booleans())
 def test_a_packing_is_what_its_definition_says(data, vectors, normalize, on_disk):
-    min_distance = data.draw(distances(gaps_by_definition(vectors, normalize)))
+    min_distance = data.draw(distances(gaps_of(vectors, normalize)))
     order = np.array(data.draw(st.permutations(range(len(vectors)))))
     points = points_of(vectors, normalize=normalize, on_disk=on_disk)
 
@@ -39,7 +38,7 @@ def test_a_packing_is_what_its_definition_says(data, vectors, normalize, on_disk
 
 @given(data=st.data(), vectors=pools(max_rows=40))
 def test_a_limit_gives_the_first_of_them_and_how_far_it_looked(data, vectors):
-    min_distance = data.draw(distances(gaps_by_definition(vectors, False)))
+    min_distance = data.draw(distances(gaps_of(vectors)))
     order = np.array(data.draw(st.permutations(range(len(vectors)))))
     whole = packing_by_definition(vectors, order, min_distance)
     limit = data.draw(st.integers(1, len(whole) + 1))
@@ -58,7 +57,7 @@ def test_a_limit_gives_the_first_of_them_and_how_far_it_looked(data, vectors):
 
 @given(data=st.data(), vectors=pools(max_rows=40), normalize=st.booleans(), on_disk=st.booleans())
 def test_rows_keep_away_from_others_as_if_they_came_first(data, vectors, normalize, on_disk):
-    gaps = gaps_by_definition(vectors, normalize)
+    gaps = gaps_of(vectors, normalize)
     min_distance = data.draw(distances(gaps))
     seen = data.draw(st.integers(0, min(7, len(vectors) - 1)))
     away = data.draw(st.integers(0, seen))
@@ -81,7 +80,7 @@ def test_rows_keep_away_from_others_as_if_they_came_first(data, vectors, normali
 
 @given(data=st.data(), vectors=pools(max_rows=40))
 def test_distances_of_any_metric_give_the_same(data, vectors):
-    gaps = gaps_by_definition(vectors, False)
+    gaps = gaps_of(vectors)
     min_distance = data.draw(distances(gaps))
     order = np.array(data.draw(st.permutations(range(len(vectors)))))
     seen = data.draw(st.integers(0, min(3, len(vectors) - 1)))
@@ -100,7 +99,7 @@ def test_distances_of_any_metric_give_the_same(data, vectors):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_packer_packs_again_at_other_distances(kind):
     vectors = make_pool(kind, 300, 33, np.float32, np.random.default_rng(1))
-    gaps = np.quantile(gaps_by_definition(vectors, True), [0.3, 0.01, 0.9, 0.02])
+    gaps = np.quantile(gaps_of(vectors, True), [0.3, 0.01, 0.9, 0.02])
     order = np.random.default_rng(2).permutation(300)
     packer = Packer(points_of(vectors, normalize=True))
 
@@ -149,7 +148,7 @@ def test_a_distance_of_zero_leaves_out_duplicates_only():
 
 @given(data=st.data(), vectors=pools(max_rows=30), normalize=st.booleans(), on_disk=st.booleans())
 def test_distances_to_earlier_rows_are_what_they_say(data, vectors, normalize, on_disk):
-    gaps = gaps_by_definition(vectors, normalize)
+    gaps = gaps_of(vectors, normalize)
     order = np.array(data.draw(st.permutations(range(len(vectors)))))
     seen = data.draw(st.integers(0, len(vectors) - 1))
     before, rows = order[:seen], order[seen:]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.geometry import (
-    SEGMENT,
     TIE,
     Columns,
     Frame,
@@ -45,6 +44,8 @@ _WANTED, _WITHIN = 1024, 2048
 _TILE = 1024
 # The first kept rows are the centres of cells, in which a row meets its neighbours first.
 _CELLS = 256
+# Kept rows from which it can be told how many coordinates are enough.
+_REVIEW = 256
 _SAMPLE = 1024
 # Of how many rows one is kept, at a guess: it only says how long there is to go.
 _SHARE_KEPT = 10
@@ -129,8 +130,9 @@ class Packer:
         self._points = points
         self._before = np.empty(0, np.int64) if before is None else before
         self._away = away
-        self._stand_ins: StandIns | None = None
-        self._reviewed = -1.0
+        self._frame: Frame | None = None
+        self._tuning: Tuning | None = None
+        self._last: StandIns | None = None
         self._threads = usable_threads()
 
     def pack(
@@ -158,16 +160,18 @@ class Packer:
         limit: int,
         report: Callable[[int], object],
     ) -> Packing:
-        columns = Columns(self._stand_ins_of(points))
+        columns = Columns(StandIns(points, self._frame_of(points)))
         for others in (self._away, points.take(self._before) if len(self._before) else None):
             if others is not None:
                 columns.append(others, np.full(len(others), -1))
         begun = len(columns)
         cells = _Cells()
-        size, looked = _FIRST_BLOCK, 0
+        size, looked, tuned = _FIRST_BLOCK, 0, False
         while looked < len(order) and len(columns) - begun < limit:
             block = order[looked : looked + size]
-            self._tune(points, columns, reach, len(order))
+            if not tuned and len(columns) >= _REVIEW:
+                self._tune(points, columns, reach)
+                tuned = True
             rest = self._far_enough(points, columns, cells, block, reach)
             room = limit + begun - len(columns)
             last = self._keep_apart(points, columns, block, rest, reach, room)
@@ -181,26 +185,26 @@ class Packer:
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         for_each_tile(work, tiles, threads=self._threads)
 
-    def _stand_ins_of(self, points: Points) -> StandIns:
-        """Made for the first packing, and used again by the others."""
-        if self._stand_ins is None:
-            self._stand_ins = StandIns(points, Frame.of(points))
-        return self._stand_ins
+    def _frame_of(self, points: Points) -> Frame:
+        """Not turned: made for the first packing, and used again by the others."""
+        if self._frame is None:
+            self._frame = Frame.of(points)
+        return self._frame
 
-    def _tune(self, points: Points, columns: Columns, reach: float, rows: int) -> None:
-        """Fewer coordinates where they are enough to tell near from far."""
-        if self._reviewed == reach or len(columns) < SEGMENT:
-            return
-        self._reviewed = reach
-        tuning = Tuning(points, rows // _SHARE_KEPT)
+    def _tune(self, points: Points, columns: Columns, reach: float) -> None:
+        """Fewer coordinates from now on, where they are enough to tell near from far."""
+        if self._tuning is None:
+            self._tuning = Tuning(points, len(points) // _SHARE_KEPT)
         some = np.flatnonzero(points.candidates)[:: max(1, len(points) // _SAMPLE)]
-        stand_ins = tuning.cheaper(columns, some, np.full(len(some), reach))
+        stand_ins = self._tuning.cheaper(columns, some, np.full(len(some), reach))
         if stand_ins is None:
             return
-        anew = stand_ins.frame is not columns.stand_ins.frame
-        if anew and points.in_memory and tuning.keeps(stand_ins.frame):
+        last = self._last
+        if last is not None and last.frame.width == stand_ins.frame.width:
+            stand_ins = last.narrowed(stand_ins.width)
+        elif points.in_memory and self._tuning.keeps(stand_ins.frame):
             stand_ins.keep(self._for_each)
-        self._stand_ins = stand_ins
+        self._last = stand_ins
         columns.change(stand_ins, "float32")
 
     def _far_enough(

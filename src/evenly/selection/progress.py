@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from evenly.selection.farthest_first import Picks
 
-__all__ = ["TimeLeft", "progress_bar"]
+__all__ = ["TimeLeft", "packing_bar", "progress_bar"]
 
 # An estimate is told after this many rounds and this share of the picks. At large budgets
 # that is much less than the same share of the time, and before it a line has no direction.
@@ -125,3 +125,26 @@ def progress_bar(
 def _told(picks: Picks, seconds: float | None) -> str:
     told = f"radius {picks.radii[-1]:.4g}"
     return told if not seconds else f"{told}, about {tqdm.format_interval(seconds)} left"
+
+
+@contextlib.contextmanager
+def packing_bar(
+    shown: bool | None, **drawn: Any
+) -> Iterator[Callable[[float, int], Callable[[int], object]]]:
+    """A bar on stderr for packings, one after the other.
+
+    What it yields is called before each packing, with its distance and the rows it goes
+    through, and gives what to call with how many rows were looked at.
+
+    Args:
+        shown, drawn: as for `progress_bar`.
+    """
+    hidden = None if shown is None else not shown
+    with tqdm(desc="packing", unit="row", disable=hidden, **drawn) as bar:
+
+        def show(distance: float, rows: int) -> Callable[[int], object]:
+            bar.reset(rows)
+            bar.set_postfix_str(f"distance {distance:.4g}", refresh=False)
+            return bar.update
+
+        yield show

@@ -1,0 +1,338 @@
+"""`select_by_quality`: the best rows first, each that is far enough from those before it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Real
+from os import PathLike
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
+from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
+from evenly.geometry.apart import distances_to_earlier, distances_to_points
+from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
+from evenly.selection.choose import _level_of_the_caller
+from evenly.selection.gist import best_by_thresholds
+from evenly.selection.given import numbers_of
+from evenly.selection.packing import Packer
+from evenly.selection.progress import packing_bar
+from evenly.selection.provenance import provenance_of, when_done
+from evenly.selection.resolve import rule_options, rules_of
+from evenly.selection.rules import Rules
+from evenly.selection.selection import Selection
+from evenly.selection.widest import largest_distance, widest_packing
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+__all__ = ["PACKING_ENGINES", "check_packing_engine", "select_by_quality"]
+
+PACKING_ENGINES = ("auto", "memory", "mapped", "distances")
+"""The engines that pack: where the vectors are. Packings are computed on the processor."""
+
+_METHODS = ("packing", "gist")
+
+
+def select_by_quality(
+    data: Any,
+    budget: int | float | None = None,
+    *,
+    quality: Any,
+    min_distance: float | None = None,
+    method: Literal["packing", "gist"] = "packing",
+    diversity_weight: float | None = None,
+    include: Any = None,
+    exclude: Any = None,
+    away_from: Any = None,
+    id_column: Any = None,
+    text: TextColumns = None,
+    roles: Sequence[str] = ("user",),
+    encoder: Any = "all-MiniLM-L6-v2",
+    encoder_options: Mapping[str, Any] | None = None,
+    normalize: bool = True,
+    engine: str = "auto",
+    device: str = "auto",
+    memory: str | float | None = None,
+    on_invalid: OnInvalid = "error",
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    progress: bool | None = None,
+) -> Selection:
+    """Choose the best rows that are far enough apart: by falling quality, near ones left out.
+
+    A row is kept when it is at least r from every row that was kept before it. No rows that are
+    2r apart have a better quality: for every m, the first m rows that are kept have at least
+    the sum of the qualities of any m rows that are 2r apart. For a budget, r is as large as
+    bisection finds: h_min is at least half, less 0.1 %, of what any `budget` rows could reach.
+
+    Args:
+        data: as in `select_uniform`.
+        budget: how many rows: an int, or a fraction in (0, 1] of the usable rows.
+        quality: the column that holds it, or one number a row, 0 or more. Of rows of the same
+            quality the one with the smaller row number comes first.
+        min_distance: r. Alone it means as many rows as are kept; with a budget the first
+            `budget` of them. Squared distances that differ by less than 1e-12, relatively, are
+            equal, and a row at exactly r is far enough. 0 leaves out only rows at distance 0.
+        method: "packing" is the above. "gist" chooses at most `budget` rows, two at least,
+            whose sum of qualities + diversity_weight · h_min is large: at least half, less 5 %,
+            of what any could reach.
+        diversity_weight: for "gist": what a distance of 1 is worth, in qualities.
+        include, exclude, away_from, id_column: as in `select_uniform`; "gist" takes `exclude`
+            alone. Rows to include are the first, whatever their quality and distances.
+        text, roles, encoder, encoder_options, normalize, device, memory, on_invalid, cache_dir,
+            progress: as in `select_uniform`.
+        engine: where the vectors are: "memory", "mapped" (on disk) or "distances" (`data` is a
+            matrix of distances); "auto" as in `select_uniform`.
+
+    Returns:
+        Selection: in the order of quality, after the rows to include. `radii` are distances to
+        earlier rows and do not fall steadily. With a budget alone it is exactly `budget` rows:
+        the first ones of the packing at r = h_min. When fewer rows than that are distinct,
+        the best duplicates fill it up, h_min is 0, and a DuplicateRowsWarning says so.
+
+    Raises:
+        OptionError, BudgetError: an option has a value it cannot have.
+        DataError: the input cannot be used, or the quality of a usable row is missing, not
+            finite or negative; the message names the row.
+        EncoderError: the encoder is not to be had, or fails.
+
+    Cost: the encoder's; then about one `select_uniform` for a packing, and ten packings for a
+        bisection, most of which end early.
+
+    Sources: the rule is that of Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach
+        et al. 2025, arXiv 2405.18754.
+    """
+    _check(
+        method,
+        budget=budget,
+        min_distance=min_distance,
+        diversity_weight=diversity_weight,
+        kept_to={"include": include, "away_from": away_from},
+    )
+    check_packing_engine(engine)
+    allowed = memory_bytes(memory)
+    of_the_intake: dict[str, Any] = {
+        "text": text,
+        "roles": roles,
+        "encoder": encoder,
+        "encoder_options": encoder_options,
+        "device": device,
+        "normalize": normalize,
+        "on_invalid": on_invalid,
+        "cache_dir": cache_dir,
+        "engine": engine,
+        "memory": allowed,
+        "progress": progress,
+    }
+    intake = take_in(data, **of_the_intake)
+    rules_given = {
+        "include": include,
+        "exclude": exclude,
+        "away_from": away_from,
+        "id_column": id_column,
+        "min_distance": min_distance,
+    }
+    rules = rules_of(intake, budget=budget, **rules_given, intake_options=of_the_intake)
+    found = numbers_of(intake, "quality", quality)
+    options = {
+        "budget": budget,
+        "method": method,
+        "diversity_weight": diversity_weight,
+        **rule_options({**rules_given, "quality": quality}),
+        "engine": engine,
+        "memory": memory,
+        "seed": 0,
+    }
+    provenance = provenance_of(intake, options)
+    began = perf_counter()
+    with packing_bar(progress) as show:
+        if method == "gist":
+            assert diversity_weight is not None
+            rows, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
+        else:
+            rows, radii, told = _by_packing(intake, rules, found, min_distance, show)
+    radius = _coverage_radius(intake.points, rules, rows)
+    intake.samples.check_unchanged()
+    if method == "packing":
+        _warn_of_duplicates(radii, rules.budget)
+    seconds = intake.seconds | {"selection": perf_counter() - began}
+    provenance = {**when_done(provenance, seconds, 0), "by_quality": told}
+    return Selection(rows, radii, radius, provenance, intake.samples)
+
+
+def check_packing_engine(engine: str) -> None:
+    """Refuse an engine that does not pack.
+
+    Raises:
+        OptionError: it is none of PACKING_ENGINES.
+    """
+    if engine not in PACKING_ENGINES:
+        raise OptionError(
+            f"engine must be one of {', '.join(PACKING_ENGINES)} here, got {engine!r}: packings "
+            "are computed on the processor, and the answer does not depend on it."
+        )
+
+
+def _check(
+    method: Any,
+    *,
+    budget: Any,
+    min_distance: Any,
+    diversity_weight: Any,
+    kept_to: Mapping[str, Any],
+) -> None:
+    """Refuse options that do not belong together, before the data are read."""
+    if method not in _METHODS:
+        raise OptionError(f'method must be "packing" or "gist", got {method!r}.')
+    if method == "packing":
+        if diversity_weight is not None:
+            raise OptionError('diversity_weight= is for method="gist".')
+        if budget is None and min_distance is None:
+            raise BudgetError(
+                "nothing says how many rows to choose. Give budget= (rows, or a fraction) or "
+                "min_distance= (as many as are kept)."
+            )
+        return
+    if budget is None:
+        raise BudgetError('method="gist" needs budget=, how many rows there are at most.')
+    if not _is_number(diversity_weight):
+        raise OptionError(
+            'method="gist" needs diversity_weight=, what a distance of 1 is worth in qualities: '
+            f"a finite number, 0 or more, got {diversity_weight!r}."
+        )
+    refused = [name for name, value in kept_to.items() if value is not None]
+    refused += ["min_distance"] if min_distance is not None else []
+    if refused:
+        raise OptionError(f'method="gist" takes no {refused[0]}=; use method="packing".')
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and 0 <= float(value) < np.inf
+
+
+_Found = tuple["Int[np.ndarray, ' k']", "Float[np.ndarray, ' k']", dict[str, Any]]
+_Show = Callable[[float, int], Callable[[int], object]]
+
+
+def _order_of(
+    quality: Float[np.ndarray, " n"], usable: Bool[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
+    """The usable rows by falling quality; of equal ones the smaller row number first."""
+    rows = np.flatnonzero(usable)
+    return rows[np.argsort(-quality[rows], kind="stable")]
+
+
+def _by_packing(
+    intake: Intake,
+    rules: Rules,
+    quality: Float[np.ndarray, " n"],
+    min_distance: float | None,
+    show: _Show,
+) -> _Found:
+    points, include = intake.points, rules.include
+    usable = rules.usable(points.candidates).copy()
+    usable[include] = False
+    order = _order_of(quality, usable)
+    # A matrix of distances knows what to keep away from as rows, all else as points.
+    before = np.empty(0, np.int64)
+    if isinstance(points, Metric) and rules.away_rows is not None:
+        before = rules.away_rows
+    radii_of = partial(distances_to_earlier, points, away=rules.away)
+    packer = Packer(points, before=np.concatenate([before, include]), away=rules.away)
+    owed = len(order) if rules.budget is None else rules.budget - len(include)
+    told: dict[str, Any] = {}
+    if owed == 0:
+        rows = order[:0]
+    elif min_distance is not None:
+        rows = packer.pack(
+            order, min_distance, limit=owed, progress=show(min_distance, len(order))
+        ).rows
+    else:
+        widest = widest_packing(
+            packer,
+            order,
+            owed,
+            upper=largest_distance(points),
+            radii_of=partial(radii_of, before=np.concatenate([before, include])),
+            progress=lambda distance: show(distance, len(order)),
+        )
+        if widest is None:
+            rows = _filled_up(packer, order, owed)
+        else:
+            rows = widest.rows
+            told["fails_at"] = widest.fails_at if np.isfinite(widest.fails_at) else None
+    rows = np.concatenate([include, rows])
+    return rows, radii_of(rows, before=before), told
+
+
+def _filled_up(packer: Packer, order: Int[np.ndarray, " m"], owed: int) -> Int[np.ndarray, " k"]:
+    """All distinct rows, and of their duplicates the first, in the order."""
+    taken = np.isin(order, packer.pack(order, 0.0).rows)
+    others = np.flatnonzero(~taken)
+    taken[others[: owed - int(np.count_nonzero(taken))]] = True
+    return order[taken]
+
+
+def _by_gist(
+    intake: Intake,
+    rules: Rules,
+    quality: Float[np.ndarray, " n"],
+    weight: float,
+    show: _Show,
+) -> _Found:
+    usable = rules.usable(intake.points.candidates)
+    points = replace(intake.points, candidates=usable)
+    order = _order_of(quality, usable)
+    assert rules.budget is not None
+    if rules.budget == 1:
+        return order[:1], np.array([np.inf]), {}
+    rows, radii, value = best_by_thresholds(
+        Packer(points),
+        order,
+        rules.budget,
+        quality=quality,
+        weight=weight,
+        upper=largest_distance(points),
+        pairs=[_far_pair(points, order)],
+        radii_of=partial(distances_to_earlier, points),
+        progress=lambda distance: show(distance, len(order)),
+    )
+    return rows, radii, {"value": value}
+
+
+def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " 2"]:
+    """Two rows at least half as far apart as the farthest, in the order."""
+    first = first_of_the_farthest(points.squared_distances_to_mean())
+    others = nearest_chosen(points, np.array([first]))
+    distances = np.where(others.rows == first, -np.inf, others.distances)
+    second = int(others.rows[first_of_the_farthest(distances)])
+    return order[np.isin(order, [first, second])]
+
+
+def _coverage_radius(points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"]) -> float:
+    """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
+    near = rows if rules.away_rows is None else np.concatenate([rows, rules.away_rows])
+    found = nearest_chosen(replace(points, candidates=rules.usable(points.candidates)), near)
+    distances = found.distances[~found.chosen]
+    if rules.away is not None and rules.away_rows is None:
+        assert isinstance(points, Points)
+        others = found.rows[~found.chosen]
+        distances = np.minimum(distances, distances_to_points(points, others, rules.away))
+    return float(distances.max(initial=0.0))
+
+
+def _warn_of_duplicates(radii: Float[np.ndarray, " k"], budget: int | None) -> None:
+    distinct = int(np.count_nonzero(radii))
+    if budget is not None and distinct < len(radii):
+        warnings.warn(
+            f"only {distinct} of the {len(radii)} rows are distinct: h_min is 0. For distinct "
+            "rows alone, pass min_distance=0.",
+            DuplicateRowsWarning,
+            stacklevel=_level_of_the_caller(),
+        )
