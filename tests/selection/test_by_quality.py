@@ -18,10 +18,10 @@ from evenly.errors import (
     OptionError,
 )
 from evenly.selection.gist import STEP
-from evenly.selection.widest import PRECISION
+from evenly.selection.widest import PRECISION, largest_distance
 from tests.fakes import Letters, texts_of
 from tests.pool_strategies import pools
-from tests.selection.packings import gaps_of, packing_by_definition, tiny_blocks
+from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 
 WHOLE = {"normalize": False}
 
@@ -89,7 +89,9 @@ def test_for_a_budget_it_is_the_packing_at_its_own_h_min(data, rated, normalize)
     if separation > 0:
         whole = packing_by_definition(vectors, order, separation, normalize=normalize)
         assert chosen.indices.tolist() == whole[:budget]
-        if told["fails_at"] is not None:
+        if told["fails_at"] is None:
+            assert separation * (1 + PRECISION) >= gaps.max()
+        else:
             assert told["fails_at"] <= separation * (1 + PRECISION)
             fewer = packing_by_definition(vectors, order, told["fails_at"], normalize=normalize)
             assert len(fewer) < budget
@@ -145,8 +147,34 @@ def test_gist_reaches_half_of_the_best_value(data, rated, weight):
 
     sizes = range(2, budget + 1)
     best = max(value(r) for size in sizes for r in combinations(range(len(vectors)), size))
+    found = value(chosen.indices) * (1 + 1e-9)
     assert chosen.provenance["by_quality"]["value"] == pytest.approx(value(chosen.indices))
-    assert value(chosen.indices) >= best / 2 / (1 + STEP) * (1 - 1e-9)
+    assert found >= best / 2 / (1 + STEP)
+    upper = largest_distance(points_of(vectors))
+    for step in range(-70, 14):  # and nothing that it promises to look at is better
+        kept = packing_by_definition(vectors, by_falling(quality), upper / 2 * (1 + STEP) ** step)
+        assert len(kept) < 2 or found >= value(kept[:budget])
+
+
+def test_gist_looks_at_small_distances_and_at_a_pair_far_apart():
+    options = {"method": "gist", **WHOLE}
+    line = np.array([[0.0], [0], *[[10 * row] for row in range(1, 40)]])
+    even = select_by_quality(line, 40, quality=np.ones(41), diversity_weight=0.05, **options)
+    middle = np.array([[0.0], [-10], [10], [9]])
+    pair = select_by_quality(middle, 3, quality=[3, 1, 2, 2], diversity_weight=9, **options)
+
+    assert even.indices.tolist() == [0, *range(2, 41)]
+    assert pair.indices.tolist() == [2, 1]
+
+
+def test_gist_takes_no_row_that_is_excluded():
+    vectors = np.array([[0.0], [1], [2], [50], [100]])
+    options = {"method": "gist", "diversity_weight": 1, **WHOLE}
+
+    chosen = select_by_quality(vectors, 2, quality=[9, 8, 7, 1, 0], exclude=[4], **options)
+
+    assert chosen.indices.tolist() == [0, 3]
+    assert chosen.coverage_radius == 2
 
 
 def test_gist_weighs_quality_against_distance():
@@ -162,6 +190,58 @@ def test_gist_weighs_quality_against_distance():
     assert rows(0) == [0, 1, 2]
     assert rows(0.1) == [0, 1, 2]
     assert rows(1) == [0, 4]
+
+
+@settings(max_examples=200)
+@given(data=st.data(), rated=rated_pools(max_rows=16), normalize=st.booleans())
+def test_with_rules_it_is_still_the_packing(data, rated, normalize):
+    vectors, quality = rated
+    gaps = gaps_of(vectors, normalize)
+    rows = st.lists(st.integers(0, len(vectors) - 1), unique=True, max_size=3)
+    include, exclude, away = (data.draw(rows) for _ in range(3))
+    exclude = [row for row in exclude if row not in include]
+    away = [row for row in away if row not in include]
+    out = {*exclude, *away}
+    elsewhere = data.draw(st.booleans())  # then the same vectors are other data
+    if elsewhere:
+        out = {*exclude}
+    usable = [row for row in range(len(vectors)) if row not in out]
+    if not usable:
+        return
+    distance = data.draw(st.none() | st.sampled_from(gaps.ravel().tolist()))
+    budget = data.draw(st.integers(max(1, len(include)), max(1, len(usable))))
+    rules = {
+        "include": include,
+        "exclude": exclude,
+        "away_from": vectors[away] if elsewhere else away,
+    }
+
+    chosen = quietly(
+        vectors, budget, quality=quality, min_distance=distance, **rules, normalize=normalize
+    )
+
+    order = [row for row in by_falling(quality) if row in usable and row not in include]
+    kept = chosen.indices.tolist()
+    assert kept[: len(include)] == include
+    for position, row in enumerate(kept):
+        expected = gaps[row][away + kept[:position]].min(initial=np.inf)
+        assert chosen.radii[position] == pytest.approx(expected, rel=1e-12, abs=0)
+    covered = gaps[np.ix_(usable, kept + away)].min(axis=1).max()
+    assert chosen.coverage_radius == pytest.approx(covered, rel=1e-12, abs=0)
+    others = {"normalize": normalize, "away": vectors[away + include]}
+    owed = budget - len(include)
+    if distance is None:
+        assert len(kept) == budget
+        distance = float(chosen.radii[len(include) :].min(initial=np.inf))
+        fails_at = chosen.provenance["by_quality"].get("fails_at")
+        if fails_at is not None:
+            assert fails_at <= distance * (1 + PRECISION)
+            assert len(packing_by_definition(vectors, order, fails_at, **others)) < owed
+        if distance in (0.0, np.inf):
+            assert distance > 0 or len(packing_by_definition(vectors, order, 0, **others)) < owed
+            return
+    expected = packing_by_definition(vectors, order, distance, **others)[:owed]
+    assert kept[len(include) :] == expected
 
 
 def test_rows_to_include_come_first_and_others_keep_away_from_them():
