@@ -324,6 +324,24 @@ def test_fewer_distinct_rows_than_the_budget_are_a_warning():
     assert caught[0].filename == __file__
 
 
+def test_included_rows_are_not_taken_twice_where_rows_are_not_distinct():
+    vectors = np.ones((5, 2))
+
+    with pytest.warns(DuplicateRowsWarning, match="only 1 of the 3 rows"):
+        chosen = select_by_quality(vectors, 3, quality=[1, 2, 3, 4, 5], include=[1])
+
+    assert chosen.indices.tolist() == [1, 4, 3]
+
+
+def test_gist_may_find_a_distance_of_zero_worth_it():
+    chosen = select_by_quality(
+        np.ones((3, 2)), 2, quality=[1, 2, 3], method="gist", diversity_weight=1
+    )
+
+    assert chosen.indices.tolist() == [2, 1]
+    assert chosen.radii.tolist() == [np.inf, 0]
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
