@@ -314,6 +314,32 @@ def test_texts_with_the_quality_in_a_column(tmp_path):
     assert [json.loads(line) for line in lines] == [records[row] for row in chosen.indices]
 
 
+def test_what_other_budgets_would_give_is_not_pretended():
+    vectors, quality = np.arange(10.0)[:, None], np.arange(10)
+    packing = select_by_quality(vectors, 4, quality=quality, **WHOLE)
+    gist = select_by_quality(
+        vectors, 3, quality=quality, method="gist", diversity_weight=1, **WHOLE
+    )
+
+    fewer = packing.prefix(2)
+
+    assert fewer.indices.tolist() == packing.indices[:2].tolist()
+    assert np.isnan(fewer.coverage_radius)
+    with pytest.raises(BudgetError, match="select again"):
+        gist.prefix(2)
+    with pytest.raises(BudgetError, match="select_by_quality"):
+        packing.extend(6, vectors)
+
+
+def test_a_row_left_out_is_explained_and_assigned():
+    vectors, quality = np.arange(10.0)[:, None], np.arange(10)
+    chosen = select_by_quality(vectors, quality=quality, min_distance=3, **WHOLE)
+
+    assert chosen.indices.tolist() == [9, 6, 3, 0]
+    assert "row 8 was left out" in str(chosen.explain(8, vectors))
+    assert chosen.assignments(vectors).nearest.tolist() == [0, 0, 3, 3, 3, 6, 6, 6, 9, 9]
+
+
 def test_fewer_distinct_rows_than_the_budget_are_a_warning():
     vectors = np.array([[1.0], [2], [1], [2], [1]])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from numbers import Real
 from os import PathLike
@@ -17,7 +16,7 @@ from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
 from evenly.geometry.apart import distances_to_earlier, distances_to_points
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
-from evenly.selection.choose import _level_of_the_caller
+from evenly.selection.choose import level_of_the_caller, points_under
 from evenly.selection.gist import best_by_thresholds
 from evenly.selection.given import numbers_of
 from evenly.selection.packing import Packer
@@ -148,7 +147,7 @@ def select_by_quality(
         "memory": memory,
         "seed": 0,
     }
-    provenance = provenance_of(intake, options)
+    provenance = provenance_of(intake, options, rules.describe())
     began = perf_counter()
     with packing_bar(progress) as show:
         if method == "gist":
@@ -235,8 +234,8 @@ def _by_packing(
     min_distance: float | None,
     show: _Show,
 ) -> _Found:
-    points, include = intake.points, rules.include
-    usable = rules.usable(points.candidates).copy()
+    points, include = points_under(rules, intake.points), rules.include
+    usable = points.candidates.copy()
     usable[include] = False
     order = _order_of(quality, usable)
     # A matrix of distances knows what to keep away from as rows, all else as points.
@@ -286,9 +285,8 @@ def _by_gist(
     weight: float,
     show: _Show,
 ) -> _Found:
-    usable = rules.usable(intake.points.candidates)
-    points = replace(intake.points, candidates=usable)
-    order = _order_of(quality, usable)
+    points = points_under(rules, intake.points)
+    order = _order_of(quality, points.candidates)
     assert rules.budget is not None
     if rules.budget == 1:
         return order[:1], np.array([np.inf]), {}
@@ -317,8 +315,9 @@ def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.n
 
 def _coverage_radius(points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"]) -> float:
     """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
+    points = points_under(rules, points)
     near = rows if rules.away_rows is None else np.concatenate([rows, rules.away_rows])
-    found = nearest_chosen(replace(points, candidates=rules.usable(points.candidates)), near)
+    found = nearest_chosen(points, near)
     distances = found.distances[~found.chosen]
     if rules.away is not None and rules.away_rows is None:
         assert isinstance(points, Points)
@@ -334,5 +333,5 @@ def _warn_of_duplicates(radii: Float[np.ndarray, " k"], budget: int | None) -> N
             f"only {distinct} of the {len(radii)} rows are distinct: h_min is 0. For distinct "
             "rows alone, pass min_distance=0.",
             DuplicateRowsWarning,
-            stacklevel=_level_of_the_caller(),
+            stacklevel=level_of_the_caller(),
         )

@@ -29,7 +29,7 @@ from evenly.selection.rules import Rules
 from evenly.selection.selection import Selection
 from evenly.selection.start import first_row
 
-__all__ = ["are_usable", "choose", "keep_away"]
+__all__ = ["are_usable", "choose", "keep_away", "level_of_the_caller", "points_under"]
 
 
 def choose(
@@ -62,7 +62,7 @@ def choose(
         OutputError: the checkpoint cannot be written.
     """
     began = perf_counter()
-    points = _points_under(rules, intake.points)
+    points = points_under(rules, intake.points)
     rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
     limits = Limits() if rules.is_plain else Limits(rules, intake.points.candidates)
     job = Job.of(provenance)
@@ -105,7 +105,7 @@ def keep_away(pool: Pool, rules: Rules) -> None:
         pool.add(rules.away_rows, None)
 
 
-def _points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
+def points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
     """The points whose candidates the rules leave; none is longer than they say, away or not."""
     if rules.excluded is not None:
         points = replace(points, candidates=rules.usable(points.candidates))
@@ -220,11 +220,11 @@ def _warn_of_duplicates(picks: Picks) -> None:
             f"only {distinct} of the rows are distinct, fewer than the {len(picks)} asked for: "
             f"h_min is 0. For distinct rows alone, take prefix({distinct}).",
             DuplicateRowsWarning,
-            stacklevel=_level_of_the_caller(),
+            stacklevel=level_of_the_caller(),
         )
 
 
-def _level_of_the_caller() -> int:
+def level_of_the_caller() -> int:
     """The stack level, for the function that asks, of the first line outside this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("evenly."):

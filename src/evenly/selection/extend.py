@@ -86,6 +86,11 @@ def extend_and_keep(
 
 def _check_larger(earlier: Selection, to: Any) -> None:
     """Refuse a budget that is not larger, before the data are read."""
+    if "by_quality" in earlier.provenance:
+        raise BudgetError(
+            "rows chosen by quality cannot be extended: another budget has another distance. "
+            "Choose again: select_by_quality(data, budget, …)"
+        )
     usable = earlier.provenance["input"]["rows"] - len(earlier.provenance["dropped"])
     rows = rows_of_budget(to, usable)
     if rows <= len(earlier):

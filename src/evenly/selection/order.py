@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import (
-    Columns,
-    Frame,
-    Metric,
-    Points,
-    StandIns,
-    alone,
-    lower_to_nearest,
-    squared_distances_between,
-)
+from evenly.geometry import Metric, Points
+from evenly.geometry.apart import distances_to_earlier
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 __all__ = ["radii_in_order"]
-
-_BLOCK = 256
 
 
 def radii_in_order(
@@ -35,39 +25,13 @@ def radii_in_order(
     Args:
         points: the pool.
         rows: row numbers, in order.
-        away: other points, none longer than the pool says; of distances, row numbers.
+        away: other points, none longer than the pool says; or row numbers.
 
     Returns:
         (k,) Euclidean distances, not squared; inf for the first row where there is no `away`.
 
     Cost: k²/2 + k·a pairs, as matrix products.
     """
-    squared: Float[np.ndarray, " k"] = np.full(len(rows), np.inf)
-    if isinstance(points, Metric):
-        before = [] if away is None else list(np.asarray(away))
-        for place, row in enumerate(rows.tolist()):
-            if before:
-                squared[place] = points.squared(row)[before].min()
-            before.append(row)
-        np.sqrt(squared, out=squared)
-        return squared
-    own = points.take(rows)
-    nearest = np.zeros(len(rows), np.int64)
-    with alone():
-        columns = Columns(StandIns(own, Frame.of(own)))
-        if isinstance(away, Points) and len(away):
-            columns.append(away, np.zeros(len(away), np.int64))
-        for begin in range(0, len(rows), _BLOCK):
-            block = np.arange(begin, min(begin + _BLOCK, len(rows)))
-            found, left, met = squared[block], columns.stand_ins[block], 0
-            while met < len(columns):
-                part = columns.segment(met)
-                lower_to_nearest(columns, *part, block, left, found, nearest[block])
-                met = part[1]
-            later, earlier = np.tril_indices(len(block), -1)
-            pairs = squared_distances_between(own, block[later], own, block[earlier])
-            np.minimum.at(found, later, pairs)
-            squared[block] = found
-            columns.append(own.take(block), block)
-    np.sqrt(squared, out=squared)
-    return squared
+    if isinstance(away, Points):
+        return distances_to_earlier(points, rows, away=away)
+    return distances_to_earlier(points, rows, before=away)

@@ -347,7 +347,7 @@ class _Cells:
             self._newest[self.of(columns, left)],
             self._older,
             np.zeros(len(rows), np.int64),
-            reach,
+            np.full(len(rows), reach),
             squared,
             nearest,
         )

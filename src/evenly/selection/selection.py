@@ -45,7 +45,7 @@ class Selection:
             row's too; and where quality has a weight they may rise.
         coverage_radius: the largest distance from any usable row of the input that is not
             excluded to the nearest chosen row (also called fill distance); 0 when all are
-            chosen. nan in a prefix of a selection weighted by quality.
+            chosen. nan in a prefix of a selection by, or weighted by, quality.
         provenance: what was done with what: versions, options, the encoder and the hash of
             its weights, the content hash of the input, dropped rows, seconds by step.
     """
@@ -95,13 +95,18 @@ class Selection:
                 "with quotas or a token budget the first picks are not the answer for fewer: "
                 "select again."
             )
+        by_quality = self.provenance.get("by_quality")
+        if budget < len(self) and by_quality is not None and "value" in by_quality:
+            raise BudgetError(
+                'with method="gist" the first picks are not the answer for fewer: select again.'
+            )
         included = rules.get("include", {}).get("rows", 0)
         if budget < included:
             raise BudgetError(
                 f"{included} rows were to be included; a prefix of {budget} would leave some out."
             )
         radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
-        if budget < len(self) and "weights" in rules:
+        if budget < len(self) and ("weights" in rules or by_quality is not None):
             radius = float("nan")
         options = {**self.provenance["options"], "budget": int(budget)}
         return replace(
