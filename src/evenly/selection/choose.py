@@ -91,7 +91,7 @@ def choose(
     _warn_of_duplicates(picks)
     if taken_over == 0 and "drop_outliers" not in provenance["options"]:
         first = picks.rows[len(rules.include) :]
-        warn_of_isolated(intake, first, stacklevel=_level_of_the_caller())
+        warn_of_isolated(intake, first, stacklevel=level_of_the_caller())
     seconds = intake.seconds | {"selection": perf_counter() - began}
     provenance = when_done(provenance, seconds, min(taken_over, len(picks)))
     return Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)
