@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
-from os import PathLike, fspath
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from os import PathLike
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
-from evenly.atomic import atomic_write
-from evenly.errors import BudgetError, DataError, ManifestError, OptionError, OutputError
+from evenly.errors import BudgetError, ManifestError, OptionError
 from evenly.intake import TextColumns
-from evenly.samples import Samples, open_samples
+from evenly.samples import Samples
+from evenly.selection.chosen import Chosen, finite_or_none
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -27,12 +25,9 @@ __all__ = ["Order", "Selection"]
 
 Order = Literal["picked", "file"]
 
-FORMAT = "evenly selection"
-FORMAT_VERSION = 1
-
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Selection(Chosen):
     """The chosen rows, in the order picked.
 
     The first m picks are exactly the answer for budget m (`prefix`).
@@ -50,6 +45,10 @@ class Selection:
             its weights, the content hash of the input, dropped rows, seconds by step.
     """
 
+    format: ClassVar[str] = "evenly selection"
+    format_version: ClassVar[int] = 1
+    noun: ClassVar[str] = "selection"
+
     indices: Int[np.ndarray, " k"]
     radii: Float[np.ndarray, " k"]
     coverage_radius: float
@@ -59,9 +58,6 @@ class Selection:
     def __post_init__(self) -> None:
         self.indices.flags.writeable = False
         self.radii.flags.writeable = False
-
-    def __len__(self) -> int:
-        return len(self.indices)
 
     def __repr__(self) -> str:
         return (
@@ -220,36 +216,6 @@ class Selection:
 
         return explain(self, row, data, **options)
 
-    def to_torch_subset(self, dataset: Any) -> Any:
-        """The chosen rows of a map-style torch dataset, in the order picked, without a copy.
-
-        Args:
-            dataset: what the selection was made from, or anything row-aligned with it that has
-                `__getitem__` and `__len__`: a torch `Dataset`, a Hugging Face `Dataset`, a list.
-
-        Returns:
-            torch.utils.data.Subset: for a DataLoader or a trainer.
-
-        Raises:
-            DataError: the dataset has another number of rows than the input had.
-        """
-        from torch.utils.data import Subset
-
-        self._check_count(len(dataset), type(dataset).__name__)
-        return Subset(dataset, self.indices.tolist())
-
-    def take(self, data: Any) -> Any:
-        """The chosen rows of `data`, as the same kind of data set, in the order picked.
-
-        Args:
-            data: the data set the selection was made from, or anything row-aligned with it
-                (its labels, its vectors, …).
-
-        Raises:
-            DataError: `data` has another number of rows than the input had.
-        """
-        return self._aligned(data).take(self.indices)
-
     def write(
         self,
         path: str | PathLike[str] | BinaryIO,
@@ -274,65 +240,18 @@ class Selection:
         """
         if order not in ("picked", "file"):
             raise OptionError(f'order must be "picked" or "file", got {order!r}.')
-        self._spare_input(path)
-        samples = self.samples_again(data)
         rows = self.indices if order == "picked" else np.sort(self.indices)
-        samples.write(path, rows, force=force)
-
-    def save(self, path: str | PathLike[str] | BinaryIO, *, force: bool = False) -> None:
-        """Save indices, radii and provenance as one JSON file (the manifest); see `load`.
-
-        Args:
-            path: the file, or a binary stream.
-            force: overwrite an existing file.
-
-        Raises:
-            OutputExistsError: the file exists and `force` is not set.
-            OutputError: it cannot be written, or is the input itself.
-        """
-        document = {"format": FORMAT, "version": FORMAT_VERSION, **self.as_dict()}
-        content = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-        if not isinstance(path, str | PathLike):
-            path.write(content.encode("utf-8", "surrogateescape"))
-            return
-        self._spare_input(path)
-        with atomic_write(path, force=force) as stream:
-            stream.write(content.encode("utf-8", "surrogateescape"))
+        self._write(path, rows, data=data, force=force)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the records, as plain JSON values; an infinite distance is null."""
         return {
             "indices": self.indices.tolist(),
-            "radii": [_finite(radius) for radius in self.radii.tolist()],
-            "h_min": _finite(self.h_min),
-            "coverage_radius": _finite(self.coverage_radius),
+            "radii": [finite_or_none(radius) for radius in self.radii.tolist()],
+            "h_min": finite_or_none(self.h_min),
+            "coverage_radius": finite_or_none(self.coverage_radius),
             "provenance": self.provenance,
         }
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Selection:
-        """Load what `save` wrote.
-
-        Raises:
-            ManifestError: the file is not a saved selection, is damaged, or is from a newer
-                version of evenly.
-        """
-        try:
-            document = json.loads(Path(path).read_bytes())
-        except FileNotFoundError:
-            raise ManifestError(f"{fspath(path)} does not exist.") from None
-        except ValueError as error:
-            raise ManifestError(f"{fspath(path)} is not a saved selection: {error}.") from None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ManifestError(
-                f'{fspath(path)} is not a saved selection: it lacks "format": "{FORMAT}".'
-            )
-        if document.get("version") != FORMAT_VERSION:
-            raise ManifestError(
-                f"{fspath(path)} has version {document.get('version')!r}; this release reads "
-                f"version {FORMAT_VERSION}. Install a newer evenly."
-            )
-        return cls._from_document(document, fspath(path))
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], name: str) -> Selection:
@@ -362,56 +281,3 @@ class Selection:
                 "distinct row numbers with one radius each."
             )
         return cls(indices, radii, coverage_radius, provenance)
-
-    def samples_again(self, data: Any = None) -> Samples:
-        """The records that the row numbers refer to: of `data`, or of the input itself.
-
-        Raises:
-            DataError: `data` has another number of rows than the input had.
-            ManifestError: the input has changed since.
-            OptionError: the input cannot be opened again, and `data` is not passed.
-        """
-        return self._own_samples() if data is None else self._aligned(data)
-
-    def _aligned(self, data: Any) -> Samples:
-        samples = data if isinstance(data, Samples) else open_samples(data)
-        self._check_count(len(samples), samples.origin)
-        return samples
-
-    def _check_count(self, count: int, name: str) -> None:
-        rows = self.provenance["input"]["rows"]
-        if count != rows:
-            raise DataError(
-                f"{name} has {count} rows, but the selection was made from {rows}. Pass the same "
-                "data, or something row-aligned with it."
-            )
-
-    def _spare_input(self, output: object) -> None:
-        """Refuse to write over the records that the row numbers refer to."""
-        source = self.provenance["input"].get("path")
-        if source is None or not isinstance(output, str | PathLike):
-            return
-        if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
-            raise OutputError(f"{fspath(output)} is the input itself. Choose another output.")
-
-    def _own_samples(self) -> Samples:
-        """The input itself: still at hand, or opened again from where it was, unchanged."""
-        if self.samples is not None:
-            return self.samples
-        source = self.provenance["input"]
-        if source.get("path") is None:
-            raise OptionError(
-                f"this selection was loaded from a file and its input was {source['origin']}, "
-                "which cannot be opened again. Pass the same data: data=…"
-            )
-        samples = open_samples(source["path"])
-        if samples.content_hash() != source["content_hash"]:
-            raise ManifestError(
-                f"{source['path']} is not the input that this selection was made from: its "
-                "content has changed since. Select again, or pass the original: data=…"
-            )
-        return samples
-
-
-def _finite(number: float) -> float | None:
-    return number if np.isfinite(number) else None
