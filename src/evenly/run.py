@@ -21,12 +21,16 @@ from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
 from evenly.selection.extend import extend_and_keep
+from evenly.selection.resolve import RULES
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 
 __all__ = [
     "cache_table",
+    "column_or_array",
+    "data_or_rows",
     "manifest_path",
+    "rows_or_ids",
     "run_assignments",
     "run_embedding",
     "run_extension",
@@ -35,7 +39,7 @@ __all__ = [
 ]
 
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SELECTION = ("budget", "start", "drop_outliers", "engine", "memory", "seed")
+_OF_SELECTION = ("budget", "start", "drop_outliers", "engine", "memory", "seed", *RULES)
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:
@@ -257,9 +261,9 @@ def read_row_numbers(path: str) -> Any:
         return Selection.load(path)
     if path.endswith(".npy"):
         try:
-            return np.load(path, allow_pickle=False)
+            return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise DataError(f"{path} is not an array of row numbers: {error}.") from None
+            raise DataError(f"{path} is not an array that NumPy reads: {error}.") from None
     rows = []
     for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), start=1):
         if line.strip():
@@ -268,6 +272,48 @@ def read_row_numbers(path: str) -> Any:
             except ValueError:
                 raise DataError(f"{path}, line {number}: {line!r} is not a row number.") from None
     return rows
+
+
+def rows_or_ids(given: str | None, *, by_id: bool) -> Any:
+    """What a word of the command line says about rows: those of a file, or those it lists.
+
+    Args:
+        given: a file (a manifest, a .npy array, or text with one a line), or names with commas.
+        by_id: whether they are ids, to be left as they are.
+
+    Raises:
+        DataError, ManifestError: the file is damaged.
+    """
+    if given is None:
+        return None
+    if Path(given).is_file() and given.endswith((".json", ".npy")):
+        return read_row_numbers(given)
+    is_file = Path(given).is_file()
+    names = Path(given).read_text("utf-8").splitlines() if is_file else given.split(",")
+    named = [name.strip() for name in names if name.strip()]
+    # Without ids, what is no number is for the library to refuse, which says what ids need.
+    whole = not by_id and all(name.removeprefix("-").isdecimal() for name in named)
+    return [int(name) for name in named] if whole else named
+
+
+def data_or_rows(given: str | None, *, by_id: bool) -> Any:
+    """What a word of the command line says to keep away from: a path, or rows of the data."""
+    if given is None:
+        return None
+    if Path(given).is_file():
+        if given.endswith(".npy"):
+            rows = read_row_numbers(given)
+            return rows if rows.ndim == 1 else given
+        return rows_or_ids(given, by_id=by_id) if given.endswith(".txt") else given
+    listed = all(name.strip().isdecimal() for name in given.split(","))
+    return rows_or_ids(given, by_id=by_id) if listed or (by_id and "," in given) else given
+
+
+def column_or_array(given: str | None) -> Any:
+    """The column of that name, or the values of a .npy file, one a row."""
+    if given is None or not (given.endswith(".npy") and Path(given).is_file()):
+        return given
+    return read_row_numbers(given)
 
 
 def cache_table(cache_dir: str | None, *, as_json: bool) -> str:

@@ -254,6 +254,10 @@ def test_other_data_to_keep_away_from_are_taken_in_as_the_pool_is(words, tmp_pat
         assert found.excluded is None
         np.testing.assert_array_equal(found.away.exact(np.arange(2)), expected.exact(np.arange(2)))
     assert rules(words, away_from=["bead"], id_column=None).away.unit
+    # Plain strings have no column, and need none.
+    options = {**OPTIONS, "text": "text"}
+    found = rules_of(words, budget=4, away_from=["bead", "jig"], intake_options=options)
+    np.testing.assert_array_equal(found.away.exact(np.arange(2)), expected.exact(np.arange(2)))
 
 
 def test_vectors_to_keep_away_from_are_scaled_as_the_pool_is():

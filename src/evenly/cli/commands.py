@@ -29,6 +29,7 @@ from evenly.cli.options import (
     row_or_name,
     with_options,
 )
+from evenly.cli.rules import RULES, given_rules, rule_arguments
 
 if TYPE_CHECKING:
     from evenly.metrics import Measures
@@ -48,7 +49,7 @@ __all__ = ["cache", "data_or_stdin", "demo", "embed", "extend", "main", "measure
     metavar="ROW|farthest-from-mean|medoid|random",
     help="The first pick.",
 )
-@with_options(ENGINE, CHECKPOINT, OUTPUT)
+@with_options(RULES, ENGINE, CHECKPOINT, OUTPUT)
 @click.option(
     "--from-manifest",
     type=click.Path(exists=True, dir_okay=False),
@@ -70,11 +71,14 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
             raise click.UsageError(
                 "Missing argument 'DATA' (a file, a glob, a folder, or - for stdin)."
             )
-        if options["budget"] is None:
-            raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
+        if all(options[name] is None for name in ("budget", "min_distance", "token_budget")):
+            raise click.UsageError(
+                "Missing option '--budget' (500, or 0.5 for half of the rows), '--min-distance' or "
+                "'--token-budget'."
+            )
     output, as_json = options["output"], options.pop("as_json")
     outcome = _take_outcome(ctx, options)
-    arguments = embedding_arguments(options)
+    arguments = rule_arguments(embedding_arguments(options))
     found = run_selection(
         data_or_stdin(data),
         arguments if manifest is None else given(ctx, arguments),
@@ -115,14 +119,15 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
 @main.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 @click.argument("data", required=False)
-@with_options(BUDGET, RUNNING, ENGINE, CHECKPOINT, OUTPUT, MEASURING, LOUDNESS)
+@with_options(BUDGET, RUNNING, RULES, ENGINE, CHECKPOINT, OUTPUT, MEASURING, LOUDNESS)
 @click.pass_context
 def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: Any) -> None:
     """Choose more rows after those of MANIFEST, to --budget rows in all.
 
     What comes out, all rows and not only the new ones, is what `evenly select` would have
-    given with the larger budget. The options are those of the manifest. DATA is the input it
-    names, where that is no longer in its place.
+    given with the larger budget. The options are those of the manifest; rules are given again
+    only where it says that they were too long to keep. DATA is the input it names, where that is
+    no longer in its place.
     """
     from evenly.run import run_extension
 
@@ -131,7 +136,8 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     output, as_json = options["output"], options.pop("as_json")
     outcome = _take_outcome(ctx, options)
     options["to"] = options.pop("budget")
-    found = run_extension(manifest, data_or_stdin(data), embedding_arguments(options), **outcome)
+    arguments = given_rules(rule_arguments(embedding_arguments(options)))
+    found = run_extension(manifest, data_or_stdin(data), arguments, **outcome)
     _tell(*found, output=output, as_json=as_json)
 
 

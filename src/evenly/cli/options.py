@@ -24,6 +24,7 @@ __all__ = [
     "RUNNING",
     "SPACE",
     "TEXT",
+    "Option",
     "embedding_arguments",
     "given",
     "number",

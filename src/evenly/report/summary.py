@@ -11,6 +11,14 @@ from evenly.selection import Selection
 
 __all__ = ["measures_table", "selection_table"]
 
+_GROUPS = 8
+_ROWS = {
+    "include": "{:,} included",
+    "excluded": "{:,} excluded",
+    "away_rows": "{:,} kept away from",
+    "away": "{:,} of other data kept away from",
+}
+
 
 def selection_table(selection: Selection, measures: Measures) -> str:
     """The selection and its measures, to read in a terminal."""
@@ -20,6 +28,7 @@ def selection_table(selection: Selection, measures: Measures) -> str:
             ("input", _input(provenance)),
             ("text", _text(provenance)),
             ("chosen", _chosen(len(selection), provenance)),
+            *_rules(provenance),
             *_measure_rows(measures, normalized=provenance["options"]["normalize"]),
             ("seconds", _seconds(provenance["seconds"] | {"measuring": measures.seconds})),
         ]
@@ -95,6 +104,36 @@ def _chosen(size: int, provenance: dict[str, Any]) -> str:
     why = "unusable or as outliers" if "drop_outliers" in provenance["options"] else "unusable"
     left_out = f"; {dropped:,} rows dropped as {why}" if dropped else "; none dropped"
     return f"{size:,} rows ({size / total:.1%}){left_out}"
+
+
+def _rules(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the selection was held to, beside the budget; no line where that is nothing."""
+    rules, options = provenance.get("rules", {}), provenance["options"]
+    counts = {name: rules[name]["rows"] for name in _ROWS if name in rules}
+    if "excluded" in counts:
+        # Rows of the data to keep away from are excluded as well; told once.
+        counts["excluded"] -= counts.get("away_rows", 0)
+    told = [_ROWS[name].format(count) for name, count in counts.items() if count]
+    if options.get("min_distance"):
+        told.append(f"none nearer than {options['min_distance']:g}")
+    if "quotas" in rules:
+        told.append(_quotas(rules["quotas"]))
+    if "token_budget" in rules:
+        told.append(f"at most {rules['token_budget']:,} tokens")
+    if "weights" in rules:
+        told.append("weighted by quality")
+    return [("rules", "; ".join(told))] if told else []
+
+
+def _quotas(quotas: dict[str, Any]) -> str:
+    limits = quotas.get("limits", {})
+    if not 0 < len(limits) <= _GROUPS:
+        return f"quotas of {quotas['groups']:,} groups"
+    told = [
+        f"{name} {least:,}" if least == most else f"{name} {least:,} to {most:,}"
+        for name, (least, most) in limits.items()
+    ]
+    return ", ".join(told)
 
 
 def _seconds(seconds: dict[str, float]) -> str:

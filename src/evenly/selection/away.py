@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +47,8 @@ class Away:
         """Points of whatever the user keeps away from.
 
         Args:
-            given: row numbers, a mask or ids of rows of the pool; an earlier Selection; or
-                anything that `data` may be.
+            given: row numbers, a mask or ids of rows of the pool; an earlier Selection or the
+                path of its manifest; or anything that `data` may be.
             intake: the pool.
             names: how its rows can be named.
             intake_options: what `take_in` was given for the pool.
@@ -58,6 +60,8 @@ class Away:
         """
         if given is None:
             return cls(None, None)
+        if _is_manifest(given):
+            given = Selection.load(given)
         if isinstance(given, Selection):
             _check_encoder(given, intake)
             if is_of_the_pool(given, intake):
@@ -75,6 +79,17 @@ class Away:
         if not len(usable):
             return cls(None, None)
         return cls(None if isinstance(points, Metric) else points.take(usable), usable)
+
+
+def _is_manifest(given: Any) -> bool:
+    """Whether it is the path of one JSON object: data would be an array."""
+    if not isinstance(given, str | PathLike) or not fspath(given).endswith(".json"):
+        return False
+    try:
+        with Path(given).open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
 
 
 def _check_encoder(earlier: Selection, intake: Intake) -> None:
@@ -129,6 +144,9 @@ def _points_of(given: Any, intake: Intake, intake_options: Mapping[str, Any]) ->
             "vectors, and nobody knows by which encoder. Embed the texts with that one first: "
             "evenly.embed(…)"
         )
+    elif not samples.columns:
+        # Plain strings are the texts, whatever the column of the pool is called.
+        options.pop("text", None)
     other = take_in(samples, **{**options, "engine": "memory"})
     points = other.points
     assert isinstance(points, Points)
