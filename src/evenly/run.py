@@ -261,9 +261,9 @@ def read_row_numbers(path: str) -> Any:
         return Selection.load(path)
     if path.endswith(".npy"):
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise DataError(f"{path} is not an array that NumPy reads: {error}.") from None
+            raise DataError(f"{path} is not an array of row numbers: {error}.") from None
     rows = []
     for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), start=1):
         if line.strip():
@@ -300,10 +300,10 @@ def data_or_rows(given: str | None, *, by_id: bool) -> Any:
     """What a word of the command line says to keep away from: a path, or rows of the data."""
     if given is None:
         return None
+    if given.endswith(".npy") and Path(given).is_file():
+        rows = _array(given)
+        return rows if rows.ndim == 1 else given
     if Path(given).is_file():
-        if given.endswith(".npy"):
-            rows = read_row_numbers(given)
-            return rows if rows.ndim == 1 else given
         return rows_or_ids(given, by_id=by_id) if given.endswith(".txt") else given
     listed = all(name.strip().isdecimal() for name in given.split(","))
     return rows_or_ids(given, by_id=by_id) if listed or (by_id and "," in given) else given
@@ -313,7 +313,14 @@ def column_or_array(given: str | None) -> Any:
     """The column of that name, or the values of a .npy file, one a row."""
     if given is None or not (given.endswith(".npy") and Path(given).is_file()):
         return given
-    return read_row_numbers(given)
+    return _array(given)
+
+
+def _array(path: str) -> Any:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is not an array that can be read: {error}.") from None
 
 
 def cache_table(cache_dir: str | None, *, as_json: bool) -> str:
