@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from evenly.selection import Selection, select_uniform
     from evenly.selection.assignments import Assignments
     from evenly.selection.by_quality import select_by_quality
+    from evenly.selection.deduplicate import deduplicate
+    from evenly.selection.deduplication import Deduplication
     from evenly.selection.explanation import Explanation
 
 __all__ = [
     "Assignments",
+    "Deduplication",
     "Embeddings",
     "Encoder",
     "Estimate",
@@ -35,6 +38,7 @@ __all__ = [
     "Measures",
     "Selection",
     "__version__",
+    "deduplicate",
     "embed",
     "estimate",
     "measure",
@@ -44,12 +48,14 @@ __all__ = [
 
 _HOMES = {
     "Assignments": "evenly.selection.assignments",
+    "Deduplication": "evenly.selection.deduplication",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
     "Estimate": "evenly.forecast",
     "Explanation": "evenly.selection.explanation",
     "Measures": "evenly.metrics",
     "Selection": "evenly.selection",
+    "deduplicate": "evenly.selection.deduplicate",
     "embed": "evenly.intake",
     "errors": "evenly.errors",
     "estimate": "evenly.forecast",

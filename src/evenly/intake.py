@@ -99,11 +99,13 @@ def take_in(
     engine: str = "auto",
     memory: float | None = None,
     progress: bool | None = None,
+    embedding: bool = True,
 ) -> Intake:
     """Read, embed and check a data set; see `select_uniform` for the arguments.
 
     `memory` is in bytes. Files of vectors that exceed it, or that the engine "mapped" is to
-    read, stay on disk.
+    read, stay on disk. Without `embedding`, texts are read and checked and no encoder is loaded:
+    their points have no coordinates.
 
     Raises:
         EmptyPoolError: there are no rows, or none that can be used.
@@ -132,6 +134,9 @@ def take_in(
         read = perf_counter()
         _refuse_empty(samples, dropped)
         usable = [row for row in range(len(samples)) if row not in dropped]
+        embeddings = None
+        vectors = np.empty((len(samples), 0), np.float32)
+    if not samples.holds_vectors and embedding:
         loaded = load_encoder(encoder, device=device, **options_of_encoder)
         embeddings = embed_texts(
             [texts.values[row] for row in usable],
@@ -140,8 +145,8 @@ def take_in(
             progress=progress,
         )
         vectors = _spread(embeddings.vectors, usable, len(samples))
-    normalize = normalize and engine != "distances"
-    lengths, unusable = _check_vectors(vectors, dropped, normalize=normalize)
+    scaled = normalize and engine != "distances" and vectors.shape[1] > 0
+    lengths, unusable = _check_vectors(vectors, dropped, normalize=scaled)
     _refuse(samples, unusable, on_invalid, VectorError, "vector")
     dropped |= unusable
     _refuse_empty(samples, dropped)
@@ -151,7 +156,7 @@ def take_in(
     if engine == "distances":
         points = _metric_of(samples, candidates)
     else:
-        points = Points.of(vectors, lengths, candidates, normalize=normalize)
+        points = Points.of(vectors, lengths, candidates, normalize=scaled)
     seconds = {"reading": read - began}
     if embeddings is not None:
         seconds["embedding"] = embeddings.seconds
@@ -161,7 +166,7 @@ def take_in(
         "roles": roles,
         "encoder": encoder,
         "encoder_options": options_of_encoder,
-        "normalize": normalize,
+        "normalize": normalize and engine != "distances",
         "on_invalid": on_invalid,
     }
     return Intake(
@@ -174,7 +179,7 @@ def take_in(
         path=path,
         options=as_json_value(options),
         texts_of=None
-        if embeddings is None
+        if samples.holds_vectors
         else partial(texts_of_rows, samples, text=text, roles=roles),
     )
 
@@ -342,8 +347,10 @@ def _check_vectors(
     vectors: np.ndarray[Any, Any], dropped: dict[int, str], *, normalize: bool
 ) -> tuple[Float[np.ndarray, " n"], dict[int, str]]:
     """Lengths of all rows, and the rows that cannot be points, with the reason."""
-    lengths = row_lengths(vectors)
     unusable: dict[int, str] = {}
+    if vectors.shape[1] == 0:
+        return np.zeros(len(vectors)), unusable
+    lengths = row_lengths(vectors)
     suspicious = ~(lengths <= LARGEST)
     if normalize or not lengths.max(initial=0.0) >= 1 / LARGEST:
         # Too short to be divided by, or all so short that no squared distance is above 0.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from evenly.intake import Intake
 
-__all__ = ["RULES", "check_rules", "rule_options", "rules_of"]
+__all__ = ["RULES", "check_distance", "check_rules", "rule_options", "rules_of"]
 
 RULES = (
     "include",
@@ -85,7 +85,7 @@ def check_rules(
         )
     if budget is not None:
         check_budget(budget)
-    _check_distance(min_distance)
+    check_distance(min_distance)
     check_quotas(groups, quotas, balance)
     check_costs(token_budget, costs, tokenizer)
     check_quality(quality, quality_weight)
@@ -200,7 +200,12 @@ def rule_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _told(name, value) for name, value in given.items() if value is not None}
 
 
-def _check_distance(min_distance: Any) -> None:
+def check_distance(min_distance: Any) -> None:
+    """Refuse what is no distance; None is none.
+
+    Raises:
+        OptionError: it is no finite number of at least 0.
+    """
     if min_distance is None:
         return
     number = isinstance(min_distance, Real) and not isinstance(min_distance, bool)

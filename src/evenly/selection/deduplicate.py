@@ -1,0 +1,269 @@
+"""`deduplicate`: rows that repeat others, exactly or nearly, are merged into one that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from os import PathLike
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from evenly.errors import BudgetError, OptionError
+from evenly.geometry import Metric, Points, blocks, nearest_chosen
+from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
+from evenly.selection.budget import rows_of_budget
+from evenly.selection.by_quality import check_packing_engine
+from evenly.selection.deduplication import Deduplication
+from evenly.selection.given import numbers_of
+from evenly.selection.leaving import distance_leaving
+from evenly.selection.packing import Packer
+from evenly.selection.progress import packing_bar
+from evenly.selection.provenance import provenance_of, when_done
+from evenly.selection.resolve import check_distance, rule_options
+from evenly.selection.widest import largest_distance
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["KEEP", "deduplicate"]
+
+KEEP = ("first", "longest", "best")
+"""Which of several near rows is kept."""
+
+_HASH_BYTES = 16
+
+
+def deduplicate(
+    data: Any,
+    min_distance: float | None = None,
+    *,
+    to: int | float | None = None,
+    keep: Literal["first", "longest", "best"] = "first",
+    quality: Any = None,
+    text: TextColumns = None,
+    roles: Sequence[str] = ("user",),
+    encoder: Any = "all-MiniLM-L6-v2",
+    encoder_options: Mapping[str, Any] | None = None,
+    normalize: bool = True,
+    engine: str = "auto",
+    device: str = "auto",
+    memory: str | float | None = None,
+    on_invalid: OnInvalid = "error",
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    progress: bool | None = None,
+) -> Deduplication:
+    """Keep rows of which no two are nearer than a distance, so that every other row is near one.
+
+    Rows are gone through in the order of `keep`, and a row is kept when it is at least
+    `min_distance` from every row that was kept before it. Each row that is not kept is then
+    given to the kept row that is nearest to it, which is nearer than `min_distance`.
+
+    Args:
+        data: as in `select_uniform`.
+        min_distance: the Euclidean distance from which rows count as different; unit rows of
+            cosine similarity s are sqrt(2 - 2 s) apart. Squared distances that differ by less
+            than 1e-12, relatively, are equal, and a row at exactly the distance is kept. With 0
+            only exact duplicates are merged: rows at distance 0, or, of texts, the same texts,
+            for which no encoder is needed.
+        to: instead of `min_distance`, at most how many rows are to be left: an int, or a
+            fraction in (0, 1] of the usable rows. The distance is found by bisection, and is,
+            of those tried, the one that leaves the most. The number of rows falls with the
+            distance only on the whole, and in steps, so that there may be fewer than asked for.
+        keep: who is kept of several: "first", the one with the smallest row number;
+            "longest", the one with the longest text, in characters; "best", the one of the
+            highest quality. Ties go to the smaller row number.
+        quality: for "best": the column that holds it, or one number a row, 0 or more.
+        text, roles, encoder, encoder_options, normalize, device, memory, on_invalid, cache_dir,
+            progress: as in `select_uniform`.
+        engine: as in `select_by_quality`.
+
+    Returns:
+        Deduplication: `indices` of the rows that are kept, in the order of the input, who
+        stands for whom, and the groups of exact duplicates.
+
+    Raises:
+        OptionError, BudgetError: an option has a value it cannot have.
+        DataError: the input cannot be used, or the quality of a usable row is missing, not
+            finite or negative; the message names the row.
+        EncoderError: the encoder is not to be had, or fails.
+
+    Cost: each distinct text is embedded once; then about one `select_uniform` that chooses
+        as many rows as are kept, and one look for the nearest kept row of each of the others.
+        With `to`, a dozen of the former.
+    """
+    _check(min_distance, to, keep, quality)
+    check_packing_engine(engine)
+    of_the_intake = {
+        "text": text,
+        "roles": roles,
+        "encoder": encoder,
+        "encoder_options": encoder_options,
+        "device": device,
+        "normalize": normalize,
+        "on_invalid": on_invalid,
+        "cache_dir": cache_dir,
+        "engine": engine,
+        "memory": memory_bytes(memory),
+        "progress": progress,
+    }
+    intake = take_in(data, **of_the_intake, embedding=min_distance != 0)
+    usable = int(np.count_nonzero(intake.points.candidates))
+    left = None if to is None else _rows_left(to, usable)
+    texts = None
+    if intake.texts_of is not None:
+        texts = intake.texts_of(range(len(intake)))
+    order = _order_of(intake, keep, quality, texts)
+    options = {
+        "min_distance": min_distance,
+        "to": to,
+        "keep": keep,
+        **rule_options({"quality": quality}),
+        "engine": engine,
+        "memory": memory,
+    }
+    provenance = provenance_of(intake, options)
+    began = perf_counter()
+    first = _first_of_equals(intake, order, texts)
+    distinct = order[first[order] == order]
+    packer = Packer(intake.points)
+    with packing_bar(progress) as show:
+
+        def pack(distance: float, limit: int | None = None) -> Int[np.ndarray, " k"]:
+            if not intake.points.dimension:
+                return distinct  # texts that differ, and nothing is known of them
+            told = show(distance, len(distinct))
+            found = packer.pack(distinct, distance, limit=limit, progress=told)
+            kept: Int[np.ndarray, " k"] = found.rows
+            return kept
+
+        if left is None:
+            assert min_distance is not None
+            distance, kept = float(min_distance), pack(min_distance)
+        else:
+            upper = largest_distance(intake.points)
+            distance, kept = distance_leaving(intake.points, distinct, left, upper, pack)
+    representative, distances = _representatives(intake.points, distinct, first, kept)
+    intake.samples.check_unchanged()
+    seconds = intake.seconds | {"packing": perf_counter() - began}
+    return Deduplication(
+        np.sort(kept),
+        representative,
+        distances,
+        distance,
+        _groups_of(first, order),
+        when_done(provenance, seconds, 0),
+        intake.samples,
+    )
+
+
+def _check(min_distance: Any, to: Any, keep: Any, quality: Any) -> None:
+    """Refuse options that do not belong together, before the data are read."""
+    if (min_distance is None) == (to is None):
+        raise OptionError(
+            "give one of min_distance= (the distance from which rows count as different; 0 "
+            "merges exact duplicates only) and to= (how many rows are to be left)."
+        )
+    check_distance(min_distance)
+    if to is not None:
+        _check_to(to)
+    if keep not in KEEP:
+        raise OptionError(f"keep must be one of {', '.join(KEEP)}, got {keep!r}.")
+    if (quality is not None) != (keep == "best"):
+        raise OptionError(
+            'keep="best" and quality=, a column or one number a row, belong together: '
+            f"got keep={keep!r} {'without' if quality is None else 'with'} quality=."
+        )
+
+
+def _check_to(to: Any) -> None:
+    number = isinstance(to, Real) and not isinstance(to, bool)
+    whole = isinstance(to, Integral)
+    if not number or not (to >= 1 if whole else 0 < float(to) <= 1):
+        raise BudgetError(
+            "to must be how many rows are left at most: a number of rows (int, 1 or more) or a "
+            f"fraction in (0, 1] (float), got {to!r}."
+        )
+
+
+def _rows_left(to: Any, usable: int) -> int:
+    if isinstance(to, Integral) and int(to) > usable:
+        raise BudgetError(
+            f"to must be between 1 and the {usable} usable rows, got {to}. To merge exact "
+            "duplicates only, pass min_distance=0."
+        )
+    return rows_of_budget(to, usable)
+
+
+def _order_of(
+    intake: Intake, keep: str, quality: Any, texts: list[str] | None
+) -> Int[np.ndarray, " m"]:
+    """The usable rows, those that are kept rather than others first."""
+    rows = np.flatnonzero(intake.points.candidates)
+    if keep == "first":
+        return rows
+    if keep == "best":
+        better = numbers_of(intake, "quality", quality)
+    elif texts is None:
+        raise OptionError(
+            f'keep="longest" is of texts, and {intake.samples.origin} holds vectors. Pass the '
+            'lengths: keep="best", quality=…'
+        )
+    else:
+        better = np.array([len(text) for text in texts], float)
+    return rows[np.argsort(-better[rows], kind="stable")]
+
+
+def _first_of_equals(
+    intake: Intake, order: Int[np.ndarray, " m"], texts: list[str] | None
+) -> Int[np.ndarray, " n"]:
+    """For every row the first in the order that is equal to it: the same text or numbers."""
+    first = np.arange(len(intake))
+    content: Sequence[Any] = list(_digests(intake.points)) if texts is None else texts
+    seen: dict[Any, int] = {}
+    for row in order.tolist():
+        first[row] = seen.setdefault(content[row], row)
+    return first
+
+
+def _digests(points: Points | Metric) -> Iterator[bytes]:
+    """A hash of the numbers of each row, read in their order."""
+    stored = points.stored
+    for block in blocks(len(points), points.dimension):
+        part = np.asarray(stored[block])
+        # Added to 0, -0 becomes 0: they are the same number.
+        for row in np.ascontiguousarray(part + part.dtype.type(0)):
+            yield hashlib.blake2b(row.tobytes(), digest_size=_HASH_BYTES).digest()
+
+
+def _representatives(
+    points: Points | Metric,
+    distinct: Int[np.ndarray, " m"],
+    first: Int[np.ndarray, " n"],
+    kept: Int[np.ndarray, " k"],
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """For every row the nearest that is kept, and how far it is."""
+    representative, distances = np.full(len(points), -1), np.full(len(points), np.nan)
+    representative[kept], distances[kept] = kept, 0.0
+    merged = np.zeros(len(points), bool)
+    merged[distinct] = True
+    merged[kept] = False
+    if merged.any():
+        found = nearest_chosen(replace(points, candidates=merged), np.sort(kept))
+        representative[found.rows], distances[found.rows] = found.nearest, found.distances
+    repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))
+    representative[repeats] = representative[first[repeats]]
+    distances[repeats] = distances[first[repeats]]
+    return representative, distances
+
+
+def _groups_of(first: Int[np.ndarray, " n"], order: Int[np.ndarray, " m"]) -> list[list[int]]:
+    """The rows that are equal, where there are several."""
+    groups: dict[int, list[int]] = {}
+    for row, original in zip(order.tolist(), first[order].tolist(), strict=True):
+        if row != original:
+            groups.setdefault(original, [original]).append(row)
+    return [groups[original] for original in sorted(groups)]
