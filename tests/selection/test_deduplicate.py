@@ -44,6 +44,7 @@ def check_who_stands_for_whom(found, gaps):
             assert (one, distance) == (row, 0)
             continue
         to_kept = gaps[row][kept]
+        assert one in kept
         assert distance == pytest.approx(to_kept.min(), rel=1e-12, abs=1e-14)
         assert gaps[row][one] <= to_kept.min() * (1 + 1e-12) + 1e-14
         assert distance < found.min_distance or distance == 0

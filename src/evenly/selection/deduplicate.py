@@ -128,7 +128,7 @@ def deduplicate(
     provenance = provenance_of(intake, options)
     began = perf_counter()
     first = _first_of_equals(intake, order, texts)
-    distinct = order[first[order] == order]
+    distinct: Int[np.ndarray, " m"] = order[first[order] == order]
     packer = Packer(intake.points)
     with packing_bar(progress) as show:
 
@@ -136,9 +136,7 @@ def deduplicate(
             if not intake.points.dimension:
                 return distinct  # texts that differ, and nothing is known of them
             told = show(distance, len(distinct))
-            found = packer.pack(distinct, distance, limit=limit, progress=told)
-            kept: Int[np.ndarray, " k"] = found.rows
-            return kept
+            return packer.pack(distinct, distance, limit=limit, progress=told).rows
 
         if left is None:
             assert min_distance is not None
@@ -252,7 +250,7 @@ def _representatives(
     merged[distinct] = True
     merged[kept] = False
     if merged.any():
-        found = nearest_chosen(replace(points, candidates=merged), np.sort(kept))
+        found = nearest_chosen(replace(points, candidates=merged), kept)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
     repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))
     representative[repeats] = representative[first[repeats]]
