@@ -446,3 +446,16 @@ def test_what_no_data_could_have_is_refused_before_any_are_read():
     with pytest.raises(QuotaError):
         check_rules(budget=3, groups="kind", quotas={"a": "many"})
     check_rules(budget=3, include=object(), away_from=object())
+
+
+def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():
+    rows = np.arange(20.0)[:, None]
+    groups = ["low"] * 15 + ["high"] * 5
+    options = {"groups": groups, "quotas": {"high": 2}, "normalize": False}
+
+    assert len(select_uniform(rows, 4, min_distance=2, **options)) == 4
+    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows and not 2"):
+        select_uniform(rows, 6, min_distance=6, **options)
+    # A most holds whatever ends the selection.
+    at_most = {**options, "quotas": {"high": (0, 2)}}
+    assert len(select_uniform(rows, 6, min_distance=6, **at_most)) == 3

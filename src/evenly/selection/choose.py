@@ -58,6 +58,7 @@ def choose(
 
     Raises:
         RowError: `start` is no row that can be chosen.
+        QuotaError: a distance ended the selection before all quotas were met.
         CheckpointError: the checkpoint is of another job, or damaged.
         OutputError: the checkpoint cannot be written.
     """
@@ -87,6 +88,7 @@ def choose(
 
         answer = _complete(pool_of, rows, saved, limits, checkpoint, progress)
     picks, coverage_radius = answer
+    rules.check_met(picks.rows)
     intake.samples.check_unchanged()
     _warn_of_duplicates(picks)
     if taken_over == 0 and "drop_outliers" not in provenance["options"]:

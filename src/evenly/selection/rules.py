@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenly.errors import QuotaError
 from evenly.selection.provenance import hash_of_array
 
 if TYPE_CHECKING:
@@ -78,6 +79,24 @@ class Rules:
             return None
         budget = None if self.token_budget is not None else self.budget
         return self.quotas.ledger(budget, self.quotas.count(self.usable(candidates)))
+
+    def check_met(self, rows: Int[np.ndarray, " k"]) -> None:
+        """Refuse picks that a distance ended before the least of every group was reached.
+
+        Nothing else can: the ledger holds places free, but not that rows so far apart are there.
+
+        Raises:
+            QuotaError: a quota is not met.
+        """
+        if self.quotas is None:
+            return
+        fault = self.quotas.fault(self.quotas.count(rows))
+        if fault is not None:
+            raise QuotaError(
+                f"min_distance={self.min_distance:g} ended the selection after {len(rows)} rows, "
+                f"before all quotas were met: {fault}. Lower min_distance=, or the quotas, or "
+                "give limits only: (0, most)."
+            )
 
     def describe(self) -> dict[str, Any]:
         """The rules that decide which rows are picked, as JSON values; {} where there is none.
