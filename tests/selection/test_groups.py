@@ -66,6 +66,8 @@ def test_fractions_that_add_up_to_one_add_up_to_the_budget(intake):
     many = take_in(np.random.default_rng(0).normal(size=(60, 3)))
     groups = ["a"] * 30 + ["b"] * 30
     assert limits(many, {"a": (0.1, 0.1)}, budget=30, groups=groups) == {"a": (3, 3)}
+    # 0.58 · 50 is 28.999999999999996.
+    assert limits(many, {"a": (0.58, 0.58)}, budget=50, groups=groups) == {"a": (29, 29)}
 
 
 def test_groups_are_named_by_what_they_are_called(intake):

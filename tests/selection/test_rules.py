@@ -282,6 +282,18 @@ def test_bad_rows_of_other_data_are_refused_or_left_out(vectors):
     assert found.away.candidates.all()
 
 
+def test_an_encoder_that_gives_other_dimensions_each_time_is_told_so():
+    class Fitted:
+        def encode(self, texts):
+            return np.eye(len(texts))
+
+    options = {"encoder": Fitted(), "cache_dir": False, "progress": False}
+    intake = take_in(["a", "b", "c"], **options)
+
+    with pytest.raises(VectorError, match="vectors of 2 dimensions; those of a list"):
+        rules_of(intake, budget=2, away_from=["d", "e"], intake_options=options)
+
+
 def test_texts_are_no_company_for_vectors(vectors):
     with pytest.raises(OptionError, match=r"holds texts.*holds vectors"):
         rules(vectors, away_from=["bead"])
