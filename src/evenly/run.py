@@ -11,7 +11,14 @@ import numpy as np
 
 from evenly.atomic import atomic_write, refuse_existing
 from evenly.embedding import Embeddings, open_cache
-from evenly.errors import DataError, ManifestError, OutputError
+from evenly.errors import (
+    BudgetError,
+    CheckpointError,
+    DataError,
+    ManifestError,
+    OptionError,
+    OutputError,
+)
 from evenly.intake import Intake, embed
 from evenly.metrics import Measures, measure
 from evenly.metrics.measure import measure_intake
@@ -24,6 +31,8 @@ from evenly.selection.extend import extend_and_keep
 from evenly.selection.resolve import RULES
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
+from evenly.selection.stream import UniformStream, select_stream
+from evenly.selection.stream_selection import StreamSelection
 
 __all__ = [
     "cache_table",
@@ -36,6 +45,7 @@ __all__ = [
     "run_extension",
     "run_measure",
     "run_selection",
+    "run_stream",
 ]
 
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
@@ -248,6 +258,64 @@ def run_assignments(
     found = Selection.load(manifest).assignments(data, **arguments)
     found.write(output, force=force)
     return found
+
+
+def run_stream(
+    batches: Any,
+    arguments: dict[str, Any],
+    *,
+    state: str | None,
+    second_pass: bool,
+    batch_size: int,
+    output: str | BinaryIO | None,
+    order: Order,
+    force: bool,
+    progress: bool | None,
+) -> StreamSelection:
+    """Choose from a stream in one pass, and write the records with their manifest beside them.
+
+    With a state, a file, go on from where it was, and leave there where it is now.
+    """
+    check_output(output, force=force, checkpoint=state)
+    if state is None:
+        found = select_stream(
+            batches, **arguments, batch_size=batch_size, second_pass=second_pass, progress=progress
+        )
+    else:
+        if second_pass:
+            raise OptionError(
+                "a second pass needs all of the data, and a state has not: leave one out."
+            )
+        found = _go_on(state, batches, arguments, batch_size)
+    if isinstance(output, str):
+        with atomic_write(manifest_path(output), force=force) as stream:
+            found.save(stream)
+            found.write(output, order=order, force=force)
+    elif output is not None:
+        found.write(output, order=order)
+        output.flush()
+    return found
+
+
+def _go_on(state: str, batches: Any, arguments: dict[str, Any], batch_size: int) -> StreamSelection:
+    stream = UniformStream(**arguments)
+    if Path(state).exists():
+        cached = {name: arguments[name] for name in ("device", "cache_dir") if name in arguments}
+        before = UniformStream.load(state, **cached)
+        for name, value in before.settings.items():
+            if value != stream.settings[name]:
+                raise CheckpointError(
+                    f"{state} was begun with other options: {name} was {value!r} then, and is "
+                    f"{stream.settings[name]!r} now. Give the same, or name another file."
+                )
+        stream = before
+    for batch in batches:
+        stream.update(batch, batch_size=batch_size)
+    stream.save(state, force=True)
+    try:
+        return stream.result()
+    except BudgetError as error:
+        raise BudgetError(f"{error} They are kept in {state}: go on with more.") from None
 
 
 def read_row_numbers(path: str) -> Any:

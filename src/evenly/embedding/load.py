@@ -51,9 +51,10 @@ def load_encoder(
     Args:
         encoder: the name of a sentence-transformers model, the path of a model folder,
             "static" (word vectors, extra `[static]`), a SentenceTransformer, or any object with
-            `encode(list[str]) -> (n, d)`. The default model comes from the package of the extra
-            `[offline]` where that is installed, else from the hub's local cache, else from the
-            hub; the vectors and the fingerprint are the same.
+            `encode(list[str]) -> (n, d)`. A LoadedEncoder is returned as it is. The default
+            model comes from the package of the extra `[offline]` where that is installed, else
+            from the hub's local cache, else from the hub; the vectors and the fingerprint are
+            the same.
         device: "auto" (CUDA, else Apple's GPU, else the CPU), or a name that torch knows.
         batch_size: texts a batch; for an object with `encode`, texts a call.
         dtype: the precision the model computes in; vectors are float32 always.
@@ -67,6 +68,8 @@ def load_encoder(
         ModelNotFoundError: the model is neither on this machine nor to be had from the hub.
         MissingExtraError: an optional package is needed.
     """
+    if isinstance(encoder, LoadedEncoder):  # what was loaded once stays as it is
+        return encoder
     if dtype is not None:
         _check_choice("dtype", dtype, get_args(Dtype))
     _check_choice("backend", backend, get_args(Backend))

@@ -6,6 +6,7 @@ stand-ins (`standins.py`), whose errors have a bound. Pairs that they do not rul
 exactly (`nearest.py`), so speed never changes an answer.
 """
 
+from evenly.geometry.arrivals import keep_arrivals
 from evenly.geometry.columns import SEGMENT, Columns
 from evenly.geometry.exact import (
     COINCIDENT,
@@ -43,6 +44,7 @@ __all__ = [
     "choose_precision",
     "first_of_the_farthest",
     "for_each_tile",
+    "keep_arrivals",
     "lower_to_nearest",
     "mean_distances_to_nearest",
     "most_isolated",

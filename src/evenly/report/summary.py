@@ -8,8 +8,9 @@ from typing import Any
 from evenly.metrics import Measures
 from evenly.report.table import format_seconds, two_columns
 from evenly.selection import Selection
+from evenly.selection.stream_selection import StreamSelection
 
-__all__ = ["measures_table", "selection_table"]
+__all__ = ["measures_table", "selection_table", "stream_table"]
 
 _GROUPS = 8
 _ROWS = {
@@ -33,6 +34,26 @@ def selection_table(selection: Selection, measures: Measures) -> str:
             ("seconds", _seconds(provenance["seconds"] | {"measuring": measures.seconds})),
         ]
     )
+
+
+def stream_table(found: StreamSelection) -> str:
+    """What was chosen from a stream, to read in a terminal."""
+    told, normalized = found.provenance, found.provenance["options"]["normalize"]
+    rows = told["input"]["rows"]
+    dropped = f"{told['dropped']:,}" if told["dropped"] else "none"
+    table = [
+        ("chosen", f"{len(found):,} of {rows:,} rows in one pass; {dropped} dropped"),
+        ("candidates", f"{told['candidates']:,} rows kept to choose from"),
+        ("h_min", _with_cosine(found.h_min, normalized=normalized)),
+        ("", f"no {len(found):,} rows have one above {found.h_min_bound:.4f}"),
+        ("covered within", _with_cosine(found.coverage_bound, normalized=normalized)),
+    ]
+    if told["text"] is not None:
+        table.insert(0, ("text", f"{told['text']}, embedded with {told['encoder']['name']}"))
+    if found.coverage_radius is not None:
+        radius = _with_cosine(found.coverage_radius, normalized=normalized)
+        table.append(("coverage radius", f"{radius}, by a second pass"))
+    return two_columns(table)
 
 
 def measures_table(measures: Measures, *, normalized: bool) -> str:

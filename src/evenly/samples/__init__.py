@@ -10,6 +10,7 @@ No other room reads or writes users' records. One file a kind:
     json_array.py  JSON arrays                 hub.py       Hugging Face datasets
     delimited.py   CSV, TSV                    vectors.py   arrays, tensors
     shards.py      several files as one        tables.py    columns of numbers, out
+    batches.py     a stream of batches
 
 and for vectors on disk, of which only what is asked for is read:
 
@@ -22,6 +23,7 @@ kind come in.
 """
 
 from evenly.samples.base import Samples
+from evenly.samples.batches import can_be_read_again, read_batch, read_batches
 from evenly.samples.opening import open_samples
 from evenly.samples.stored import StoredVectors
 from evenly.samples.tables import check_table_path, write_columns
@@ -31,9 +33,12 @@ __all__ = [
     "Samples",
     "StoredVectors",
     "Texts",
+    "can_be_read_again",
     "check_table_path",
     "excerpt",
     "open_samples",
+    "read_batch",
+    "read_batches",
     "read_texts",
     "texts_of_rows",
     "write_columns",

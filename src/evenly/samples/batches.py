@@ -1,0 +1,152 @@
+"""A stream of batches: lists, arrays, tables, columns of records, files, lines of a pipe."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from evenly.errors import DataError
+from evenly.samples.base import Samples
+from evenly.samples.lists import ListSamples
+from evenly.samples.opening import open_samples
+from evenly.samples.vectors import VectorSamples
+
+__all__ = ["can_be_read_again", "read_batch", "read_batches"]
+
+
+def read_batches(batches: Any, size: int) -> Iterator[Samples]:
+    """Yield what comes, at most `size` rows at once.
+
+    Args:
+        batches: an iterable of what `read_batch` takes; or one such thing by itself (a path, an
+            array, a frame, a table, a pipe); or what has `iter(batch_size=…)`, such as an
+            IterableDataset.
+        size: rows.
+
+    Raises:
+        DataError: a batch is none.
+    """
+    if _is_one(batches):
+        yield from read_batch(batches, size)
+        return
+    if hasattr(batches, "iter"):
+        batches = batches.iter(batch_size=size)
+    if isinstance(batches, Mapping) or not isinstance(batches, Iterable):
+        raise DataError(
+            f"a stream is an iterable of batches, or a path; got a {type(batches).__name__}."
+        )
+    for batch in batches:
+        yield from read_batch(batch, size)
+
+
+def read_batch(batch: Any, size: int) -> Iterator[Samples]:
+    """Yield a batch, at most `size` rows at once; of none nothing.
+
+    Args:
+        batch: what `open_samples` takes: a list of texts or records, vectors, a frame, a table,
+            a path, glob or folder; a dict of columns; or a binary stream of JSON Lines, of which
+            no more than `size` lines are held.
+        size: rows.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if isinstance(batch, Mapping):
+        batch = _records_of(batch)
+    if hasattr(batch, "read"):
+        yield from _lines(batch, size)
+        return
+    whole = _open(batch)
+    if len(whole) <= size and whole.stored is None:
+        if len(whole):
+            yield whole
+        return
+    for begin in range(0, len(whole), size):
+        end = min(begin + size, len(whole))
+        yield (_VectorPart if whole.holds_vectors else _RecordPart)(whole, begin, end)
+
+
+def can_be_read_again(batches: Any) -> bool:
+    """Whether a second pass would see the batches again: not those of a generator or a pipe."""
+    if hasattr(batches, "read"):
+        return False
+    if _is_one(batches) or hasattr(batches, "iter"):
+        return True
+    if isinstance(batches, list | tuple):
+        return not any(hasattr(batch, "read") for batch in batches)
+    return isinstance(batches, Iterable) and iter(batches) is not batches
+
+
+def _is_one(batches: Any) -> bool:
+    named = ("read", "shape", "num_rows")
+    return isinstance(batches, str | os.PathLike | Samples) or any(
+        hasattr(batches, name) for name in named
+    )
+
+
+def _open(batch: Any) -> Samples:
+    if isinstance(batch, str):
+        try:
+            return open_samples(batch)
+        except DataError as error:
+            raise DataError(
+                f"{error} (A string among the batches is a path; a batch of texts is a list.)"
+            ) from error
+    return open_samples(batch)
+
+
+def _records_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A dict of columns, as an IterableDataset gives them, as records."""
+    values = list(columns.values())
+    lists = [
+        hasattr(column, "__len__") and not isinstance(column, str | bytes) for column in values
+    ]
+    if not all(lists) or len({len(column) for column in values}) > 1:
+        raise DataError(
+            f"a batch is a dict of the columns {', '.join(map(str, columns))}, which are no lists "
+            "of one length. If it is a record, pass records in lists: a batch is several rows."
+        )
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _lines(stream: Any, size: int) -> Iterator[Samples]:
+    """JSON Lines, so many at once."""
+    binary = getattr(stream, "buffer", stream)
+    while True:
+        lines = [line for _, line in zip(range(size), binary, strict=False)]
+        if not lines:
+            return
+        if not isinstance(lines[0], bytes):
+            raise DataError(
+                f"the stream yields {type(lines[0]).__name__}, not bytes. Open it in binary mode."
+            )
+        part = open_samples(io.BytesIO(b"".join(lines)))
+        if len(part):
+            yield part
+
+
+class _RecordPart(ListSamples):
+    """Consecutive records of larger samples."""
+
+    def __init__(self, whole: Samples, begin: int, end: int) -> None:
+        super().__init__(list(whole.records(range(begin, end))), origin=whole.origin)
+        self._whole, self._begin = whole, begin
+
+    def locate(self, row: int) -> str:
+        """Say where a row is in the whole."""
+        return self._whole.locate(self._begin + row)
+
+
+class _VectorPart(VectorSamples):
+    """Consecutive vectors of larger samples."""
+
+    def __init__(self, whole: Samples, begin: int, end: int) -> None:
+        vectors = whole.vectors if whole.stored is None else whole.stored
+        super().__init__(vectors[begin:end], origin=whole.origin)  # type: ignore[index]
+        self._whole, self._begin = whole, begin
+
+    def locate(self, row: int) -> str:
+        """Say where a row is in the whole."""
+        return self._whole.locate(self._begin + row)
