@@ -31,8 +31,8 @@ MAY_IMPORT = {
         "pools",
         "intake",
     },
-    "metrics": {"errors", "geometry", "intake"},
-    "report": {"errors", "metrics", "selection"},
+    "metrics": {"errors", "geometry", "pools", "intake", "selection"},
+    "report": {"errors", "intake", "metrics", "selection"},
 }
 MAY_IMPORT["forecast"] = {
     "errors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,16 +12,36 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from evenly.errors import RowError
+from evenly.errors import OptionError, RowError
 from evenly.geometry import Metric, Points, nearest_chosen
 from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.metrics.certificate import certified_fraction
+from evenly.metrics.diversity import Diversity
+from evenly.metrics.facts import Facts
+from evenly.metrics.theory import Theory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jaxtyping import Int
 
-__all__ = ["Measures", "RandomMeasures", "measure", "measure_intake", "row_numbers"]
+    from evenly.metrics.curve import Curve
+
+__all__ = [
+    "Certificate",
+    "Measures",
+    "RandomMeasures",
+    "check_certificate",
+    "facts_of",
+    "measure",
+    "measure_intake",
+    "measure_rows",
+    "random_rows",
+    "row_numbers",
+]
+
+Certificate = bool | Literal["thorough"]
+"""Whether h_min is bounded from above, and whether time is taken for it."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -75,6 +96,16 @@ class Measures:
             of the subset.
         neighbour_quantiles: quantile -> that distance.
         duplicates: rows of the subset that coincide with another row of it.
+        singleton_share: share of the subset's rows that are the nearest chosen row of no row that
+            was left out: they stand for themselves only.
+        upper_bound: no subset of this size has a larger h_min; None where none was asked for, inf
+            for a single row.
+        certified_fraction: h_min / upper_bound: the subset has at least this part of the best
+            possible h_min; 1 means that it is the best. None where no bound was asked for.
+        bounds: name -> each bound that was found; upper_bound is the smallest. See
+            docs/theory.md.
+        theory: what the pool is like, for a subset of this size; None unless `details`.
+        diversity: measures of others; None unless `details`.
         random: the same for random subsets of the same size; None when none were asked for.
         seconds: wall time of measuring, random subsets included.
     """
@@ -91,7 +122,13 @@ class Measures:
     mean_neighbour_distance: float
     neighbour_quantiles: dict[float, float]
     duplicates: int
+    singleton_share: float
     random: RandomMeasures | None
+    upper_bound: float | None = None
+    certified_fraction: float | None = None
+    bounds: dict[str, float] = field(default_factory=dict)
+    theory: Theory | None = None
+    diversity: Diversity | None = None
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -119,6 +156,8 @@ def measure(
     engine: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     random_subsets: int = 5,
+    certificate: Certificate = True,
+    details: bool = False,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Measures:
@@ -132,7 +171,12 @@ def measure(
         engine: "distances" where the data are a matrix of distances.
         random_subsets: how many random subsets of the same size to measure beside it; 0 for
             none.
-        seed: of the first random subset.
+        certificate: find an upper bound on the h_min of any subset of this size. It takes a
+            farthest-first run of the pool and clusters of its rows: a few seconds, or as long as
+            the rest. "thorough" takes larger clusters, and longer, for a sharper bound.
+        details: also `theory` (intrinsic dimension, expected h_min of random subsets, radii
+            curve) and `diversity` (uniformity, Vendi score, Riesz energy and others).
+        seed: of the first random subset, and of the rows that estimates are made from.
         progress: a progress bar on stderr; by default when stderr is a terminal.
 
     Returns:
@@ -141,10 +185,14 @@ def measure(
     Raises:
         RowError: a row number is not in the data, is named twice, or cannot be used.
 
-    Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products.
+    Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products. The certificate takes
+        another n·k·d at most for its run, and about as many for its clusters as all others
+        together, or 3e11 where that is more; memory of 0.5 to 1 kB a row. Details take n·2048·d
+        and k²·d.
     """
     random_subsets = whole_number("random_subsets", random_subsets, least=0)
     seed = whole_number("seed", seed, least=0)
+    check_certificate(certificate)
     intake = take_in(
         data_or_vectors,
         text=text,
@@ -160,8 +208,40 @@ def measure(
     )
     chosen = row_numbers(intake, indices)
     return measure_intake(
-        intake, chosen, random_subsets=random_subsets, seed=seed, progress=progress
+        intake,
+        chosen,
+        random_subsets=random_subsets,
+        certificate=certificate,
+        details=details,
+        seed=seed,
+        progress=progress,
     )
+
+
+def check_certificate(certificate: Any) -> None:
+    """Refuse what `certificate` cannot be.
+
+    Raises:
+        OptionError: neither True, False nor "thorough".
+    """
+    if not (isinstance(certificate, bool) or certificate == "thorough"):
+        raise OptionError(f'certificate must be True, False or "thorough", got {certificate!r}.')
+
+
+def facts_of(
+    points: Points | Metric,
+    size: int,
+    *,
+    subsets: int,
+    certificate: Certificate,
+    seed: int,
+    curve: Curve | None = None,
+    progress: bool | None = None,
+) -> Facts:
+    """Facts of a pool of which `subsets` subsets of up to `size` rows are measured."""
+    multiplications = 2.0 * subsets * size * np.count_nonzero(points.candidates) * points.dimension
+    work = inf if certificate == "thorough" else multiplications
+    return Facts(points, size, seed=seed, work=work, curve=curve, progress=progress)
 
 
 def measure_intake(
@@ -169,12 +249,28 @@ def measure_intake(
     chosen: Int[np.ndarray, " k"],
     *,
     random_subsets: int,
+    certificate: Certificate = True,
+    details: bool = False,
     seed: int = 0,
+    curve: Curve | None = None,
     progress: bool | None = None,
 ) -> Measures:
-    """`measure` for a data set that has been taken in already."""
+    """`measure` for a data set that has been taken in already.
+
+    `curve` is that of a plain farthest-first run over it to as many rows or more, where there is
+    one already.
+    """
     began = perf_counter()
     candidates = np.flatnonzero(intake.points.candidates)
+    facts = facts_of(
+        intake.points,
+        len(chosen),
+        subsets=1 + random_subsets,
+        certificate=certificate,
+        seed=seed,
+        curve=curve,
+        progress=progress,
+    )
     with tqdm(
         total=(1 + random_subsets) * len(candidates),
         desc="measuring",
@@ -183,13 +279,10 @@ def measure_intake(
     ) as bar:
         measures = _measure(intake.points, chosen, bar.update)
         others = [
-            _measure(
-                intake.points,
-                np.sort(np.random.default_rng(seed + draw).choice(candidates, len(chosen), False)),
-                bar.update,
-            )
+            _measure(intake.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
             for draw in range(random_subsets)
         ]
+    measures = _with_facts(measures, facts, chosen, certificate=certificate, details=details)
     random = None
     if others:
         random = RandomMeasures(
@@ -199,6 +292,43 @@ def measure_intake(
             mean_distance=Spread.of([other.mean_distance for other in others]),
         )
     return replace(measures, random=random, seconds=perf_counter() - began)
+
+
+def random_rows(candidates: Int[np.ndarray, " n"], size: int, seed: int) -> Int[np.ndarray, " k"]:
+    """`size` of the candidates, ascending."""
+    return np.sort(np.random.default_rng(seed).choice(candidates, size, replace=False))
+
+
+def measure_rows(
+    facts: Facts, chosen: Int[np.ndarray, " k"], *, certificate: Certificate, details: bool
+) -> Measures:
+    """`Measures` of some rows of a pool, without random subsets."""
+    began = perf_counter()
+    measures = _measure(facts.points, chosen, lambda _: None)
+    measures = _with_facts(measures, facts, chosen, certificate=certificate, details=details)
+    return replace(measures, seconds=perf_counter() - began)
+
+
+def _with_facts(
+    measures: Measures,
+    facts: Facts,
+    chosen: Int[np.ndarray, " k"],
+    *,
+    certificate: Certificate,
+    details: bool,
+) -> Measures:
+    if certificate:
+        bounds = facts.ceilings.bounds(len(chosen), measures.h_min)
+        upper = min(bounds.values(), default=inf)
+        fraction = certified_fraction(measures.h_min, upper)
+        measures = replace(measures, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
+    if details:
+        theory = Theory.of(facts.dimension, facts.pairs, facts.ceilings.curve, len(chosen))
+        diversity = Diversity.of(
+            facts.points, chosen, facts.clusters, facts.pairs.median / 2.0, facts.seed
+        )
+        measures = replace(measures, theory=theory, diversity=diversity)
+    return measures
 
 
 def _measure(
@@ -226,6 +356,7 @@ def _measure(
         mean_neighbour_distance=float(inside.mean()),
         neighbour_quantiles=_quantiles(inside),
         duplicates=int(np.count_nonzero(inside == 0.0)),
+        singleton_share=1.0 - len(np.unique(found.nearest[~found.chosen])) / len(chosen),
         random=None,
     )
 

@@ -1,0 +1,100 @@
+"""The radii curve of a pool: how far apart its first m picks are, farthest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry import Metric, Points, first_of_the_farthest
+from evenly.pools import make_pool
+from evenly.selection.farthest_first import Picks, farthest_first
+from evenly.selection.progress import progress_bar
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+__all__ = ["Curve"]
+
+# A slope over fewer picks than these is noise.
+_LEAST = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Radii of a plain farthest-first run over a pool: nothing included, left out or weighed.
+
+    Attributes:
+        radii: (k,) radii[m] is the distance of pick m to the nearest earlier pick, and the
+            covering radius of the first m picks; radii[0] is inf. Never rising.
+        pool_size: usable rows of the pool.
+    """
+
+    radii: Float[np.ndarray, " k"]
+    pool_size: int
+
+    @classmethod
+    def of(cls, points: Points | Metric, size: int, *, progress: bool | None = None) -> Curve:
+        """Run farthest-first to `size` picks, from the row farthest from the mean.
+
+        Cost: that of selecting so many rows.
+        """
+        picks = _picks(points, size, None, progress)
+        return cls(picks.radii, int(np.count_nonzero(points.candidates)))
+
+    @classmethod
+    def down_to(
+        cls, points: Points | Metric, distance: float, *, progress: bool | None = None
+    ) -> Curve:
+        """Run farthest-first until a radius is below `distance`, or no row is left."""
+        total = int(np.count_nonzero(points.candidates))
+        picks, size = None, min(64, total)
+        while True:
+            picks = _picks(points, size, picks, progress)
+            if picks.radii[-1] < distance or size == total:
+                return cls(picks.radii, total)
+            size = min(4 * size, total)
+
+    def rows_at(self, distance: float) -> int:
+        """How many picks are at least `distance` from all earlier ones, of those there are."""
+        return int(np.count_nonzero(self.radii >= distance))
+
+    def rows_expected_at(self, distance: float) -> int | None:
+        """`rows_at`, continued beyond the last radius as a power of the number of picks.
+
+        None where the curve is too short to be continued.
+        """
+        found = self.rows_at(distance)
+        if found < len(self.radii) or found == self.pool_size:
+            return found
+        dimension = self.dimension
+        if dimension is None or distance <= 0:
+            return None
+        power = dimension * np.log(self.radii[-1] / distance)
+        limit = np.log(self.pool_size / found)
+        return int(found * np.exp(min(power, limit)))
+
+    @property
+    def dimension(self) -> float | None:
+        """How radii fall: as the power -1 / dimension of the number of picks.
+
+        Fitted to the last nine tenths of the picks, in logarithms. A pool of dimension d holds
+        (1/r)^d balls of radius r, hence the name. None for fewer than 20 distinct rows.
+        """
+        count = int(np.count_nonzero(self.radii))
+        begin = max(count // 10, 1)
+        if count < _LEAST:
+            return None
+        # Of each pick the same weight by logarithm, or the last tenth would decide alone.
+        picks = np.unique(np.geomspace(begin, count - 1, 200).astype(int))
+        slope = np.polyfit(np.log(picks), np.log(self.radii[picks]), 1)[0]
+        return float(-1.0 / slope) if slope < 0 else float("inf")
+
+
+def _picks(points: Points | Metric, size: int, begun: Picks | None, progress: bool | None) -> Picks:
+    if begun is None:
+        begun = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
+    with progress_bar(size, len(begun), progress) as show:
+        picks, _ = farthest_first(make_pool(points, size), size, begun, progress=show)
+    return picks

@@ -1,0 +1,186 @@
+"""What the theory of evenly spread data asks of a pool: its dimension, and its close pairs.
+
+Wang and Gu 2025 (arXiv 2506.24120) tie the speed of training to h_min, and h_min of random
+subsets to the density of the data. Both are estimated here from the pool itself; derived in
+docs/theory.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from evenly.geometry import Metric, Points
+from evenly.geometry.pairs import few_nearest, squared_distances_of_all_pairs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from evenly.metrics.curve import Curve
+
+__all__ = ["ClosePairs", "Theory", "two_nn"]
+
+SURE = 0.95
+"""The density bound holds for random subsets with this probability."""
+
+# Rows whose neighbours are looked for, and rows of which all pairs are measured.
+_QUERIES, _PAIRED = 2048, 4096
+# Facco et al. leave out the tenth of the ratios that is largest.
+_KEPT = 0.9
+_LEAST = 20
+# The closest pairs, whose distances say how density falls towards 0.
+_TAIL = 100
+_GRID = 4096
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What the pool is like, for a subset of this size. Estimates, unlike other measures.
+
+    Attributes:
+        intrinsic_dimension: of the pool, by TwoNN from the two nearest neighbours of rows; None
+            for too few distinct rows.
+        radii_dimension: of the pool, by how radii fall in a farthest-first run: at the scale of
+            the subset. None for fewer than 20 distinct rows.
+        expected_random_h_min: of a random subset of this size; inf for a single row.
+        density_bound: a random subset of this size has a larger h_min than this, with a
+            probability of 95 %; inf for a single row.
+        radii: number of picks -> their h_min, farthest first: how many rows the pool can give
+            at an h_min, read backwards. About 50 of them, up to the subset's size.
+    """
+
+    intrinsic_dimension: float | None
+    radii_dimension: float | None
+    expected_random_h_min: float
+    density_bound: float
+    radii: dict[int, float]
+
+    @classmethod
+    def of(cls, dimension: float | None, pairs: ClosePairs, curve: Curve, size: int) -> Theory:
+        """For a subset of `size` rows."""
+        some = np.unique(np.geomspace(2, max(size, 2), 50).astype(int))
+        return cls(
+            intrinsic_dimension=dimension,
+            radii_dimension=curve.dimension,
+            expected_random_h_min=pairs.expected_h_min(size),
+            density_bound=pairs.h_min_of_most(size),
+            radii={int(m): float(curve.radii[m - 1]) for m in some if m <= len(curve.radii)},
+        )
+
+
+def two_nn(points: Points | Metric, seed: int) -> float | None:
+    """The intrinsic dimension, from how much farther second neighbours are than first ones.
+
+    The ratio µ of both distances has the distribution 1 - µ^-d where the density hardly varies
+    between them, so -log(1 - F(µ)) is d·log µ: a line through 0, fitted to all but the largest
+    ratios. Rows that coincide with another have none.
+
+    Cost: n·2048·d multiplications; rows whose neighbours count are drawn by `seed`.
+
+    Sources: Facco, d'Errico, Rodriguez and Laio 2017, doi:10.1038/s41598-017-11873-y.
+    """
+    rows = np.flatnonzero(points.candidates)
+    if len(rows) < _LEAST:
+        return None
+    if len(rows) > _QUERIES:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _QUERIES, replace=False))
+    squared = few_nearest(points, rows, 2)
+    squared = squared[squared[:, 0] > 0]
+    if len(squared) < _LEAST:
+        return None
+    logarithms = np.sort(np.log(squared[:, 1] / squared[:, 0]) / 2.0)
+    kept = int(len(logarithms) * _KEPT)
+    x, y = logarithms[:kept], -np.log1p(-np.arange(1, kept + 1) / len(logarithms))
+    return float(x @ y / (x @ x)) if x.any() else float("inf")
+
+
+class ClosePairs:
+    """How many pairs of a pool are closer than r, from all pairs of some of its rows.
+
+    A random subset of k of n rows holds each pair with the probability f = k(k - 1) / n(n - 1),
+    so if J pairs of the pool are closer than r, it holds none of them, and has an h_min of r or
+    more, with a probability of about (1 - f)^J: about exp(-½·k(k - 1)·F(r)) for small f, F(r)
+    the share of pairs that are closer.
+    """
+
+    def __init__(self, points: Points | Metric, seed: int) -> None:
+        """Measure the pairs of up to 4096 rows, drawn by `seed`.
+
+        Cost: 8 million distances at most.
+        """
+        rows = np.flatnonzero(points.candidates)
+        self._rows = len(rows)
+        if len(rows) > _PAIRED:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, _PAIRED, replace=False))
+        self.are_all = len(rows) == self._rows
+        parts = list(squared_distances_of_all_pairs(points, rows))
+        self.distances: Float[np.ndarray, " M"] = np.sqrt(np.sort(np.concatenate(parts)))
+
+    @property
+    def median(self) -> float:
+        """The median distance of two rows; 0 for a single row."""
+        return float(np.median(self.distances)) if len(self.distances) else 0.0
+
+    @cached_property
+    def _tail(self) -> tuple[int, int, float]:
+        """How many of the closest pairs are fitted, how many coincide, and the power."""
+        coincide = int(np.searchsorted(self.distances, 0.0, side="right"))
+        count = min(coincide + _TAIL, len(self.distances))
+        near = self.distances[coincide:count]
+        # Hill's estimate; a single distance, or one again and again, tells no power.
+        logarithms = np.log(near[-1] / near) if len(near) else np.zeros(1)
+        power = 1.0 / logarithms.mean() if logarithms.any() else 1.0
+        return count, coincide, float(power)
+
+    def _share_held(self, size: int) -> float:
+        return size * (size - 1.0) / (self._rows * (self._rows - 1.0))
+
+    def expected_h_min(self, size: int) -> float:
+        """The mean h_min of random subsets: the integral over r of the chance that it is above r.
+
+        Below the closest pairs that were measured, their number is taken to fall as a power of
+        the distance, unless all pairs of the pool were.
+        """
+        if size < 2:
+            return float("inf")
+        distances, pairs = self.distances, self._rows * (self._rows - 1.0) / 2.0
+        share = self._share_held(size)
+        per_pair = pairs / len(distances)
+
+        def chance(closer: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logarithm = np.where(closer > 0, closer * np.log1p(-share), 0.0)
+            return np.exp(logarithm)
+
+        count, coincide, power = (1, 0, 0.0) if self.are_all else self._tail
+        nearest = float(distances[count - 1])
+        steps = np.diff(distances[count - 1 :])
+        above = float(steps @ chance(np.arange(count, len(distances)) * per_pair))
+        if self.are_all:
+            return above + nearest
+        part = np.linspace(0.0, 1.0, _GRID)
+        below = coincide + (count - coincide) * part**power
+        return above + nearest * float(trapezoid(chance(below * per_pair), part))
+
+    def h_min_of_most(self, size: int) -> float:
+        """What the h_min of a random subset exceeds with a probability of `SURE`.
+
+        The expected number of closer pairs in it bounds the chance of one (Markov), so this is
+        the r of which it is 1 - SURE.
+        """
+        if size < 2:
+            return float("inf")
+        pairs = self._rows * (self._rows - 1.0) / 2.0
+        allowed = (1.0 - SURE) / self._share_held(size) * len(self.distances) / pairs
+        count, coincide, power = self._tail
+        if self.are_all or allowed >= count:
+            # Fewer than `allowed` are closer than the distance in this place.
+            return float(self.distances[min(int(allowed), len(self.distances) - 1)])
+        if allowed <= coincide:
+            return 0.0
+        part = (allowed - coincide) / (count - coincide)
+        return float(self.distances[count - 1] * part ** (1.0 / power))
