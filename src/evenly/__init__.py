@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from evenly.embedding import Embeddings, Encoder
     from evenly.forecast import Estimate, estimate
     from evenly.intake import embed
-    from evenly.metrics import Measures, measure
+    from evenly.metrics import Measures, RowsAt, measure, rows_at
+    from evenly.report import Comparison, compare
     from evenly.selection import Selection, select_uniform
     from evenly.selection.assignments import Assignments
     from evenly.selection.by_quality import select_by_quality
@@ -32,20 +33,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assignments",
+    "Comparison",
     "Deduplication",
     "Embeddings",
     "Encoder",
     "Estimate",
     "Explanation",
     "Measures",
+    "RowsAt",
     "Selection",
     "StreamSelection",
     "UniformStream",
     "__version__",
+    "compare",
     "deduplicate",
     "embed",
     "estimate",
     "measure",
+    "rows_at",
     "select_by_quality",
     "select_stream",
     "select_uniform",
@@ -53,20 +58,24 @@ __all__ = [
 
 _HOMES = {
     "Assignments": "evenly.selection.assignments",
+    "Comparison": "evenly.report",
     "Deduplication": "evenly.selection.deduplication",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
     "Estimate": "evenly.forecast",
     "Explanation": "evenly.selection.explanation",
     "Measures": "evenly.metrics",
+    "RowsAt": "evenly.metrics",
     "Selection": "evenly.selection",
     "StreamSelection": "evenly.selection.stream_selection",
     "UniformStream": "evenly.selection.stream",
+    "compare": "evenly.report",
     "deduplicate": "evenly.selection.deduplicate",
     "embed": "evenly.intake",
     "errors": "evenly.errors",
     "estimate": "evenly.forecast",
     "measure": "evenly.metrics",
+    "rows_at": "evenly.metrics",
     "select_by_quality": "evenly.selection.by_quality",
     "select_stream": "evenly.selection.stream",
     "select_uniform": "evenly.selection",

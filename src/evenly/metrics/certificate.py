@@ -20,13 +20,13 @@ from evenly.metrics.curve import Curve
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["SMALLEST_CELL", "Ceilings", "certified_fraction", "clusters_bound"]
+__all__ = ["Ceilings", "certified_fraction", "clusters_bound"]
 
 # What rounding can do to a bound, and more. Reported bounds are larger by this.
 _ALLOWED = 1.0 + 1e-9
 # Multiplications that the tree of cells may take in any case, and rows of a cell.
 _WORK = 3e11
-SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
+_SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
 # Rows up to which a matrix of distances is clustered: linkage holds half of it once more.
 _LARGEST_METRIC = 8192
 
@@ -68,7 +68,7 @@ class Ceilings:
         points = self._points
         if self._cells is None and isinstance(points, Points) and points.in_memory:
             per_row = 6.0 * self.curve.pool_size * min(points.dimension, 128)
-            cell = int(min(max(self._work / per_row, SMALLEST_CELL), _LARGEST_CELL))
+            cell = int(min(max(self._work / per_row, _SMALLEST_CELL), _LARGEST_CELL))
             self._cells = Cells(points, cell)
         return self._cells
 
@@ -123,15 +123,13 @@ class Ceilings:
             found["cells"] = self.cells.bound(size, low, high, self._centred)
 
     def most_rows(self, distance: float) -> int:
-        """No more rows than this have pairwise distances of `distance` > 0 or more.
-
-        The picks of `curve` must go down to half of that, or to all rows.
-        """
-        # Two rows within one ball are closer than its diameter.
-        balls = self.curve.rows_at(distance / 2.0 / _ALLOWED)
-        if self.cells is None:
-            return balls
-        return min(balls, self.cells.most_rows(distance))
+        """No more rows than this have pairwise distances of `distance` > 0 or more."""
+        curve = self.curve
+        most = curve.pool_size
+        # Two rows within one ball are not farther apart than its diameter.
+        if curve.radii[-1] * 2.0 * _ALLOWED < distance:
+            most = curve.rows_at(distance / 2.0 / _ALLOWED)
+        return most if self.cells is None else min(most, self.cells.most_rows(distance))
 
 
 def certified_fraction(h_min: float, upper_bound: float) -> float:

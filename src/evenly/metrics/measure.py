@@ -31,6 +31,7 @@ __all__ = [
     "Certificate",
     "Measures",
     "RandomMeasures",
+    "certified",
     "check_certificate",
     "facts_of",
     "measure",
@@ -309,6 +310,13 @@ def measure_rows(
     return replace(measures, seconds=perf_counter() - began)
 
 
+def certified(measures: Measures, bounds: dict[str, float]) -> Measures:
+    """Measures with the bounds on the h_min of subsets of this size."""
+    upper = min(bounds.values(), default=inf)
+    fraction = certified_fraction(measures.h_min, upper)
+    return replace(measures, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
+
+
 def _with_facts(
     measures: Measures,
     facts: Facts,
@@ -319,9 +327,7 @@ def _with_facts(
 ) -> Measures:
     if certificate:
         bounds = facts.ceilings.bounds(len(chosen), measures.h_min)
-        upper = min(bounds.values(), default=inf)
-        fraction = certified_fraction(measures.h_min, upper)
-        measures = replace(measures, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
+        measures = certified(measures, bounds)
     if details:
         theory = Theory.of(facts.dimension, facts.pairs, facts.ceilings.curve, len(chosen))
         diversity = Diversity.of(

@@ -68,6 +68,8 @@ def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, st
         rows.append(("", "attained by rows {} and {}".format(*measures.closest_pair)))
     if measures.random is not None:
         rows.append(("  random subsets", _random(measures)))
+    if measures.upper_bound is not None and measures.bounds:
+        rows.append(("  at most", _at_most(measures)))
     rows.append(
         (
             "coverage radius",
@@ -83,6 +85,8 @@ def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, st
         mean += f" (random {measures.random.mean_distance.mean:.4f})"
     rows.append(("mean distance", f"{mean}, from a row to the nearest chosen one"))
     rows.append(("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"))
+    alone = f"{measures.singleton_share:.1%} of the chosen rows stand for no row but themselves"
+    rows.append(("singletons", alone))
     if measures.duplicates:
         rows.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
     return rows
@@ -102,6 +106,18 @@ def _random(measures: Measures) -> str:
     if h_min.mean > 0 and math.isfinite(measures.h_min):
         return f"{against}: {measures.h_min / h_min.mean:.1f} times as far apart"
     return f"{against}: they hold duplicates" if h_min.mean == 0 else against
+
+
+def _at_most(measures: Measures) -> str:
+    assert measures.upper_bound is not None
+    assert measures.certified_fraction is not None
+    told = f"{measures.upper_bound:.4f} for any {measures.size:,} rows"
+    if measures.certified_fraction >= 1.0 - 1e-6:
+        return f"{told}: none are farther apart"
+    name = min(measures.bounds, key=measures.bounds.__getitem__)
+    # Rounded down: it is a claim.
+    certified = math.floor(measures.certified_fraction * 1000) / 1000
+    return f"{told} ({name}): at least {certified:.1%} of the best possible"
 
 
 def _input(provenance: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["format_seconds", "two_columns"]
+__all__ = ["format_seconds", "grid", "two_columns"]
 
 
 def two_columns(rows: Iterable[tuple[str, str]]) -> str:
@@ -12,6 +12,18 @@ def two_columns(rows: Iterable[tuple[str, str]]) -> str:
     kept = list(rows)
     width = max(len(label) for label, _ in kept)
     return "\n".join(f"{label:<{width}}  {value}".rstrip() for label, value in kept)
+
+
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """A table: the first column to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            f"{cell:<{width}}" if number == 0 else f"{cell:>{width}}"
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def format_seconds(seconds: float) -> str:

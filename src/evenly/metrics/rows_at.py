@@ -1,0 +1,101 @@
+"""`rows_at`: how many rows the pool can give at a wanted h_min."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from os import PathLike
+from typing import Any, Literal
+
+from evenly.errors import OptionError
+from evenly.geometry import Metric
+from evenly.intake import OnInvalid, TextColumns, take_in
+from evenly.metrics.certificate import Ceilings
+from evenly.metrics.curve import Curve
+
+__all__ = ["RowsAt", "rows_at"]
+
+
+@dataclass(frozen=True)
+class RowsAt:
+    """How many rows there are with no two closer than h_min.
+
+    Attributes:
+        h_min: the smallest distance that is wanted; Euclidean, not squared.
+        at_least: so many do farthest-first picks give.
+        at_most: more there are not, however they are chosen: proven, see docs/theory.md.
+        pool_size: usable rows of the input.
+    """
+
+    h_min: float
+    at_least: int
+    at_most: int
+    pool_size: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON values."""
+        return asdict(self)
+
+
+def rows_at(
+    data_or_vectors: Any,
+    h_min: float,
+    *,
+    text: TextColumns = None,
+    roles: Sequence[str] = ("user",),
+    encoder: Any = "all-MiniLM-L6-v2",
+    encoder_options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    normalize: bool = True,
+    on_invalid: OnInvalid = "error",
+    engine: str = "auto",
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    progress: bool | None = None,
+) -> RowsAt:
+    """Say how many rows of a data set can be chosen with no two closer than `h_min`.
+
+    The radii of a farthest-first run, read backwards, say how many there are at least; the
+    bounds behind `measure(...).upper_bound` how many at most.
+
+    Args:
+        data_or_vectors: what would be selected from, as `select_uniform` takes it.
+        h_min: Euclidean, above 0; of rows of length one, √(2·cosine distance).
+        text, roles, encoder, encoder_options, device, normalize, on_invalid, engine, cache_dir:
+            as in `measure`.
+        progress: a progress bar on stderr; by default when stderr is a terminal.
+
+    Returns:
+        RowsAt: `at_least` and `at_most`.
+
+    Raises:
+        OptionError: `h_min` is not a number above 0.
+
+    Cost: that of selecting `at_least` rows, and of the clusters of the pool: see `measure`.
+        Where vectors stay on disk, or there are distances only, that of selecting all that are
+        no closer than h_min / 2.
+    """
+    if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
+        raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
+    intake = take_in(
+        data_or_vectors,
+        text=text,
+        roles=roles,
+        encoder=encoder,
+        encoder_options=encoder_options,
+        device=device,
+        normalize=normalize,
+        on_invalid=on_invalid,
+        engine=engine,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    points = intake.points
+    counts_cells = not isinstance(points, Metric) and points.in_memory
+    lowest = float(h_min) if counts_cells else h_min / 2.0 * (1.0 - 1e-6)
+    curve = Curve.down_to(points, lowest, progress=progress)
+    ceilings = Ceilings(points, len(curve.radii), curve=curve)
+    at_least = curve.rows_at(h_min)
+    # Both count all rows where no two are closer.
+    at_most = max(at_least, ceilings.most_rows(h_min))
+    return RowsAt(float(h_min), at_least, at_most, curve.pool_size)
