@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,14 +22,15 @@ from evenly.errors import (
 )
 from evenly.intake import Intake, embed
 from evenly.metrics import Measures, measure
-from evenly.metrics.measure import measure_intake
+from evenly.metrics.curve import Curve
+from evenly.metrics.measure import Certificate, measure_intake
+from evenly.report import Comparison, compare
 from evenly.report.table import two_columns
-from evenly.samples import check_table_path, open_samples
+from evenly.samples import Samples, check_table_path, open_samples
 from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
 from evenly.selection.extend import extend_and_keep
-from evenly.selection.resolve import RULES
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 from evenly.selection.stream import UniformStream, select_stream
@@ -38,9 +40,11 @@ __all__ = [
     "cache_table",
     "column_or_array",
     "data_or_rows",
+    "is_plain",
     "manifest_path",
     "rows_or_ids",
     "run_assignments",
+    "run_compare",
     "run_embedding",
     "run_extension",
     "run_measure",
@@ -49,7 +53,8 @@ __all__ = [
 ]
 
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SELECTION = ("budget", "start", "drop_outliers", "engine", "memory", "seed", *RULES)
+_OF_SPACE = (*_OF_TEXTS, "normalize", "on_invalid")
+_OF_PLAIN_SELECTIONS = {"budget", "start", "engine", "memory", "seed", *_OF_SPACE}
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:
@@ -119,13 +124,19 @@ def _measure_and_write(
     order: Order,
     force: bool,
     random_subsets: int,
+    certificate: Certificate,
     progress: bool | None,
 ) -> Measures:
+    curve = None
+    if is_plain(selection):
+        curve = Curve(selection.radii, int(np.count_nonzero(intake.points.candidates)))
     measures = measure_intake(
         intake,
         selection.indices,
         random_subsets=random_subsets,
+        certificate=certificate,
         seed=selection.provenance["options"]["seed"],
+        curve=curve,
         progress=progress,
     )
     if isinstance(output, str):
@@ -134,6 +145,13 @@ def _measure_and_write(
         selection.write(output, order=order)
         output.flush()
     return measures
+
+
+def is_plain(selection: Selection) -> bool:
+    """Whether nothing but farthest-first chose the rows, so that radii are covering radii."""
+    provenance = selection.provenance
+    options = {name for name, value in provenance["options"].items() if value not in (None, False)}
+    return "rules" not in provenance and options <= _OF_PLAIN_SELECTIONS
 
 
 def check_output(
@@ -177,13 +195,67 @@ def run_measure(
     """
     samples = open_samples(data)
     rows = read_row_numbers(subset)
+    options = _options_for(samples, rows, arguments, defaults)
+    return measure(samples, rows, **options, **measuring), options["normalize"]
+
+
+def run_compare(
+    data: Any,
+    subsets: Sequence[str],
+    arguments: dict[str, Any],
+    defaults: dict[str, Any],
+    **measuring: Any,
+) -> Comparison:
+    """Compare the rows that files name, called as the files are.
+
+    Options are found as for `run_measure`; those of several manifests must agree.
+
+    Raises:
+        ManifestError: they do not, or a manifest is of other data.
+    """
+    samples = open_samples(data)
+    found = {name: read_row_numbers(path) for name, path in _names_of(subsets).items()}
+    options, told_by = None, ""
+    for name, rows in found.items():
+        if not isinstance(rows, Selection):
+            continue
+        own = _options_for(samples, rows, arguments, defaults)
+        options, told_by = (own, name) if options is None else (options, told_by)
+        for option, value in own.items():
+            if value != options.get(option):
+                raise ManifestError(
+                    f"{told_by} and {name} are of different spaces: {option} is "
+                    f"{options.get(option)!r} in the one and {value!r} in the other. Give "
+                    f"--{option.replace('_', '-')} to measure both in one."
+                )
+    if options is None:
+        options = merge_options(defaults, arguments)
+    return compare(found, samples, **options, **measuring)
+
+
+def _names_of(paths: Sequence[str]) -> dict[str, str]:
+    """Short names for files: without folder and suffix, where these differ."""
+    short = [Path(path).name.removesuffix(".json").removesuffix(".manifest") for path in paths]
+    short = [Path(name).stem if name.endswith((".npy", ".txt")) else name for name in short]
+    names = short if len(set(short)) == len(short) else paths
+    if len(set(names)) < len(names):
+        raise OptionError(f"a subset is named twice among {', '.join(paths)}.")
+    return dict(zip(names, paths, strict=True))
+
+
+def _options_for(
+    samples: Samples, rows: Any, arguments: dict[str, Any], defaults: dict[str, Any]
+) -> dict[str, Any]:
+    """The options that make the vectors: of a manifest, or the defaults; overruled by arguments."""
     if isinstance(rows, Selection):
         _check_aligned(rows, len(samples), samples.origin)
-        left_out = _OF_SELECTION + (_OF_TEXTS if samples.holds_vectors else ())
+        wanted = [name for name in _OF_SPACE if not (samples.holds_vectors and name in _OF_TEXTS)]
+        left_out = {*rows.provenance["options"]} - {*wanted}
         earlier = options_of(rows, overruled={*arguments, *left_out})
-        defaults = {name: value for name, value in earlier.items() if name not in left_out}
-    options = merge_options(defaults, arguments)
-    return measure(samples, rows, **options, **measuring), options["normalize"]
+        defaults = {name: value for name, value in earlier.items() if name in wanted}
+        if rows.provenance["options"].get("engine") == "distances":
+            defaults["engine"] = "distances"
+    return merge_options(defaults, arguments)
 
 
 def _check_aligned(earlier: Selection, rows: int, origin: str) -> None:

@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from evenly.metrics import Measures
     from evenly.selection import Selection
 
-__all__ = ["cache", "data_or_stdin", "demo", "embed", "extend", "main", "measure", "select"]
+__all__ = [
+    "cache",
+    "compare",
+    "data_or_stdin",
+    "demo",
+    "embed",
+    "extend",
+    "main",
+    "measure",
+    "select",
+]
 
 
 @main.command()
@@ -148,7 +158,7 @@ def data_or_stdin(data: str | None) -> Any:
 
 def _take_outcome(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Take the options that say what becomes of a selection out of the others."""
-    names = ("output", "order", "force", "random_subsets", "checkpoint")
+    names = ("output", "order", "force", "random_subsets", "certificate", "checkpoint")
     outcome = {name: options.pop(name) for name in names}
     if outcome["output"] == "-":
         outcome["output"] = sys.stdout.buffer
@@ -170,7 +180,11 @@ def _tell(selection: Selection, measures: Measures, *, output: str | None, as_js
 @main.command()
 @click.argument("data")
 @click.argument("subset", type=click.Path(exists=True, dir_okay=False))
-@with_options(TEXT, MODEL, SPACE, MEASURING, LOUDNESS)
+@with_options(TEXT, MODEL, SPACE, MEASURING)
+@click.option(
+    "--details", is_flag=True, help="Also the pool's dimension, and measures of diversity."
+)
+@with_options(LOUDNESS)
 @click.pass_context
 def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> None:
     """Measure how evenly rows of DATA are spread, beside random subsets of the same size.
@@ -181,23 +195,49 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     from evenly.report import measures_table
     from evenly.run import run_measure
 
-    as_json, random_subsets, seed = (
-        options.pop(name) for name in ("as_json", "random_subsets", "seed")
-    )
+    as_json = options.pop("as_json")
+    names = ("random_subsets", "certificate", "details", "seed")
+    measuring = {name: options.pop(name) for name in names}
     arguments = embedding_arguments(options)
     measures, normalized = run_measure(
         data_or_stdin(data),
         subset,
         given(ctx, arguments),
         arguments,
-        random_subsets=random_subsets,
-        seed=seed,
+        **measuring,
         progress=ctx.obj,
     )
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:
         click.echo(measures_table(measures, normalized=normalized))
+
+
+@main.command()
+@click.argument("data")
+@click.argument("subsets", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@with_options(TEXT, MODEL, SPACE, MEASURING, LOUDNESS)
+@click.pass_context
+def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **options: Any) -> None:
+    """Measure several subsets of DATA side by side, beside random ones of the same sizes.
+
+    Each of SUBSETS names rows as for `evenly measure`, and is called as its file. Manifests must
+    agree on how texts become vectors, unless options say it.
+    """
+    from evenly.run import run_compare
+
+    as_json = options.pop("as_json")
+    measuring = {name: options.pop(name) for name in ("random_subsets", "certificate", "seed")}
+    arguments = embedding_arguments(options)
+    comparison = run_compare(
+        data_or_stdin(data),
+        subsets,
+        given(ctx, arguments),
+        arguments,
+        **measuring,
+        progress=ctx.obj,
+    )
+    click.echo(json.dumps(comparison.as_dict(), indent=1) if as_json else str(comparison))
 
 
 @main.command()

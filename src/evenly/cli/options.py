@@ -69,6 +69,10 @@ def _roles(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
     return [role.strip() for role in value.split(",")]
 
 
+def _certificate(ctx: click.Context, param: click.Parameter, value: str) -> bool | str:
+    return {"yes": True, "no": False}.get(value, value)
+
+
 def number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | float | None:
     """`500` is a number of rows, `0.5` a fraction: the point makes the difference."""
     if value is None:
@@ -183,6 +187,14 @@ MEASURING = [
         default=3,
         show_default=True,
         help="Random subsets of the same size to measure beside it.",
+    ),
+    click.option(
+        "--certificate",
+        type=click.Choice(["yes", "no", "thorough"]),
+        default="yes",
+        show_default=True,
+        callback=_certificate,
+        help="Prove how far from the best possible h_min the subset is at most.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print numbers for machines, as JSON."),
 ]

@@ -25,7 +25,7 @@ __all__ = ["Ceilings", "certified_fraction", "clusters_bound"]
 # What rounding can do to a bound, and more. Reported bounds are larger by this.
 _ALLOWED = 1.0 + 1e-9
 # Multiplications that the tree of cells may take in any case, and rows of a cell.
-_WORK = 3e11
+_WORK = 1e11
 _SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
 # Rows up to which a matrix of distances is clustered: linkage holds half of it once more.
 _LARGEST_METRIC = 8192
@@ -52,8 +52,8 @@ class Ceilings:
         Args:
             points: the pool.
             size: the largest k.
-            work: multiplications that the cells may take, where that is more than 3e11 (a few
-                seconds): more work, larger cells, sharper bounds.
+            work: multiplications that the cells may take, where that is more than 1e11 (a second
+                or two): more work, larger cells, sharper bounds.
             curve: of such a run to `size` picks or more, where there is one.
             progress: a progress bar on stderr.
         """
@@ -71,6 +71,15 @@ class Ceilings:
             cell = int(min(max(self._work / per_row, _SMALLEST_CELL), _LARGEST_CELL))
             self._cells = Cells(points, cell)
         return self._cells
+
+    @property
+    def _steps(self) -> int:
+        """How often a centre is moved: each time reads the pool."""
+        points = self._points
+        if isinstance(points, Metric) or not points.in_memory:
+            return 0
+        numbers = float(self.curve.pool_size) * points.dimension
+        return int(min(max(self._work / 100 / numbers, 4), 30))
 
     def bounds(self, size: int, reached: float) -> dict[str, float]:
         """Bounds on the h_min of any `size` rows, by name.
@@ -100,11 +109,7 @@ class Ceilings:
 
     def _bounds_of_points(self, points: Points, size: int) -> dict[str, float]:
         found = {"smaller balls": smaller_balls_bound(self.curve.radii[:size])}
-        steps = 0
-        if points.in_memory:
-            numbers = float(self.curve.pool_size) * points.dimension
-            steps = int(min(max(self._work / 100 / numbers, 4), 30))
-        self._centred = centre_of(points, size, steps)
+        self._centred = centre_of(points, size, self._steps)
         found["trace"] = self._centred.trace_bound(size)
         if points.unit:
             found["sphere"] = sphere_bound(size, points.dimension)
@@ -129,7 +134,13 @@ class Ceilings:
         # Two rows within one ball are not farther apart than its diameter.
         if curve.radii[-1] * 2.0 * _ALLOWED < distance:
             most = curve.rows_at(distance / 2.0 / _ALLOWED)
-        return most if self.cells is None else min(most, self.cells.most_rows(distance))
+        if self.cells is None or not isinstance(self._points, Points):
+            return most
+        most = min(most, self.cells.most_rows(distance))
+        if most < 2:
+            return most
+        centred = centre_of(self._points, most, self._steps)
+        return min(most, self.cells.most_rows(distance, centred))
 
 
 def certified_fraction(h_min: float, upper_bound: float) -> float:

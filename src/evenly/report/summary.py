@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from evenly.metrics import Measures
+from evenly.metrics.diversity import Diversity
+from evenly.metrics.theory import SURE, Theory
 from evenly.report.table import format_seconds, two_columns
 from evenly.selection import Selection
 from evenly.selection.stream_selection import StreamSelection
@@ -89,6 +92,31 @@ def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, st
     rows.append(("singletons", alone))
     if measures.duplicates:
         rows.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
+    if measures.theory is not None:
+        rows += _theory_rows(measures.theory)
+    if measures.diversity is not None:
+        rows += _diversity_rows(measures.diversity)
+    return rows
+
+
+def _theory_rows(theory: Theory) -> list[tuple[str, str]]:
+    dimensions = (theory.intrinsic_dimension, theory.radii_dimension)
+    two_nn, radii = ("unknown" if found is None else f"{found:.1f}" for found in dimensions)
+    return [
+        ("dimension", f"{two_nn} (TwoNN), {radii} (from the radii), of the pool"),
+        ("random h_min", f"{theory.expected_random_h_min:.4f} expected"),
+        ("", f"above {theory.density_bound:.4f} with a probability of {SURE:.0%}"),
+    ]
+
+
+def _diversity_rows(diversity: Diversity) -> list[tuple[str, str]]:
+    told = asdict(diversity)
+    bandwidth = told.pop("kernel_bandwidth")
+    rows = []
+    for name, value in told.items():
+        if value is not None:
+            more = f" (bandwidth {bandwidth:.4g})" if name == "kernel_eigenvalue" else ""
+            rows.append((name.replace("_", " "), f"{value:.4g}{more}"))
     return rows
 
 
