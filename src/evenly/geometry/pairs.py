@@ -41,12 +41,14 @@ def squared_distances_of_all_pairs(
     centred = points.exact(rows) - mean_of(points, rows)
     lengths = np.einsum("ij,ij->i", centred, centred)
     own = points.take(rows)
+    # Rows that only rounding tells apart are told by the exact distance too.
+    same = _CLOSE**4 * points.longest**2
     for begin in range(0, len(rows), _ROWS):
         block = centred[begin : begin + _ROWS]
         reach = lengths[begin : begin + _ROWS, None] + lengths[begin:]
         squared = reach - 2.0 * (block @ centred[begin:].T)
         later = np.arange(len(lengths) - begin) > np.arange(len(block))[:, None]
-        left, right = np.nonzero((squared <= _CLOSE * reach) & later)
+        left, right = np.nonzero((squared <= np.maximum(_CLOSE * reach, same)) & later)
         squared[left, right] = squared_distances_between(own, begin + left, own, begin + right)
         yield squared[later]
 

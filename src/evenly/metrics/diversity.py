@@ -153,4 +153,4 @@ def _entropy(clusters: Int[np.ndarray, " n"], chosen: Int[np.ndarray, " k"]) -> 
         return None
     _, counts = np.unique(clusters[chosen], return_counts=True)
     shares = counts / len(chosen)
-    return float(-(shares * np.log(shares)).sum() / np.log(most))
+    return abs(float((shares * np.log(shares)).sum() / np.log(most)))

@@ -31,6 +31,8 @@ SURE = 0.95
 _QUERIES, _PAIRED = 2048, 4096
 # Facco et al. leave out the tenth of the ratios that is largest.
 _KEPT = 0.9
+# Neighbours among which two that differ are looked for, and what no difference is.
+_NEIGHBOURS, _SAME = 16, 1e-7
 _LEAST = 20
 # The closest pairs, whose distances say how density falls towards 0.
 _TAIL = 100
@@ -77,7 +79,7 @@ def two_nn(points: Points | Metric, seed: int) -> float | None:
 
     The ratio µ of both distances has the distribution 1 - µ^-d where the density hardly varies
     between them, so -log(1 - F(µ)) is d·log µ: a line through 0, fitted to all but the largest
-    ratios. Rows that coincide with another have none.
+    ratios. Neighbours that are as far as another one are duplicates, and count once.
 
     Cost: n·2048·d multiplications; rows whose neighbours count are drawn by `seed`.
 
@@ -88,23 +90,29 @@ def two_nn(points: Points | Metric, seed: int) -> float | None:
         return None
     if len(rows) > _QUERIES:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _QUERIES, replace=False))
-    squared = few_nearest(points, rows, 2)
-    squared = squared[squared[:, 0] > 0]
-    if len(squared) < _LEAST:
+    near = np.sqrt(few_nearest(points, rows, min(_NEIGHBOURS, len(rows) - 1)))
+    before = np.hstack([np.zeros((len(rows), 1)), near[:, :-1]])
+    differs = near > before * (1.0 + _SAME)
+    rank = np.cumsum(differs, axis=1)
+    enough = rank[:, -1] >= 2
+    if np.count_nonzero(enough) < _LEAST:
         return None
-    logarithms = np.sort(np.log(squared[:, 1] / squared[:, 0]) / 2.0)
+    first, second = (
+        np.take_along_axis(near, np.argmax(rank >= wanted, axis=1)[:, None], axis=1)[enough, 0]
+        for wanted in (1, 2)
+    )
+    logarithms = np.sort(np.log(second / first))
     kept = int(len(logarithms) * _KEPT)
     x, y = logarithms[:kept], -np.log1p(-np.arange(1, kept + 1) / len(logarithms))
-    return float(x @ y / (x @ x)) if x.any() else float("inf")
+    return float(x @ y / (x @ x))
 
 
 class ClosePairs:
     """How many pairs of a pool are closer than r, from all pairs of some of its rows.
 
-    A random subset of k of n rows holds each pair with the probability f = k(k - 1) / n(n - 1),
-    so if J pairs of the pool are closer than r, it holds none of them, and has an h_min of r or
-    more, with a probability of about (1 - f)^J: about exp(-½·k(k - 1)·F(r)) for small f, F(r)
-    the share of pairs that are closer.
+    A random subset of k of n rows holds ½·k(k - 1) of the pool's pairs. If J pairs of the pool are
+    closer than r, it has an h_min of r or more where it holds none of them: with a probability of
+    about exp(-½·k(k - 1)·F(r)), F(r) the share of pairs that are closer.
     """
 
     def __init__(self, points: Points | Metric, seed: int) -> None:
@@ -136,8 +144,25 @@ class ClosePairs:
         power = 1.0 / logarithms.mean() if logarithms.any() else 1.0
         return count, coincide, float(power)
 
-    def _share_held(self, size: int) -> float:
-        return size * (size - 1.0) / (self._rows * (self._rows - 1.0))
+    @property
+    def _pairs(self) -> float:
+        return self._rows * (self._rows - 1.0) / 2.0
+
+    def _chance_of_none(
+        self, closer: Float[np.ndarray, " m"], size: int
+    ) -> Float[np.ndarray, " m"]:
+        """The chance that a subset holds none of so many pairs of the pool.
+
+        As if its pairs were drawn one by one, none twice: C(M - J, p) / C(M, p), which is a
+        product of min(J, p) factors, taken for their mean.
+        """
+        held = size * (size - 1.0) / 2.0
+        few, many = np.minimum(closer, held), np.maximum(closer, held)
+        left = self._pairs - np.maximum(few - 1.0, 0.0) / 2.0
+        share = np.minimum(many / left, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chance: Float[np.ndarray, " m"] = np.exp(few * np.log1p(-share))
+        return np.where(few > 0, chance, 1.0)
 
     def expected_h_min(self, size: int) -> float:
         """The mean h_min of random subsets: the integral over r of the chance that it is above r.
@@ -147,24 +172,19 @@ class ClosePairs:
         """
         if size < 2:
             return float("inf")
-        distances, pairs = self.distances, self._rows * (self._rows - 1.0) / 2.0
-        share = self._share_held(size)
-        per_pair = pairs / len(distances)
-
-        def chance(closer: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logarithm = np.where(closer > 0, closer * np.log1p(-share), 0.0)
-            return np.exp(logarithm)
-
+        distances = self.distances
+        per_pair = self._pairs / len(distances)
         count, coincide, power = (1, 0, 0.0) if self.are_all else self._tail
         nearest = float(distances[count - 1])
         steps = np.diff(distances[count - 1 :])
-        above = float(steps @ chance(np.arange(count, len(distances)) * per_pair))
+        closer = np.arange(count, len(distances)) * per_pair
+        above = float(steps @ self._chance_of_none(closer, size))
         if self.are_all:
             return above + nearest
         part = np.linspace(0.0, 1.0, _GRID)
         below = coincide + (count - coincide) * part**power
-        return above + nearest * float(trapezoid(chance(below * per_pair), part))
+        chances = self._chance_of_none(below * per_pair, size)
+        return above + nearest * float(trapezoid(chances, part))
 
     def h_min_of_most(self, size: int) -> float:
         """What the h_min of a random subset exceeds with a probability of `SURE`.
@@ -174,8 +194,7 @@ class ClosePairs:
         """
         if size < 2:
             return float("inf")
-        pairs = self._rows * (self._rows - 1.0) / 2.0
-        allowed = (1.0 - SURE) / self._share_held(size) * len(self.distances) / pairs
+        allowed = (1.0 - SURE) / (size * (size - 1.0) / 2.0) * len(self.distances)
         count, coincide, power = self._tail
         if self.are_all or allowed >= count:
             # Fewer than `allowed` are closer than the distance in this place.
