@@ -83,6 +83,47 @@ def test_no_more_rows_fit_than_are_counted(seed, distinct, copies, cell, share):
     assert max(counted, from_elsewhere) <= len(rows)
 
 
+def count_by_definition(made, points, distance):
+    """The count of docs/theory.md, every set of rows of every cluster looked at."""
+    counts = {}
+    inside = {v: set(range(made.begin[v], made.end[v])) for v in range(len(made.begin))}
+    for cluster in reversed(range(len(made.begin))):
+        rows = points.exact(made.order[sorted(inside[cluster])])
+        to_mean = ((rows - rows.mean(axis=0)) ** 2).sum(axis=1)
+        squared = dict(zip(sorted(inside[cluster]), to_mean, strict=True))
+        below = [v for v in counts if inside[v] < inside[cluster]]
+        most = 1
+        for size in range(2, len(rows) + 1):
+            sums = [
+                sum(squared[row] for row in taken)
+                for taken in combinations(squared, size)
+                if all(len(inside[v] & {*taken}) <= counts[v] for v in below)
+            ]
+            if sums and (size - 1) * distance**2 / 2 <= max(sums) * (1 + 1e-10):
+                most = size
+        if distance**2 > 2 * max(squared.values()) * (1 + 1e-10):
+            most = min(most, points.dimension + 1)
+        counts[cluster] = most
+    return counts[0]
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["random", "clustered", "lattice", "duplicates"]),
+    cell=st.integers(1, 9),
+    share=st.floats(0.1, 1.1),
+)
+def test_the_count_is_what_its_definition_says(seed, kind, cell, share):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 9)), int(rng.choice([1, 2, 3, 8]))
+    points = points_of(make_pool(kind, n, d, np.float64, rng), normalize=False)
+    distance = share * max(gaps_of(points).max(), 0.1)
+
+    cells = Cells(points, cell)
+
+    assert cells.most_rows(distance) == count_by_definition(cells._tree, points, distance)
+
+
 def test_a_simplex_attains_the_trace_the_sphere_and_the_cells():
     points = points_of(np.eye(6) - 1 / 6)
 

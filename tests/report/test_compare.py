@@ -69,9 +69,10 @@ def test_all_rows_and_a_single_row_can_be_compared():
 
     assert found.subsets["all"].certified_fraction == pytest.approx(1.0)
     assert found.subsets["one"].h_min == math.inf
-    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["subsets"]["one"][
-        "upper_bound"
-    ] is None
+    assert (
+        json.loads(json.dumps(found.as_dict(), allow_nan=False))["subsets"]["one"]["upper_bound"]
+        is None
+    )
     assert "inf" in str(found)
 
 

@@ -25,7 +25,7 @@ __all__ = ["Ceilings", "certified_fraction", "clusters_bound"]
 # What rounding can do to a bound, and more. Reported bounds are larger by this.
 _ALLOWED = 1.0 + 1e-9
 # Multiplications that the tree of cells may take in any case, and rows of a cell.
-_WORK = 1e11
+_WORK = 2e11
 _SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
 # Rows up to which a matrix of distances is clustered: linkage holds half of it once more.
 _LARGEST_METRIC = 8192
@@ -52,7 +52,7 @@ class Ceilings:
         Args:
             points: the pool.
             size: the largest k.
-            work: multiplications that the cells may take, where that is more than 1e11 (a second
+            work: multiplications that the cells may take, where that is more than 2e11 (a second
                 or two): more work, larger cells, sharper bounds.
             curve: of such a run to `size` picks or more, where there is one.
             progress: a progress bar on stderr.
