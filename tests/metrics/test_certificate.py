@@ -124,6 +124,16 @@ def test_the_count_is_what_its_definition_says(seed, kind, cell, share):
     assert cells.most_rows(distance) == count_by_definition(cells._tree, points, distance)
 
 
+@pytest.mark.parametrize("dimension", [2, 3, 8])
+def test_a_cross_of_twice_as_many_rows_as_dimensions_is_counted_whole(dimension):
+    rows = np.vstack([np.eye(dimension), -np.eye(dimension)])
+    cells = Cells(points_of(rows), 100)
+
+    assert cells.most_rows(math.sqrt(2) * 0.99) == 2 * dimension
+    assert cells.most_rows(math.sqrt(2)) == 2 * dimension
+    assert cells.most_rows(math.sqrt(2) * 1.001) <= dimension + 1
+
+
 def test_a_simplex_attains_the_trace_the_sphere_and_the_cells():
     points = points_of(np.eye(6) - 1 / 6)
 
