@@ -239,6 +239,27 @@ def test_quality_weight(tmp_path, capsys):
     assert quality == sorted(quality)
     assert quality[0] < quality[2]
     assert len(read_lines(tmp_path / "subset.jsonl")) == 8
+def test_certificate(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
+
+    example("certificate")["main"](source, 6, encoder=Lengths())
+
+    first, *bounds, certified, at, nearer, _ = capsys.readouterr().out.splitlines()
+    assert float(first.split()[-1]) <= min(float(line.split()[2]) for line in bounds)
+    assert "of the best possible" in certified
+    assert 6 <= int(at.split()[0]) <= int(nearer.split()[0])
+
+
+def test_compare_subsets(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
+
+    example("compare_subsets")["main"](source, 6, encoder=Lengths())
+
+    header, *lines, last = capsys.readouterr().out.splitlines()
+    assert header.split() == ["even", "first", "rows", "3", "random"]
+    [h_min] = [line.split()[2:] for line in lines if line.startswith("h min")]
+    assert float(h_min[0]) > float(h_min[1])
+    assert last.endswith("Vendi score: even")
 
 
 def test_select_stream(tmp_path, capsys):
