@@ -239,6 +239,8 @@ def test_quality_weight(tmp_path, capsys):
     assert quality == sorted(quality)
     assert quality[0] < quality[2]
     assert len(read_lines(tmp_path / "subset.jsonl")) == 8
+
+
 def test_certificate(tmp_path, capsys):
     source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
 
