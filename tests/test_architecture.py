@@ -46,7 +46,8 @@ MAY_IMPORT["forecast"] = {
 BEHIND_THE_DOOR = set(MAY_IMPORT)
 MAY_IMPORT["run"] = BEHIND_THE_DOOR
 MAY_IMPORT["demo"] = BEHIND_THE_DOOR | {"run"}
-MAY_IMPORT["cli"] = BEHIND_THE_DOOR | {"run", "demo", "evenly"}
+MAY_IMPORT["measuring"] = BEHIND_THE_DOOR | {"run"}
+MAY_IMPORT["cli"] = BEHIND_THE_DOOR | {"run", "demo", "measuring", "evenly"}
 MAY_IMPORT["evenly"] = BEHIND_THE_DOOR  # the front door itself
 
 LONGEST_FILE = 450

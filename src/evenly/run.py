@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,12 +20,11 @@ from evenly.errors import (
     OutputError,
 )
 from evenly.intake import Intake, embed
-from evenly.metrics import Measures, measure
+from evenly.metrics import Measures
 from evenly.metrics.curve import Curve
 from evenly.metrics.measure import Certificate, measure_intake
-from evenly.report import Comparison, compare
 from evenly.report.table import two_columns
-from evenly.samples import Samples, check_table_path, open_samples
+from evenly.samples import check_table_path
 from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
@@ -37,24 +35,25 @@ from evenly.selection.stream import UniformStream, select_stream
 from evenly.selection.stream_selection import StreamSelection
 
 __all__ = [
+    "OF_SPACE",
+    "OF_TEXTS",
     "cache_table",
     "column_or_array",
     "data_or_rows",
     "is_plain",
     "manifest_path",
+    "read_row_numbers",
     "rows_or_ids",
     "run_assignments",
-    "run_compare",
     "run_embedding",
     "run_extension",
-    "run_measure",
     "run_selection",
     "run_stream",
 ]
 
-_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SPACE = (*_OF_TEXTS, "normalize", "on_invalid")
-_OF_PLAIN_SELECTIONS = {"budget", "start", "engine", "memory", "seed", *_OF_SPACE}
+OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+OF_SPACE = (*OF_TEXTS, "normalize", "on_invalid")
+_OF_PLAIN_SELECTIONS = {"budget", "start", "engine", "memory", "seed", *OF_SPACE}
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:
@@ -183,88 +182,6 @@ def write_with_manifest(
         selection.save(stream)
         stream.flush()
         selection.write(output, order=order, force=force)
-
-
-def run_measure(
-    data: Any, subset: str, arguments: dict[str, Any], defaults: dict[str, Any], **measuring: Any
-) -> tuple[Measures, bool]:
-    """Measure the rows that a file names, and say whether rows were normalised.
-
-    A manifest brings the options it was made with, so that distances are of the same space;
-    `arguments` overrule it, and `defaults` stand where there is no manifest.
-    """
-    samples = open_samples(data)
-    rows = read_row_numbers(subset)
-    options = _options_for(samples, rows, arguments, defaults)
-    return measure(samples, rows, **options, **measuring), options["normalize"]
-
-
-def run_compare(
-    data: Any,
-    subsets: Sequence[str],
-    arguments: dict[str, Any],
-    defaults: dict[str, Any],
-    **measuring: Any,
-) -> Comparison:
-    """Compare the rows that files name, called as the files are.
-
-    Options are found as for `run_measure`; those of several manifests must agree.
-
-    Raises:
-        ManifestError: they do not, or a manifest is of other data.
-    """
-    samples = open_samples(data)
-    found = {name: read_row_numbers(path) for name, path in _names_of(subsets).items()}
-    options, told_by = None, ""
-    for name, rows in found.items():
-        if not isinstance(rows, Selection):
-            continue
-        own = _options_for(samples, rows, arguments, defaults)
-        options, told_by = (own, name) if options is None else (options, told_by)
-        for option, value in own.items():
-            if value != options.get(option):
-                raise ManifestError(
-                    f"{told_by} and {name} are of different spaces: {option} is "
-                    f"{options.get(option)!r} in the one and {value!r} in the other. Give "
-                    f"--{option.replace('_', '-')} to measure both in one."
-                )
-    if options is None:
-        options = merge_options(defaults, arguments)
-    return compare(found, samples, **options, **measuring)
-
-
-def _names_of(paths: Sequence[str]) -> dict[str, str]:
-    """Short names for files: without folder and suffix, where these differ."""
-    short = [Path(path).name.removesuffix(".json").removesuffix(".manifest") for path in paths]
-    short = [Path(name).stem if name.endswith((".npy", ".txt")) else name for name in short]
-    names = short if len(set(short)) == len(short) else paths
-    if len(set(names)) < len(names):
-        raise OptionError(f"a subset is named twice among {', '.join(paths)}.")
-    return dict(zip(names, paths, strict=True))
-
-
-def _options_for(
-    samples: Samples, rows: Any, arguments: dict[str, Any], defaults: dict[str, Any]
-) -> dict[str, Any]:
-    """The options that make the vectors: of a manifest, or the defaults; overruled by arguments."""
-    if isinstance(rows, Selection):
-        _check_aligned(rows, len(samples), samples.origin)
-        wanted = [name for name in _OF_SPACE if not (samples.holds_vectors and name in _OF_TEXTS)]
-        left_out = {*rows.provenance["options"]} - {*wanted}
-        earlier = options_of(rows, overruled={*arguments, *left_out})
-        defaults = {name: value for name, value in earlier.items() if name in wanted}
-        if rows.provenance["options"].get("engine") == "distances":
-            defaults["engine"] = "distances"
-    return merge_options(defaults, arguments)
-
-
-def _check_aligned(earlier: Selection, rows: int, origin: str) -> None:
-    before = earlier.provenance["input"]
-    if before["rows"] != rows:
-        raise ManifestError(
-            f"{origin} has {rows} rows, but the manifest's selection was made from "
-            f"{before['rows']} ({before['origin']}). Give the same data."
-        )
 
 
 def _as_before(

@@ -192,8 +192,8 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     SUBSET names the rows: a manifest of `evenly select`, whose options are taken unless others
     are given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
     """
+    from evenly.measuring import run_measure
     from evenly.report import measures_table
-    from evenly.run import run_measure
 
     as_json = options.pop("as_json")
     names = ("random_subsets", "certificate", "details", "seed")
@@ -224,7 +224,7 @@ def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **option
     Each of SUBSETS names rows as for `evenly measure`, and is called as its file. Manifests must
     agree on how texts become vectors, unless options say it.
     """
-    from evenly.run import run_compare
+    from evenly.measuring import run_compare
 
     as_json = options.pop("as_json")
     measuring = {name: options.pop(name) for name in ("random_subsets", "certificate", "seed")}
