@@ -28,6 +28,8 @@ from evenly.samples import check_table_path
 from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
+from evenly.selection.by_quality import by_quality_and_keep
+from evenly.selection.deduplication import Deduplication
 from evenly.selection.extend import extend_and_keep
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
@@ -42,6 +44,7 @@ __all__ = [
     "data_or_rows",
     "is_plain",
     "manifest_path",
+    "measure_and_write",
     "read_row_numbers",
     "rows_or_ids",
     "run_assignments",
@@ -84,10 +87,17 @@ def run_selection(
     earlier = None if manifest is None else Selection.load(manifest)
     if earlier is not None:
         data, arguments = _as_before(earlier, data, arguments)
-    selection, intake = select_and_keep(data, **arguments, checkpoint=checkpoint, progress=progress)
+    if earlier is not None and "by_quality" in earlier.provenance:
+        if checkpoint is not None:
+            raise OptionError(f"{manifest} is of rows chosen by quality, which keep no checkpoint.")
+        selection, intake = by_quality_and_keep(data, **arguments, progress=progress)
+    else:
+        selection, intake = select_and_keep(
+            data, **arguments, checkpoint=checkpoint, progress=progress
+        )
     if earlier is not None:
         _check_reproduced(earlier, selection, str(manifest))
-    measures = _measure_and_write(
+    measures = measure_and_write(
         selection, intake, output=output, force=force, progress=progress, **after
     )
     return selection, measures
@@ -109,13 +119,13 @@ def run_extension(
     selection, intake = extend_and_keep(
         Selection.load(manifest), data=data, **arguments, checkpoint=checkpoint, progress=progress
     )
-    measures = _measure_and_write(
+    measures = measure_and_write(
         selection, intake, output=output, force=force, progress=progress, **after
     )
     return selection, measures
 
 
-def _measure_and_write(
+def measure_and_write(
     selection: Selection,
     intake: Intake,
     *,
@@ -126,6 +136,7 @@ def _measure_and_write(
     certificate: Certificate,
     progress: bool | None,
 ) -> Measures:
+    """Measure a selection, and write it where there is an output."""
     curve = None
     if is_plain(selection):
         curve = Curve(selection.radii, int(np.count_nonzero(intake.points.candidates)))
@@ -134,7 +145,7 @@ def _measure_and_write(
         selection.indices,
         random_subsets=random_subsets,
         certificate=certificate,
-        seed=selection.provenance["options"]["seed"],
+        seed=selection.provenance["options"].get("seed", 0),
         curve=curve,
         progress=progress,
     )
@@ -175,13 +186,13 @@ def check_output(
 
 
 def write_with_manifest(
-    selection: Selection, output: str | PathLike[str], *, order: Order = "picked", force: bool
+    chosen: Selection | Deduplication, output: str | PathLike[str], *, force: bool, **how: Any
 ) -> None:
     """Write the records and the manifest beside them: both or neither."""
     with atomic_write(manifest_path(output), force=force) as stream:
-        selection.save(stream)
+        chosen.save(stream)
         stream.flush()
-        selection.write(output, order=order, force=force)
+        chosen.write(output, force=force, **how)
 
 
 def _as_before(

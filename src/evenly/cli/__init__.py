@@ -1,6 +1,7 @@
 """The command `evenly`: parses, calls, prints; no logic of its own."""
 
-from evenly.cli import inspecting, streaming  # noqa: F401  # they add their commands to `main`
+# They add their commands to `main`.
+from evenly.cli import inspecting, packing, streaming  # noqa: F401
 from evenly.cli.commands import main
 
 __all__ = ["main"]

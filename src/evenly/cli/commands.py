@@ -45,6 +45,8 @@ __all__ = [
     "main",
     "measure",
     "select",
+    "take_outcome",
+    "tell_selection",
 ]
 
 
@@ -87,7 +89,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
                 "'--token-budget'."
             )
     output, as_json = options["output"], options.pop("as_json")
-    outcome = _take_outcome(ctx, options)
+    outcome = take_outcome(ctx, options)
     arguments = rule_arguments(embedding_arguments(options))
     found = run_selection(
         data_or_stdin(data),
@@ -95,7 +97,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
         manifest=manifest,
         **outcome,
     )
-    _tell(*found, output=output, as_json=as_json)
+    tell_selection(*found, output=output, as_json=as_json)
 
 
 @main.command()
@@ -144,11 +146,11 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     if options["budget"] is None:
         raise click.UsageError("Missing option '--budget' (how many rows there will be in all).")
     output, as_json = options["output"], options.pop("as_json")
-    outcome = _take_outcome(ctx, options)
+    outcome = take_outcome(ctx, options)
     options["to"] = options.pop("budget")
     arguments = given_rules(rule_arguments(embedding_arguments(options)))
     found = run_extension(manifest, data_or_stdin(data), arguments, **outcome)
-    _tell(*found, output=output, as_json=as_json)
+    tell_selection(*found, output=output, as_json=as_json)
 
 
 def data_or_stdin(data: str | None) -> Any:
@@ -156,17 +158,20 @@ def data_or_stdin(data: str | None) -> Any:
     return sys.stdin.buffer if data == "-" else data
 
 
-def _take_outcome(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+def take_outcome(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Take the options that say what becomes of a selection out of the others."""
     names = ("output", "order", "force", "random_subsets", "certificate", "checkpoint")
-    outcome = {name: options.pop(name) for name in names}
+    outcome = {name: options.pop(name) for name in names if name in options}
     if outcome["output"] == "-":
         outcome["output"] = sys.stdout.buffer
-    keep_at(ctx, outcome["checkpoint"])
+    keep_at(ctx, outcome.get("checkpoint"))
     return {**outcome, "progress": ctx.obj}
 
 
-def _tell(selection: Selection, measures: Measures, *, output: str | None, as_json: bool) -> None:
+def tell_selection(
+    selection: Selection, measures: Measures, *, output: str | None, as_json: bool
+) -> None:
+    """Print what was selected, for people or as JSON."""
     from evenly.report import selection_table
 
     told = selection_table(selection, measures)

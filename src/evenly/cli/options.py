@@ -21,9 +21,11 @@ __all__ = [
     "MODEL",
     "OUTLIERS",
     "OUTPUT",
+    "PACKING_ENGINE",
     "RUNNING",
     "SPACE",
     "TEXT",
+    "VECTORS",
     "Option",
     "embedding_arguments",
     "given",
@@ -163,7 +165,7 @@ RUNNING = [
 
 MODEL = [*_SHAPING_THE_VECTORS, *RUNNING]
 
-SPACE = [
+VECTORS = [
     click.option(
         "--normalize/--no-normalize",
         default=True,
@@ -177,6 +179,10 @@ SPACE = [
         show_default=True,
         help="What to do with rows that have no usable text or vector.",
     ),
+]
+
+SPACE = [
+    *VECTORS,
     click.option("--seed", type=int, default=0, show_default=True, help="For whatever is random."),
 ]
 
@@ -239,6 +245,17 @@ CHECKPOINT = [
 ]
 
 FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
+
+PACKING_ENGINE = [
+    click.option(
+        "--engine",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Where the vectors are: auto, memory, mapped, distances.",
+    ),
+    click.option("--memory", metavar="SIZE", help="What vectors may take, such as 2GB."),
+]
 
 OUTPUT = [
     click.option(

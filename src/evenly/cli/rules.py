@@ -8,7 +8,7 @@ import click
 
 from evenly.cli.options import Option, number
 
-__all__ = ["RULES", "given_rules", "rule_arguments"]
+__all__ = ["ROWS", "RULES", "given_rules", "rule_arguments"]
 
 _COLUMNS = ("id_column", "groups", "costs", "quality")
 
@@ -42,7 +42,7 @@ def _end(ctx: click.Context, param: click.Parameter, value: str, end: str) -> in
         ) from None
 
 
-RULES: list[Option] = [
+ROWS: list[Option] = [
     click.option(
         "--include",
         metavar="ROW[,ROW…]|FILE",
@@ -57,6 +57,10 @@ RULES: list[Option] = [
     click.option(
         "--id-column", metavar="COLUMN", help="Rows are named by their ids, in this column."
     ),
+]
+
+RULES: list[Option] = [
+    *ROWS,
     click.option(
         "--min-distance",
         type=float,
@@ -102,7 +106,9 @@ def rule_arguments(options: dict[str, Any]) -> dict[str, Any]:
     from evenly.run import column_or_array, data_or_rows, rows_or_ids
 
     by_id = options["id_column"] is not None
-    taken: dict[str, Any] = {name: column_or_array(options[name]) for name in _COLUMNS}
+    taken: dict[str, Any] = {
+        name: column_or_array(options[name]) for name in _COLUMNS if name in options
+    }
     for name in ("include", "exclude"):
         taken[name] = rows_or_ids(options[name], by_id=by_id)
     taken["away_from"] = data_or_rows(options["away_from"], by_id=by_id)

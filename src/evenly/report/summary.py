@@ -13,7 +13,15 @@ from evenly.report.table import format_seconds, two_columns
 from evenly.selection import Selection
 from evenly.selection.stream_selection import StreamSelection
 
-__all__ = ["measures_table", "selection_table", "stream_table"]
+__all__ = [
+    "input_of",
+    "measures_table",
+    "seconds_of",
+    "selection_table",
+    "stream_table",
+    "text_of",
+    "with_cosine",
+]
 
 _GROUPS = 8
 _ROWS = {
@@ -29,12 +37,13 @@ def selection_table(selection: Selection, measures: Measures) -> str:
     provenance = selection.provenance
     return two_columns(
         [
-            ("input", _input(provenance)),
-            ("text", _text(provenance)),
+            ("input", input_of(provenance)),
+            ("text", text_of(provenance)),
             ("chosen", _chosen(len(selection), provenance)),
             *_rules(provenance),
+            *_by_quality(selection),
             *_measure_rows(measures, normalized=provenance["options"]["normalize"]),
-            ("seconds", _seconds(provenance["seconds"] | {"measuring": measures.seconds})),
+            ("seconds", seconds_of(provenance["seconds"] | {"measuring": measures.seconds})),
         ]
     )
 
@@ -47,14 +56,14 @@ def stream_table(found: StreamSelection) -> str:
     table = [
         ("chosen", f"{len(found):,} of {rows:,} rows in one pass; {dropped} dropped"),
         ("candidates", f"{told['candidates']:,} rows kept to choose from"),
-        ("h_min", _with_cosine(found.h_min, normalized=normalized)),
+        ("h_min", with_cosine(found.h_min, normalized=normalized)),
         ("", f"no {len(found):,} rows have one above {found.h_min_bound:.4f}"),
-        ("covered within", _with_cosine(found.coverage_bound, normalized=normalized)),
+        ("covered within", with_cosine(found.coverage_bound, normalized=normalized)),
     ]
     if told["text"] is not None:
         table.insert(0, ("text", f"{told['text']}, embedded with {told['encoder']['name']}"))
     if found.coverage_radius is not None:
-        radius = _with_cosine(found.coverage_radius, normalized=normalized)
+        radius = with_cosine(found.coverage_radius, normalized=normalized)
         table.append(("coverage radius", f"{radius}, by a second pass"))
     return two_columns(table)
 
@@ -66,7 +75,7 @@ def measures_table(measures: Measures, *, normalized: bool) -> str:
 
 
 def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, str]]:
-    rows = [("h_min", _with_cosine(measures.h_min, normalized=normalized))]
+    rows = [("h_min", with_cosine(measures.h_min, normalized=normalized))]
     if measures.closest_pair is not None:
         rows.append(("", "attained by rows {} and {}".format(*measures.closest_pair)))
     if measures.random is not None:
@@ -76,7 +85,7 @@ def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, st
     rows.append(
         (
             "coverage radius",
-            f"{_with_cosine(measures.coverage_radius, normalized=normalized)}, "
+            f"{with_cosine(measures.coverage_radius, normalized=normalized)}, "
             f"at row {measures.farthest_row}",
         )
     )
@@ -120,7 +129,8 @@ def _diversity_rows(diversity: Diversity) -> list[tuple[str, str]]:
     return rows
 
 
-def _with_cosine(distance: float, *, normalized: bool) -> str:
+def with_cosine(distance: float, *, normalized: bool) -> str:
+    """A distance, and of unit rows the cosine distance that it is."""
     if not math.isfinite(distance):
         return f"{distance}"
     cosine = f" (cosine distance {distance**2 / 2:.4f})" if normalized else ""
@@ -148,15 +158,18 @@ def _at_most(measures: Measures) -> str:
     return f"{told} ({name}): at least {certified:.1%} of the best possible"
 
 
-def _input(provenance: dict[str, Any]) -> str:
+def input_of(provenance: dict[str, Any]) -> str:
+    """What was read."""
     source = provenance["input"]
-    return f"{source['origin']}: {source['rows']:,} rows, {source['dimension']} dimensions"
+    dimension = f", {source['dimension']} dimensions" if source["dimension"] else ""
+    return f"{source['origin']}: {source['rows']:,} rows{dimension}"
 
 
-def _text(provenance: dict[str, Any]) -> str:
+def text_of(provenance: dict[str, Any]) -> str:
+    """What was embedded, and by which encoder."""
     encoder = provenance["encoder"]
     if encoder is None:
-        return "none: the rows are vectors"
+        return provenance["text"] or "none: the rows are vectors"
     told = f"{provenance['text']}, embedded with {encoder['name']}"
     if encoder["truncated"]:
         told += f" ({encoder['truncated']:,} texts are over its window and were cut)"
@@ -190,6 +203,18 @@ def _rules(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     return [("rules", "; ".join(told))] if told else []
 
 
+def _by_quality(selection: Selection) -> list[tuple[str, str]]:
+    told = selection.provenance.get("by_quality")
+    if told is None:
+        return []
+    if "value" in told:
+        return [("value", f"{told['value']:.6g}, sum of qualities + weight · h_min")]
+    how = "by falling quality, each h_min or more from those before"
+    if told.get("fails_at") is not None:
+        how += f"; fewer rows fit at {told['fails_at']:.4f}"
+    return [("order", how)]
+
+
 def _quotas(quotas: dict[str, Any]) -> str:
     limits = quotas.get("limits", {})
     if not 0 < len(limits) <= _GROUPS:
@@ -201,5 +226,6 @@ def _quotas(quotas: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _seconds(seconds: dict[str, float]) -> str:
+def seconds_of(seconds: dict[str, float]) -> str:
+    """How long each step took."""
     return ", ".join(f"{step} {format_seconds(spent)}" for step, spent in seconds.items())

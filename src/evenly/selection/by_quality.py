@@ -16,13 +16,14 @@ from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
 from evenly.geometry.apart import distances_to_earlier, distances_to_points
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
+from evenly.selection.budget import check_budget
 from evenly.selection.choose import level_of_the_caller, points_under
 from evenly.selection.gist import best_by_thresholds
 from evenly.selection.given import numbers_of
 from evenly.selection.packing import Packer
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
-from evenly.selection.resolve import rule_options, rules_of
+from evenly.selection.resolve import check_distance, rule_options, rules_of
 from evenly.selection.rules import Rules
 from evenly.selection.selection import Selection
 from evenly.selection.widest import largest_distance, widest_packing
@@ -30,12 +31,13 @@ from evenly.selection.widest import largest_distance, widest_packing
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["PACKING_ENGINES", "check_packing_engine", "select_by_quality"]
+__all__ = ["PACKING_ENGINES", "by_quality_and_keep", "check_packing_engine", "select_by_quality"]
 
 PACKING_ENGINES = ("auto", "memory", "mapped", "distances")
 """The engines that pack: where the vectors are. Packings are computed on the processor."""
 
 _METHODS = ("packing", "gist")
+_ROWS = ("include", "exclude", "away_from", "id_column")
 
 
 def select_by_quality(
@@ -106,62 +108,83 @@ def select_by_quality(
     Sources: the rule is that of Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach
         et al. 2025, arXiv 2405.18754.
     """
+    selection, _ = by_quality_and_keep(
+        data,
+        budget,
+        quality=quality,
+        min_distance=min_distance,
+        method=method,
+        diversity_weight=diversity_weight,
+        include=include,
+        exclude=exclude,
+        away_from=away_from,
+        id_column=id_column,
+        text=text,
+        roles=roles,
+        encoder=encoder,
+        encoder_options=encoder_options,
+        normalize=normalize,
+        engine=engine,
+        device=device,
+        memory=memory,
+        on_invalid=on_invalid,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    return selection
+
+
+def by_quality_and_keep(
+    data: Any,
+    budget: int | float | None = None,
+    *,
+    quality: Any,
+    min_distance: float | None = None,
+    method: str = "packing",
+    diversity_weight: float | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    memory: str | float | None = None,
+    progress: bool | None = None,
+    **others: Any,
+) -> tuple[Selection, Intake]:
+    """`select_by_quality`, and the data set as it was taken in."""
+    rows = {name: others.pop(name, None) for name in _ROWS}
     _check(
         method,
         budget=budget,
         min_distance=min_distance,
         diversity_weight=diversity_weight,
-        kept_to={"include": include, "away_from": away_from},
+        kept_to={name: rows[name] for name in ("include", "away_from")},
     )
     check_packing_engine(engine)
-    allowed = memory_bytes(memory)
-    of_the_intake: dict[str, Any] = {
-        "text": text,
-        "roles": roles,
-        "encoder": encoder,
-        "encoder_options": encoder_options,
-        "device": device,
-        "normalize": normalize,
-        "on_invalid": on_invalid,
-        "cache_dir": cache_dir,
-        "engine": engine,
-        "memory": allowed,
-        "progress": progress,
-    }
-    intake = take_in(data, **of_the_intake)
-    rules_given = {
-        "include": include,
-        "exclude": exclude,
-        "away_from": away_from,
-        "id_column": id_column,
-        "min_distance": min_distance,
-    }
-    rules = rules_of(intake, budget=budget, **rules_given, intake_options=of_the_intake)
+    kept = {**others, "engine": engine, "device": device, "progress": progress}
+    intake = take_in(data, **kept, memory=memory_bytes(memory))
+    rules = rules_of(intake, budget=budget, **rows, min_distance=min_distance, intake_options=kept)
     found = numbers_of(intake, "quality", quality)
     options = {
         "budget": budget,
         "method": method,
-        "diversity_weight": diversity_weight,
-        **rule_options({**rules_given, "quality": quality}),
+        **rule_options({**rows, "min_distance": min_distance, "quality": quality}),
+        **({} if diversity_weight is None else {"diversity_weight": diversity_weight}),
         "engine": engine,
         "memory": memory,
-        "seed": 0,
     }
     provenance = provenance_of(intake, options, rules.describe())
     began = perf_counter()
     with packing_bar(progress) as show:
         if method == "gist":
             assert diversity_weight is not None
-            rows, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
+            chosen, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
         else:
-            rows, radii, told = _by_packing(intake, rules, found, min_distance, show)
-    radius = _coverage_radius(intake.points, rules, rows)
+            chosen, radii, told = _by_packing(intake, rules, found, min_distance, show)
+    radius = _coverage_radius(intake.points, rules, chosen)
     intake.samples.check_unchanged()
     if method == "packing":
         _warn_of_duplicates(radii, rules.budget)
     seconds = intake.seconds | {"selection": perf_counter() - began}
     provenance = {**when_done(provenance, seconds, 0), "by_quality": told}
-    return Selection(rows, radii, radius, provenance, intake.samples)
+    return Selection(chosen, radii, radius, provenance, intake.samples), intake
 
 
 def check_packing_engine(engine: str) -> None:
@@ -188,6 +211,9 @@ def _check(
     """Refuse options that do not belong together, before the data are read."""
     if method not in _METHODS:
         raise OptionError(f'method must be "packing" or "gist", got {method!r}.')
+    check_distance(min_distance)
+    if budget is not None:
+        check_budget(budget)
     if method == "packing":
         if diversity_weight is not None:
             raise OptionError('diversity_weight= is for method="gist".')

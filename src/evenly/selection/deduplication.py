@@ -110,6 +110,18 @@ class Deduplication(Chosen):
             "provenance": self.provenance,
         }
 
+    def summary(self) -> dict[str, Any]:
+        """What became of the rows, in numbers, as plain JSON values."""
+        return {
+            "rows": len(self.representative),
+            "kept": len(self),
+            "merged": self.merged,
+            "exact_duplicates": self.exact_duplicates,
+            "min_distance": self.min_distance,
+            "largest_group": max(map(len, self.groups.values()), default=0),
+            "provenance": self.provenance,
+        }
+
     @classmethod
     def _from_document(cls, document: dict[str, Any], name: str) -> Deduplication:
         try:
