@@ -10,7 +10,7 @@ import numpy as np
 from evenly.geometry import nearest_chosen
 from evenly.metrics.measure import measure_intake
 from evenly.report import selection_table
-from evenly.run import check_output, manifest_path, write_with_manifest
+from evenly.run import check_output, manifest_path, write_output
 from evenly.samples.docstrings import docstring_records
 from evenly.selection.select import select_and_keep
 
@@ -29,7 +29,7 @@ def run_demo(
         records, budget, text="text", encoder=encoder, progress=progress
     )
     measures = measure_intake(intake, selection.indices, random_subsets=3, progress=progress)
-    write_with_manifest(selection, output, force=True)
+    write_output(selection, output, force=True)
 
     reached = nearest_chosen(intake.points, selection.indices)
     left_out = np.flatnonzero(~reached.chosen)

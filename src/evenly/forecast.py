@@ -12,10 +12,10 @@ import numpy as np
 from evenly.embedding import embed_texts, load_encoder
 from evenly.errors import EmptyPoolError, OptionError
 from evenly.geometry import alone, usable_threads
-from evenly.intake import TextColumns, free_memory, memory_bytes
-from evenly.pools import ENGINES
+from evenly.intake import TextColumns, free_memory, memory_bytes, stay_on_disk
 from evenly.samples import open_samples, read_texts
 from evenly.selection.budget import check_budget, rows_of_budget
+from evenly.selection.select import check_engine
 
 __all__ = ["Estimate", "estimate"]
 
@@ -95,8 +95,7 @@ def estimate(
     Cost: reads texts and embeds 64 of them; of vectors it reads nothing.
     """
     check_budget(budget)
-    if engine not in ENGINES:
-        raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")
+    check_engine(engine)
     allowed = memory_bytes(memory)
     samples = open_samples(data)
     if len(samples) == 0:
@@ -106,9 +105,7 @@ def estimate(
         stored = samples.stored
         vectors: Any = samples.vectors if stored is None else stored
         (rows, dimension), item = vectors.shape, vectors.dtype.itemsize
-        limit = free_memory() / 2 if allowed is None else allowed
-        large = stored is not None and stored.bytes_in_memory > limit
-        on_disk = engine == "mapped" or (engine == "auto" and large)
+        on_disk = stay_on_disk(stored, engine, allowed)
     else:
         texts = read_texts(samples, text, roles)
         usable = [row for row in range(len(samples)) if row not in texts.invalid]

@@ -22,7 +22,7 @@ import numpy as np
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import LARGEST, Metric, Points, row_lengths
-from evenly.samples import Samples, excerpt, open_samples, read_texts, texts_of_rows
+from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_texts, texts_of_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -36,6 +36,7 @@ __all__ = [
     "free_memory",
     "load_once",
     "memory_bytes",
+    "stay_on_disk",
     "take_in",
     "whole_number",
 ]
@@ -287,10 +288,15 @@ def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
     """The vectors as one array; as they are on disk where they are to stay there."""
     stored = samples.stored
+    return stored if stay_on_disk(stored, engine, memory) else samples.vectors
+
+
+def stay_on_disk(stored: StoredVectors | None, engine: str, memory: float | None) -> bool:
+    """Whether vectors are read from their files when they are needed, and not all at once."""
     if stored is None or engine not in ("auto", "mapped"):
-        return samples.vectors
+        return False
     allowed = free_memory() / 2 if memory is None else memory
-    return stored if engine == "mapped" or stored.bytes_in_memory > allowed else samples.vectors
+    return engine == "mapped" or stored.bytes_in_memory > allowed
 
 
 def _metric_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> Metric:

@@ -52,6 +52,7 @@ __all__ = [
     "run_extension",
     "run_selection",
     "run_stream",
+    "write_output",
 ]
 
 OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
@@ -149,11 +150,7 @@ def measure_and_write(
         curve=curve,
         progress=progress,
     )
-    if isinstance(output, str):
-        write_with_manifest(selection, output, order=order, force=force)
-    elif output is not None:
-        selection.write(output, order=order)
-        output.flush()
+    write_output(selection, output, order=order, force=force)
     return measures
 
 
@@ -185,10 +182,20 @@ def check_output(
     refuse_existing(manifest_path(output), force=force)
 
 
-def write_with_manifest(
-    chosen: Selection | Deduplication, output: str | PathLike[str], *, force: bool, **how: Any
+def write_output(
+    chosen: Selection | Deduplication | StreamSelection,
+    output: str | PathLike[str] | BinaryIO | None,
+    *,
+    force: bool,
+    **how: Any,
 ) -> None:
-    """Write the records and the manifest beside them: both or neither."""
+    """Write the records, to a file with the manifest beside them: both or neither."""
+    if output is None:
+        return
+    if not isinstance(output, str | PathLike):
+        chosen.write(output, **how)
+        output.flush()
+        return
     with atomic_write(manifest_path(output), force=force) as stream:
         chosen.save(stream)
         stream.flush()
@@ -287,13 +294,7 @@ def run_stream(
                 "a second pass needs all of the data, and a state has not: leave one out."
             )
         found = _go_on(state, batches, arguments, batch_size)
-    if isinstance(output, str):
-        with atomic_write(manifest_path(output), force=force) as stream:
-            found.save(stream)
-            found.write(output, order=order, force=force)
-    elif output is not None:
-        found.write(output, order=order)
-        output.flush()
+    write_output(found, output, order=order, force=force)
     return found
 
 

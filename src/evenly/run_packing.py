@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from evenly.metrics import Measures
-from evenly.run import check_output, measure_and_write, write_with_manifest
+from evenly.run import check_output, measure_and_write, write_output
 from evenly.selection.by_quality import by_quality_and_keep
 from evenly.selection.deduplicate import deduplicate
 from evenly.selection.deduplication import Deduplication
@@ -43,9 +43,5 @@ def run_deduplication(
     """Remove duplicates, and write the records that are kept with their manifest beside them."""
     check_output(output, force=force)
     found = deduplicate(data, **arguments, progress=progress)
-    if isinstance(output, str):
-        write_with_manifest(found, output, force=force)
-    elif output is not None:
-        found.write(output)
-        output.flush()
+    write_output(found, output, force=force)
     return found

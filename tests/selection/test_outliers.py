@@ -310,6 +310,7 @@ def clean_pools():
 )
 @pytest.mark.filterwarnings("ignore::evenly.errors.DuplicateRowsWarning")
 def test_clean_pools_are_not_warned_of(vectors, normalize):
+    # Any warning is an error in these tests.
     select_uniform(vectors, 25, normalize=normalize)
 
 

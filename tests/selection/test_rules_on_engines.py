@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from evenly.geometry import Metric, Points, row_lengths
+from evenly.geometry.apart import distances_to_earlier
 from evenly.pools import cells, cuda, memory
 from evenly.pools import faiss as faiss_pool
 from evenly.pools.distances import DistancesPool
@@ -16,7 +17,6 @@ from evenly.selection import farthest_first as driver
 from evenly.selection.choose import keep_away
 from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.limits import Limits
-from evenly.selection.order import radii_in_order
 from evenly.selection.quotas import Quotas
 from evenly.selection.rules import Rules
 from tests import oracle
@@ -89,7 +89,7 @@ def run(engine, vectors, rules, told, normalize):
         points = replace(points, longest=max(points.longest, away.longest))
     pool = ENGINES[engine](points, rules.budget + 4)
     keep_away(pool, rules)
-    begun = Picks(rules.include, radii_in_order(points, rules.include, rules.away))
+    begun = Picks(rules.include, distances_to_earlier(points, rules.include, away=rules.away))
     return farthest_first(pool, rules.budget, begun, limits=Limits(rules, everyone))
 
 
@@ -179,7 +179,7 @@ def test_rules_on_distances(vectors, data):
     metric = Metric(matrix, rules.usable(everyone))
     pool = DistancesPool(metric)
     keep_away(pool, rules)
-    begun = Picks(rules.include, radii_in_order(metric, rules.include, away_rows))
+    begun = Picks(rules.include, distances_to_earlier(metric, rules.include, before=away_rows))
     found = farthest_first(pool, rules.budget, begun, limits=Limits(rules, everyone))
     assert_same(found, oracle.with_rules(rows, rules.budget, False, rules.include, **told))
 

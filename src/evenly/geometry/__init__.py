@@ -21,7 +21,7 @@ from evenly.geometry.exact import (
 )
 from evenly.geometry.isolated import mean_distances_to_nearest, most_isolated, pair_distances
 from evenly.geometry.metric import Metric
-from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all
 from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
@@ -46,6 +46,7 @@ __all__ = [
     "for_each_tile",
     "keep_arrivals",
     "lower_to_nearest",
+    "lower_to_nearest_of_all",
     "mean_distances_to_nearest",
     "most_isolated",
     "nearest_chosen",

@@ -8,10 +8,10 @@ import numba
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import _FAST, _limit, _ruled_out, _squared_distance
+from evenly.geometry.compiled import FAST, _limit, _ruled_out, _squared_distance
 from evenly.geometry.exact import Points, blocks
 from evenly.geometry.metric import Metric
-from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.nearest import lower_to_nearest_of_all
 from evenly.geometry.standins import Frame, StandIns
 from evenly.geometry.workers import alone, for_each_tile, usable_threads
 
@@ -25,13 +25,18 @@ _TILE = 256
 _NONE = np.iinfo(np.int64).max
 
 
-def products_within(used: Float32[np.ndarray, "m K"], threads: int) -> Float32[np.ndarray, "m m"]:
-    """What products make of the squared distances between rows; right of the diagonal only."""
+def products_within(
+    used: Float32[np.ndarray, "m K"], threads: int, *, whole: bool = False
+) -> Float32[np.ndarray, "m m"]:
+    """What products make of the squared distances between rows.
+
+    Right of the diagonal only, unless the `whole` is asked for.
+    """
     lengths = np.einsum("ij,ij->i", used, used)
     between = np.empty((len(used), len(used)), np.float32)
 
     def multiply(part: slice) -> None:
-        right = slice(part.start, None)
+        right = slice(0 if whole else part.start, None)
         np.matmul(used[part], used[right].T, out=between[part, right])
         between[part, right] *= -2
         between[part, right] += lengths[part, None]
@@ -107,11 +112,8 @@ def _lower(
     nearest = np.full(len(left), _NONE)
 
     def compare(part: slice) -> None:
-        begin, rows = 0, np.arange(part.start, part.stop)
-        while begin < len(columns):
-            end = columns.segment(begin)[1]
-            lower_to_nearest(columns, begin, end, rows, left[part], squared[part], nearest[part])
-            begin = end
+        rows = np.arange(part.start, part.stop)
+        lower_to_nearest_of_all(columns, rows, left[part], squared[part], nearest[part])
 
     for_each_tile(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
 
@@ -148,7 +150,7 @@ def _by_distance(
     return distances
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_to_earlier(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
@@ -186,7 +188,7 @@ def lower_to_earlier(
                 limits[here] = _limit(decided, scale, stretch, error, rounding)
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def keep_apart(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],

@@ -8,9 +8,9 @@ import numba
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import _EXACT, _limit, _ruled_out, _squared_distance
+from evenly.geometry.compiled import FAST, _limit, _ruled_out, _squared_distance
 from evenly.geometry.exact import Points
-from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.nearest import lower_to_nearest_of_all
 from evenly.geometry.workers import for_each_tile
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["keep_arrivals"]
 
-_FAST: dict[str, Any] = {**_EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 _TILE = 256
 _NOTHING = np.float32(0)
 
@@ -52,11 +51,7 @@ def keep_arrivals(
 
     def compare(begin: int) -> None:
         tile = slice(begin, begin + _TILE)
-        met = 0
-        while met < len(columns):
-            part = columns.segment(met)
-            lower_to_nearest(against, *part, rows[tile], left[tile], squared[tile], nearest[tile])
-            met = part[1]
+        lower_to_nearest_of_all(against, rows[tile], left[tile], squared[tile], nearest[tile])
 
     for_each_tile(compare, range(0, count, _TILE), threads=threads)
     frame = columns.stand_ins.frame
@@ -75,7 +70,7 @@ def keep_arrivals(
     return kept, nearest[:seen], np.sqrt(squared[:seen]), seen
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _keep(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],

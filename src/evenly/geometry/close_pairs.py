@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly.geometry.columns import Columns
 from evenly.geometry.compiled import (
-    _FAST,
+    FAST,
     _limit,
     _ruled_out,
     squared_distances_of_pairs,
@@ -214,7 +214,7 @@ def _decide(
     return squared
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def suspects(
     products: Float32[np.ndarray, "m k"],
     lengths: Float32[np.ndarray, " m"],

@@ -116,6 +116,15 @@ class Columns:
             else:
                 self.short[part] = as_bfloat16(used)
 
+    def centre_of(self, left: Float32[np.ndarray, "m W"], centres: int) -> Int[np.ndarray, " m"]:
+        """Which of the first columns, by products, is nearest to each row, given as stand-ins."""
+        width = self.stand_ins.width
+        products = left[:, :width] @ self.matrix[:centres, :width].T
+        products *= -2
+        products += self.lengths[:centres]
+        nearest: Int[np.ndarray, " m"] = products.argmin(axis=1)
+        return nearest
+
     def segment(self, seen: int) -> tuple[int, int]:
         """The columns to meet next, after the first `seen`: whole chunks, SEGMENT at most."""
         begin = seen // CHUNK * CHUNK

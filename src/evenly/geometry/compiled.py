@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK",
+    "EXACT",
+    "FAST",
     "add_rows",
     "fill_stand_ins",
     "lower_by_products",
@@ -33,13 +35,17 @@ CHUNK = 32
 """Coordinates that are added up before a pair is looked at again."""
 
 # Said outright: a function whose options are left open takes those of whatever calls it first.
-_EXACT: dict[str, Any] = {
+EXACT: dict[str, Any] = {
     "nogil": True,
     "cache": True,
     "error_model": "numpy",
     "fastmath": False,
 }
-_FAST: dict[str, Any] = {**_EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
+"""How loops that decide are compiled."""
+
+FAST: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
+"""How loops that rule out are compiled: sums may be taken in any order."""
+
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
 # Columns of which the smallest product is noted, to pass over most of them.
@@ -68,7 +74,7 @@ def _number_of(value):  # type: ignore[no-untyped-def]  # numba compares the sig
     return lambda value: np.float64(value)
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _sum(terms: Float[np.ndarray, " d"]) -> float:
     """The sum, halves added to halves; `terms` is used up."""
     count = len(terms)
@@ -80,7 +86,7 @@ def _sum(terms: Float[np.ndarray, " d"]) -> float:
     return float(terms[0])
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _squared_distance(
     left: np.ndarray[Any, Any],
     left_factors: Float[np.ndarray, " n"],
@@ -106,7 +112,7 @@ def _squared_distance(
     return total if total >= coincident else 0.0
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_distances_of_pairs(
     left: np.ndarray[Any, Any],
     left_factors: Float[np.ndarray, " n"],
@@ -137,7 +143,7 @@ def squared_distances_of_pairs(
     return squared
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_lengths_of_rows(rows: np.ndarray[Any, Any]) -> Float[np.ndarray, " m"]:
     """Sum of squares of each row."""
     squared = np.empty(rows.shape[0])
@@ -150,7 +156,7 @@ def squared_lengths_of_rows(rows: np.ndarray[Any, Any]) -> Float[np.ndarray, " m
     return squared
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def add_rows(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
@@ -165,7 +171,7 @@ def add_rows(
             total[axis] += _number(stored[row, axis]) * factor - origin[axis]
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_distances_to_point(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
@@ -188,7 +194,7 @@ def squared_distances_to_point(
     return squared
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def fill_stand_ins(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
@@ -206,14 +212,14 @@ def fill_stand_ins(
             filled[position, axis] = (value - shift[axis]) * scale
 
 
-@numba.njit(**_FAST, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
 def _limit(squared: float, scale: float, stretch: float, error: float, rounding: float) -> Any:
     """Products at or above this cannot belong to a pair that is nearer; see `Allowance`."""
     reach = np.sqrt(squared) * scale * stretch + error
     return np.float32(reach * reach + rounding)
 
 
-@numba.njit(**_FAST, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
 def _ruled_out(
     left: Float32[np.ndarray, "m w"],
     here: int,
@@ -242,7 +248,7 @@ def _ruled_out(
     return False
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_products(
     products: Float32[np.ndarray, "m k"],
     lengths: Float32[np.ndarray, " m"],
@@ -329,7 +335,7 @@ def lower_by_products(
     return suspects
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _first_of(
     products: Float32[np.ndarray, " k"], column_lengths: Float32[np.ndarray, " k"], best: Any
 ) -> int:
@@ -339,7 +345,7 @@ def _first_of(
     return 0
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_visits(
     left: Float32[np.ndarray, "m w"],
     right: Float32[np.ndarray, "k w"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from evenly.geometry.compiled import _FAST, _limit, _ruled_out, _squared_distance
+from evenly.geometry.compiled import FAST, _limit, _ruled_out, _squared_distance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["greedy_within"]
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def greedy_within(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],

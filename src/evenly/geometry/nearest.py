@@ -13,7 +13,7 @@ from evenly.geometry.compiled import lower_by_products
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["lower_to_nearest"]
+__all__ = ["lower_to_nearest", "lower_to_nearest_of_all"]
 
 _scratch = threading.local()
 
@@ -85,6 +85,25 @@ def lower_to_nearest(
         nearest,
     )
     return suspects
+
+
+def lower_to_nearest_of_all(
+    columns: Columns,
+    rows: Int[np.ndarray, " m"],
+    left: Float32[np.ndarray, "m W"],
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+    *,
+    begin: int = 0,
+    end: int | None = None,
+    skip: Int[np.ndarray, " m"] | None = None,
+) -> None:
+    """`lower_to_nearest` for all columns, or those from `begin` to `end`, segment by segment."""
+    last = len(columns) if end is None else end
+    while begin < last:
+        part = columns.segment(begin)
+        lower_to_nearest(columns, *part, rows, left, squared, nearest, skip=skip)
+        begin = part[1]
 
 
 def _room(rows: int, columns: int) -> Float32[np.ndarray, "m k"]:

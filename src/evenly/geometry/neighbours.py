@@ -10,7 +10,7 @@ import numpy as np
 from evenly.geometry.columns import SEGMENT, Columns
 from evenly.geometry.exact import Points
 from evenly.geometry.metric import Metric
-from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.nearest import lower_to_nearest_of_all
 from evenly.geometry.standins import Frame, StandIns
 from evenly.geometry.tuning import Tuning
 from evenly.geometry.workers import alone, for_each_tile, usable_threads
@@ -71,19 +71,17 @@ def nearest_chosen(
                 against = columns.beside(points.take(own))
                 own = np.arange(len(own))
             left = against.stand_ins[own]
-            while begin < end:
-                part = columns.segment(begin)
-                lower_to_nearest(
-                    against,
-                    *part,
-                    own,
-                    left,
-                    squared[block],
-                    nearest[block],
-                    skip=rows[block],
-                )
-                begin = part[1]
-            if progress is not None and begin >= len(columns):
+            lower_to_nearest_of_all(
+                against,
+                own,
+                left,
+                squared[block],
+                nearest[block],
+                begin=begin,
+                end=end,
+                skip=rows[block],
+            )
+            if progress is not None and end == len(columns):
                 progress(len(rows[block]))
 
         def compare_all(begin: int, end: int) -> None:

@@ -8,14 +8,13 @@ import numba
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import _EXACT, _limit, _ruled_out, _squared_distance
+from evenly.geometry.compiled import EXACT, FAST, _limit, _ruled_out, _squared_distance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
 __all__ = ["lower_to_several_nearest"]
 
-_FAST: dict[str, Any] = {**_EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
 _BLOCK = 16
@@ -84,7 +83,7 @@ def _padded(groups: Int[np.ndarray, " c"], count: int) -> Int[np.ndarray, " c"]:
     return np.pad(groups, (0, count - len(groups)), constant_values=-1)
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _insert(known: Float[np.ndarray, " k"], decided: float) -> int:
     """Put a distance in its place among the known ones; the largest of them falls out."""
     place = len(known) - 1
@@ -95,7 +94,7 @@ def _insert(known: Float[np.ndarray, " k"], decided: float) -> int:
     return place
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _lower_several(
     products: Float32[np.ndarray, "m c"],
     lengths: Float32[np.ndarray, " m"],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from evenly.geometry.compiled import EXACT, FAST
 from evenly.geometry.exact import Points, blocks
 from evenly.geometry.standins import Frame
 from evenly.geometry.ward import halves, ward_merges
@@ -39,14 +40,6 @@ LEADING = 128
 # it: so no tree is deeper than log n / log(1 / 0.8) levels, whatever the rows.
 _SHRINK = 0.8
 _ROWS = 4096
-_EXACT: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": False,
-}
-# The sums may be added up in any order: their error is far below what bounds allow for.
-_SUMS: dict[str, Any] = {**_EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +136,7 @@ def split_evenly(rows: Float32[np.ndarray, "m p"], clusters: int) -> Int[np.ndar
     return label
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
     """Merges as clusters, parents first: order, begin, end, parent; none too like its parent."""
     sizes = np.ones(2 * count - 1, np.int64)
@@ -264,7 +257,8 @@ def squared_distances_to(
     return squared
 
 
-@numba.njit(**_SUMS)  # type: ignore[untyped-decorator]
+# The sums may be added up in any order: their error is far below what bounds allow for.
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _measure_clusters(
     rows: Float[np.ndarray, "m d"],
     place: int,

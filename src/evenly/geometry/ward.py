@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from evenly.geometry.compiled import FAST
 from evenly.geometry.workers import for_each_tile
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["halves", "ward_merges"]
 
-_FAST: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "nsz", "contract"},
-}
 _INFINITE = np.float32(np.inf)
 _ZERO = np.float32(0)
 _TWO = np.float32(2)
@@ -108,7 +103,7 @@ def _find_nearest(
     for_each_tile(search, tiles, threads=threads)
 
 
-@numba.njit(**_FAST)  # type: ignore[untyped-decorator]
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _nearest_by_ward(
     products: Float32[np.ndarray, "s m"],
     own_lengths: Float32[np.ndarray, " s"],

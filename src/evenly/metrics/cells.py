@@ -8,11 +8,12 @@ have an h_min of r or more. Derived in docs/theory.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
+from evenly.geometry.compiled import EXACT
 from evenly.geometry.tree import Spreads, Tree, mean_of, squared_distances_to
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ __all__ = ["Cells", "Centred", "centre_of"]
 # Sums of squares err by far less, relatively.
 _ALLOWED = 1.0 + 1e-10
 _STEPS = 16
-_EXACT: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": False,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +138,7 @@ class Cells:
         return high
 
 
-@numba.njit(**_EXACT)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _count(
     begin: Int[np.ndarray, " V"],
     end: Int[np.ndarray, " V"],

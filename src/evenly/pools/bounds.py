@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,38 +12,38 @@ from evenly.geometry import TIE
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Bounds", "ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
+__all__ = ["Bounded", "Bounds", "ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
 
 
 class Bounds:
     """For every row a bound on its squared distance to the chosen rows, and what it counts for.
+
+    Arrays are of NumPy or of torch, on whatever device.
 
     Attributes:
         squared: (n,) the bounds; -inf for rows that cannot be chosen. Changed in place.
         weights: (n,) what they are multiplied by to tell how far a row is; None for 1.
     """
 
-    def __init__(self, squared: Float[np.ndarray, " n"]) -> None:
+    def __init__(self, squared: Any) -> None:
         self.squared = squared
-        self.weights: Float[np.ndarray, " n"] | None = None
-        self._retired: list[tuple[Int[np.ndarray, " b"], Float[np.ndarray, " b"]]] = []
+        self.weights: Any = None
+        self._retired: list[tuple[Any, Any]] = []
 
     @property
-    def keys(self) -> Float[np.ndarray, " n"]:
+    def keys(self) -> Any:
         """How far rows are, by weight."""
         return self.squared if self.weights is None else self.squared * self.weights
 
-    def keys_of(
-        self, rows: Int[np.ndarray, " m"], squared: Float[np.ndarray, " m"]
-    ) -> Float[np.ndarray, " m"]:
+    def keys_of(self, rows: Any, squared: Any) -> Any:
         """How far these rows are, where their squared distances are these."""
         return squared if self.weights is None else squared * self.weights[rows]
 
-    def weights_of(self, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"] | None:
+    def weights_of(self, rows: Any) -> Any:
         """What the squared distances of these rows count for."""
         return None if self.weights is None else self.weights[rows]
 
-    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+    def retire(self, rows: Any) -> None:
         """Rows that cannot be chosen any more; what is known of them is kept."""
         self._retired.append((rows, self.squared[rows]))
         self.squared[rows] = -np.inf
@@ -61,6 +61,28 @@ class Bounds:
             self.squared[rows] = squared
         self._retired.clear()
         self.weights = None
+
+
+class Bounded:
+    """A pool that keeps bounds: what `Pool` says of weights and of rows that retire."""
+
+    _bounds: Bounds
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        self._bounds.weights = self._sent(weights)
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen."""
+        self._bounds.retire(self._sent(rows))
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        self._bounds.release()
+
+    def _sent(self, array: np.ndarray[Any, Any]) -> Any:
+        """An array, to where the bounds are."""
+        return array
 
 
 def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:

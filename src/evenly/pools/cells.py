@@ -66,12 +66,14 @@ class Cells:
             self._older = np.resize(self._older, len(columns.matrix))
             self._cell_of_chosen = np.resize(self._cell_of_chosen, len(columns.matrix))
         lost = np.flatnonzero(nearest >= begin)
-        centres = dict(zip(lost.tolist(), _nearest_centre(columns, begin + lost), strict=True))
+        first = min(CELLS, len(columns))
+        found = columns.centre_of(columns.matrix[begin + lost], first)
+        centres = dict(zip(lost.tolist(), found.tolist(), strict=True))
         for position in range(begin, end):
             if position < CELLS:
                 cell = position
             elif position - begin in centres:
-                cell = int(centres[position - begin])
+                cell = centres[position - begin]
             else:
                 cell = int(self._cell_of_chosen[nearest[position - begin]])
             self._cell_of_chosen[position] = cell
@@ -114,13 +116,3 @@ class Cells:
         )
         self._cell_of[rows] = cells
         self._visited[rows] = self._count
-
-
-def _nearest_centre(columns: Columns, positions: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
-    width = columns.stand_ins.width
-    centres = min(CELLS, len(columns))
-    products = columns.matrix[positions, :width] @ columns.matrix[:centres, :width].T
-    products *= -2
-    products += columns.lengths[:centres]
-    nearest: Int[np.ndarray, " b"] = products.argmin(axis=1)
-    return nearest

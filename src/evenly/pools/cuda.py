@@ -10,11 +10,12 @@ import torch
 
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Frame, Points
+from evenly.pools.bounds import Bounded, Bounds
 from evenly.pools.pool import FRONTIER, Frontier
 from evenly.pools.sharded import ShardedPool
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Int
 
     from evenly.pools.pool import Pool
 
@@ -51,7 +52,7 @@ def make_cuda_pool(points: Points, budget: int, device: str = "auto") -> Pool:
     return pools[0] if len(pools) == 1 else ShardedPool(pools)
 
 
-class TorchPool:
+class TorchPool(Bounded):
     """A pool on one torch device: the same bounds as in `MemoryPool`, kept there.
 
     Vectors stay in their own type. Where they do not fit, they stay in memory and are sent a
@@ -77,9 +78,8 @@ class TorchPool:
         self._factors = None if points.factors is None else self._send(points.factors)
         candidates = self._send(points.candidates)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
-        self._squared = torch.where(candidates, infinity, -infinity)
-        self._weights: torch.Tensor | None = None
-        self._retired: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._bounds = Bounds(torch.where(candidates, infinity, -infinity))
+        self._squared: torch.Tensor = self._bounds.squared
         self._seen = torch.zeros(len(points), dtype=torch.int64, device=self._device)
         self._count = 0
         self._chosen = torch.zeros(
@@ -143,32 +143,13 @@ class TorchPool:
             self._columns = torch.nn.functional.pad(self._columns, (0, 0, 0, more))
             self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
 
-    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
-        self._weights = self._send(weights)
-
-    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen; what is known of them is kept."""
-        places = self._send(rows)
-        self._retired.append((places, self._squared[places]))
-        self._squared[places] = -torch.inf
-
-    def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
-        for places, squared in reversed(self._retired):
-            self._squared[places] = squared
-        self._retired.clear()
-        self._weights = None
-
-    @property
-    def _keys(self) -> torch.Tensor:
-        """How far rows are, by weight."""
-        return self._squared if self._weights is None else self._squared * self._weights
+    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+        return self._send(array)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
         fresh = self._fresh(size)
-        keys = self._keys[fresh]
+        keys = self._bounds.keys[fresh]
         if len(fresh) > size:
             # Largest first, and of equal ones the smallest row number; then in order of rows.
             tied = torch.nonzero(keys >= keys.max() * (1.0 - TIE)).squeeze(1)
@@ -177,13 +158,14 @@ class TorchPool:
                 kept = torch.topk(keys, size).indices.sort().values
             fresh = fresh[kept]
         squared = self._squared[fresh]
-        outside = self._keys.clone()
+        outside = self._bounds.keys.clone()
         outside[fresh] = -torch.inf
         ceiling = float(outside.max())
         near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
         stand_ins = self._stand_ins(self._exact(fresh))
         lengths = torch.linalg.vecdot(stand_ins, stand_ins)
         between = lengths[:, None] + lengths - 2 * _product(stand_ins, stand_ins)
+        weights = self._bounds.weights_of(fresh)
         rows = fresh.cpu().numpy()
         padded = np.zeros((len(rows), self._frame.width), np.float32)
         padded[:, : self._points.dimension] = stand_ins.cpu().numpy()
@@ -196,7 +178,7 @@ class TorchPool:
             frame=self._frame,
             ceiling=ceiling,
             ceiling_row=int(near_ceiling.int().argmax()),
-            weights=None if self._weights is None else self._weights[fresh].cpu().numpy(),
+            weights=None if weights is None else weights.cpu().numpy(),
         )
 
     def _fresh(self, size: int) -> torch.Tensor:
@@ -205,8 +187,8 @@ class TorchPool:
         while True:
             threshold = min(threshold, self._threshold(wanted))
             self._refresh(threshold)
-            fresh = torch.nonzero(self._keys >= threshold).squeeze(1)
-            largest = float(self._keys.max())
+            fresh = torch.nonzero(self._bounds.keys >= threshold).squeeze(1)
+            largest = float(self._bounds.keys.max())
             enough = len(fresh) >= size // 8 and largest * (1.0 - TIE) >= threshold
             if threshold <= 0.0 or enough:
                 return fresh
@@ -215,12 +197,14 @@ class TorchPool:
     def _threshold(self, wanted: int) -> float:
         if wanted >= len(self._squared):
             return 0.0
-        value = float(torch.topk(self._keys, wanted).values[-1])
+        value = float(torch.topk(self._bounds.keys, wanted).values[-1])
         return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = torch.nonzero((self._keys >= threshold) & (self._seen < self._count)).squeeze(1)
+        stale = torch.nonzero(
+            (self._bounds.keys >= threshold) & (self._seen < self._count)
+        ).squeeze(1)
         stale = stale[torch.argsort(self._seen[stale], stable=True)]
         for rows in torch.split(stale, _TILE):
             self._refresh_rows(rows, threshold)
@@ -232,9 +216,7 @@ class TorchPool:
             met = rows[self._seen[rows] < end]
             self._lower(met, begin, end)
             self._seen[met] = end
-            keys = self._squared[rows]
-            if self._weights is not None:
-                keys = keys * self._weights[rows]
+            keys = self._bounds.keys_of(rows, self._squared[rows])
             rows = rows[(keys >= threshold) & (self._seen[rows] < self._count)]
 
     def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import Metric
-from evenly.pools.bounds import Bounds, ceiling_outside, farthest_of
+from evenly.pools.bounds import Bounded, Bounds, ceiling_outside, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Int
 
     from evenly.geometry import Points
 
 __all__ = ["DistancesPool"]
 
 
-class DistancesPool:
+class DistancesPool(Bounded):
     """A pool that knows distances only. Each chosen row's distances are read once.
 
     Memory beyond the matrix: 8 bytes a row, and a frontier's own distances.
@@ -40,18 +40,6 @@ class DistancesPool:
         for row in rows:
             self._bounds.lower(self._metric.squared(row))
         self._squared[rows] = -np.inf
-
-    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
-        self._bounds.weights = weights
-
-    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen."""
-        self._bounds.retire(rows)
-
-    def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
-        self._bounds.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows; see `Pool.frontier`."""

@@ -25,7 +25,14 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
-from evenly.pools.bounds import Bounds, ceiling_of, ceiling_outside, farthest_of, threshold_of
+from evenly.pools.bounds import (
+    Bounded,
+    Bounds,
+    ceiling_of,
+    ceiling_outside,
+    farthest_of,
+    threshold_of,
+)
 from evenly.pools.memory import MemoryPool
 from evenly.pools.pool import FRONTIER, Frontier
 
@@ -42,7 +49,7 @@ _BYTES_A_ROW = 48
 _LEAST_ROWS = 4 * FRONTIER
 
 
-class MappedPool:
+class MappedPool(Bounded):
     """A pool whose vectors are on disk (`points.stored` reads them by slices and row numbers).
 
     Args:
@@ -93,13 +100,13 @@ class MappedPool:
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
         """What squared distances count for; see `Pool.weigh`."""
-        self._bounds.weights = weights
+        super().weigh(weights)
         if self._pool is not None:
             self._pool.weigh(weights[self._inside])
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
         """Rows that can no longer be chosen."""
-        self._bounds.retire(rows)
+        super().retire(rows)
         if self._pool is not None:
             places = self._places(rows)
             self._pool.retire(places[places >= 0])
@@ -108,7 +115,7 @@ class MappedPool:
         """Forget weights and retirement; see `Pool.release`."""
         self._keep_what_is_known()
         self._pool = None
-        self._bounds.release()
+        super().release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows in memory; others are read when one of them may be next."""

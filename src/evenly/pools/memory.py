@@ -17,8 +17,9 @@ from evenly.geometry import (
     lower_to_nearest,
     usable_threads,
 )
+from evenly.geometry.apart import products_within
 from evenly.geometry.tuning import Tuning
-from evenly.pools.bounds import Bounds, ceiling_outside, farthest_of, threshold_of
+from evenly.pools.bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
 from evenly.pools.cells import CELLS, Cells, Neighbours
 from evenly.pools.pool import FRONTIER, Frontier
 
@@ -37,7 +38,7 @@ _TILE = 2048
 _NONE = np.iinfo(np.int64).max
 
 
-class MemoryPool:
+class MemoryPool(Bounded):
     """A pool whose vectors are one array in memory (or a memory map that fits in it).
 
     For every row it keeps the exact squared distance to the nearest of some chosen rows: the
@@ -64,7 +65,7 @@ class MemoryPool:
         self._threads = usable_threads() if self._tuning.is_worth_threads else 1
         known = np.inf if squared is None else squared
         self._bounds = Bounds(np.where(points.candidates, known, -np.inf))
-        self._squared = self._bounds.squared
+        self._squared: Float[np.ndarray, " n"] = self._bounds.squared
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
@@ -98,18 +99,6 @@ class MemoryPool:
             if self._neighbours is not None:
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
                 self._neighbours.append(self._columns, nearest)
-
-    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
-        self._bounds.weights = weights
-
-    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen."""
-        self._bounds.retire(rows)
-
-    def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
-        self._bounds.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
@@ -227,16 +216,4 @@ class MemoryPool:
         """What products make of the squared distances between rows; none for few picks."""
         if self._tuning.owed < len(stand_ins) // 4:
             return np.empty((0, 0), np.float32)
-        used = stand_ins[:, : self._stand_ins.width]
-        lengths = np.einsum("ij,ij->i", used, used)
-        between = np.empty((len(used), len(used)), np.float32)
-
-        def multiply(part: slice) -> None:
-            np.matmul(used[part], used.T, out=between[part])
-            between[part] *= -2
-            between[part] += lengths[part, None]
-            between[part] += lengths
-
-        parts = [slice(begin, begin + 256) for begin in range(0, len(used), 256)]
-        self._for_each(multiply, parts)
-        return between
+        return products_within(stand_ins[:, : self._stand_ins.width], self._threads, whole=True)

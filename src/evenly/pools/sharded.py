@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import Frame, Points
+from evenly.geometry.apart import products_within
 from evenly.pools.bounds import ceiling_of, farthest_of
 from evenly.pools.pool import FRONTIER, Frontier, Pool
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Float, Int
 
 __all__ = ["ShardedPool"]
 
@@ -92,19 +93,10 @@ class ShardedPool:
             rows=rows[kept],
             points=inside,
             squared=squared[kept],
-            between=_between(stand_ins),
+            between=products_within(stand_ins, 1, whole=True),
             stand_ins=stand_ins,
             frame=frame,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
             weights=None if weights is None else weights[kept],
         )
-
-
-def _between(stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
-    lengths = np.einsum("ij,ij->i", stand_ins, stand_ins)
-    between: Float32[np.ndarray, "m m"] = stand_ins @ stand_ins.T
-    between *= -2
-    between += lengths[:, None]
-    between += lengths
-    return between

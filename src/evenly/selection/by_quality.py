@@ -23,13 +23,14 @@ from evenly.selection.given import numbers_of
 from evenly.selection.packing import Packer
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
+from evenly.selection.quality import best_first
 from evenly.selection.resolve import check_distance, rule_options, rules_of
 from evenly.selection.rules import Rules
 from evenly.selection.selection import Selection
 from evenly.selection.widest import largest_distance, widest_packing
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
 
 __all__ = ["PACKING_ENGINES", "by_quality_and_keep", "check_packing_engine", "select_by_quality"]
 
@@ -245,14 +246,6 @@ _Found = tuple["Int[np.ndarray, ' k']", "Float[np.ndarray, ' k']", dict[str, Any
 _Show = Callable[[float, int], Callable[[int], object]]
 
 
-def _order_of(
-    quality: Float[np.ndarray, " n"], usable: Bool[np.ndarray, " n"]
-) -> Int[np.ndarray, " m"]:
-    """The usable rows by falling quality; of equal ones the smaller row number first."""
-    rows = np.flatnonzero(usable)
-    return rows[np.argsort(-quality[rows], kind="stable")]
-
-
 def _by_packing(
     intake: Intake,
     rules: Rules,
@@ -263,7 +256,7 @@ def _by_packing(
     points, include = points_under(rules, intake.points), rules.include
     usable = points.candidates.copy()
     usable[include] = False
-    order = _order_of(quality, usable)
+    order = best_first(quality, usable)
     # A matrix of distances knows what to keep away from as rows, all else as points.
     before = np.empty(0, np.int64)
     if isinstance(points, Metric) and rules.away_rows is not None:
@@ -312,7 +305,7 @@ def _by_gist(
     show: _Show,
 ) -> _Found:
     points = points_under(rules, intake.points)
-    order = _order_of(quality, points.candidates)
+    order = best_first(quality, points.candidates)
     assert rules.budget is not None
     if rules.budget == 1:
         return order[:1], np.array([np.inf]), {}

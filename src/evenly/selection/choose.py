@@ -15,13 +15,13 @@ import numpy as np
 
 from evenly.errors import CheckpointError, DuplicateRowsWarning
 from evenly.geometry import Metric, Points
+from evenly.geometry.apart import distances_to_earlier
 from evenly.intake import Intake
 from evenly.pools import Pool, make_pool
 from evenly.selection.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.farthest_first import Picks, farthest_first
 from evenly.selection.job import Job
 from evenly.selection.limits import Limits
-from evenly.selection.order import radii_in_order
 from evenly.selection.outliers import warn_of_isolated
 from evenly.selection.progress import progress_bar
 from evenly.selection.provenance import when_done
@@ -103,8 +103,8 @@ def keep_away(pool: Pool, rules: Rules) -> None:
     """Tell a new pool what its rows keep away from."""
     if rules.away is not None:
         pool.add(np.full(len(rules.away), -1), rules.away)
-    elif rules.away_rows is not None:
-        pool.add(rules.away_rows, None)
+    elif rules.before is not None:
+        pool.add(rules.before, None)
 
 
 def points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
@@ -125,15 +125,16 @@ def _beginning(
     seed: int,
 ) -> Picks:
     """The rows to include, or else the first pick; none where the farthest from others is it."""
-    away = rules.away_rows if isinstance(points, Metric) else rules.away
-    if len(rules.include):
-        return Picks(rules.include, radii_in_order(points, rules.include, away))
-    if away is not None and start == "farthest-from-mean":
-        return Picks.none()
-    row = first_row(intake, start, seed, points=points, limits=limits, weights=rules.weights)
-    if away is None:
-        return Picks.first(row)
-    return Picks(np.array([row]), radii_in_order(points, np.array([row]), away))
+    rows = rules.include
+    if not len(rows):
+        keeps_away = rules.away is not None or rules.before is not None
+        if keeps_away and start == "farthest-from-mean":
+            return Picks.none()
+        row = first_row(intake, start, seed, points=points, limits=limits, weights=rules.weights)
+        if not keeps_away:
+            return Picks.first(row)
+        rows = np.array([row])
+    return Picks(rows, distances_to_earlier(points, rows, before=rules.before, away=rules.away))
 
 
 def _likely_rows(rules: Rules, rows: int) -> int:

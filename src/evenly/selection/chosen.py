@@ -14,7 +14,7 @@ from evenly.errors import DataError, ManifestError, OptionError, OutputError
 from evenly.samples import Samples, open_samples
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
     from typing_extensions import Self
 
 __all__ = ["Chosen", "finite_or_none"]
@@ -189,6 +189,37 @@ class Chosen:
                 "content has changed since. Select again, or pass the original: data=…"
             )
         return samples
+
+
+def check_order(order: str) -> None:
+    """Refuse an order in which chosen records cannot be written.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    if order not in ("picked", "file"):
+        raise OptionError(f'order must be "picked" or "file", got {order!r}.')
+
+
+def check_picks(
+    name: str, indices: Int[np.ndarray, " k"], radii: Float[np.ndarray, " k"], rows: int
+) -> None:
+    """Refuse picks from the file `name` that are not distinct rows of `rows`, each with a radius.
+
+    Raises:
+        ManifestError: they are not.
+    """
+    sound = (
+        indices.ndim == radii.ndim == 1
+        and 1 <= len(indices) == len(radii)
+        and len(np.unique(indices)) == len(indices)
+        and 0 <= indices.min() <= indices.max() < rows
+    )
+    if not sound:
+        raise ManifestError(
+            f"{name} is damaged: its indices and radii are not {rows} rows' worth of "
+            "distinct row numbers with one radius each."
+        )
 
 
 def finite_or_none(number: float) -> float | None:

@@ -23,6 +23,7 @@ from evenly.selection.leaving import distance_leaving
 from evenly.selection.packing import Packer
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
+from evenly.selection.quality import best_first
 from evenly.selection.resolve import check_distance, rule_options
 from evenly.selection.widest import largest_distance
 
@@ -200,9 +201,9 @@ def _order_of(
     intake: Intake, keep: str, quality: Any, texts: list[str] | None
 ) -> Int[np.ndarray, " m"]:
     """The usable rows, those that are kept rather than others first."""
-    rows = np.flatnonzero(intake.points.candidates)
+    usable = intake.points.candidates
     if keep == "first":
-        return rows
+        return np.flatnonzero(usable)
     if keep == "best":
         better = numbers_of(intake, "quality", quality)
     elif texts is None:
@@ -212,7 +213,7 @@ def _order_of(
         )
     else:
         better = np.array([len(text) for text in texts], float)
-    return rows[np.argsort(-better[rows], kind="stable")]
+    return best_first(better, usable)
 
 
 def _first_of_equals(

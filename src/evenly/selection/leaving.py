@@ -8,9 +8,10 @@ import numba
 import numpy as np
 
 from evenly.geometry import Metric, Points
+from evenly.geometry.compiled import EXACT
 from evenly.geometry.isolated import pair_distances
 from evenly.selection.packing import reach_of
-from evenly.selection.refine.graph import COMPILED, NeighbourGraph, neighbour_graph
+from evenly.selection.refine.graph import NeighbourGraph, neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ def _near_pairs(
         return None, distance
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def keep_in_order(
     starts: Int[np.ndarray, " m+1"],
     neighbours: Int[np.ndarray, " e"],

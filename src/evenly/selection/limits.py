@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Limits"]
 
 _NONE = np.empty(0, np.int64)
-_NO_WEIGHTS = np.empty(0)
 
 
 class Limits:
@@ -27,8 +26,6 @@ class Limits:
 
     Attributes:
         purse: what is left of the token budget.
-        room: how many more rows of each kind may certainly be picked, together; empty where
-            there are no quotas.
     """
 
     def __init__(self, rules: Rules | None = None, candidates: Any = None) -> None:
@@ -43,7 +40,6 @@ class Limits:
             self.purse = int(rules.token_budget)
         self._affordable: int | None = None
         self._closed: list[int] = []
-        self._counts = np.zeros(0 if self._ledger is None else len(self._ledger.room), np.int64)
 
     @property
     def min_distance(self) -> float:
@@ -52,7 +48,7 @@ class Limits:
 
     @property
     def room(self) -> Int[np.ndarray, " t"]:
-        """How many more rows of each kind may certainly be picked."""
+        """How many more rows of each kind may certainly be picked, together; empty: any may."""
         return _NONE if self._ledger is None else self._ledger.room.astype(np.int64)
 
     @property
@@ -69,8 +65,8 @@ class Limits:
     def leave_rows_out(self) -> bool:
         """Whether rows that are covered like all others cannot be picked."""
         rules = self._rules
-        return rules is not None and not (
-            rules.quotas is None and rules.costs is None and rules.weights is None
+        return rules is not None and any(
+            rule is not None for rule in (rules.quotas, rules.costs, rules.weights)
         )
 
     def kinds_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
@@ -92,7 +88,7 @@ class Limits:
     def take(self, kinds: Int[np.ndarray, " b"]) -> None:
         """Rows of these kinds were picked."""
         if self._ledger is not None and len(kinds):
-            self._ledger.take(np.bincount(kinds, minlength=len(self._counts)))
+            self._ledger.take(np.bincount(kinds, minlength=len(self._ledger.room)))
 
     def may_take(self, kind: int) -> bool:
         """Whether one more row of a kind may be picked; if not, never again."""

@@ -22,7 +22,7 @@ from evenly.geometry import (
     alone,
     blocks,
     for_each_tile,
-    lower_to_nearest,
+    lower_to_nearest_of_all,
     usable_threads,
 )
 from evenly.geometry.apart import keep_apart, products_within
@@ -318,12 +318,7 @@ class _Cells:
 
     def of(self, columns: Columns, left: Float32[np.ndarray, "m W"]) -> Int[np.ndarray, " m"]:
         """The cell of each row, given as stand-ins."""
-        width = columns.stand_ins.width
-        products = left[:, :width] @ columns.matrix[:_CELLS, :width].T
-        products *= -2
-        products += columns.lengths[:_CELLS]
-        cells: Int[np.ndarray, " m"] = products.argmin(axis=1)
-        return cells
+        return columns.centre_of(left, _CELLS)
 
     def visit(
         self,
@@ -383,11 +378,7 @@ def _nearer(
 ) -> Bool[np.ndarray, " m"]:
     """Whether one of some columns, by default all from `begin` on, is nearer than the reach."""
     squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
-    last = len(columns) if end is None else end
-    while begin < last:
-        part = columns.segment(begin)
-        lower_to_nearest(columns, *part, rows, left, squared, nearest)
-        begin = part[1]
+    lower_to_nearest_of_all(columns, rows, left, squared, nearest, begin=begin, end=end)
     return squared < reach
 
 

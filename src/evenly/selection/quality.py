@@ -11,7 +11,7 @@ from evenly.errors import OptionError
 from evenly.selection.given import numbers_of
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
 
     from evenly.intake import Intake
 
@@ -37,6 +37,15 @@ def check_quality(quality: Any, quality_weight: Any) -> None:
             f"quality_weight must be a finite number, 0 or more, got {quality_weight!r}. "
             "0 is as if there were no quality, 1 counts half the quality as half the distance."
         )
+
+
+def best_first(
+    quality: Float[np.ndarray, " n"], usable: Bool[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
+    """The usable rows by falling quality; of equal ones the smaller row number first."""
+    rows = np.flatnonzero(usable)
+    ordered: Int[np.ndarray, " m"] = rows[np.argsort(-quality[rows], kind="stable")]
+    return ordered
 
 
 def weights_of(

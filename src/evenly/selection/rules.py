@@ -66,6 +66,11 @@ class Rules:
             and all(rule is None for rule in others)
         )
 
+    @property
+    def before(self) -> Int[np.ndarray, " a"] | None:
+        """What to keep away from that is known by its row numbers only, not as points."""
+        return self.away_rows if self.away is None else None
+
     def usable(self, candidates: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """The candidates that no rule excludes."""
         return candidates if self.excluded is None else candidates & ~self.excluded

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
-from evenly.errors import BudgetError, ManifestError, OptionError
+from evenly.errors import BudgetError, ManifestError
 from evenly.intake import TextColumns
 from evenly.samples import Samples
-from evenly.selection.chosen import Chosen, finite_or_none
+from evenly.selection.chosen import Chosen, check_order, check_picks, finite_or_none
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -86,13 +86,14 @@ class Selection(Chosen):
                 f"got {budget}. To choose more, call extend(to)."
             )
         rules = self.provenance.get("rules", {})
-        if budget < len(self) and {"quotas", "token_budget"} & set(rules):
+        by_quality = self.provenance.get("by_quality")
+        shorter = budget < len(self)
+        if shorter and {"quotas", "token_budget"} & set(rules):
             raise BudgetError(
                 "with quotas or a token budget the first picks are not the answer for fewer: "
                 "select again."
             )
-        by_quality = self.provenance.get("by_quality")
-        if budget < len(self) and by_quality is not None and "value" in by_quality:
+        if shorter and by_quality is not None and "value" in by_quality:
             raise BudgetError(
                 'with method="gist" the first picks are not the answer for fewer: select again.'
             )
@@ -101,9 +102,10 @@ class Selection(Chosen):
             raise BudgetError(
                 f"{included} rows were to be included; a prefix of {budget} would leave some out."
             )
-        radius = float(self.radii[budget]) if budget < len(self) else self.coverage_radius
-        if budget < len(self) and ("weights" in rules or by_quality is not None):
-            radius = float("nan")
+        radius = self.coverage_radius
+        if shorter:
+            told = "weights" not in rules and by_quality is None
+            radius = float(self.radii[budget]) if told else float("nan")
         options = {**self.provenance["options"], "budget": int(budget)}
         return replace(
             self,
@@ -238,8 +240,7 @@ class Selection(Chosen):
             OutputError: it cannot be written, or is the input itself; nothing is left
                 half-written.
         """
-        if order not in ("picked", "file"):
-            raise OptionError(f'order must be "picked" or "file", got {order!r}.')
+        check_order(order)
         rows = self.indices if order == "picked" else np.sort(self.indices)
         self._write(path, rows, data=data, force=force)
 
@@ -269,15 +270,5 @@ class Selection(Chosen):
                 raise KeyError(min(missing))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ManifestError(f"{name} is damaged: {error!r}.") from None
-        sound = (
-            indices.ndim == radii.ndim == 1
-            and 1 <= len(indices) == len(radii)
-            and len(np.unique(indices)) == len(indices)
-            and 0 <= indices.min() <= indices.max() < rows
-        )
-        if not sound:
-            raise ManifestError(
-                f"{name} is damaged: its indices and radii are not {rows} rows' worth of "
-                "distinct row numbers with one radius each."
-            )
+        check_picks(name, indices, radii, rows)
         return cls(indices, radii, coverage_radius, provenance)

@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly.errors import ManifestError, OptionError
 from evenly.samples import Samples, open_samples
-from evenly.selection.chosen import Chosen, finite_or_none
+from evenly.selection.chosen import Chosen, check_order, check_picks, finite_or_none
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -82,8 +82,7 @@ class StreamSelection(Chosen):
             OutputError: it cannot be written.
             OptionError: the selection was loaded from a file, which holds no records.
         """
-        if order not in ("picked", "file"):
-            raise OptionError(f'order must be "picked" or "file", got {order!r}.')
+        check_order(order)
         if self.records is None:
             raise OptionError(
                 "this stream selection was loaded from a file, which holds row numbers and no "
@@ -125,10 +124,5 @@ class StreamSelection(Chosen):
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ManifestError(f"{name} is damaged: {error!r}.") from None
-        sound = 1 <= len(indices) == len(radii) == len(np.unique(indices))
-        if not (sound and 0 <= indices.min() <= indices.max() < rows):
-            raise ManifestError(
-                f"{name} is damaged: its indices and radii are not {rows} rows' worth of "
-                "distinct row numbers with one radius each."
-            )
+        check_picks(name, indices, radii, rows)
         return found

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
 from evenly.geometry import TIE, Metric, Points, blocks, for_each_tile, usable_threads
 from evenly.geometry.close_pairs import ClosePairs, close_pairs
+from evenly.geometry.compiled import EXACT
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 __all__ = [
     "BYTES_A_PAIR",
-    "COMPILED",
     "NeighbourGraph",
     "least_reach_above",
     "neighbour_graph",
     "reach_of",
 ]
-
-COMPILED: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": False,
-}
-"""How the loops over graphs are compiled: they decide, and do no arithmetic that may differ."""
 
 BYTES_A_PAIR = 56
 """Memory that a pair of neighbours takes while a graph is made; 24 afterwards."""
@@ -131,7 +123,7 @@ def _graph_of(rows: Int[np.ndarray, " m"], pairs: ClosePairs, reach: float) -> N
     return NeighbourGraph(rows, starts, neighbours, squared, reach)
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def both_ways(
     count: int,
     left: Int[np.ndarray, " p"],
@@ -157,7 +149,7 @@ def both_ways(
     return starts, neighbours, both
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def sort_neighbours(
     starts: Int[np.ndarray, " m+1"],
     neighbours: Int[np.ndarray, " e"],
@@ -173,7 +165,7 @@ def sort_neighbours(
         squared[own] = squared[own][order]
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def ends_of_prefixes(
     starts: Int[np.ndarray, " m+1"], squared: Float[np.ndarray, " e"], reach: float
 ) -> Int[np.ndarray, " m"]:
@@ -191,7 +183,7 @@ def ends_of_prefixes(
     return ends
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def nearest_pair(
     starts: Int[np.ndarray, " m+1"],
     neighbours: Int[np.ndarray, " e"],

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.selection.refine.graph import COMPILED, NeighbourGraph, reach_of
+from evenly.geometry.compiled import EXACT
+from evenly.selection.refine.graph import NeighbourGraph, reach_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -96,7 +97,7 @@ def widest_packing(
     return best, failed
 
 
-@numba.njit(**COMPILED)  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def fewest_first(
     starts: Int[np.ndarray, " m+1"],
     neighbours: Int[np.ndarray, " e"],
@@ -149,7 +150,7 @@ def fewest_first(
     return packed[:found]
 
 
-@numba.njit(**COMPILED, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
 def put(
     first: Int[np.ndarray, " b"],
     after: Int[np.ndarray, " m"],
@@ -165,7 +166,7 @@ def put(
     first[degree] = row
 
 
-@numba.njit(**COMPILED, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
 def drop(
     first: Int[np.ndarray, " b"],
     after: Int[np.ndarray, " m"],
