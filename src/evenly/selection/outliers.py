@@ -134,19 +134,23 @@ def isolated_among(points: Points | Metric, picks: Int[np.ndarray, " m"]) -> Int
     for unit rows, which can be no farther apart than 2, else 1.5 of it. The last keeps the tails
     of a Gaussian, of any dimension, from being taken for outliers.
 
-    Cost: (64 + m)·min(n, 8192)·d, and n·d for each row that looks isolated.
+    Cost: m·min(n, 8192)·d; where a pick has no neighbours, 64·min(n, 8192)·d, and n·d for each
+        row that looks isolated.
     """
     rows = np.flatnonzero(points.candidates)
     if len(rows) < _FEWEST_ROWS:
         return picks[:0]
     among = rows[:: -(-len(rows) // _AMONG)]
     sample = among[:: len(among) // _SAMPLE][:_SAMPLE]
-    scores = mean_distances_to_nearest(points, np.concatenate([sample, picks]), NEIGHBOURS, among)
-    usual, own = scores[: len(sample)], scores[len(sample) :]
+    apart = np.median(pair_distances(points, sample))
+    least = apart * (0.92 if points.unit else 1.5)
+    own = mean_distances_to_nearest(points, picks, NEIGHBOURS, among)
+    if not (own > least).any():
+        return picks[:0]  # as in nearly all pools: what is usual need not be known
+    usual = mean_distances_to_nearest(points, sample, NEIGHBOURS, among)
     median = np.median(usual)
     deviation = 1.4826 * np.median(np.abs(usual - median))
-    apart = np.median(pair_distances(points, sample))
-    limit = max(median + 4 * deviation, 1.4 * median, apart * (0.92 if points.unit else 1.5))
+    limit = max(median + 4 * deviation, 1.4 * median, least)
     found: Int[np.ndarray, " i"] = picks[(own > limit) & (apart > 0)]
     if len(found) and len(among) < len(rows):
         found = found[mean_distances_to_nearest(points, found, NEIGHBOURS) > limit]
