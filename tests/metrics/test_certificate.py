@@ -11,7 +11,12 @@ from scipy.spatial.distance import cdist
 
 from evenly import errors, measure, rows_at, select_uniform
 from evenly.geometry import Metric
-from evenly.metrics.bounds import levenshtein_count, plane_bound, sphere_bound
+from evenly.metrics.bounds import (
+    levenshtein_count,
+    plane_bound,
+    smaller_balls_bound,
+    sphere_bound,
+)
 from evenly.metrics.cells import Cells, centre_of
 from evenly.metrics.certificate import Ceilings, certified_fraction, clusters_bound
 from evenly.metrics.curve import Curve
@@ -403,6 +408,43 @@ def test_a_curve_is_read_backwards_and_goes_on():
     assert curve.rows_expected_at(0.5) == pytest.approx(200, rel=0.03)
     assert curve.rows_expected_at(1e-9) == 400
     assert Curve(curve.radii[:5], 400).rows_expected_at(1e-9) is None
+
+
+def test_smaller_balls_hold_the_rows_that_they_must():
+    radii = np.array([np.inf, 3.0, 2.0, 1.8, 1.0, 0.9, 0.8])
+
+    # Seven rows: 7 in one ball, 4 in one of two, 3 in one of three, 2 in one of four or more.
+    expected = min(
+        3.0 * math.sqrt(14 / 6),
+        2.0 * math.sqrt(8 / 3),
+        1.8 * math.sqrt(6 / 2),
+        1.0 * math.sqrt(4 / 1),
+    )
+    assert smaller_balls_bound(radii) == pytest.approx(min(expected, 0.8 * 2))
+    # Six rows in two balls: three in one of them, not four.
+    assert smaller_balls_bound(np.array([np.inf, 9.0, 2.0, 1.99, 1.98, 1.97])) == pytest.approx(
+        2.0 * math.sqrt(3)
+    )
+
+
+def test_bounds_of_a_shorter_subset_are_of_its_part_of_the_curve():
+    points = points_of(np.random.default_rng(11).standard_normal((100, 4)))
+    once = Ceilings(points, 60)
+
+    for size in (5, 20, 60):
+        bounds, alone = once.bounds(size, 0.0), Ceilings(points, size).bounds(size, 0.0)
+        assert bounds == pytest.approx(alone)
+
+
+def test_balls_count_nothing_above_where_the_curve_ends():
+    # Two picks only: nothing is known of balls as small as half of this distance.
+    points = points_of(np.arange(30.0)[:, None], normalize=False)
+    ceilings = Ceilings(points, 2)
+    ceilings._cells = None
+
+    counted = ceilings.most_rows(1.0)
+
+    assert counted == 30
 
 
 def test_parts_of_bounds():

@@ -160,3 +160,14 @@ def test_distances_alone_tell_the_theory_too():
     assert found.theory.intrinsic_dimension == pytest.approx(2, rel=0.25)
     assert found.diversity.vendi_score is None
     assert found.diversity.riesz_energy > 0
+
+
+def test_vectors_on_disk_tell_all_that_vectors_in_memory_do(tmp_path):
+    rows = np.random.default_rng(10).standard_normal((300, 5)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+
+    stored = measure(tmp_path / "rows.npy", range(40), engine="mapped", details=True)
+    loaded = measure(rows, range(40), details=True)
+
+    assert stored.theory == loaded.theory
+    assert stored.diversity == loaded.diversity

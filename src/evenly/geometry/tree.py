@@ -117,7 +117,10 @@ def leading_coordinates(
     frame = Frame.of(points)
     if points.dimension > width:
         frame = frame.turned(points, width)
-    return frame.stand_ins(points, rows)
+    short = np.empty((len(rows), frame.width), np.float32)
+    for part in blocks(len(rows), 1, numbers=_ROWS):  # of vectors on disk, few are read at once
+        short[part] = frame.stand_ins(points, rows[part])
+    return short
 
 
 def split_evenly(rows: Float32[np.ndarray, "m p"], clusters: int) -> Int[np.ndarray, " m"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm import tqdm
 
 from evenly.geometry import Metric, Points
 from evenly.metrics.bounds import (
@@ -59,6 +60,7 @@ class Ceilings:
         """
         self._points = points
         self._work = max(work, _WORK)
+        self._progress = progress
         self.curve = Curve.of(points, size, progress=progress) if curve is None else curve
         self._cells: Cells | None = None
 
@@ -69,7 +71,13 @@ class Ceilings:
         if self._cells is None and isinstance(points, Points) and points.in_memory:
             per_row = 6.0 * self.curve.pool_size * min(points.dimension, 128)
             cell = int(min(max(self._work / per_row, _SMALLEST_CELL), _LARGEST_CELL))
-            self._cells = Cells(points, cell)
+            with tqdm(
+                total=self.curve.pool_size,
+                desc="bounding",
+                unit="row",
+                disable=None if self._progress is None else not self._progress,
+            ) as bar:
+                self._cells = Cells(points, cell, progress=bar.update)
         return self._cells
 
     @property

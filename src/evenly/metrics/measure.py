@@ -188,7 +188,7 @@ def measure(
 
     Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products. The certificate takes
         another n·k·d at most for its run, and about as many for its clusters as all others
-        together, or 2e11 where that is more; memory of 0.5 to 1 kB a row. Details take n·2048·d
+        together, or 2e11 where that is more; memory of 0.5 to 1 kB a row. Details take n·1024·d
         and k²·d.
     """
     random_subsets = whole_number("random_subsets", random_subsets, least=0)

@@ -28,7 +28,7 @@ SURE = 0.95
 """The density bound holds for random subsets with this probability."""
 
 # Rows whose neighbours are looked for, and rows of which all pairs are measured.
-_QUERIES, _PAIRED = 2048, 4096
+_QUERIES, _PAIRED = 1024, 4096
 # Facco et al. leave out the tenth of the ratios that is largest.
 _KEPT = 0.9
 # Neighbours among which two that differ are looked for, and what no difference is.
@@ -81,7 +81,7 @@ def two_nn(points: Points | Metric, seed: int) -> float | None:
     between them, so -log(1 - F(µ)) is d·log µ: a line through 0, fitted to all but the largest
     ratios. Neighbours that are as far as another one are duplicates, and count once.
 
-    Cost: n·2048·d multiplications; rows whose neighbours count are drawn by `seed`.
+    Cost: n·1024·d multiplications; rows whose neighbours count are drawn by `seed`.
 
     Sources: Facco, d'Errico, Rodriguez and Laio 2017, doi:10.1038/s41598-017-11873-y.
     """
