@@ -132,6 +132,9 @@ def test_measures_of_directions_are_left_out_for_rows_of_any_length():
     assert (found.uniformity, found.vendi_score) == (None, None)
     assert found.riesz_energy > 0
     assert found.cluster_entropy > 0
+    gaps = gaps_of(points_of(rows, normalize=False))
+    median = np.median(gaps[np.triu_indices(80, 1)])
+    assert found.kernel_bandwidth == pytest.approx(median / 2)
 
 
 def test_an_even_subset_is_the_more_diverse_one():
