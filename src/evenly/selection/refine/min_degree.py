@@ -9,9 +9,10 @@ import numpy as np
 
 from evenly.geometry.compiled import EXACT
 from evenly.selection.refine.graph import NeighbourGraph, reach_of
+from evenly.selection.refine.terms import Terms
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Int
 
 __all__ = ["pack_by_degree", "widest_packing"]
 
@@ -24,7 +25,7 @@ def pack_by_degree(
     reach: float,
     *,
     seed: int = 0,
-    limits: Float[np.ndarray, " m"] | None = None,
+    terms: Terms | None = None,
 ) -> Int[np.ndarray, " p"]:
     """A maximal packing, many rows in it: rows no two of which are nearer than `reach`.
 
@@ -35,11 +36,11 @@ def pack_by_degree(
         graph: of at least that reach.
         reach: a squared distance.
         seed: rows with equally many neighbours are taken in an order that it decides.
-        limits: (m,) squared distance of each row to the nearest of what it must keep away from;
-            rows whose limit is below the reach are left out from the start.
+        terms: what the packing must keep to; None for nothing. Rows whose limit is below the
+            reach are left out from the start, and those of a kind once it is full.
 
     Returns:
-        (p,) positions in the graph, ascending. Every row within its limit is one of them or
+        (p,) positions in the graph, ascending. Every row that the terms allow is one of them or
         nearer than `reach` to one of them.
 
     Cost: O(pairs), one visit of each.
@@ -47,9 +48,15 @@ def pack_by_degree(
     Source: Halldórsson and Radhakrishnan 1997, doi:10.1007/BF02523693.
     """
     order = np.random.default_rng(seed).permutation(len(graph))
-    left_out = np.zeros(len(graph), bool) if limits is None else limits < reach
+    terms = terms or Terms.none(len(graph))
     found: Int[np.ndarray, " p"] = fewest_first(
-        graph.starts, graph.neighbours, graph.ends(reach), order, left_out
+        graph.starts,
+        graph.neighbours,
+        graph.ends(reach),
+        order,
+        terms.limits < reach,
+        terms.kinds,
+        terms.most.copy(),
     )
     return np.sort(found)
 
@@ -61,7 +68,7 @@ def widest_packing(
     high: float,
     *,
     seed: int = 0,
-    limits: Float[np.ndarray, " m"] | None = None,
+    terms: Terms | None = None,
 ) -> tuple[Int[np.ndarray, " count"] | None, float]:
     """A packing of `count` rows or more at the largest distance at which one is found.
 
@@ -72,7 +79,7 @@ def widest_packing(
         graph: of `high` at least.
         count: how many rows there must be.
         low, high: distances.
-        seed, limits: see `pack_by_degree`.
+        seed, terms: see `pack_by_degree`.
 
     Returns:
         The packing, None where even `low` gave none; and the smallest distance tried at which
@@ -86,7 +93,7 @@ def widest_packing(
     failed = np.inf
     middle = low
     for _ in range(_HALVINGS + 1):
-        found = pack_by_degree(graph, reach_of(middle), seed=seed, limits=limits)
+        found = pack_by_degree(graph, reach_of(middle), seed=seed, terms=terms)
         if len(found) >= count:
             best, low = found, middle
         else:
@@ -104,12 +111,16 @@ def fewest_first(
     ends: Int[np.ndarray, " m"],
     order: Int[np.ndarray, " m"],
     left_out: Bool[np.ndarray, " m"],
+    kinds: Int[np.ndarray, " m"],
+    room: Int[np.ndarray, " t"],
 ) -> Int[np.ndarray, " p"]:
-    """The packing, in the order it was made; `left_out` is used up.
+    """The packing, in the order it was made; `left_out` and `room` are used up.
 
     Rows of d neighbours are a doubly linked list that `first[d]` begins.
     """
     count = len(ends)
+    for row in range(count):
+        left_out[row] |= room[kinds[row]] <= 0
     degrees = np.zeros(count, np.int64)
     for row in range(count):
         if not left_out[row]:
@@ -123,6 +134,8 @@ def fewest_first(
             put(first, after, before, degrees[row], row)
             owed += 1
     packed = np.empty(owed, np.int64)
+    # A row may be there as a neighbour and as one of a kind.
+    leaving = np.empty(2 * count, np.int32)
     found, least = 0, 0
     while owed > 0:
         while first[least] < 0:
@@ -133,8 +146,20 @@ def fewest_first(
         owed -= 1
         packed[found] = row
         found += 1
+        last = 0
         for place in range(starts[row], ends[row]):
-            near = neighbours[place]
+            if not left_out[neighbours[place]]:
+                leaving[last] = neighbours[place]
+                last += 1
+        room[kinds[row]] -= 1
+        if room[kinds[row]] == 0:
+            # Of a kind that is full none can be taken, near or not.
+            for near in range(count):
+                if kinds[near] == kinds[row] and not left_out[near]:
+                    leaving[last] = near
+                    last += 1
+        for place in range(last):
+            near = leaving[place]
             if left_out[near]:
                 continue
             left_out[near] = True
