@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evenly.selection.deduplicate import deduplicate
     from evenly.selection.deduplication import Deduplication
     from evenly.selection.explanation import Explanation
+    from evenly.selection.refine import Refine
     from evenly.selection.stream import UniformStream, select_stream
     from evenly.selection.stream_selection import StreamSelection
 
@@ -40,6 +41,7 @@ __all__ = [
     "Estimate",
     "Explanation",
     "Measures",
+    "Refine",
     "RowsAt",
     "Selection",
     "StreamSelection",
@@ -65,6 +67,7 @@ _HOMES = {
     "Estimate": "evenly.forecast",
     "Explanation": "evenly.selection.explanation",
     "Measures": "evenly.metrics",
+    "Refine": "evenly.selection.refine",
     "RowsAt": "evenly.metrics",
     "Selection": "evenly.selection",
     "StreamSelection": "evenly.selection.stream_selection",

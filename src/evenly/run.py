@@ -31,6 +31,7 @@ from evenly.selection.assignments import Assignments
 from evenly.selection.by_quality import by_quality_and_keep
 from evenly.selection.deduplication import Deduplication
 from evenly.selection.extend import extend_and_keep
+from evenly.selection.filled import fill_and_keep
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 from evenly.selection.stream import UniformStream, select_stream
@@ -50,6 +51,7 @@ __all__ = [
     "run_assignments",
     "run_embedding",
     "run_extension",
+    "run_filling",
     "run_selection",
     "run_stream",
     "write_output",
@@ -126,6 +128,27 @@ def run_extension(
     return selection, measures
 
 
+def run_filling(
+    manifest: str,
+    data: Any,
+    arguments: dict[str, Any],
+    *,
+    progress: bool | None,
+    output: str | BinaryIO | None,
+    force: bool,
+    **after: Any,
+) -> tuple[Selection, Measures]:
+    """Fill the selection of a manifest, measure, and write as `run_selection` does."""
+    check_output(output, force=force)
+    selection, intake = fill_and_keep(
+        Selection.load(manifest), data=data, **arguments, progress=progress
+    )
+    measures = measure_and_write(
+        selection, intake, output=output, force=force, progress=progress, **after
+    )
+    return selection, measures
+
+
 def measure_and_write(
     selection: Selection,
     intake: Intake,
@@ -148,10 +171,17 @@ def measure_and_write(
         certificate=certificate,
         seed=selection.provenance["options"].get("seed", 0),
         curve=curve,
+        known=_proven(selection),
         progress=progress,
     )
     write_output(selection, output, order=order, force=force)
     return measures
+
+
+def _proven(selection: Selection) -> dict[str, float]:
+    """The bound that a refinement has proven; with rules it is one on other rows."""
+    bound = selection.provenance.get("refined", {}).get("upper_bound")
+    return {} if bound is None or "rules" in selection.provenance else {"proof": bound}
 
 
 def is_plain(selection: Selection) -> bool:
@@ -206,6 +236,10 @@ def _as_before(
     earlier: Selection, data: Any, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
     """The input and the options of an earlier selection."""
+    if "filled" in earlier.provenance:
+        raise ManifestError(
+            "the manifest is of a selection that was filled: do again the one before, and fill it."
+        )
     options = options_of(earlier, overruled=arguments)
     source = earlier.provenance["input"]
     if data is None:

@@ -20,6 +20,7 @@ from evenly.cli.options import (
     MODEL,
     OUTLIERS,
     OUTPUT,
+    REFINE,
     RUNNING,
     SPACE,
     TEXT,
@@ -29,7 +30,7 @@ from evenly.cli.options import (
     row_or_name,
     with_options,
 )
-from evenly.cli.rules import RULES, given_rules, rule_arguments
+from evenly.cli.rules import ROWS, RULES, given_rules, rule_arguments
 
 if TYPE_CHECKING:
     from evenly.metrics import Measures
@@ -42,6 +43,7 @@ __all__ = [
     "demo",
     "embed",
     "extend",
+    "fill",
     "main",
     "measure",
     "select",
@@ -61,7 +63,7 @@ __all__ = [
     metavar="ROW|farthest-from-mean|medoid|random",
     help="The first pick.",
 )
-@with_options(RULES, ENGINE, CHECKPOINT, OUTPUT)
+@with_options(RULES, REFINE, ENGINE, CHECKPOINT, OUTPUT)
 @click.option(
     "--from-manifest",
     type=click.Path(exists=True, dir_okay=False),
@@ -90,7 +92,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
             )
     output, as_json = options["output"], options.pop("as_json")
     outcome = take_outcome(ctx, options)
-    arguments = rule_arguments(embedding_arguments(options))
+    arguments = rule_arguments(embedding_arguments(_refinement(options)))
     found = run_selection(
         data_or_stdin(data),
         arguments if manifest is None else given(ctx, arguments),
@@ -151,6 +153,50 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     arguments = given_rules(rule_arguments(embedding_arguments(options)))
     found = run_extension(manifest, data_or_stdin(data), arguments, **outcome)
     tell_selection(*found, output=output, as_json=as_json)
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+@click.argument("data", required=False)
+@click.option(
+    "--min-distance",
+    type=float,
+    metavar="DISTANCE",
+    help="How far apart rows are to be; by default the h_min of the manifest.",
+)
+@click.option(
+    "--seconds",
+    type=float,
+    metavar="SECONDS",
+    help="The most the search may take; else it ends when nothing more is found.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the search.")
+@with_options(RUNNING, ROWS, ENGINE, OUTPUT, MEASURING, LOUDNESS)
+@click.pass_context
+def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any) -> None:
+    """Choose as many rows as can be found that are as far apart as those of MANIFEST.
+
+    The options are those of the manifest; rules are given again only where it says that they
+    were too long to keep. DATA is the input it names, where that is no longer in its place.
+    """
+    from evenly.run import run_filling
+
+    output, as_json = options["output"], options.pop("as_json")
+    outcome = take_outcome(ctx, options)
+    arguments = given_rules(rule_arguments(embedding_arguments(options)))
+    found = run_filling(manifest, data_or_stdin(data), arguments, **outcome)
+    tell_selection(*found, output=output, as_json=as_json)
+
+
+def _refinement(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, those of a refinement as the library takes them."""
+    method, seconds = options.pop("refine"), options.pop("refine_seconds")
+    if method is None:
+        if seconds is not None:
+            raise click.UsageError("--refine-seconds needs --refine search or --refine exact.")
+        return {**options, "refine": None}
+    refine = {"method": method, "seconds": seconds, "seed": options["seed"]}
+    return {**options, "refine": refine}
 
 
 def data_or_stdin(data: str | None) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "OUTLIERS",
     "OUTPUT",
     "PACKING_ENGINE",
+    "REFINE",
     "RUNNING",
     "SPACE",
     "TEXT",
@@ -222,6 +223,20 @@ OUTLIERS = [
         metavar="FRACTION",
         help="Leave out this fraction of rows, those farthest from their nearest rows: 0.005.",
     )
+]
+
+REFINE = [
+    click.option(
+        "--refine",
+        type=click.Choice(["search", "exact"]),
+        help="Afterwards look for rows that are farther apart, or for the best and its proof.",
+    ),
+    click.option(
+        "--refine-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="The most that takes; else it ends when nothing more is found.",
+    ),
 ]
 
 ENGINE = [

@@ -254,12 +254,13 @@ def measure_intake(
     details: bool = False,
     seed: int = 0,
     curve: Curve | None = None,
+    known: dict[str, float] | None = None,
     progress: bool | None = None,
 ) -> Measures:
     """`measure` for a data set that has been taken in already.
 
     `curve` is that of a plain farthest-first run over it to as many rows or more, where there is
-    one already.
+    one already; `known` are bounds on the h_min of so many rows, by name.
     """
     began = perf_counter()
     candidates = np.flatnonzero(intake.points.candidates)
@@ -283,7 +284,9 @@ def measure_intake(
             _measure(intake.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
             for draw in range(random_subsets)
         ]
-    measures = _with_facts(measures, facts, chosen, certificate=certificate, details=details)
+    measures = _with_facts(
+        measures, facts, chosen, certificate=certificate, details=details, known=known
+    )
     random = None
     if others:
         random = RandomMeasures(
@@ -324,9 +327,13 @@ def _with_facts(
     *,
     certificate: Certificate,
     details: bool,
+    known: dict[str, float] | None = None,
 ) -> Measures:
     if certificate:
-        bounds = facts.ceilings.bounds(len(chosen), measures.h_min)
+        bounds = dict(known or {})
+        # Where it is known that nothing is better, no other bound need be found.
+        if min(bounds.values(), default=inf) > measures.h_min * (1.0 + 1e-9):
+            bounds |= facts.ceilings.bounds(len(chosen), measures.h_min)
         measures = certified(measures, bounds)
     if details:
         theory = Theory.of(facts.dimension, facts.pairs, facts.ceilings.curve, len(chosen))

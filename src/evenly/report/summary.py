@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _GROUPS = 8
+_ENDS = {"time": " (ended by the time limit)", "interrupt": " (ended by Ctrl-C)"}
 _ROWS = {
     "include": "{:,} included",
     "excluded": "{:,} excluded",
@@ -42,6 +43,8 @@ def selection_table(selection: Selection, measures: Measures) -> str:
             ("chosen", _chosen(len(selection), provenance)),
             *_rules(provenance),
             *_by_quality(selection),
+            *_refined(provenance),
+            *_filled(provenance),
             *_measure_rows(measures, normalized=provenance["options"]["normalize"]),
             ("seconds", seconds_of(provenance["seconds"] | {"measuring": measures.seconds})),
         ]
@@ -213,6 +216,31 @@ def _by_quality(selection: Selection) -> list[tuple[str, str]]:
     if told.get("fails_at") is not None:
         how += f"; fewer rows fit at {told['fails_at']:.4f}"
     return [("order", how)]
+
+
+def _refined(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    told = provenance.get("refined")
+    if told is None:
+        return []
+    greedy, h_min = told["greedy_h_min"], told["h_min"]
+    said = "no rows found that are farther apart than greedy's"
+    if h_min != greedy:
+        said = f"greedy's h_min was {greedy:.4f}"
+        if greedy > 0:
+            said += f": {h_min / greedy - 1:+.2%}"
+    if told["proven"]:
+        said += "; proven to be the best possible"
+    elif told["upper_bound"] is not None:
+        said += f"; proven to be at most {told['upper_bound'] / h_min - 1:.2%} below the best"
+    return [("refined", said + _ENDS.get(told["ended_by"], ""))]
+
+
+def _filled(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    told = provenance.get("filled")
+    if told is None:
+        return []
+    said = f"from {told['rows_before']:,} rows, at {told['min_distance']:.4f} or more"
+    return [("filled", said + _ENDS.get(told["ended_by"], ""))]
 
 
 def _quotas(quotas: dict[str, Any]) -> str:

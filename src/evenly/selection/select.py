@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import choose
 from evenly.selection.outliers import check_drop_outliers, without_outliers
 from evenly.selection.provenance import provenance_of
+from evenly.selection.refine import Refine
+from evenly.selection.refined import check_refine, refine_selection
 from evenly.selection.resolve import RULES, check_rules, rule_options, rules_of
 from evenly.selection.selection import Selection
 from evenly.selection.start import check_start
@@ -51,6 +54,7 @@ def select_uniform(
     quality: Any = None,
     quality_weight: float | None = None,
     drop_outliers: float | None = None,
+    refine: bool | Refine | None = None,
     engine: str = "auto",
     device: str = "auto",
     memory: str | float | None = None,
@@ -115,6 +119,13 @@ def select_uniform(
         drop_outliers: a fraction of the usable rows, such as 0.005: that many rows, those whose
             mean distance to their 5 nearest rows is largest, are left out and listed in
             `provenance["dropped"]`. Broken rows are often among them, and would be picked first.
+        refine: True, or `Refine(seconds=…, method=…, seed=…)`: afterwards look for as many rows
+            that are farther apart, under the same rules (of quotas, the number of rows of each
+            kind stays), which mostly makes h_min 1 to 3 % larger in seconds; with
+            method="exact", for the most there is, and the proof. Never worse; a Ctrl-C ends it
+            with the best so far. `provenance["refined"]` tells what came of it. `start` is where
+            farthest-first begins, and need not be among the rows. Not with `token_budget` or
+            `quality_weight`.
         engine: who computes; the answer is the same. "memory": matrix products on the
             processor. "cuda": on a GPU, by torch. "faiss": as "memory", with an index of FAISS
             to find neighbours. "mapped": vectors stay on disk, no more than `memory` is taken.
@@ -157,7 +168,7 @@ def select_uniform(
         vectors and 200 MB; `estimate` says how much. A checkpoint is 16 bytes a chosen row.
 
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
-        Wang and Gu 2025, arXiv 2506.24120.
+        Wang and Gu 2025, arXiv 2506.24120; of refinement see `evenly.Refine`.
     """
     selection, _ = select_and_keep(
         data,
@@ -182,6 +193,7 @@ def select_uniform(
         quality=quality,
         quality_weight=quality_weight,
         drop_outliers=drop_outliers,
+        refine=refine,
         engine=engine,
         device=device,
         memory=memory,
@@ -200,6 +212,7 @@ def select_and_keep(
     *,
     start: int | str = "farthest-from-mean",
     drop_outliers: float | None = None,
+    refine: bool | Refine | None = None,
     engine: str = "auto",
     seed: int = 0,
     memory: str | float | None = None,
@@ -211,6 +224,7 @@ def select_and_keep(
     """`select_uniform`, and the data set as it was taken in, to measure without doing it twice."""
     given = {name: others.pop(name, None) for name in RULES}
     check_rules(budget=budget, **given)
+    refinement = check_refine(refine, given)
     check_engine(engine)
     check_start(start)
     check_drop_outliers(drop_outliers)
@@ -230,9 +244,17 @@ def select_and_keep(
     )
     intake_options = {**others, "device": device, "progress": progress}
     rules = rules_of(intake, budget=budget, **given, intake_options=intake_options)
-    options = {"budget": budget, "start": start, "engine": engine, "memory": memory, "seed": seed}
+    options: dict[str, Any] = {
+        "budget": budget,
+        "start": start,
+        "engine": engine,
+        "memory": memory,
+        "seed": seed,
+    }
     if drop_outliers is not None:
         options["drop_outliers"] = drop_outliers
+    if refinement is not None:
+        options["refine"] = asdict(refinement)
     selection = choose(
         intake,
         rules,
@@ -245,6 +267,17 @@ def select_and_keep(
         checkpoint=checkpoint,
         progress=progress,
     )
+    if refinement is not None:
+        selection = refine_selection(
+            selection,
+            intake,
+            rules,
+            refinement,
+            engine=engine,
+            memory=allowed,
+            device=device,
+            progress=progress,
+        )
     return selection, intake
 
 

@@ -97,6 +97,11 @@ class Selection(Chosen):
             raise BudgetError(
                 'with method="gist" the first picks are not the answer for fewer: select again.'
             )
+        if shorter and {"refined", "filled"} & set(self.provenance):
+            raise BudgetError(
+                "of a selection that was refined or filled the first picks are not the answer for "
+                "fewer: select again."
+            )
         included = rules.get("include", {}).get("rows", 0)
         if budget < included:
             raise BudgetError(
@@ -179,6 +184,66 @@ class Selection(Chosen):
             **{name: value for name, value in given.items() if value is not None},
         )
         return longer
+
+    def fill(
+        self,
+        data: Any = None,
+        *,
+        min_distance: float | None = None,
+        seconds: float | None = None,
+        seed: int = 0,
+        text: TextColumns = None,
+        encoder: Any = None,
+        encoder_options: Mapping[str, Any] | None = None,
+        engine: str = "auto",
+        device: str = "auto",
+        memory: str | float | None = None,
+        cache_dir: str | PathLike[str] | Literal[False] | None = None,
+        progress: bool | None = None,
+        **rules: Any,
+    ) -> Selection:
+        """As many rows as can be found that are as far apart as these: the same h_min, more rows.
+
+        Rows of this selection may be exchanged for others, but for those that were included.
+
+        Args:
+            data: as in `extend`.
+            min_distance: how far apart rows are to be, at most h_min; by default h_min.
+            seconds: the most the search may take; None: it ends when several rounds in a row
+                have found nothing, which is the same answer on every machine. A Ctrl-C ends it,
+                too, with the best so far.
+            seed: of the search.
+            text, encoder, encoder_options, engine, device, memory, cache_dir, progress, rules:
+                as in `extend`.
+
+        Returns:
+            Selection: of as many rows or more. No row of the pool could be added to it.
+            `provenance["filled"]` says what came of it.
+
+        Raises:
+            BudgetError: the selection has quotas, a token budget or qualities, or an h_min of 0.
+            OptionError: `min_distance` is more than h_min.
+            ManifestError, OptionError: as in `extend`.
+
+        Cost: as of `refine=` in `select_uniform`.
+        """
+        from evenly.selection.filled import fill_and_keep
+
+        given = {"text": text, "encoder": encoder, "encoder_options": encoder_options, **rules}
+        fuller, _ = fill_and_keep(
+            self,
+            data,
+            min_distance=min_distance,
+            seconds=seconds,
+            seed=seed,
+            engine=engine,
+            device=device,
+            memory=memory,
+            cache_dir=cache_dir,
+            progress=progress,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+        return fuller
 
     def assignments(self, data: Any = None, **options: Any) -> Assignments:
         """Who stands for whom: for every row of the input, the chosen row nearest to it. Exact.

@@ -17,10 +17,10 @@ from evenly.selection.refine.walk import Walker
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-__all__ = ["Climb", "Clock", "TimeIsUp"]
+__all__ = ["Climb", "Clock", "TimeIsUp", "Walkers"]
 
-# Walks side by side, however many threads there are, so that they do not change what is found.
-# Little risk suits many rows, whose neighbourhoods are many small problems; more suits few rows.
+# Of walks side by side. Little risk suits many rows, whose neighbourhoods are many small
+# problems; more suits few rows.
 _RISKS = (0.0, 0.001, 0.01, 0.03)
 # By how much distances are to grow at first, as a fraction, and when it is a step to the next one.
 _FIRST_STEP = 2e-3
@@ -66,6 +66,39 @@ class Clock:
             raise TimeIsUp
 
 
+class Walkers:
+    """Walks side by side, as many however many threads there are: that changes nothing.
+
+    Attributes:
+        patience: how many rounds in a row may find nothing.
+    """
+
+    def __init__(self, graph: NeighbourGraph, terms: Terms, seed: int) -> None:
+        self._walkers = [
+            Walker(graph, terms, risk, seed * len(_RISKS) + place)
+            for place, risk in enumerate(_RISKS)
+        ]
+        self._work = int(np.clip(len(graph.neighbours), _LEAST_WORK, _MOST_WORK))
+        self._threads = usable_threads()
+        self.patience = max(_PATIENCE, _STEPS_WITHOUT // self._work)
+
+    def walk(
+        self, reach: float, target: int, begin: Bool[np.ndarray, " m"] | None
+    ) -> list[Bool[np.ndarray, " m"]]:
+        """One round at a distance, from rows or from where each walk is.
+
+        Returns:
+            The packings of `target` rows that were found.
+        """
+
+        def walk(walker: Walker) -> None:
+            walker.set_out(walker.chosen if begin is None else begin, reach)
+            walker.walk(target, self._work)
+
+        for_each_tile(walk, self._walkers, threads=self._threads)
+        return [walker.chosen for walker in self._walkers if walker.size >= target]
+
+
 @dataclass(eq=False)
 class Climb:
     """The best packing so far, which walks raise.
@@ -95,13 +128,8 @@ class Climb:
         Returns:
             Whether the next distance is beyond the graph's, so that a larger one is needed.
         """
-        walkers = [
-            Walker(self.graph, self.terms, risk, seed * len(_RISKS) + place)
-            for place, risk in enumerate(_RISKS)
-        ]
-        threads = usable_threads()
-        work = int(np.clip(len(self.graph.neighbours), _LEAST_WORK, _MOST_WORK))
-        patience = max(_PATIENCE, _STEPS_WITHOUT // work)
+        walkers = Walkers(self.graph, self.terms, seed)
+        patience = walkers.patience
         step, failures, found = _FIRST_STEP, 0, True
         while failures < patience:
             clock.check()
@@ -111,14 +139,10 @@ class Climb:
                     return True
                 step = _smaller(step)
                 continue
-
-            def one_round(walker: Walker, anew: bool = found, reach: float = reach) -> None:
-                walker.set_out(self.chosen if anew else walker.chosen, reach)
-                walker.walk(self.target, work)
-
-            for_each_tile(one_round, walkers, threads=threads)
             before = self.squared
-            found = self._take_best(walkers)
+            there = walkers.walk(reach, self.target, self.chosen if found else None)
+            taken = [self.take(chosen) for chosen in there]
+            found = any(taken)
             if self.squared > before * (1.0 + _WORTH_WHILE) ** 2:
                 step, failures = step * 1.5, 0
             else:
@@ -130,14 +154,6 @@ class Climb:
     def next_reach(self, step: float) -> float:
         """The squared distance below which rows are to be too near next."""
         return least_reach_above(self.squared * (1.0 + step) ** 2)
-
-    def _take_best(self, walkers: list[Walker]) -> bool:
-        """Keep the packing with the largest smallest distance; of several the first."""
-        before = self.squared
-        for walker in walkers:
-            if walker.size >= self.target:
-                self.take(walker.chosen)
-        return self.squared > before
 
     def take(self, chosen: Bool[np.ndarray, " m"]) -> bool:
         """Keep this packing of `target` rows or more, if its rows are farther apart."""

@@ -10,10 +10,9 @@ import numpy as np
 from evenly.errors import OptionError
 from evenly.intake import whole_number
 from evenly.selection.refine.climb import Climb, Clock, TimeIsUp
-from evenly.selection.refine.graph import NeighbourGraph, neighbour_graph
 from evenly.selection.refine.min_degree import widest_packing
 from evenly.selection.refine.proof import prove
-from evenly.selection.refine.task import Task, task_of
+from evenly.selection.refine.task import Task, graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Refine", "Refined", "refine"]
 
-
-class _TooManyError(Exception):
-    """More pairs than were expected. Never leaves this file."""
-
-
 Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
 
@@ -40,8 +34,6 @@ _HOPE = 0.06
 # Of so few rows all pairs that can matter are found: greedy's h_min is half of the best.
 _FEW = 2048
 _TWICE = 2.0 * (1.0 + 1e-9)
-# Tries to do with fewer pairs of neighbours.
-_TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -197,7 +189,6 @@ class _Search:
         self._fixed = picks.rows[: len(rules.include)]
         self._target = len(picks) - len(self._fixed)
         self._distance = float(picks.radii.min())
-        self._share = 1.0
         self.found: Int[np.ndarray, " k"] | None = None
         self.upper_bound: float | None = None
         self.proven = False
@@ -208,7 +199,17 @@ class _Search:
         top = self._first_top()
         while True:
             self._told("looking for neighbours", self._distance)
-            task, graph = self._neighbours(top)
+            task, graph = graph_of(
+                self._points,
+                self._rules,
+                self._picks.rows if self.found is None else self.found,
+                self._distance,
+                top,
+                cap=_cap(self._rules, self._picks),
+                memory=self._memory,
+                check=self._clock.check,
+            )
+            self.looked_at = len(task)
             if graph is None:
                 return
             self._told("searching", self._distance)
@@ -236,35 +237,6 @@ class _Search:
         few = np.count_nonzero(self._points.candidates) <= _FEW
         return self._distance * (_TWICE if few else 1.0 + _HOPE)
 
-    def _neighbours(self, top: float) -> tuple[Task, NeighbourGraph | None]:
-        """Rows to look at, and which are nearer than `top`; None where these are too many."""
-        for _ in range(_TRIES):
-            task = task_of(
-                self._points,
-                self._rules,
-                self._picks.rows if self.found is None else self.found,
-                self._distance,
-                cap=_cap(self._rules, self._picks),
-                memory=self._memory,
-                share=self._share,
-                check=self._clock.check,
-            )
-            self.looked_at = len(task)
-            left = 4 * task.pairs
-
-            def count(pairs: int) -> None:
-                nonlocal left
-                left -= pairs
-                self._clock.check()
-                if left < 0:
-                    raise _TooManyError
-
-            try:
-                return task, neighbour_graph(task.points, task.positions, top, progress=count)
-            except _TooManyError:
-                self._share /= 4
-        return task, None
-
     def _pack(self, climb: Climb, top: float) -> bool:
         """Begin with a packing, where one is better; whether rows may be farther apart than top."""
         packing, failed = widest_packing(
@@ -289,5 +261,5 @@ class _Search:
             return climb.next_reach(0.0) > climb.graph.reach
         if task.whole:
             self.upper_bound = bound
-            self.proven = bound <= np.sqrt(climb.squared)
+            self.proven = bool(bound <= np.sqrt(climb.squared))
         return False

@@ -10,7 +10,12 @@ import numpy as np
 from evenly.geometry import Metric, Points
 from evenly.geometry.apart import distances_to_points
 from evenly.geometry.close_pairs import close_counts
-from evenly.selection.refine.graph import BYTES_A_PAIR, reach_of
+from evenly.selection.refine.graph import (
+    BYTES_A_PAIR,
+    NeighbourGraph,
+    neighbour_graph,
+    reach_of,
+)
 from evenly.selection.refine.terms import Terms
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     from evenly.selection.rules import Rules
 
-__all__ = ["Task", "task_of"]
+__all__ = ["Task", "graph_of", "task_of"]
 
 # Pairs of neighbours that are looked at, 0.9 GB of them, and rows whose neighbours are found: at
 # 384 coordinates that takes minutes. Fixed, so that the answer does not depend on the machine.
@@ -29,6 +34,12 @@ _ROWS = 1 << 18
 # A sample tells how many neighbours a row has. On disk, rows are read so many at a time.
 _SAMPLE = 2048
 _BLOCK = 1 << 16
+# Tries to do with fewer pairs.
+_TRIES = 6
+
+
+class _TooManyError(Exception):
+    """More pairs than were expected. Never leaves this file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,3 +183,40 @@ def _that_matter(
     few = np.count_nonzero(np.cumsum(near[order]) * counts / 2 <= pairs)
     chosen = int(np.count_nonzero(begun))
     return np.sort(order[: max(chosen, min(few, max(most, 2 * chosen)))])
+
+
+def graph_of(
+    points: Points | Metric,
+    rules: Rules,
+    chosen: Int[np.ndarray, " k"],
+    distance: float,
+    reach: float,
+    *,
+    cap: float = np.inf,
+    memory: float | None = None,
+    check: Callable[[], object] = lambda: None,
+) -> tuple[Task, NeighbourGraph | None]:
+    """The rows to look at, see `task_of`, and which are nearer to each other than `reach`.
+
+    Returns:
+        None in the place of neighbours where there are too many, whatever rows are looked at.
+    """
+    share = 1.0
+    for _ in range(_TRIES):
+        task = task_of(
+            points, rules, chosen, distance, cap=cap, memory=memory, share=share, check=check
+        )
+        left = 4 * task.pairs
+
+        def count(pairs: int) -> None:
+            nonlocal left
+            left -= pairs
+            check()
+            if left < 0:
+                raise _TooManyError
+
+        try:
+            return task, neighbour_graph(task.points, task.positions, reach, progress=count)
+        except _TooManyError:
+            share /= 4
+    return task, None
