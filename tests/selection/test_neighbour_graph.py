@@ -1,5 +1,7 @@
 """Neighbours and packings by degree, held to a matrix of all distances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from evenly.geometry import Metric, Points, row_lengths, squared_distances_betwe
 from evenly.geometry.close_pairs import close_counts, close_pairs
 from evenly.selection.refine.graph import least_reach_above, neighbour_graph, reach_of
 from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
+from evenly.selection.refine.terms import Terms
 from tests.pool_strategies import pools
 
 
@@ -148,7 +151,8 @@ def test_a_packing_takes_the_row_with_the_fewest_neighbours(rows, seed, data):
     limits = np.where(np.arange(len(rows)) % 4 == 3, reach / 2, np.inf)
     reach = min(reach, graph.reach)
 
-    packing = pack_by_degree(graph, reach, seed=seed, limits=limits)
+    none = Terms.none(len(rows))
+    packing = pack_by_degree(graph, reach, seed=seed, terms=replace(none, limits=limits))
 
     near = neighbours_by_definition(squared, np.arange(len(rows)), reach)
     allowed = set(np.flatnonzero(limits >= reach))
@@ -158,6 +162,29 @@ def test_a_packing_takes_the_row_with_the_fewest_neighbours(rows, seed, data):
     assert all(not near[row] & taken for row in taken)
     assert all(near[row] & taken for row in allowed - taken)
     assert len(packing) in fewest_first_by_definition(near, allowed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=pools(max_rows=16), seed=st.integers(0, 5), data=st.data())
+def test_of_a_kind_that_is_full_no_more_are_taken(rows, seed, data):
+    points = points_of(rows)
+    squared = squared_by_definition(points)
+    reach = data.draw(st.sampled_from([*np.unique(squared)]))
+    graph = neighbour_graph(points, np.arange(len(rows)), np.sqrt(squared.max() + 1e-30) * 2)
+    kinds = np.arange(len(rows), dtype=np.int32) % 3
+    most = np.array(data.draw(st.lists(st.integers(0, 3), min_size=3, max_size=3)))
+    reach = min(reach, graph.reach)
+
+    terms = Terms(np.full(len(rows), np.inf), kinds, most)
+    taken = set(pack_by_degree(graph, reach, seed=seed, terms=terms))
+
+    near = neighbours_by_definition(squared, np.arange(len(rows)), reach)
+    counts = np.bincount(kinds[sorted(taken)], minlength=3)
+    assert (counts <= most).all()
+    assert all(not near[row] & taken for row in taken)
+    for row in set(range(len(rows))) - taken:
+        assert near[row] & taken or counts[kinds[row]] == most[kinds[row]]
+    assert list(terms.most) == list(most)
 
 
 def test_the_seed_decides_between_rows_with_equally_many_neighbours():

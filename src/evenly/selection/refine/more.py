@@ -108,7 +108,7 @@ def _larger(
     task, graph = graph_of(
         points, rules, chosen, distance, distance, memory=memory, check=clock.check
     )
-    if graph is None:
+    if graph is None or len(task) == 0:
         return
     reach = reach_of(distance)
     best = task.begun

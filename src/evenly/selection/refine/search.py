@@ -12,7 +12,7 @@ from evenly.intake import whole_number
 from evenly.selection.refine.climb import Climb, Clock, TimeIsUp
 from evenly.selection.refine.min_degree import widest_packing
 from evenly.selection.refine.proof import prove
-from evenly.selection.refine.task import Task, graph_of
+from evenly.selection.refine.task import graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,8 +220,8 @@ class _Search:
                     clock=self._clock,
                     told=lambda distance: self._told("searching", distance),
                 )
-                if not beyond and self._wanted.method == "exact":
-                    beyond = self._prove(climb, task)
+                if not beyond and self._wanted.method == "exact" and task.whole:
+                    beyond = self._prove(climb)
             finally:
                 if climb.chosen is not task.begun:
                     self.found = np.concatenate([self._fixed, task.rows[climb.chosen]])
@@ -254,12 +254,10 @@ class _Search:
         climb.take(chosen)
         return failed == np.inf
 
-    def _prove(self, climb: Climb, task: Task) -> bool:
+    def _prove(self, climb: Climb) -> bool:
         """Look for the best there is; whether that may be farther apart than the graph's reach."""
-        bound = prove(climb, clock=self._clock, told=self._told)
-        if bound is None:
+        self.upper_bound = prove(climb, clock=self._clock, told=self._told)
+        if self.upper_bound is None:
             return climb.next_reach(0.0) > climb.graph.reach
-        if task.whole:
-            self.upper_bound = bound
-            self.proven = bool(bound <= np.sqrt(climb.squared))
+        self.proven = bool(self.upper_bound <= np.sqrt(climb.squared))
         return False
