@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def _machine_section(rows: list[Row], folder: Path | None) -> str:
     text += _overview(timed)
     for of_case in _grouped(timed, "case").values():
         text += "\n" + _case_section(of_case)
+    text += _refine_section([row for row in rows if row["kind"] == "refine"])
     text += _growth_section([row for row in rows if row["kind"] == "growth"], folder)
     for row in rows:
         if row["kind"] == "profile":
@@ -198,6 +200,38 @@ def _what_was_read(read: Row) -> str:
         if read[key] is not None
     ]
     return "read " + (", ".join(parts) or "an unknown number of bytes")
+
+
+def _refine_section(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    lines = []
+    for of_group in _grouped(rows, "group").values():
+        greedy = {row["case"]: row["h_min"] for row in of_group if row["peer"] == "greedy"}
+        for of_peer in _grouped(of_group, "peer").values():
+            gains = [row["h_min"] / greedy[row["case"]] for row in of_peer]
+            known = [row["h_min"] / row["best_known"] for row in of_peer if row["best_known"]]
+            proven = sum(bool(row["proven"]) for row in of_peer)
+            one = of_peer[0]
+            lines.append(
+                [
+                    one["group"],
+                    one["peer"]
+                    + (f", at most {one['seconds_given']:g} s" if one["seconds_given"] else ""),
+                    f"{len(of_peer)}",
+                    f"{100 * (sum(gains) / len(gains) - 1):+.2f} %",
+                    f"{sum(known) / len(known):.5f} ({min(known):.5f})" if known else NOTHING,
+                    f"{proven}" if one["peer"] == "exact" else NOTHING,
+                    _seconds(statistics.median(row["seconds"] for row in of_peer)),
+                ]
+            )
+    header = ["pool", "who", "instances", "h_min over greedy's"]
+    header += ["of the best known (least)", "proven", "seconds"]
+    return (
+        "\n### Beyond greedy\n\nThe same rows, for a larger h_min: means over the instances of a "
+        "pool, medians of seconds.\nPublished values of the best known h_min are rounded. One run "
+        "each.\n\n" + markdown_table(header, lines)
+    )
 
 
 def _growth_section(rows: list[Row], folder: Path | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import growth, pools, profile, rules, run, table
+from benchmarks import growth, pools, profile, refine, rules, run, table
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, same_picks, same_rows
 from benchmarks.measuring import Task, measure, measure_apart
@@ -380,6 +380,35 @@ def test_every_rule_can_be_timed():
     timed = rules.rules(pools.clustered(120, 8), 12)
 
     assert {len(run()) > 0 for run in timed.values()} == {True}
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_refinement_beside_greedy_and_the_best_known(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(refine, "PEERS", ("greedy", "refine", "exact"))
+    points = np.random.default_rng(0).uniform(size=(40, 3)) * 100
+    lines = "".join(f"{row} {' '.join(map(str, point))}\n" for row, point in enumerate(points))
+    (tmp_path / "Geo 40 1.txt").write_text(f"40 3\n{lines}")
+    best = oracle.h_min(points)
+    (tmp_path / "best_known.csv").write_text(
+        f"family,instance,n,k,best_known,proven_optimal\nGeo,Geo 40 1.txt,40,6,{best},True\n"
+    )
+
+    [instance] = refine.mmdp_instances(tmp_path)
+    instance = replace(instance, peers=("greedy", "refine", "exact"))
+    np.testing.assert_array_equal(instance.load(), points)
+    greedy, refined, exact = refine.measure(instance)
+    assert greedy["h_min"] <= refined["h_min"] <= exact["h_min"]
+    assert exact["proven"]
+    assert exact["h_min"] == pytest.approx(exact["upper_bound"])
+
+    refine.main(["--mmdp", str(tmp_path), "--only", "Geo", "--out", str(tmp_path / "rows")])
+    assert len(capsys.readouterr().out.splitlines()) == len(table.read_rows([tmp_path / "rows"]))
+    page = table.page(table.read_rows([tmp_path / "rows"]))
+    assert "MDPLIB Geo 40, 6 rows | exact, at most 10 s | 1 | +" in page
+    assert str(tmp_path) not in page
+    names = [one.name for one in refine.instances("x.npy", None)]
+    assert names[0] == "clustered 20,000, 2,000 rows"
+    assert names[-1] == "embeddings 20,000, 10,000 rows"
 
 
 def test_files_are_short_and_cases_are_those_of_the_page():

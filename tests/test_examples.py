@@ -252,6 +252,18 @@ def test_certificate(tmp_path, capsys):
     assert 6 <= int(at.split()[0]) <= int(nearer.split()[0])
 
 
+def test_refine(tmp_path, capsys):
+    source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
+
+    example("refine")["main"](source, 7, "better.jsonl", encoder=Lengths())
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    greedy, better, fuller = (float(line[-1]) for line in lines)
+    assert better >= greedy
+    assert fuller >= greedy - 1e-4
+    assert len(read_lines(tmp_path / "better.jsonl")) == 7
+
+
 def test_compare_subsets(tmp_path, capsys):
     source = write_lines(tmp_path / "train.jsonl", [{"text": "x" * n} for n in range(1, 61)])
 

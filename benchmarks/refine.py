@@ -1,0 +1,200 @@
+"""How much larger an h_min is to be had than greedy's, and for what: one JSON row for each try.
+
+python -m benchmarks.refine --npy embeddings.npy --mmdp mmdp --out results.jsonl
+
+Who takes part: farthest-first (`greedy`), refinement (`refine`), refinement until it is proven
+(`exact`), and `max-div` with so many seconds, one after the other on the same pool, all of them
+with the machine to themselves. Seconds are of the whole call. h_min is computed from the rows, in
+float64, by code that is none of theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import pools
+from benchmarks.checking import exact_h_min
+from benchmarks.machine import machine, versions
+from benchmarks.peers import max_div_for
+from benchmarks.run import PACKAGES, Row, keep_row, reproducible
+from evenly import Refine, select_uniform
+
+PEERS = ("greedy", "refine", "exact", "max-div")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A pool and a budget.
+
+    Attributes:
+        case: instances of one case are summed up in one line of the page.
+        name, pool: what it is called, and what the vectors are.
+        load: the vectors.
+        budget: how many rows are chosen.
+        seconds: how long `max-div` may search, and `exact`.
+        best_known: the largest h_min that was published; None for none.
+        peers: who takes part.
+    """
+
+    case: str
+    name: str
+    pool: str
+    load: Callable[[], pools.Vectors]
+    budget: int
+    seconds: float
+    best_known: float | None = None
+    peers: tuple[str, ...] = PEERS
+
+
+def mmdp_instances(folder: Path, seconds: float = 10.0) -> Iterator[Instance]:
+    """The instances of the Max-Min Diversity Problem in a folder, with their `best_known.csv`.
+
+    An instance is a file: n, d, and then each row with its number before it.
+    """
+    with (folder / "best_known.csv").open() as listed:
+        for told in csv.DictReader(listed):
+
+            def load(path: Path = folder / told["instance"]) -> pools.Vectors:
+                numbers = np.array(path.read_text().split(), float)
+                return numbers[2:].reshape(int(numbers[0]), -1)[:, 1:]
+
+            yield Instance(
+                f"MDPLIB {told['family']} {told['n']}, {told['k']} rows",
+                told["instance"],
+                "points of the Max-Min Diversity Problem",
+                load,
+                int(told["k"]),
+                seconds,
+                float(told["best_known"]),
+            )
+
+
+def instances(npy: str | None, mmdp: Path | None, scale: float = 1.0) -> Iterator[Instance]:
+    """All of them, small ones first.
+
+    Args:
+        npy: a file of embeddings.
+        mmdp: see `mmdp_instances`.
+        scale: of sizes, budgets and seconds, to try the harness out.
+    """
+
+    def sized(number: int) -> int:
+        return max(2, int(number * scale))
+
+    if mmdp is not None:
+        yield from mmdp_instances(mmdp, 10.0 * scale)
+    for n, k, seconds, who in (
+        (20_000, 2_000, 60.0, PEERS),
+        (200_000, 20_000, 60.0, ("greedy", "refine")),
+    ):
+        name = f"clustered {n:,}, {k:,} rows"
+        words = "isotropic Gaussian clusters of about a hundred rows each, of length one"
+
+        def make(n: int = sized(n)) -> pools.Vectors:
+            return pools.clustered(n)
+
+        yield Instance(name, name, words, make, sized(k), seconds * scale, None, who)
+    for k in (200, 2_000, 10_000):
+        if npy is not None:
+            name = f"embeddings 20,000, {k:,} rows"
+            words = f"the vectors of {Path(npy).name}"
+
+            def read(path: str = npy) -> pools.Vectors:
+                return np.load(path).astype(np.float32)[: sized(20_000)]
+
+            yield Instance(name, name, words, read, sized(k), 60.0 * scale)
+
+
+def measure(instance: Instance) -> Iterator[Row]:
+    """One row for each who takes part."""
+    vectors = instance.load()
+    longest = float(np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1).max()))
+    for peer in instance.peers:
+        try:
+            choose = _chooser(peer, instance.seconds)
+            began = perf_counter()
+            found = choose(vectors, instance.budget)
+            seconds = perf_counter() - began
+        except ImportError as error:
+            print(f"{instance.name}: {peer} is left out: {error}", file=sys.stderr)
+            continue
+        rows = getattr(found, "indices", found)
+        assert len(np.unique(rows)) == instance.budget
+        # What computes h_min takes rows of length one or less.
+        h_min = exact_h_min(vectors / max(1.0, longest), np.asarray(rows)) * max(1.0, longest)
+        told = getattr(found, "provenance", {}).get("refined", {})
+        yield {
+            "kind": "refine",
+            "case": f"{instance.case} / {instance.name}",
+            "group": instance.case,
+            "peer": peer,
+            "pool": instance.pool,
+            "n": len(vectors),
+            "d": int(vectors.shape[1]),
+            "budget": instance.budget,
+            "seconds": round(seconds, 4),
+            "seconds_given": instance.seconds if peer in ("max-div", "exact") else None,
+            "h_min": h_min,
+            "best_known": instance.best_known,
+            "proven": told.get("proven"),
+            "upper_bound": told.get("upper_bound"),
+            "ended_by": told.get("ended_by"),
+        }
+
+
+def _chooser(peer: str, seconds: float) -> Callable[[pools.Vectors, int], Any]:
+    if peer == "max-div":
+        import max_div  # noqa: F401  # so that it is missed before the clock runs
+
+        choose = max_div_for(seconds)
+        return lambda vectors, budget: choose(vectors.astype(np.float32), budget, 0)
+    refine = {
+        "greedy": None,
+        "refine": Refine(),
+        "exact": Refine(method="exact", seconds=seconds),
+    }[peer]
+    return lambda vectors, budget: select_uniform(
+        vectors, budget, normalize=False, refine=refine, progress=False
+    )
+
+
+def warm_up() -> None:
+    """Compile what is compiled, untimed."""
+    vectors = pools.clustered(300, 8)
+    for peer in PEERS:
+        try:
+            _chooser(peer, 0.5)(vectors, 20)
+        except ImportError:
+            continue
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure; print each row as soon as it is there, and append it to a file."""
+    described = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refine", description=described)
+    parser.add_argument("--npy", help="a file of embeddings, (n, d)")
+    parser.add_argument("--mmdp", type=Path, help="a folder of MDPLIB instances")
+    parser.add_argument("--only", help="instances whose name has this in it")
+    parser.add_argument("--scale", type=float, default=1.0, help="of sizes and seconds")
+    parser.add_argument("--out", type=Path, help="a file (.jsonl) to add the rows to")
+    options = parser.parse_args(arguments)
+    command = reproducible("benchmarks.refine", sys.argv[1:] if arguments is None else arguments)
+    common = {"machine": machine(), "versions": versions(*PACKAGES), "command": command}
+    warm_up()
+    for instance in instances(options.npy, options.mmdp, options.scale):
+        if options.only is None or options.only in instance.name:
+            for row in measure(instance):
+                keep_row({**row, **common}, options.out)
+
+
+if __name__ == "__main__":
+    main()
