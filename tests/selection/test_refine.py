@@ -362,7 +362,7 @@ def test_a_search_that_is_cut_short_is_not_certain():
 def test_where_the_best_is_not_proven_a_bound_may_be(monkeypatch):
     # So little work that only distances that plainly too few rows have are ruled out.
     monkeypatch.setattr(proof, "_LAST", 2000)
-    monkeypatch.setattr(proof, "_FURTHER", 100_000)
+    monkeypatch.setattr(proof, "_WORK", 200_000)
     found = exact(CUBE[:200], 20, normalize=False)
     monkeypatch.setattr(proof, "_LAST", 1e10)
     best = exact(CUBE[:200], 20, normalize=False)

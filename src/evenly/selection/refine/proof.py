@@ -26,48 +26,53 @@ _LARGEST_PART = 4096
 # looks at the clock.
 _CUTTING = 400_000_000
 _SLICE = 50_000_000
-# Words of bits that a search takes at most: the last one before it is given up, and those for a
-# bound then.
-_LAST, _FURTHER = 2e10, 2e9
-# By how much more than the best so far a bound is, at first.
-_FIRST_GAP = 1e-4
+# By how much bounds exceed the best so far: the nearer, the more ways there are.
+_GAPS = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0)
+# Words of bits that a search for a bound takes at most, and the one for the best there is.
+_WORK, _LAST = 1e9, 2e10
 
 
-def prove(climb: Climb, *, clock: Clock, told: Callable[[str, float], object]) -> float | None:
-    """Raise a packing to the best there is, or find a distance that none reaches.
+def prove(
+    climb: Climb,
+    *,
+    clock: Clock,
+    told: Callable[[str, float], object],
+    bounded: Callable[[float], object],
+) -> bool:
+    """Find smaller and smaller distances that no packing reaches, down to the best there is.
 
     Args:
-        climb: the packing, good already, of as many rows as are wanted.
+        climb: a packing, good already, of as many rows as are wanted; raised to a better one
+            where one is come upon.
         clock: raises when the time is up. What was found until then is kept.
         told: called with what is done, and the smallest distance so far.
+        bounded: called with each distance that no packing's smallest one exceeds.
 
     Returns:
-        A bound: no packings have a larger smallest distance. It is that of the packing where
-        this is the best; None where a bound was not found below the graph's reach.
+        Whether the graph reaches far enough; if not, a larger one is needed.
     """
-    gap, work = 0.0, _LAST
-    while True:
-        best = float(np.sqrt(climb.squared))
-        told("proving", best)
-        reach = climb.next_reach(gap)
-        if reach > climb.graph.reach:
-            return None
-        verdict = look_for(
-            climb.graph,
-            reach,
-            climb.target,
-            limits=climb.terms.limits,
-            begun=climb.chosen,
-            work=work,
-            check=clock.check,
-        )
-        if verdict.chosen is not None and climb.take(verdict.chosen):
-            gap, work = 0.0, _LAST
-        elif verdict.certain:
-            return best if gap == 0.0 else float(np.sqrt(reach))
-        else:
-            # Farther apart there are fewer ways, and more is certain.
-            gap, work = max(_FIRST_GAP, 2.0 * gap), _FURTHER
+    for gap in _GAPS:
+        verdict = None
+        while verdict is None or verdict.chosen is not None:
+            best = float(np.sqrt(climb.squared))
+            told("proving", best)
+            reach = climb.next_reach(gap)
+            if reach > climb.graph.reach:
+                break
+            verdict = look_for(
+                climb.graph,
+                reach,
+                climb.target,
+                limits=climb.terms.limits,
+                begun=climb.chosen,
+                work=_WORK if gap > 0.0 else _LAST,
+                check=clock.check,
+            )
+            if verdict.chosen is not None:
+                climb.take(verdict.chosen)
+        if verdict is not None and verdict.certain:
+            bounded(best if gap == 0.0 else float(np.sqrt(reach)))
+    return climb.next_reach(0.0) <= climb.graph.reach
 
 
 @dataclass(frozen=True, eq=False)

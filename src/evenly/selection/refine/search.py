@@ -256,8 +256,10 @@ class _Search:
 
     def _prove(self, climb: Climb) -> bool:
         """Look for the best there is; whether that may be farther apart than the graph's reach."""
-        self.upper_bound = prove(climb, clock=self._clock, told=self._told)
-        if self.upper_bound is None:
-            return climb.next_reach(0.0) > climb.graph.reach
-        self.proven = bool(self.upper_bound <= np.sqrt(climb.squared))
-        return False
+
+        def bounded(bound: float) -> None:
+            self.upper_bound = min(bound, self.upper_bound or np.inf)
+
+        enough = prove(climb, clock=self._clock, told=self._told, bounded=bounded)
+        self.proven = self.upper_bound == float(np.sqrt(climb.squared))
+        return not enough

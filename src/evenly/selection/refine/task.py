@@ -142,7 +142,9 @@ def _limits(
         others = fixed if rules.before is None else np.concatenate([fixed, rules.before])
         if not len(others):
             return np.full(len(rows), np.inf)
-        nearest: np.ndarray = points.matrix[rows][:, others].min(axis=1).astype(np.float64) ** 2
+        nearest: np.ndarray = (
+            points.matrix[np.ix_(rows, others)].min(axis=1).astype(np.float64) ** 2
+        )
         return nearest
     away = [] if rules.away is None else [rules.away]
     given = [*away, *([points.take(fixed)] if len(fixed) else [])]
