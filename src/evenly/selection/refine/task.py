@@ -75,6 +75,7 @@ def task_of(
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,
+    top: float,
     *,
     cap: float,
     memory: float | None,
@@ -92,6 +93,7 @@ def task_of(
         rules: of the quotas it is kept how many rows of each kind are chosen.
         chosen: those in any case, which the rules name, first.
         distance: their smallest.
+        top: rows nearer than this are neighbours.
         cap: that of those in any case; inf where there are none.
         memory: bytes that neighbours and rows may take; None for 0.9 GB of neighbours.
         share: of the pairs of neighbours there may be otherwise.
@@ -115,7 +117,7 @@ def task_of(
     rows, begun, kinds, limits = rows[useful], begun[useful], kinds[useful], limits[useful]
     pairs = _PAIRS if memory is None else min(_PAIRS, memory / 2 / BYTES_A_PAIR)
     pairs *= share
-    kept = _that_matter(points, rows, begun, distance, pairs, memory, check)
+    kept = _that_matter(points, rows, begun, top, pairs, memory, check)
     terms = Terms(limits[kept], kinds[kept], most)
     whole = len(kept) == len(rows)
     rows, begun = rows[kept], begun[kept]
@@ -158,7 +160,7 @@ def _that_matter(
     points: Points | Metric,
     rows: Int[np.ndarray, " m"],
     begun: Bool[np.ndarray, " m"],
-    distance: float,
+    top: float,
     pairs: float,
     memory: float | None,
     check: Callable[[], object],
@@ -175,7 +177,7 @@ def _that_matter(
     for begin in range(0, len(rows), _BLOCK):
         check()
         block = slice(begin, begin + _BLOCK)
-        near[block] = close_counts(points, rows[block], sample, reach_of(distance))
+        near[block] = close_counts(points, rows[block], sample, reach_of(top))
     near /= len(sample)
     if len(rows) <= most and near.sum() * len(rows) / 2 <= pairs:
         return np.arange(len(rows))
@@ -192,13 +194,13 @@ def graph_of(
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,
-    reach: float,
+    top: float,
     *,
     cap: float = np.inf,
     memory: float | None = None,
     check: Callable[[], object] = lambda: None,
 ) -> tuple[Task, NeighbourGraph | None]:
-    """The rows to look at, see `task_of`, and which are nearer to each other than `reach`.
+    """The rows to look at, see `task_of`, and which are nearer to each other than `top`.
 
     Returns:
         None in the place of neighbours where there are too many, whatever rows are looked at.
@@ -206,7 +208,7 @@ def graph_of(
     share = 1.0
     for _ in range(_TRIES):
         task = task_of(
-            points, rules, chosen, distance, cap=cap, memory=memory, share=share, check=check
+            points, rules, chosen, distance, top, cap=cap, memory=memory, share=share, check=check
         )
         left = 4 * task.pairs
 
@@ -218,7 +220,7 @@ def graph_of(
                 raise _TooManyError
 
         try:
-            return task, neighbour_graph(task.points, task.positions, reach, progress=count)
+            return task, neighbour_graph(task.points, task.positions, top, progress=count)
         except _TooManyError:
             share /= 4
     return task, None
