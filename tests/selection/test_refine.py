@@ -58,9 +58,10 @@ def assert_farthest_first_among_themselves(selection, gaps, included=0):
 @given(vectors=pools(max_rows=14), normalize=st.booleans(), data=st.data())
 def test_exact_is_the_best_of_all_subsets(vectors, normalize, data):
     budget = data.draw(st.integers(1, len(vectors)))
-    greedy = select_uniform(vectors, budget, normalize=normalize)
+    start = data.draw(st.integers(0, len(vectors) - 1))
+    greedy = select_uniform(vectors, budget, normalize=normalize, start=start)
 
-    found = exact(vectors, budget, normalize=normalize)
+    found = exact(vectors, budget, normalize=normalize, start=start)
 
     gaps = gaps_of(points_of(vectors, normalize))
     told = found.provenance["refined"]
@@ -432,8 +433,14 @@ def test_what_refine_cannot_be(options, says):
 
 
 def test_where_nothing_can_be_better_it_is_known_at_once():
-    for vectors, budget in ((CUBE[:40], 40), (CUBE, 1), (np.ones((9, 2)), 3)):
-        found = select_uniform(vectors, budget, normalize=False, refine=True)
+    near = {"include": [0, int(np.argsort(((CUBE - CUBE[0]) ** 2).sum(axis=1))[1])]}
+    for vectors, budget, rules in (
+        (CUBE[:40], 40, {}),
+        (CUBE, 1, {}),
+        (np.ones((9, 2)), 3, {}),
+        (CUBE, 9, near),
+    ):
+        found = select_uniform(vectors, budget, normalize=False, refine=True, **rules)
         assert found.provenance["refined"]["proven"]
         assert found.provenance["refined"]["rows_looked_at"] == 0
 
