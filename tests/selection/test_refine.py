@@ -232,8 +232,10 @@ def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
 
     monkeypatch.setattr(task, "_ROWS", 130)
     monkeypatch.setattr(task, "_BLOCK", 64)
-    told = select_uniform(SPHERE, 60, refine=True).provenance["refined"]
+    told = exact(SPHERE, 60).provenance["refined"]
     assert told["rows_looked_at"] == 130
+    assert not told["proven"]
+    assert told["upper_bound"] is None
 
 
 def test_more_pairs_than_were_expected_are_done_without(monkeypatch):
@@ -259,6 +261,15 @@ def test_rows_much_farther_apart_than_was_hoped_are_found(monkeypatch):
     found = select_uniform(rows, 4, normalize=False, start=0, refine=True)
     assert sorted(found.indices) == [1, 2, 3, 4]
     assert found.h_min == 2.0
+
+
+def test_hope_grows_with_what_is_found(monkeypatch):
+    monkeypatch.setattr(search, "_FEW", 0)
+    line = np.linspace(0, 1, 301)[:, None]
+    greedy = select_uniform(line, 12, normalize=False, start=150)
+    found = select_uniform(line, 12, normalize=False, start=150, refine=True)
+    assert greedy.h_min < 0.065  # it halves gaps
+    assert found.h_min >= 27 / 300 * (1 - 1e-9)
 
 
 def test_time_ends_a_search():
