@@ -135,6 +135,29 @@ def test_exact_is_the_best_under_rules(vectors, normalize, data):
     assert found.provenance["refined"]["proven"]
 
 
+def test_rows_of_a_larger_pool_are_farther_apart_under_rules():
+    exclude, away = list(range(100, 200)), np.random.default_rng(8).normal(size=(30, 12))
+    include = select_uniform(SPHERE, 5, away_from=away, exclude=exclude).indices[2:].tolist()
+    rules = {"include": include, "exclude": exclude, "away_from": away}
+    greedy = select_uniform(SPHERE, 100, **rules)
+
+    found = select_uniform(SPHERE, 100, refine=True, **rules)
+
+    assert found.h_min > 1.02 * greedy.h_min
+    assert list(found.indices[:3]) == include
+    assert not set(found.indices) & set(exclude)
+    gaps = gaps_of(points_of(np.concatenate([SPHERE, away])))
+    others = [*found.indices, *range(900, 930)]
+    near = gaps[np.ix_(found.indices, others)].copy()
+    near[np.arange(100), np.arange(100)] = np.inf
+    assert near.min() == pytest.approx(found.h_min)
+    left = np.setdiff1d(np.arange(900), [*found.indices, *exclude])
+    assert found.coverage_radius == pytest.approx(gaps[np.ix_(left, others)].min(axis=1).max())
+    for place in range(1, 100):
+        earlier = [*found.indices[:place], *range(900, 930)]
+        assert found.radii[place] == pytest.approx(gaps[found.indices[place], earlier].min())
+
+
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_quotas_are_still_met(overlapping):
     names = [str(row % 3) for row in range(600)]

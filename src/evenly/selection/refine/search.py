@@ -152,17 +152,13 @@ def _known_best(points: Points | Metric, rules: Rules, picks: Picks) -> float | 
     """The h_min of the picks, where it is plain that no rows are farther apart; else None."""
     fixed = len(rules.include)
     h_min = float(picks.radii.min())
-    if len(picks) - fixed <= 1 or h_min >= _cap(rules, picks):
+    # How far apart those rows are that are in any case, and from what is kept away from.
+    if len(picks) - fixed <= 1 or h_min >= picks.radii[:fixed].min(initial=np.inf):
         return h_min
     # Of distinct rows there are fewer, or no others are left.
     if rules.quotas is None and (h_min == 0.0 or len(picks) == np.count_nonzero(points.candidates)):
         return h_min
     return None
-
-
-def _cap(rules: Rules, picks: Picks) -> float:
-    """How far apart rows are that are in any case, from each other and from what is kept away."""
-    return float(picks.radii[: len(rules.include)].min(initial=np.inf))
 
 
 class _Search:
@@ -205,7 +201,6 @@ class _Search:
                 self._picks.rows if self.found is None else self.found,
                 self._distance,
                 top,
-                cap=_cap(self._rules, self._picks),
                 memory=self._memory,
                 check=self._clock.check,
             )
@@ -215,7 +210,8 @@ class _Search:
             self._told("searching", self._distance)
             climb = Climb(graph, task.terms, self._target, task.begun, self._distance**2)
             try:
-                beyond = self._pack(climb, top) or climb.rise(
+                self._pack(climb, top)
+                beyond = climb.rise(
                     seed=self._wanted.seed,
                     clock=self._clock,
                     told=lambda distance: self._told("searching", distance),
@@ -237,9 +233,9 @@ class _Search:
         few = np.count_nonzero(self._points.candidates) <= _FEW
         return self._distance * (_TWICE if few else 1.0 + _HOPE)
 
-    def _pack(self, climb: Climb, top: float) -> bool:
-        """Begin with a packing, where one is better; whether rows may be farther apart than top."""
-        packing, failed = widest_packing(
+    def _pack(self, climb: Climb, top: float) -> None:
+        """Begin with a packing, where one is better."""
+        packing, _ = widest_packing(
             climb.graph,
             self._target,
             self._distance,
@@ -247,12 +243,10 @@ class _Search:
             seed=self._wanted.seed,
             terms=climb.terms,
         )
-        if packing is None:
-            return False
-        chosen = np.zeros(len(climb.graph), bool)
-        chosen[packing] = True
-        climb.take(chosen)
-        return failed == np.inf
+        if packing is not None:
+            chosen = np.zeros(len(climb.graph), bool)
+            chosen[packing] = True
+            climb.take(chosen)
 
     def _prove(self, climb: Climb) -> bool:
         """Look for the best there is; whether that may be farther apart than the graph's reach."""

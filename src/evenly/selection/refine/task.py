@@ -77,7 +77,6 @@ def task_of(
     distance: float,
     top: float,
     *,
-    cap: float,
     memory: float | None,
     share: float = 1.0,
     check: Callable[[], object] = lambda: None,
@@ -94,7 +93,6 @@ def task_of(
         chosen: those in any case, which the rules name, first.
         distance: their smallest.
         top: rows nearer than this are neighbours.
-        cap: that of those in any case; inf where there are none.
         memory: bytes that neighbours and rows may take; None for 0.9 GB of neighbours.
         share: of the pairs of neighbours there may be otherwise.
         check: called now and then.
@@ -111,8 +109,7 @@ def task_of(
     if rules.quotas is not None:
         kinds = rules.quotas.kinds[rows]
         most = np.bincount(kinds[begun], minlength=len(rules.quotas))
-    # Nor can rows be farther apart than those in any case are from each other.
-    limits = np.minimum(_limits(points, rules, rows, fixed), cap * cap)
+    limits = _limits(points, rules, rows, fixed)
     useful = begun | ((limits >= reach_of(distance)) & (most[kinds] > 0))
     rows, begun, kinds, limits = rows[useful], begun[useful], kinds[useful], limits[useful]
     pairs = _PAIRS if memory is None else min(_PAIRS, memory / 2 / BYTES_A_PAIR)
@@ -196,7 +193,6 @@ def graph_of(
     distance: float,
     top: float,
     *,
-    cap: float = np.inf,
     memory: float | None = None,
     check: Callable[[], object] = lambda: None,
 ) -> tuple[Task, NeighbourGraph | None]:
@@ -208,7 +204,7 @@ def graph_of(
     share = 1.0
     for _ in range(_TRIES):
         task = task_of(
-            points, rules, chosen, distance, top, cap=cap, memory=memory, share=share, check=check
+            points, rules, chosen, distance, top, memory=memory, share=share, check=check
         )
         left = 4 * task.pairs
 
