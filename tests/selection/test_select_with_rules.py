@@ -85,6 +85,22 @@ def test_tokens_are_never_exceeded_and_are_used():
     assert len(chosen(5, token_budget=1000, costs=COSTS)) == 5
 
 
+def test_the_last_tokens_are_not_spent_on_short_rows_near_to_others():
+    # Ten rows far apart, and ten near to them that cost nearly nothing.
+    rows = np.concatenate([np.eye(10), np.eye(10) + 1e-3 * np.eye(10)[::-1]])
+    costs = np.repeat([110, 1], 10)
+    spread = select_uniform(rows, token_budget=996, costs=costs)
+    assert costs[spread.indices].tolist() == [110] * 9
+    assert spread.h_min > 1
+    # Below 99 % the row that does not fit is passed over for those that do.
+    filled = select_uniform(rows, token_budget=1004, costs=costs)
+    assert sorted(costs[filled.indices]) == [1] * 10 + [110] * 9
+    assert filled.h_min < 0.01
+    # What is included counts.
+    begun = select_uniform(rows, token_budget=996, costs=costs, include=spread.indices)
+    np.testing.assert_array_equal(begun.indices, spread.indices)
+
+
 def test_quality_weighs_distances():
     subset = chosen(20, quality=QUALITY, quality_weight=1.0)
     weights = QUALITY / QUALITY.max()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import TIE
-from evenly.geometry.greedy import greedy_within
+from evenly.geometry.greedy import NOT_BLOCKED, OUT_OF_PURSE, greedy_within
 from evenly.pools.pool import FRONTIER
 from evenly.selection.limits import Limits
 
@@ -109,7 +109,7 @@ def farthest_first(
             found = np.minimum.accumulate(np.minimum(found, before))
         near = found < limits.min_distance
         count = int(np.argmax(near)) if near.any() else len(found)
-        ended = count < len(found) or len(found) == 0
+        ended = made.ended or count < len(found) or len(found) == 0
         new, positions = slice(done, done + count), made.positions[:count]
         rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
@@ -132,12 +132,18 @@ def farthest_first(
 
 @dataclass(frozen=True, eq=False)
 class _Round:
-    """A frontier, the picks it made certain, and the largest squared distance left inside."""
+    """The picks that a frontier made certain.
+
+    Attributes:
+        largest: the largest squared distance left inside.
+        ended: whether the next pick would be too dear, which ends the selection.
+    """
 
     frontier: Frontier
     positions: Int[np.ndarray, " m"]
     squared: Float[np.ndarray, " m"]
     largest: float
+    ended: bool
 
     @property
     def left_over(self) -> float:
@@ -151,7 +157,7 @@ def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
     while True:
         frontier = pool.frontier(size)
         made = farthest_first_within(frontier, owed, limits)
-        if len(made.positions):
+        if len(made.positions) or made.ended:
             return made
         if not limits.retire(pool):
             if frontier.ceiling == -np.inf:
@@ -172,10 +178,10 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
     keys = squared if frontier.weights is None else squared * weights
     kinds, costs = limits.kinds_of(frontier.rows), limits.costs_of(frontier.rows)
     met = np.zeros(len(squared), np.int64)
-    count, largest = 0, -np.inf
+    count, largest, blocked = 0, -np.inf, NOT_BLOCKED
     while len(squared):
         begin = count
-        count, largest, purse, blocked = greedy_within(
+        count, largest, blocked = greedy_within(
             *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
             frontier.between,
             _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
@@ -195,16 +201,15 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
             limits.room,
             costs,
             limits.purse,
+            limits.reserve,
             positions,
             radii,
             count,
             owed,
         )
-        limits.purse = purse
-        if len(kinds):
-            limits.take(kinds[positions[begin:count]])
-        if blocked < 0:
+        limits.take(frontier.rows[positions[begin:count]])
+        if blocked in (NOT_BLOCKED, OUT_OF_PURSE):
             break
         if not limits.may_take(blocked):
             keys[kinds == blocked] = -np.inf
-    return _Round(frontier, positions[:count], radii[:count], largest)
+    return _Round(frontier, positions[:count], radii[:count], largest, blocked == OUT_OF_PURSE)
