@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_BLOCKED", "OUT_OF_PURSE", "greedy_within"]
 
-NOT_BLOCKED, OUT_OF_PURSE = -1, -2
+NOT_BLOCKED = -1
+OUT_OF_PURSE = -2
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]

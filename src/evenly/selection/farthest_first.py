@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evenly.pools.pool import Frontier, Pool
 
-__all__ = ["Picks", "farthest_first"]
+__all__ = ["Picks", "coverage_radius_of", "farthest_first"]
 
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
@@ -99,7 +99,7 @@ def farthest_first(
     if done:
         pool.add(begun.rows, pool.fetch(begun.rows))
     limits.begin(pool, begun.rows)
-    left_over, ended = np.inf, False
+    radius, ended = np.inf, False
     while done < budget and not ended:
         made = _certain_picks(pool, budget - done, limits)
         found = np.sqrt(made.squared)
@@ -113,21 +113,28 @@ def farthest_first(
         new, positions = slice(done, done + count), made.positions[:count]
         rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
-        left_over = np.inf if ended else made.left_over
+        radius = np.inf if ended else np.sqrt(max(made.left_over, 0.0))
         if count:
             points = made.frontier.points
             pool.add(rows[new], None if points is None else points.take(positions))
             limits.retire(pool)
             if progress is not None:
                 progress(Picks(rows[:done], radii[:done]))
-    if limits.leave_rows_out or np.isposinf(left_over):
+    if limits.leave_rows_out or np.isposinf(radius):
         pool.release()
-        rest = pool.frontier(1)
-        left_over = max(rest.squared.max(initial=-np.inf), rest.ceiling)
-    radius = float(np.sqrt(max(left_over, 0.0)))
+        radius = coverage_radius_of(pool)
     if limits.radii_fall and not limits.leave_rows_out and done > limits.included:
-        radius = min(radius, float(radii[done - 1]))
-    return Picks(rows[:done], radii[:done]), radius
+        radius = min(radius, radii[done - 1])
+    return Picks(rows[:done], radii[:done]), float(radius)
+
+
+def coverage_radius_of(pool: Pool) -> float:
+    """The largest distance from a row that may be picked to the nearest that was added; exact.
+
+    0 where there is no such row. Only its maximum being asked for, most rows meet few others.
+    """
+    rest = pool.frontier(1)
+    return float(np.sqrt(max(rest.squared.max(initial=0.0), rest.ceiling, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
