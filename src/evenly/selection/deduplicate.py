@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.errors import BudgetError, OptionError
-from evenly.geometry import Metric, Points, blocks, nearest_chosen
+from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.by_quality import check_packing_engine
 from evenly.selection.deduplication import Deduplication
 from evenly.selection.given import numbers_of
 from evenly.selection.leaving import distance_leaving
-from evenly.selection.packing import Packer
+from evenly.selection.packing import Packer, reach_of
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
 from evenly.selection.quality import best_first
@@ -145,7 +145,7 @@ def deduplicate(
         else:
             upper = largest_distance(intake.points)
             distance, kept = distance_leaving(intake.points, distinct, left, upper, pack)
-    representative, distances = _representatives(intake.points, distinct, first, kept)
+    representative, distances = _representatives(intake.points, distinct, first, kept, distance)
     intake.samples.check_unchanged()
     seconds = intake.seconds | {"packing": perf_counter() - began}
     return Deduplication(
@@ -243,15 +243,17 @@ def _representatives(
     distinct: Int[np.ndarray, " m"],
     first: Int[np.ndarray, " n"],
     kept: Int[np.ndarray, " k"],
+    distance: float,
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """For every row the nearest that is kept, and how far it is."""
+    """For every row the nearest that is kept, and how far it is: less than the distance."""
     representative, distances = np.full(len(points), -1), np.full(len(points), np.nan)
     representative[kept], distances[kept] = kept, 0.0
     merged = np.zeros(len(points), bool)
     merged[distinct] = True
     merged[kept] = False
     if merged.any():
-        found = nearest_chosen(replace(points, candidates=merged), kept)
+        below = reach_of(distance * (1.0 + TIE))  # and rounding
+        found = nearest_chosen(replace(points, candidates=merged), kept, below=below)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
     repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))
     representative[repeats] = representative[first[repeats]]
