@@ -278,3 +278,23 @@ def test_rows_without_a_text_are_refused_or_dropped():
 def test_what_cannot_be_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         deduplicate(np.eye(4), **options)
+
+
+def test_texts_are_read_once():
+    calls = []
+
+    def text_of(record):
+        calls.append(record)
+        return record["text"]
+
+    found = deduplicate(
+        [{"text": word} for word in ("a", "bb", "a")],
+        0.1,
+        keep="longest",
+        text=text_of,
+        encoder=Letters(),
+        **NO_CACHE,
+    )
+
+    assert found.indices.tolist() == [0, 1]
+    assert len(calls) == 3

@@ -111,13 +111,10 @@ def deduplicate(
         "memory": memory_bytes(memory),
         "progress": progress,
     }
-    intake = take_in(data, **of_the_intake, embedding=min_distance != 0)
+    intake = take_in(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
     usable = int(np.count_nonzero(intake.points.candidates))
     left = None if to is None else _rows_left(to, usable)
-    texts = None
-    if intake.texts_of is not None:
-        texts = intake.texts_of(range(len(intake)))
-    order = _order_of(intake, keep, quality, texts)
+    order = _order_of(intake, keep, quality)
     options = {
         "min_distance": min_distance,
         "to": to,
@@ -128,7 +125,7 @@ def deduplicate(
     }
     provenance = provenance_of(intake, options)
     began = perf_counter()
-    first = _first_of_equals(intake, order, texts)
+    first = _first_of_equals(intake, order)
     distinct: Int[np.ndarray, " m"] = order[first[order] == order]
     packer = Packer(intake.points)
     with packing_bar(progress) as show:
@@ -197,31 +194,27 @@ def _rows_left(to: Any, usable: int) -> int:
     return rows_of_budget(to, usable)
 
 
-def _order_of(
-    intake: Intake, keep: str, quality: Any, texts: list[str] | None
-) -> Int[np.ndarray, " m"]:
+def _order_of(intake: Intake, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
     """The usable rows, those that are kept rather than others first."""
     usable = intake.points.candidates
     if keep == "first":
         return np.flatnonzero(usable)
     if keep == "best":
         better = numbers_of(intake, "quality", quality)
-    elif texts is None:
+    elif intake.texts is None:
         raise OptionError(
             f'keep="longest" is of texts, and {intake.samples.origin} holds vectors. Pass the '
             'lengths: keep="best", quality=…'
         )
     else:
-        better = np.array([len(text) for text in texts], float)
+        better = np.array([len(text) for text in intake.texts], float)
     return best_first(better, usable)
 
 
-def _first_of_equals(
-    intake: Intake, order: Int[np.ndarray, " m"], texts: list[str] | None
-) -> Int[np.ndarray, " n"]:
+def _first_of_equals(intake: Intake, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """For every row the first in the order that is equal to it: the same text or numbers."""
     first = np.arange(len(intake))
-    content: Sequence[Any] = list(_digests(intake.points)) if texts is None else texts
+    content: Sequence[Any] = intake.texts or list(_digests(intake.points))
     seen: dict[Any, int] = {}
     for row in order.tolist():
         first[row] = seen.setdefault(content[row], row)
