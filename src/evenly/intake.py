@@ -293,7 +293,16 @@ def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
     """The vectors as one array; as they are on disk where they are to stay there."""
     stored = samples.stored
-    return stored if stay_on_disk(stored, engine, memory) else samples.vectors
+    if not stay_on_disk(stored, engine, memory):
+        return samples.vectors
+    if stored is not None and not stored.seekable:
+        log.warning(
+            "%s stays on disk, and rows here and there of it are read again and again, which is "
+            "slow for parquet and for .npy in Fortran order. Faster: write it as .npy in rows, or "
+            "give more memory=",
+            samples.origin,
+        )
+    return stored
 
 
 def stay_on_disk(stored: StoredVectors | None, engine: str, memory: float | None) -> bool:
