@@ -11,6 +11,7 @@ from evenly.errors import (
     CheckpointError,
     ColumnError,
     DataError,
+    DuplicateRowsWarning,
     ManifestError,
     OptionError,
     QuotaError,
@@ -94,6 +95,15 @@ def test_tokens_are_never_exceeded_and_are_used():
     spent = COSTS[subset.indices].sum()
     assert 990 <= spent <= 1000
     assert len(chosen(5, token_budget=1000, costs=COSTS)) == 5
+    assert subset.extend(200, costs=COSTS).indices.tolist() == subset.indices.tolist()
+
+
+def test_duplicates_that_tokens_are_left_for_are_told_of_with_a_way_out():
+    rows, costs = np.repeat(np.eye(3), 4, axis=0), np.ones(12, int)
+    with pytest.warns(DuplicateRowsWarning, match="only 3 .* pass a min_distance= above 0"):
+        assert len(select_uniform(rows, token_budget=9, costs=costs)) == 9
+    distinct = select_uniform(rows, token_budget=9, costs=costs, min_distance=1e-6)
+    assert len(distinct) == 3
 
 
 def test_the_last_tokens_are_not_spent_on_short_rows_near_to_others():

@@ -183,7 +183,7 @@ def by_quality_and_keep(
             chosen, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
         else:
             chosen, radii, told = _by_packing(intake, rules, found, min_distance, show)
-    radius = _coverage_radius(intake.points, rules, chosen, engine, memory_bytes(memory))
+    radius = _coverage_radius(intake.points, rules, chosen, memory_bytes(memory))
     intake.samples.check_unchanged()
     if method == "packing":
         _warn_of_duplicates(radii, rules.budget)
@@ -337,20 +337,15 @@ def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.n
 
 
 def _coverage_radius(
-    points: Points | Metric,
-    rules: Rules,
-    rows: Int[np.ndarray, " k"],
-    engine: str,
-    memory: float | None,
+    points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"], memory: float | None
 ) -> float:
     """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
     points = points_under(rules, points)
-    away = 0 if rules.away is None else len(rules.away)
-    room = len(rows) + away
+    room = len(rows) + (0 if rules.away is None else len(rules.away))
     if isinstance(points, Points) and not points.in_memory:
         # Packing took as much already: too little memory is no reason to give its result up.
         memory = max(DEFAULT_MEMORY if memory is None else memory, least_memory(points, room))
-    pool = make_pool(points, room, engine, memory=memory, device="cpu")
+    pool = make_pool(points, room, memory=memory, device="cpu")
     keep_away(pool, rules)
     if len(rows):
         pool.add(rows, pool.fetch(rows))

@@ -245,7 +245,9 @@ def _representatives(
     merged[distinct] = True
     merged[kept] = False
     if merged.any():
-        below = reach_of(distance * (1.0 + TIE))  # and rounding
+        # A packing leaves out what is nearer than its distance; more by rounding, for its pairs
+        # may have been found in another way.
+        below = reach_of(distance * (1.0 + TIE))
         found = nearest_chosen(replace(points, candidates=merged), kept, below=below)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
     repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))

@@ -215,7 +215,7 @@ class OverlappingLedger(Ledger):
 
         In fractions the nearest is found soon, and only a few counts of it are fractions: it is a
         corner. Whole counts are mostly within a row of it, and looking for any there takes a
-        hundredth of the time that looking for the nearest does.
+        tenth of the time that looking for the nearest does, or less.
         """
         from scipy.sparse import block_array, csr_array, eye_array
 

@@ -107,7 +107,7 @@ def select_uniform(
             "proportional" to their sizes.
         token_budget: the chosen rows never have more tokens together. Until 99 % of it is spent
             a row that no longer fits is passed over for good; after that the first pick that
-            does not fit ends the selection. So at least 99 % is used while any row fits.
+            does not fit ends the selection. So 99 % is used at least, unless no row left fits.
         costs: the column, or an array (n,) of whole numbers, that says how many tokens a row
             has. By default they are counted, with the encoder's tokenizer.
         tokenizer: a name, a tokenizer, or a function of a text, to count them with instead.
