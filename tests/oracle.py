@@ -59,7 +59,8 @@ def with_rules(
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
     `include` are the rows to begin with; `may_take(rows)` says whether more can be picked so that
-    quotas are met after these.
+    quotas are met after these. Rows that cost more than is left of the `purse` are passed over
+    until 99 % of it is spent; then the first such pick is the end.
     """
     rows = np.asarray(vectors).astype(np.float64)
     rows = unit_rows(rows) if normalize else rows
@@ -70,19 +71,22 @@ def with_rules(
     factors = np.ones(len(rows)) if weights is None else weights**2
     usable = np.ones(len(rows), bool) if excluded is None else ~excluded
     left = usable.copy()
-    picks, radii = [], []
+    picks, radii, whole_purse = [], [], purse
     while len(picks) < budget:
+        if costs is not None and 100 * (whole_purse - purse) < 99 * whole_purse:
+            left &= costs <= purse
         if len(picks) < len(include):
             following = include[len(picks)]
         else:
             for row in np.flatnonzero(left):
-                dear = costs is not None and costs[row] > purse
-                if dear or (may_take is not None and not may_take([*picks, row])):
+                if may_take is not None and not may_take([*picks, row]):
                     left[row] = False
             if not left.any():
                 break
             following = first_farthest(np.where(left, nearest * factors, -np.inf))
-            if np.sqrt(nearest[following]) < min_distance:
+            if nearest[following] < min_distance**2 * (1 - 1e-12):
+                break
+            if costs is not None and costs[following] > purse:
                 break
         picks.append(following)
         radii.append(nearest[following])

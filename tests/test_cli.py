@@ -17,6 +17,7 @@ import evenly
 from evenly import Selection, cli, select_uniform
 from evenly.embedding import load_encoder
 from evenly.run import manifest_path
+from evenly.samples import open_samples
 from evenly.selection.checkpoint import read_checkpoint
 from tests.fakes import Letters, texts_of
 
@@ -307,7 +308,7 @@ def test_several_columns_are_joined():
         (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
         (["select", "train.jsonl", "-b", "1", "--roles", ","], "roles must name"),
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
-        (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy"),
+        (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),
         (["embed", "vectors.npy", "-o", "x.npy"], "holds vectors already"),
         (["demo", "-o", "x.txt"], "cannot tell which format"),
         (["nonsense"], "No such command 'nonsense'"),
@@ -515,6 +516,10 @@ def test_embed_writes_vectors_that_select_takes():
         select_uniform(TEXTS, 8, encoder=Letters()).indices,
     )
     assert "already exists" in fail("embed", "train.jsonl", "-o", "embedded.npy")
+    succeed("embed", "train.jsonl", "-o", "embedded.safetensors", "--encoder", "letters")
+    np.testing.assert_array_equal(
+        open_samples("embedded.safetensors").vectors, np.load("embedded.npy")
+    )
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows.npy"])

@@ -23,6 +23,14 @@ class Lengths:
         return np.array([[len(text), 10.0] for text in texts], dtype=np.float32)
 
 
+class Digits:
+    """Places texts by how often they hold each digit."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        counts = [[text.count(str(digit)) for digit in range(10)] for text in texts]
+        return np.array(counts, dtype=np.float32)
+
+
 def example(name: str) -> dict:
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
 
@@ -320,6 +328,19 @@ def test_deduplicate(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "3 rows are kept; 2 are merged" in told
     assert "row 0 stands for [1], up to 0.000" in told
+
+
+@pytest.mark.filterwarnings("ignore")  # those of trl and of what it stands on
+def test_train_with_trl(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("trl")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    records = [{"prompt": f"What is {n}?", "completion": f" It is {n}."} for n in range(1000, 1012)]
+    source = write_lines(tmp_path / "train.jsonl", records)
+
+    example("train_with_trl")["main"](source, 8, "tuned", encoder=Digits())
+
+    assert "8 rows, loss " in capsys.readouterr().out
+    assert (tmp_path / "tuned" / "checkpoint-1").is_dir()
 
 
 @pytest.mark.model

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly import embed, errors, select_uniform
-from evenly.intake import as_json_value
+from evenly.intake import as_json_value, take_in
 from tests.fakes import Letters, texts_of
 
 BAD_TEXTS = {2: None, 5: 7, 8: "", 11: " \n\t ", 14: 3.5, 17: "half \ud800"}
@@ -265,3 +265,18 @@ def test_options_are_told_as_json_values(value, expected):
 
     assert json.dumps(found) == json.dumps(expected)
     assert type(found) is type(expected)
+
+
+def test_vectors_on_disk_that_are_slow_to_read_here_and_there_are_told_of(tmp_path, caplog):
+    by_row = np.random.default_rng(0).normal(size=(20, 3))
+    np.save(tmp_path / "rows.npy", by_row)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(by_row))
+
+    take_in(tmp_path / "columns.npy")
+    take_in(tmp_path / "rows.npy", engine="mapped")
+    assert not caplog.records
+
+    take_in(tmp_path / "columns.npy", engine="mapped")
+    [record] = caplog.records
+    assert "columns.npy stays on disk" in record.getMessage()
+    assert "write it as .npy" in record.getMessage()

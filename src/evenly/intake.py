@@ -64,6 +64,7 @@ class Intake:
         options: what was asked for that shapes the vectors, as JSON values; a Python object
             is its name in angle brackets.
         texts_of: reads the texts of a few rows again; None when the data were vectors.
+        texts: all of them, where they were to be kept; "" at dropped rows.
     """
 
     samples: Samples
@@ -75,6 +76,7 @@ class Intake:
     path: str | None
     options: dict[str, Any]
     texts_of: Callable[[Sequence[int]], list[str]] | None = None
+    texts: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -102,12 +104,13 @@ def take_in(
     memory: float | None = None,
     progress: bool | None = None,
     embedding: bool = True,
+    keep_texts: bool = False,
 ) -> Intake:
     """Read, embed and check a data set; see `select_uniform` for the arguments.
 
     `memory` is in bytes. Files of vectors that exceed it, or that the engine "mapped" is to
     read, stay on disk. Without `embedding`, texts are read and checked and no encoder is loaded:
-    their points have no coordinates.
+    their points have no coordinates. With `keep_texts` they stay in memory.
 
     Raises:
         EmptyPoolError: there are no rows, or none that can be used.
@@ -127,11 +130,12 @@ def take_in(
                 "Leave text out, or pass the texts."
             )
         vectors = _vectors_of(samples, engine, memory)
-        dropped, embeddings, description = {}, None, None
+        dropped, embeddings, description, kept = {}, None, None, None
         read = perf_counter()
     else:
         texts = read_texts(samples, text, roles)
         dropped, description = dict(texts.invalid), texts.description
+        kept = texts.values if keep_texts else None
         _refuse(samples, dropped, on_invalid, TextError, "text")
         read = perf_counter()
         _refuse_empty(samples, dropped)
@@ -183,6 +187,7 @@ def take_in(
         texts_of=None
         if samples.holds_vectors
         else partial(texts_of_rows, samples, text=text, roles=roles),
+        texts=kept,
     )
 
 
@@ -288,7 +293,16 @@ def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
 def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
     """The vectors as one array; as they are on disk where they are to stay there."""
     stored = samples.stored
-    return stored if stay_on_disk(stored, engine, memory) else samples.vectors
+    if not stay_on_disk(stored, engine, memory):
+        return samples.vectors
+    if stored is not None and not stored.seekable:
+        log.warning(
+            "%s stays on disk, and rows here and there of it are read again and again, which is "
+            "slow for parquet and for .npy in Fortran order. Faster: write it as .npy in rows, or "
+            "give more memory=",
+            samples.origin,
+        )
+    return stored
 
 
 def stay_on_disk(stored: StoredVectors | None, engine: str, memory: float | None) -> bool:

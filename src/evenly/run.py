@@ -24,7 +24,7 @@ from evenly.metrics import Measures
 from evenly.metrics.curve import Curve
 from evenly.metrics.measure import Certificate, measure_intake
 from evenly.report.table import two_columns
-from evenly.samples import check_table_path
+from evenly.samples import check_table_path, open_samples
 from evenly.samples.formats import output_format, split_suffix
 from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
@@ -280,13 +280,12 @@ def _circumstances(selection: Selection) -> str:
 
 
 def run_embedding(data: Any, output: str, *, force: bool, **arguments: Any) -> Embeddings:
-    """Embed and write the vectors as .npy."""
-    if split_suffix(output)[0] != "npy":
-        raise OutputError(f"vectors are written as .npy, got {output!r}.")
+    """Embed and write the vectors as .npy or .safetensors."""
+    if split_suffix(output)[0] not in ("npy", "safetensors"):
+        raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")
     refuse_existing(output, force=force)
     embeddings = embed(data, **arguments)
-    with atomic_write(output, force=force) as stream:
-        np.save(stream, embeddings.vectors, allow_pickle=False)
+    open_samples(embeddings.vectors).write(output, range(len(embeddings)), force=force)
     return embeddings
 
 

@@ -271,6 +271,34 @@ def test_why_a_row_was_dropped():
     assert str(told).startswith("row 0 was dropped: it is a zero vector")
 
 
+def test_why_a_row_was_excluded():
+    by_number = select_uniform(LINE, 2, normalize=False, start=0, exclude=[5])
+    records = [{"id": f"r{n}", "text": text} for n, text in enumerate(TEXTS)]
+    by_id = select_uniform(
+        records, 4, text="text", encoder=CachedLetters(), exclude=["r7"], id_column="id"
+    )
+
+    assert str(by_number.explain(5)) == (
+        "row 5 was excluded: exclude= names it. The nearest chosen row is row 4 (pick 2), at "
+        "distance 1."
+    )
+    assert by_number.explain(1).outcome == "left"
+    assert by_id.explain(7, encoder=CachedLetters()).outcome == "excluded"
+    mask = np.arange(200) == 5
+    of_many = select_uniform(np.arange(200.0)[:, None], 2, normalize=False, exclude=mask)
+    assert of_many.explain(5).outcome == "left"  # of so long a mask only a hash is kept
+
+
+def test_a_row_that_a_rule_kept_out_is_not_said_to_be_too_near():
+    chosen = select_uniform(
+        LINE, 2, normalize=False, start=0, groups=list("aabbbb"), quotas={"a": 2}
+    )
+
+    told = str(chosen.explain(5))
+
+    assert "That is more than h_min, which is 1: a rule of the selection (groups, quotas)" in told
+
+
 @pytest.mark.parametrize("row", [-1, 6, 1.5, "0", None, True])
 def test_rows_that_are_none(on_a_line, row):
     with pytest.raises(errors.EvenlyError, match=r"row"):

@@ -284,12 +284,15 @@ def test_it_is_the_same_wherever_the_vectors_are(tmp_path, options):
     options = {**options, "quality": quality, "include": [3], "away_from": [7, 8]}
 
     memory = select_by_quality(vectors, **options, **WHOLE)
-    mapped = select_by_quality(tmp_path / "pool.npy", engine="mapped", **options, **WHOLE)
+    mapped = select_by_quality(
+        tmp_path / "pool.npy", engine="mapped", memory="1KB", **options, **WHOLE
+    )
     distances = select_by_quality(gaps_of(vectors), engine="distances", **options)
 
     assert memory.indices.tolist() == mapped.indices.tolist() == distances.indices.tolist()
     assert memory.radii.tolist() == mapped.radii.tolist()
     np.testing.assert_allclose(memory.radii, distances.radii, rtol=1e-12)
+    assert memory.coverage_radius == mapped.coverage_radius
     assert memory.coverage_radius == pytest.approx(distances.coverage_radius)
 
 

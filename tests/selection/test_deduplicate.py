@@ -17,12 +17,14 @@ from evenly.errors import (
     OutputExistsError,
     TextError,
 )
+from evenly.geometry.columns import SEGMENT, Columns
 from evenly.selection import leaving
 from evenly.selection.leaving import distance_leaving
 from evenly.selection.packing import Packer
 from evenly.selection.widest import largest_distance
 from tests.fakes import Letters
-from tests.pool_strategies import pools
+from tests.oracle import unit_rows
+from tests.pool_strategies import make_pool, pools
 from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 
 WHOLE = {"normalize": False}
@@ -76,6 +78,29 @@ def test_what_is_kept_is_a_packing_and_others_go_to_the_nearest(data, vectors, n
     check_who_stands_for_whom(found, gaps)
     of_distances = deduplicate(gaps, distance, **best, engine="distances")
     assert of_distances.indices.tolist() == found.indices.tolist()
+
+
+def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
+    vectors = make_pool("clustered", 6000, 96, np.float32, np.random.default_rng(2))
+    narrowed = []
+    change = Columns.change
+
+    def change_and_tell(columns, stand_ins, precision):
+        narrowed.append(stand_ins.width)
+        change(columns, stand_ins, precision)
+
+    monkeypatch.setattr(Columns, "change", change_and_tell)
+    monkeypatch.setattr("evenly.geometry.tuning.Tuning._work_left", 1e12)
+
+    found = deduplicate(vectors, 0.14)
+
+    assert len(found.indices) > 2 * SEGMENT
+    assert min(narrowed) < 96
+    rows = unit_rows(vectors.astype(float))
+    for row in np.setdiff1d(np.arange(6000), found.indices)[::20]:
+        gaps = np.sqrt(((rows[found.indices] - rows[row]) ** 2).sum(axis=1))
+        assert found.representative[row] == found.indices[gaps.argmin()]
+        assert found.distances[row] == pytest.approx(gaps.min(), rel=1e-12)
 
 
 @given(
@@ -253,3 +278,23 @@ def test_rows_without_a_text_are_refused_or_dropped():
 def test_what_cannot_be_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         deduplicate(np.eye(4), **options)
+
+
+def test_texts_are_read_once():
+    calls = []
+
+    def text_of(record):
+        calls.append(record)
+        return record["text"]
+
+    found = deduplicate(
+        [{"text": word} for word in ("a", "bb", "a")],
+        0.1,
+        keep="longest",
+        text=text_of,
+        encoder=Letters(),
+        **NO_CACHE,
+    )
+
+    assert found.indices.tolist() == [0, 1]
+    assert len(calls) == 3

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import TIE, Metric
-from evenly.geometry.apart import distances_to_earlier, distances_to_points
+from evenly.geometry.apart import distances_to_earlier
 from evenly.selection.packing import Packer, packing_in_order, reach_of
 from tests.pool_strategies import KINDS, make_pool, pools
 from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
@@ -162,14 +162,11 @@ def test_distances_to_earlier_rows_are_what_they_say(data, vectors, normalize, o
         of_a_metric = distances_to_earlier(
             Metric(gaps, np.ones(len(gaps), bool)), rows, before=before
         )
-        to_others = distances_to_points(points, rows, points.take(before)) if seen else None
 
     for position, row in enumerate(rows):
         expected = gaps[row][order[: seen + position]].min(initial=np.inf)
         assert of_a_metric[position] == expected
         assert found[position] == pytest.approx(expected, rel=1e-12, abs=0)
-        if to_others is not None:
-            assert to_others[position] == pytest.approx(gaps[row][before].min(), rel=1e-12, abs=0)
 
 
 def test_distances_to_earlier_rows_of_a_large_pool():

@@ -6,12 +6,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from evenly.errors import QuotaError
+from evenly.selection import overlapping as plans
 from evenly.selection.quotas import Quotas
 
 
@@ -52,8 +53,23 @@ def one(quotas: Quotas, row: int) -> np.ndarray:
     return quotas.count(np.array([row]))
 
 
+@pytest.fixture(params=["mended", "near fractions", "anywhere"])
+def found(request, monkeypatch):
+    """How plans for overlapping groups are found: as they are, or with the quicker ways barred."""
+    optimum = plans._optimum
+    if request.param != "mended":
+        monkeypatch.setattr(plans.OverlappingLedger, "_mended", lambda *_, **__: None)
+    if request.param == "anywhere":
+
+        def none_near(*problem, **options):
+            return None if problem[-1] == 0 else optimum(*problem, **options)
+
+        monkeypatch.setattr(plans, "_optimum", none_near)
+
+
+@pytest.mark.usefixtures("found")
 @pytest.mark.parametrize("overlapping", [False, True], ids=["disjoint", "overlapping"])
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_greedy_that_asks_meets_every_quota_that_can_be_met(overlapping, data):
     member, least, most, usable, budget = problem = data.draw(problems(overlapping))

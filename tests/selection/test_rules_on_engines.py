@@ -62,8 +62,10 @@ def rules_for(draw, vectors):
         told["weights"] = random.choice([0.25, 0.5, 1.0], n)
         rules = replace(rules, weights=told["weights"])
     if draw(st.booleans()):
-        told["costs"] = random.integers(0, 6, n)
-        told["purse"] = int(told["costs"][include].sum() + draw(st.integers(0, 3 * budget)))
+        dearest = draw(st.sampled_from([5, 30]))
+        told["costs"] = random.integers(0, dearest + 1, n)
+        left = draw(st.integers(1, dearest * budget // 2 + 1))
+        told["purse"] = int(told["costs"][include].sum()) + left
         rules = replace(rules, costs=told["costs"], token_budget=told["purse"])
     elif draw(st.booleans()):
         groups = random.integers(0, 3, n)
@@ -162,6 +164,22 @@ def test_a_rule_over_many_rounds(engine, rule):
     found = run(engine, vectors, rules, told, normalize=True)
     expected = oracle.with_rules(vectors, rules.budget, True, rules.include, **told)
     assert_same(found, expected)
+
+
+@pytest.mark.parametrize("dearest", [40, 400])
+def test_a_token_budget_ends_at_the_same_row_wherever_it_was_begun(dearest):
+    random = np.random.default_rng(8)
+    vectors = make_pool("clustered", 400, 8, np.float32, random)
+    costs = random.integers(1, dearest, 400)
+    rules = Rules(np.array([5]), 400, costs=costs, token_budget=5000)
+    everyone = np.ones(400, bool)
+    points = Points.of(vectors, row_lengths(vectors), everyone, normalize=True)
+    expected = oracle.with_rules(vectors, 400, True, rules.include, costs=costs, purse=5000)
+    assert 4950 <= costs[expected[0]].sum() <= 5000
+    for count in range(1, len(expected[0]) + 1):
+        begun = Picks(expected[0][:count], expected[1][:count])
+        pool = memory.MemoryPool(points, 400)
+        assert_same(farthest_first(pool, 400, begun, limits=Limits(rules, everyone)), expected)
 
 
 @given(vectors=pools(max_rows=40), data=st.data())

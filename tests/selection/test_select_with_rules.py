@@ -5,9 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from evenly import Selection, select_uniform
-from evenly.errors import BudgetError, CheckpointError, ManifestError, QuotaError, RowError
+from evenly import Selection, deduplicate, select_by_quality, select_uniform
+from evenly.errors import (
+    BudgetError,
+    CheckpointError,
+    ColumnError,
+    DataError,
+    DuplicateRowsWarning,
+    ManifestError,
+    OptionError,
+    QuotaError,
+    RowError,
+    VectorError,
+)
 from tests import oracle
+from tests.fakes import Letters, texts_of
 
 RANDOM = np.random.default_rng(5)
 VECTORS = RANDOM.standard_normal((200, 6)).astype(np.float32)
@@ -83,6 +95,31 @@ def test_tokens_are_never_exceeded_and_are_used():
     spent = COSTS[subset.indices].sum()
     assert 990 <= spent <= 1000
     assert len(chosen(5, token_budget=1000, costs=COSTS)) == 5
+    assert subset.extend(200, costs=COSTS).indices.tolist() == subset.indices.tolist()
+
+
+def test_duplicates_that_tokens_are_left_for_are_told_of_with_a_way_out():
+    rows, costs = np.repeat(np.eye(3), 4, axis=0), np.ones(12, int)
+    with pytest.warns(DuplicateRowsWarning, match="only 3 .* pass a min_distance= above 0"):
+        assert len(select_uniform(rows, token_budget=9, costs=costs)) == 9
+    distinct = select_uniform(rows, token_budget=9, costs=costs, min_distance=1e-6)
+    assert len(distinct) == 3
+
+
+def test_the_last_tokens_are_not_spent_on_short_rows_near_to_others():
+    # Ten rows far apart, and ten near to them that cost nearly nothing.
+    rows = np.concatenate([np.eye(10), np.eye(10) + 1e-3 * np.eye(10)[::-1]])
+    costs = np.repeat([110, 1], 10)
+    spread = select_uniform(rows, token_budget=996, costs=costs)
+    assert costs[spread.indices].tolist() == [110] * 9
+    assert spread.h_min > 1
+    # Below 99 % the row that does not fit is passed over for those that do.
+    filled = select_uniform(rows, token_budget=1004, costs=costs)
+    assert sorted(costs[filled.indices]) == [1] * 10 + [110] * 9
+    assert filled.h_min < 0.01
+    # What is included counts.
+    begun = select_uniform(rows, token_budget=996, costs=costs, include=spread.indices)
+    np.testing.assert_array_equal(begun.indices, spread.indices)
 
 
 def test_quality_weighs_distances():
@@ -204,3 +241,83 @@ def test_engines_agree_through_the_front_door(engine, rule, tmp_path):
     expected = chosen(40, **RULES[rule])
     np.testing.assert_array_equal(found.indices, expected.indices)
     assert found.coverage_radius == expected.coverage_radius
+
+
+TEXTS = {"text": "text", "cache_dir": False, "encoder": Letters()}
+
+
+class OtherLetters(Letters):
+    name = "other letters"
+
+
+@pytest.fixture
+def rated(tmp_path, monkeypatch):
+    """A file with columns that are good for rules, and columns with one value that is not."""
+    monkeypatch.chdir(tmp_path)
+    nan = float("nan")
+    records = [
+        {
+            "text": text,
+            "id": f"w{row}",
+            "pair": row // 2,
+            "kind": "odd" if row % 2 else "even",
+            "below 0": -1 if row == 4 else 1,
+            "no number": nan if row == 4 else 1,
+        }
+        for row, text in enumerate(texts_of(10))
+    ]
+    path = tmp_path / "rated.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    select_uniform(path, 3, **{**TEXTS, "encoder": OtherLetters()}).save("earlier.json")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"groups": "kind", "quotas": {"evn": 2}}, QuotaError, "'evn'. Did you mean 'even'"),
+        (
+            {"groups": "sort", "quotas": {"even": 2}},
+            ColumnError,
+            "rated.jsonl has no column 'sort'",
+        ),
+        ({"groups": "kind", "quotas": {"odd": 5}}, QuotaError, "'odd' is 5 rows, more than .* 4"),
+        ({"quality": "below 0"}, DataError, "quality: column 'below 0' at .*line 5 is -1"),
+        ({"quality": "no number"}, DataError, "quality: column 'no number' at .*line 5 is nan"),
+        (
+            {"token_budget": 9, "costs": "below 0"},
+            DataError,
+            "costs: column 'below 0' .*line 5 is -1",
+        ),
+        ({"token_budget": 9, "costs": "no number"}, DataError, "'no number' at .*line 5 is nan"),
+        (
+            {"include": ["w0", "w1"], "exclude": ["w1"], "id_column": "id"},
+            OptionError,
+            "line 2 cannot be in include= and in exclude= at once",
+        ),
+        ({"exclude": ["w1", "x"], "id_column": "id"}, RowError, "not in the column 'id': 'x'"),
+        (
+            {"include": [3], "id_column": "pair"},
+            RowError,
+            "'3', which is not unique.*line 7 .*line 8",
+        ),
+        (
+            {"away_from": np.ones((2, 3))},
+            VectorError,
+            "of 3 dimensions; the pool's vectors have 11",
+        ),
+        ({"away_from": "earlier.json"}, OptionError, "the encoder other letters .* is Letters"),
+    ],
+)
+def test_what_cannot_be_kept_to_is_an_error_that_names_row_and_column(rated, options, error, words):
+    with pytest.raises(error, match=words):
+        select_uniform(rated, 4, **TEXTS, **options)
+
+
+@pytest.mark.parametrize(("column", "value"), [("below 0", "-1"), ("no number", "nan")])
+def test_so_it_is_wherever_there_is_a_quality(rated, column, value):
+    words = f"quality: column '{column}' at .*line 5 is {value}"
+    with pytest.raises(DataError, match=words):
+        select_by_quality(rated, 4, quality=column, **TEXTS)
+    with pytest.raises(DataError, match=words):
+        deduplicate(rated, 0.1, keep="best", quality=column, **TEXTS)

@@ -294,13 +294,19 @@ def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **option
 @main.command()
 @click.argument("data")
 @with_options(TEXT, MODEL)
-@click.option("-o", "--output", required=True, metavar="FILE.npy", help="Where the vectors go.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE.npy",
+    help="Where the vectors go; .safetensors too.",
+)
 @with_options(FORCE, LOUDNESS)
 @click.pass_context
 def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **options: Any) -> None:
-    """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy.
+    """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy or .safetensors.
 
-    They go through the same cache as `select`, and `select` takes the .npy as DATA.
+    They go through the same cache as `select`, and `select` takes the file as DATA.
     """
     from evenly.report.table import format_seconds
     from evenly.run import run_embedding

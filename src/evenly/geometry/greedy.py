@@ -12,7 +12,10 @@ from evenly.geometry.compiled import FAST, _limit, _ruled_out, _squared_distance
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["greedy_within"]
+__all__ = ["NOT_BLOCKED", "OUT_OF_PURSE", "greedy_within"]
+
+NOT_BLOCKED = -1
+OUT_OF_PURSE = -2
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
@@ -37,11 +40,12 @@ def greedy_within(
     room: Int[np.ndarray, " t"],
     costs: Int[np.ndarray, " m"],
     purse: int,
+    reserve: int,
     positions: Int[np.ndarray, " p"],
     radii: Float[np.ndarray, " p"],
     count: int,
     owed: int,
-) -> tuple[int, float, int, int]:
+) -> tuple[int, float, int]:
     """Farthest first among the rows of a frontier, for as long as picks are certain.
 
     A row is compared with picks it has not met only when it could be the next: what is known
@@ -59,13 +63,15 @@ def greedy_within(
         kinds, room: the kind of each row, and how many more of each kind may be picked; empty
             where any may.
         costs, purse: the cost of each row, and how much is left; empty where rows cost nothing.
+        reserve: while more than this is left, rows that do not fit are passed over. After that
+            the first pick that does not fit ends the selection.
         positions, radii: the picks and their squared distances.
         count: how many picks there are already.
         owed: how many there may be.
 
     Returns:
-        How many picks there are; the largest key that is left; what is left of the purse; and
-        the kind that had no room for the next pick, or -1. The arrays hold the state to go on.
+        How many picks there are; the largest key that is left; and the kind that had no room
+        for the next pick, NOT_BLOCKED, or OUT_OF_PURSE. The arrays hold the state to go on.
     """
     scale, stretch, error, rounding = allowance
     terms = np.empty(stored.shape[1])
@@ -73,7 +79,7 @@ def greedy_within(
         # The largest bound first: brought up to date, it spares most others the same.
         first = 0
         for row in range(len(keys)):
-            if len(costs) > 0 and costs[row] > purse:
+            if len(costs) > 0 and purse > reserve and costs[row] > purse:
                 keys[row] = -np.inf
             if keys[row] > keys[first]:
                 first = row
@@ -105,21 +111,24 @@ def greedy_within(
                 keys[row] = squared[row] * weights[row] if len(weights) > 0 else squared[row]
             largest = max(largest, keys[row])
         if count == owed or largest == -np.inf:
-            return count, largest, purse, -1
+            return count, largest, NOT_BLOCKED
         position = 0
         while keys[position] < largest * (1.0 - tie):
             position += 1
         if ceiling >= largest * (1.0 - tie) and (
             keys[position] < ceiling * (1.0 - tie) or numbers[position] > ceiling_number
         ):
-            return count, largest, purse, -1
+            return count, largest, NOT_BLOCKED
         if len(kinds) > 0:
             kind = kinds[position]
             if room[kind] <= 0:
-                return count, largest, purse, kind
-            room[kind] -= 1
+                return count, largest, kind
         if len(costs) > 0:
+            if costs[position] > purse:
+                return count, largest, OUT_OF_PURSE
             purse -= costs[position]
+        if len(kinds) > 0:
+            room[kinds[position]] -= 1
         positions[count] = position
         radii[count] = squared[position]
         count += 1

@@ -47,9 +47,17 @@ def nearest_chosen(
     points: Points | Metric,
     chosen: Int[np.ndarray, " k"],
     *,
+    below: float = np.inf,
     progress: Callable[[int], object] | None = None,
 ) -> Nearest:
     """For every candidate of the pool, the nearest chosen row other than itself.
+
+    Args:
+        points: the pool.
+        chosen: (k,) row numbers.
+        below: a squared distance that every candidate is known to be nearer than to a chosen row,
+            where there is one: fewer coordinates rule out what is farther.
+        progress: called with how many rows are done since the last call.
 
     Cost: n·k·d multiplications at most, as matrix products; memory for stand-ins of the chosen
         rows, for those of all rows where they fit in a quarter of the vectors and 200 MB, and
@@ -58,7 +66,7 @@ def nearest_chosen(
     rows = np.flatnonzero(points.candidates)
     if isinstance(points, Metric):
         return _nearest_by_distance(points, rows, chosen, progress)
-    squared = np.full(len(rows), np.inf)
+    squared = np.full(len(rows), below)
     nearest = np.full(len(rows), len(points))
     threads = usable_threads()
     with alone():
@@ -92,8 +100,9 @@ def nearest_chosen(
         tuning = Tuning(points, len(chosen))
         if tuning.is_long and points.in_memory and len(chosen) > 2 * SEGMENT:
             # What the first columns teach tells how many coordinates to compare from then on.
-            met = SEGMENT
-            compare_all(0, met)
+            if np.isposinf(below):
+                met = SEGMENT
+                compare_all(0, met)
             stand_ins = tuning.cheaper(columns, rows, squared)
             if stand_ins is not None:
                 stand_ins.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))

@@ -218,17 +218,27 @@ def rows_in_memory(points: Points, budget: int, memory: float) -> int:
         OptionError: none do.
     """
     n, d = len(points), points.dimension
-    row = d * points.stored.dtype.itemsize
-    fixed = n * _BYTES_A_ROW + budget * (2 * row + 8 * d + 64)
-    # A row in memory: itself, its stand-in, what the pool knows of it; half as much to spare.
-    rows = int((memory - fixed) / (1.5 * (row + 4 * d + 64)))
-    if rows < min(n, _LEAST_ROWS):
-        need = fixed + min(n, _LEAST_ROWS) * 1.5 * (row + 4 * d + 64)
+    need = least_memory(points, budget)
+    if memory < need:
         raise OptionError(
             f"memory={memory / 1e6:.0f} MB is too little for {n:,} rows of {d} and a budget of "
             f"{budget:,}: {need / 1e6:.0f} MB are needed. Allow more, or choose fewer rows."
         )
-    return min(n, rows)
+    return min(n, _LEAST_ROWS + int((memory - need) / _bytes_in_memory(points)))
+
+
+def least_memory(points: Points, budget: int) -> float:
+    """The bytes without which `budget` rows cannot be chosen."""
+    n, d = len(points), points.dimension
+    row: int = d * points.stored.dtype.itemsize
+    fixed = n * _BYTES_A_ROW + budget * (2 * row + 8 * d + 64)
+    return fixed + min(n, _LEAST_ROWS) * _bytes_in_memory(points)
+
+
+def _bytes_in_memory(points: Points) -> float:
+    """A row in memory: itself, its stand-in, what the pool knows of it; half as much to spare."""
+    row: int = points.dimension * points.stored.dtype.itemsize
+    return 1.5 * (row + 4 * points.dimension + 64)
 
 
 def _is_certain(frontier: Frontier) -> bool:

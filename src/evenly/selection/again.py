@@ -11,7 +11,7 @@ from evenly.errors import ManifestError
 from evenly.intake import Intake, take_in
 from evenly.selection.job import Job
 from evenly.selection.provenance import hash_of_array
-from evenly.selection.resolve import RULES
+from evenly.selection.resolve import KEPT, RULES
 from evenly.selection.selection import Selection
 
 __all__ = ["check_same_vectors", "merge_options", "options_of", "take_in_again"]
@@ -26,24 +26,36 @@ def options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, A
     Trust in a model's code is not among them: a file must not grant it.
 
     Raises:
-        ManifestError: one that is not overruled was a Python object, of which a name is left.
+        ManifestError: one that is not overruled was a Python object, of which a name is left,
+            or a list of which only a hash was kept.
     """
     options = dict(earlier.provenance["options"])
-    opaque = [
-        name
+    opaque = {
+        name: str(value)
         for name, value in options.items()
         if name not in overruled and str(value).startswith("<")
-    ]
+    }
     if opaque:
         raise ManifestError(
-            f"the selection cannot be taken up again as it is: {', '.join(opaque)} was a Python "
-            f"object ({options[opaque[0]]}) then. Pass it again, in Python: {opaque[0]}=…"
+            "the selection cannot be taken up again as it is: "
+            f"{'; '.join(_why_not_kept(name, told) for name, told in opaque.items())}. Pass "
+            f"{'it' if len(opaque) == 1 else 'them'} again: "
+            f"{', '.join(f'{name}=…' for name in opaque)}"
         )
     if options.get("encoder_options"):
         told = options["encoder_options"].items()
         trusted = "trust_remote_code"
         options["encoder_options"] = {name: value for name, value in told if name != trusted}
     return options
+
+
+def _why_not_kept(name: str, told: str) -> str:
+    if " values, sha256:" not in told:
+        return f"{name} was a Python object ({told}) then"
+    return (
+        f"{name} was too long to be kept, only a hash of it was ({told}; up to {KEPT} numbers or "
+        "strings are kept)"
+    )
 
 
 def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,14 @@ import numpy as np
 
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
-from evenly.geometry.apart import distances_to_earlier, distances_to_points
+from evenly.geometry.apart import distances_to_earlier
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
+from evenly.pools import make_pool
+from evenly.pools.engines import DEFAULT_MEMORY
+from evenly.pools.mapped import least_memory
 from evenly.selection.budget import check_budget
-from evenly.selection.choose import level_of_the_caller, points_under
+from evenly.selection.choose import keep_away, level_of_the_caller, points_under
+from evenly.selection.farthest_first import coverage_radius_of
 from evenly.selection.gist import best_by_thresholds
 from evenly.selection.given import numbers_of
 from evenly.selection.packing import Packer
@@ -179,7 +183,7 @@ def by_quality_and_keep(
             chosen, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
         else:
             chosen, radii, told = _by_packing(intake, rules, found, min_distance, show)
-    radius = _coverage_radius(intake.points, rules, chosen)
+    radius = _coverage_radius(intake.points, rules, chosen, memory_bytes(memory))
     intake.samples.check_unchanged()
     if method == "packing":
         _warn_of_duplicates(radii, rules.budget)
@@ -332,17 +336,20 @@ def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.n
     return order[np.isin(order, [first, second])]
 
 
-def _coverage_radius(points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"]) -> float:
+def _coverage_radius(
+    points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"], memory: float | None
+) -> float:
     """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
     points = points_under(rules, points)
-    near = rows if rules.away_rows is None else np.concatenate([rows, rules.away_rows])
-    found = nearest_chosen(points, near)
-    distances = found.distances[~found.chosen]
-    if rules.away is not None and rules.away_rows is None:
-        assert isinstance(points, Points)
-        others = found.rows[~found.chosen]
-        distances = np.minimum(distances, distances_to_points(points, others, rules.away))
-    return float(distances.max(initial=0.0))
+    room = len(rows) + (0 if rules.away is None else len(rules.away))
+    if isinstance(points, Points) and not points.in_memory:
+        # Packing took as much already: too little memory is no reason to give its result up.
+        memory = max(DEFAULT_MEMORY if memory is None else memory, least_memory(points, room))
+    pool = make_pool(points, room, memory=memory, device="cpu")
+    keep_away(pool, rules)
+    if len(rows):
+        pool.add(rows, pool.fetch(rows))
+    return coverage_radius_of(pool)
 
 
 def _warn_of_duplicates(radii: Float[np.ndarray, " k"], budget: int | None) -> None:

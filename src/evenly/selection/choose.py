@@ -90,7 +90,7 @@ def choose(
     picks, coverage_radius = answer
     rules.check_met(picks.rows)
     intake.samples.check_unchanged()
-    _warn_of_duplicates(picks)
+    _warn_of_duplicates(picks, rules)
     if taken_over == 0 and "drop_outliers" not in provenance["options"]:
         first = picks.rows[len(rules.include) :]
         warn_of_isolated(intake, first, stacklevel=level_of_the_caller())
@@ -216,12 +216,14 @@ def _complete(
     return picks, coverage_radius
 
 
-def _warn_of_duplicates(picks: Picks) -> None:
+def _warn_of_duplicates(picks: Picks, rules: Rules) -> None:
     distinct = int(np.count_nonzero(picks.radii))
     if distinct < len(picks):
+        counted = rules.quotas is not None or rules.token_budget is not None
+        way = "pass a min_distance= above 0" if counted else f"take prefix({distinct})"
         warnings.warn(
             f"only {distinct} of the rows are distinct, fewer than the {len(picks)} asked for: "
-            f"h_min is 0. For distinct rows alone, take prefix({distinct}).",
+            f"h_min is 0. For distinct rows alone, {way}.",
             DuplicateRowsWarning,
             stacklevel=level_of_the_caller(),
         )

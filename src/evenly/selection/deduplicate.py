@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.errors import BudgetError, OptionError
-from evenly.geometry import Metric, Points, blocks, nearest_chosen
+from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.by_quality import check_packing_engine
 from evenly.selection.deduplication import Deduplication
 from evenly.selection.given import numbers_of
 from evenly.selection.leaving import distance_leaving
-from evenly.selection.packing import Packer
+from evenly.selection.packing import Packer, reach_of
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
 from evenly.selection.quality import best_first
@@ -111,13 +111,10 @@ def deduplicate(
         "memory": memory_bytes(memory),
         "progress": progress,
     }
-    intake = take_in(data, **of_the_intake, embedding=min_distance != 0)
+    intake = take_in(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
     usable = int(np.count_nonzero(intake.points.candidates))
     left = None if to is None else _rows_left(to, usable)
-    texts = None
-    if intake.texts_of is not None:
-        texts = intake.texts_of(range(len(intake)))
-    order = _order_of(intake, keep, quality, texts)
+    order = _order_of(intake, keep, quality)
     options = {
         "min_distance": min_distance,
         "to": to,
@@ -128,7 +125,7 @@ def deduplicate(
     }
     provenance = provenance_of(intake, options)
     began = perf_counter()
-    first = _first_of_equals(intake, order, texts)
+    first = _first_of_equals(intake, order)
     distinct: Int[np.ndarray, " m"] = order[first[order] == order]
     packer = Packer(intake.points)
     with packing_bar(progress) as show:
@@ -145,7 +142,7 @@ def deduplicate(
         else:
             upper = largest_distance(intake.points)
             distance, kept = distance_leaving(intake.points, distinct, left, upper, pack)
-    representative, distances = _representatives(intake.points, distinct, first, kept)
+    representative, distances = _representatives(intake.points, distinct, first, kept, distance)
     intake.samples.check_unchanged()
     seconds = intake.seconds | {"packing": perf_counter() - began}
     return Deduplication(
@@ -197,31 +194,27 @@ def _rows_left(to: Any, usable: int) -> int:
     return rows_of_budget(to, usable)
 
 
-def _order_of(
-    intake: Intake, keep: str, quality: Any, texts: list[str] | None
-) -> Int[np.ndarray, " m"]:
+def _order_of(intake: Intake, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
     """The usable rows, those that are kept rather than others first."""
     usable = intake.points.candidates
     if keep == "first":
         return np.flatnonzero(usable)
     if keep == "best":
         better = numbers_of(intake, "quality", quality)
-    elif texts is None:
+    elif intake.texts is None:
         raise OptionError(
             f'keep="longest" is of texts, and {intake.samples.origin} holds vectors. Pass the '
             'lengths: keep="best", quality=…'
         )
     else:
-        better = np.array([len(text) for text in texts], float)
+        better = np.array([len(text) for text in intake.texts], float)
     return best_first(better, usable)
 
 
-def _first_of_equals(
-    intake: Intake, order: Int[np.ndarray, " m"], texts: list[str] | None
-) -> Int[np.ndarray, " n"]:
+def _first_of_equals(intake: Intake, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """For every row the first in the order that is equal to it: the same text or numbers."""
     first = np.arange(len(intake))
-    content: Sequence[Any] = list(_digests(intake.points)) if texts is None else texts
+    content: Sequence[Any] = intake.texts or list(_digests(intake.points))
     seen: dict[Any, int] = {}
     for row in order.tolist():
         first[row] = seen.setdefault(content[row], row)
@@ -243,15 +236,19 @@ def _representatives(
     distinct: Int[np.ndarray, " m"],
     first: Int[np.ndarray, " n"],
     kept: Int[np.ndarray, " k"],
+    distance: float,
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """For every row the nearest that is kept, and how far it is."""
+    """For every row the nearest that is kept, and how far it is: less than the distance."""
     representative, distances = np.full(len(points), -1), np.full(len(points), np.nan)
     representative[kept], distances[kept] = kept, 0.0
     merged = np.zeros(len(points), bool)
     merged[distinct] = True
     merged[kept] = False
     if merged.any():
-        found = nearest_chosen(replace(points, candidates=merged), kept)
+        # A packing leaves out what is nearer than its distance; more by rounding, for its pairs
+        # may have been found in another way.
+        below = reach_of(distance * (1.0 + TIE))
+        found = nearest_chosen(replace(points, candidates=merged), kept, below=below)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
     repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))
     representative[repeats] = representative[first[repeats]]

@@ -13,6 +13,7 @@ from evenly.intake import Intake, whole_number
 from evenly.samples import Samples, excerpt, texts_of_rows
 from evenly.selection.again import options_of
 from evenly.selection.assignments import taken_in_with_the_dropped
+from evenly.selection.row_sets import RowNames
 from evenly.selection.selection import Selection
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ class Explanation:
     Attributes:
         row: the row number.
         location: where the row is, such as "train.jsonl, line 18".
-        outcome: "chosen", "left" or "dropped".
+        outcome: "chosen", "left", "excluded" (by `exclude`) or "dropped".
         rows: how many rows were chosen.
         position: of a chosen row, in the order picked, from 0; else None.
         radius: of a chosen row, what `radii` says of it; None for the first.
         nearest: the chosen row nearest to it: of the earlier picks for a row that was chosen,
-            of all for one that was left. None for the first pick and for dropped rows.
+            of all for one that was left or excluded. None for the first pick and for dropped
+            rows.
         nearest_position: of that row, in the order picked.
         nearest_location: where that row is.
         distance: Euclidean distance (not squared) between the two. A row that was left could
@@ -89,6 +91,8 @@ class Explanation:
     def _said(self) -> str:
         if self.outcome == "dropped":
             return f"{self.location} was dropped: it {self.reason}."
+        if self.outcome == "excluded":
+            return f"{self.location} was excluded: exclude= names it. {self._nearest_chosen()}."
         if self.outcome == "left":
             return f"{self.location} was left out. {self._said_of_the_left()}"
         which = f"{self.location} was chosen, as pick {(self.position or 0) + 1} of {self.rows}"
@@ -101,7 +105,7 @@ class Explanation:
 
     def _said_of_the_left(self) -> str:
         assert self.distance is not None
-        near = f"The nearest chosen row is {self._neighbour()}, at distance {self.distance:.6g}"
+        near = self._nearest_chosen()
         if self.h_min is None:
             return f"{near}. Only one row was chosen."
         if self.distance > self.h_min:
@@ -114,6 +118,9 @@ class Explanation:
             f"{near}, so that row stands for it. Chosen rows are {self.h_min:.6g} (h_min) or more "
             f"apart; this one is next only when the radius has fallen to {self.distance:.6g}."
         )
+
+    def _nearest_chosen(self) -> str:
+        return f"The nearest chosen row is {self._neighbour()}, at distance {self.distance:.6g}"
 
     def _neighbour(self) -> str:
         return f"{self.nearest_location} (pick {(self.nearest_position or 0) + 1})"
@@ -152,7 +159,9 @@ def explain(
         selection, samples, memory=memory, device=device, progress=progress, **given
     )
     position = _position(selection, row)
-    told["outcome"] = "left" if position is None else "chosen"
+    told["outcome"] = "chosen"
+    if position is None:
+        told["outcome"] = "excluded" if _is_excluded(selection, intake, row) else "left"
     told["position"] = position
     told["radius"] = float(selection.radii[position]) if position else None
     picks = selection.indices[:position]
@@ -176,6 +185,15 @@ def _place(samples: Samples, row: int) -> str:
 def _position(selection: Selection, row: int) -> int | None:
     found = np.flatnonzero(selection.indices == row)
     return int(found[0]) if len(found) else None
+
+
+def _is_excluded(selection: Selection, intake: Intake, row: int) -> bool:
+    """Whether `exclude` names the row; unknown, and no, where only a hash of it was kept."""
+    options = selection.provenance["options"]
+    exclude, id_column = options.get("exclude"), options.get("id_column")
+    if exclude is None or str(exclude).startswith("<") or str(id_column).startswith("<"):
+        return False
+    return row in RowNames(intake, id_column).rows("exclude", exclude)
 
 
 def _squared_distances(

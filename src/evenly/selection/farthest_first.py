@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import TIE
-from evenly.geometry.greedy import greedy_within
+from evenly.geometry.greedy import NOT_BLOCKED, OUT_OF_PURSE, greedy_within
 from evenly.pools.pool import FRONTIER
 from evenly.selection.limits import Limits
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evenly.pools.pool import Frontier, Pool
 
-__all__ = ["Picks", "farthest_first"]
+__all__ = ["Picks", "coverage_radius_of", "farthest_first"]
 
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
@@ -99,7 +99,7 @@ def farthest_first(
     if done:
         pool.add(begun.rows, pool.fetch(begun.rows))
     limits.begin(pool, begun.rows)
-    left_over, ended = np.inf, False
+    radius, ended = np.inf, False
     while done < budget and not ended:
         made = _certain_picks(pool, budget - done, limits)
         found = np.sqrt(made.squared)
@@ -109,35 +109,48 @@ def farthest_first(
             found = np.minimum.accumulate(np.minimum(found, before))
         near = found < limits.min_distance
         count = int(np.argmax(near)) if near.any() else len(found)
-        ended = count < len(found) or len(found) == 0
+        ended = made.ended or count < len(found) or len(found) == 0
         new, positions = slice(done, done + count), made.positions[:count]
         rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
-        left_over = np.inf if ended else made.left_over
+        radius = np.inf if ended else np.sqrt(max(made.left_over, 0.0))
         if count:
             points = made.frontier.points
             pool.add(rows[new], None if points is None else points.take(positions))
             limits.retire(pool)
             if progress is not None:
                 progress(Picks(rows[:done], radii[:done]))
-    if limits.leave_rows_out or np.isposinf(left_over):
+    if limits.leave_rows_out or np.isposinf(radius):
         pool.release()
-        rest = pool.frontier(1)
-        left_over = max(rest.squared.max(initial=-np.inf), rest.ceiling)
-    radius = float(np.sqrt(max(left_over, 0.0)))
+        radius = coverage_radius_of(pool)
     if limits.radii_fall and not limits.leave_rows_out and done > limits.included:
-        radius = min(radius, float(radii[done - 1]))
-    return Picks(rows[:done], radii[:done]), radius
+        radius = min(radius, radii[done - 1])
+    return Picks(rows[:done], radii[:done]), float(radius)
+
+
+def coverage_radius_of(pool: Pool) -> float:
+    """The largest distance from a row that may be picked to the nearest that was added; exact.
+
+    0 where there is no such row. Only its maximum being asked for, most rows meet few others.
+    """
+    rest = pool.frontier(1)
+    return float(np.sqrt(max(rest.squared.max(initial=0.0), rest.ceiling, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Round:
-    """A frontier, the picks it made certain, and the largest squared distance left inside."""
+    """The picks that a frontier made certain.
+
+    Attributes:
+        largest: the largest squared distance left inside.
+        ended: whether the next pick would be too dear, which ends the selection.
+    """
 
     frontier: Frontier
     positions: Int[np.ndarray, " m"]
     squared: Float[np.ndarray, " m"]
     largest: float
+    ended: bool
 
     @property
     def left_over(self) -> float:
@@ -151,7 +164,7 @@ def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
     while True:
         frontier = pool.frontier(size)
         made = farthest_first_within(frontier, owed, limits)
-        if len(made.positions):
+        if len(made.positions) or made.ended:
             return made
         if not limits.retire(pool):
             if frontier.ceiling == -np.inf:
@@ -172,10 +185,10 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
     keys = squared if frontier.weights is None else squared * weights
     kinds, costs = limits.kinds_of(frontier.rows), limits.costs_of(frontier.rows)
     met = np.zeros(len(squared), np.int64)
-    count, largest = 0, -np.inf
+    count, largest, blocked = 0, -np.inf, NOT_BLOCKED
     while len(squared):
         begin = count
-        count, largest, purse, blocked = greedy_within(
+        count, largest, blocked = greedy_within(
             *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
             frontier.between,
             _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
@@ -195,16 +208,15 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
             limits.room,
             costs,
             limits.purse,
+            limits.reserve,
             positions,
             radii,
             count,
             owed,
         )
-        limits.purse = purse
-        if len(kinds):
-            limits.take(kinds[positions[begin:count]])
-        if blocked < 0:
+        limits.take(frontier.rows[positions[begin:count]])
+        if blocked in (NOT_BLOCKED, OUT_OF_PURSE):
             break
         if not limits.may_take(blocked):
             keys[kinds == blocked] = -np.inf
-    return _Round(frontier, positions[:count], radii[:count], largest)
+    return _Round(frontier, positions[:count], radii[:count], largest, blocked == OUT_OF_PURSE)

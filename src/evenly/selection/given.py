@@ -92,7 +92,7 @@ def numbers_of(
         raise DataError(
             f"{option}: {name} at {intake.samples.locate(row)} is {_plain(values[row])!r}"
             f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
-            "mend them, or leave such rows out with exclude=."
+            "mend them, or leave such rows out."
         )
     return np.where(candidates, numbers, 0.0)
 

@@ -2,6 +2,10 @@
 
 What may no longer be picked never may again: a full group stays full, a purse never fills. So
 rows only ever leave, and a pool's bounds, which only shrink, stay true under every rule.
+
+A token budget passes over the rows that no longer fit, until at least 99 % of it is spent. Then
+the first pick that does not fit is the end: to fill up the rest, a selection would go on to rows
+that are short, however near they are to others.
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from evenly.geometry import TIE
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -26,6 +32,7 @@ class Limits:
 
     Attributes:
         purse: what is left of the token budget.
+        reserve: the last hundredth of it: rows that do not fit are passed over while more is left.
     """
 
     def __init__(self, rules: Rules | None = None, candidates: Any = None) -> None:
@@ -38,13 +45,20 @@ class Limits:
         self.purse = 0
         if rules is not None and rules.token_budget is not None:
             self.purse = int(rules.token_budget)
-        self._affordable: int | None = None
+        self.reserve = self.purse // 100
+        # What was left when more than the reserve last was, and what it was when rows last retired.
+        self._affordable = self.purse
+        self._retired_above: int | None = None
         self._closed: list[int] = []
 
     @property
     def min_distance(self) -> float:
-        """A pick nearer than this to what is chosen ends the selection."""
-        return 0.0 if self._rules is None else self._rules.min_distance
+        """A pick nearer than this to what is chosen ends the selection.
+
+        Less by rounding than what users ask for: a row at exactly that distance is picked,
+        whichever way an engine came to it.
+        """
+        return 0.0 if self._rules is None else self._rules.min_distance * (1.0 - TIE / 2)
 
     @property
     def room(self) -> Int[np.ndarray, " t"]:
@@ -81,14 +95,18 @@ class Limits:
         """Rules as they are after these picks."""
         if self._rules is not None and self._rules.weights is not None:
             pool.weigh(self._rules.weights**2)
-        self.purse -= int(self.costs_of(rows).sum())
-        self.take(self.kinds_of(rows))
+        self.take(rows)
         self.retire(pool)
 
-    def take(self, kinds: Int[np.ndarray, " b"]) -> None:
-        """Rows of these kinds were picked."""
-        if self._ledger is not None and len(kinds):
+    def take(self, rows: Int[np.ndarray, " b"]) -> None:
+        """These rows were picked, in this order."""
+        if self._ledger is not None and len(rows):
+            kinds = self.kinds_of(rows)
             self._ledger.take(np.bincount(kinds, minlength=len(self._ledger.room)))
+        if len(self._costs) and len(rows):
+            left = self.purse - np.cumsum(self.costs_of(rows))
+            self.purse = int(left[-1])
+            self._affordable = int(left[left > self.reserve].min(initial=self._affordable))
 
     def may_take(self, kind: int) -> bool:
         """Whether one more row of a kind may be picked; if not, never again."""
@@ -121,12 +139,12 @@ class Limits:
         if self._closed:
             out |= np.isin(self._kinds, self._closed)
             self._closed.clear()
-        if len(self._costs) and (self._affordable is None or self.purse < self._affordable):
-            dear = self._costs > self.purse
-            if self._affordable is not None:
-                dear &= self._costs <= self._affordable
+        if len(self._costs) and self._affordable != self._retired_above:
+            dear = self._costs > self._affordable
+            if self._retired_above is not None:
+                dear &= self._costs <= self._retired_above
             out |= dear
-            self._affordable = self.purse
+            self._retired_above = self._affordable
         rows = np.flatnonzero(out)
         if len(rows):
             pool.retire(rows)

@@ -32,8 +32,9 @@ class OverlappingLedger(Ledger):
     """A plan of T counts, one a kind, whose sums over each group are within its limits.
 
     Mostly a few rows less of other kinds make room for one more, which is found by trying. Else
-    a linear program proves that there is no plan, for many kinds at once, or an integer program
-    finds one. Without a budget rows of no kind fill the plan up to a sum.
+    a linear program finds a plan in fractions and an integer program whole numbers near them, or
+    a linear program proves that there is no plan, for many kinds at once. Without a budget rows
+    of no kind fill the plan up to a sum.
 
     Source of the solver: HiGHS, Huangfu and Hall 2018, doi:10.1007/s12532-017-0130-5.
     """
@@ -53,12 +54,12 @@ class OverlappingLedger(Ledger):
         if kind is not None and self._exchange(kind):
             return True
         aim = self._aim(least)
-        plan = self._mended(aim, least, _ROWS_OF_A_PLAN) if kind is None else None
+        plan = self._mended(aim, least, _ROWS_OF_A_PLAN)
         if plan is None:
-            if self._proves_impossible(least, kind):
-                return False
             plan = self._solve(least, aim)
         if plan is None:
+            if kind is not None:
+                self._close_the_impossible(least)
             return False
         self._plan = plan
         return True
@@ -165,8 +166,8 @@ class OverlappingLedger(Ledger):
             more = np.minimum(more * np.exp(step * (members @ scales + whole)), spare)
         return np.asarray(least + np.rint(more), np.int64)
 
-    def _proves_impossible(self, least: Int[np.ndarray, " T"], kind: int | None) -> bool:
-        """Whether no plan, not even one in fractions, holds so many of each kind.
+    def _close_the_impossible(self, least: Int[np.ndarray, " T"]) -> None:
+        """Close the kinds for the same reason for which no plan holds so many of each.
 
         The least sum of what is wrong is a linear program, and its multipliers u bound that sum
         from below for any counts in a box: u·b + sum_t min(r_t x_t), r = -Aᵀu. So one solution
@@ -196,36 +197,49 @@ class OverlappingLedger(Ledger):
                 ]
             ),
         )
-        if found.status != 0 or found.fun <= _CERTAIN:
-            return False
+        if found.status != 0:
+            return
         multipliers = np.clip(found.ineqlin.marginals, -1.0, 0.0)
         reduced: Float[np.ndarray, " T"] = -(matrix.T @ multipliers)
         base = self.taken
         bound = float(
             multipliers @ limits + np.minimum(reduced * base, reduced * self._usable).sum()
         )
-        if kind is None:
-            return bound > _CERTAIN
         impossible = bound + np.maximum(reduced, 0.0) > _CERTAIN
         self.closed |= impossible & (self.room == 0)
-        return bool(impossible[kind])
 
     def _solve(
         self, least: Int[np.ndarray, " T"], aim: Int[np.ndarray, " T"]
     ) -> Int[np.ndarray, " T"] | None:
-        """About the plan nearest to an aim, by the sum of differences; None where there is none."""
+        """A plan near an aim, by the sum of differences; None where there is none.
+
+        In fractions the nearest is found soon, and only a few counts of it are fractions: it is a
+        corner. Whole counts are mostly within a row of it, and looking for any there takes a
+        tenth of the time that looking for the nearest does, or less.
+        """
         from scipy.sparse import block_array, csr_array, eye_array
 
         quotas, kinds = self._quotas, len(self._quotas)
-        members, one = csr_array(quotas.members.T), eye_array(kinds)
-        ones, none = csr_array(np.ones((1, kinds))), np.full(kinds, np.inf)
-        # Each kind has a slack: how far it is from the aim.
-        matrix = block_array([[members, None], [ones, None], [one, one], [one, -one]])
+        one, none = eye_array(kinds), np.full(kinds, np.inf)
+        sums = block_array([[csr_array(quotas.members.T)], [csr_array(np.ones((1, kinds)))]])
         lowest = 0 if self._open_ended else self._total
-        low = np.concatenate([quotas.least, [lowest], aim, -none])
-        high = np.concatenate([quotas.most, [self._total], none, aim])
-        plan = _optimum(matrix, low, high, least, self._usable, kinds)
-        assert plan is None or quotas.allows(plan)
+        low = np.concatenate([quotas.least, [lowest]])
+        high = np.concatenate([quotas.most, [self._total]])
+        # Each kind has a slack: how far it is from the aim.
+        matrix = block_array([[sums, None], [one, one], [one, -one]])
+        problem = matrix, np.concatenate([low, aim, -none]), np.concatenate([high, none, aim])
+        near = _optimum(*problem, least, self._usable, kinds, whole=False)
+        if near is None:
+            return None
+        lower = np.maximum(least, np.floor(near) - 1)
+        upper = np.minimum(self._usable, np.ceil(near) + 1)
+        found = _optimum(sums, low, high, lower, upper, 0)
+        if found is None:
+            found = _optimum(*problem, least, self._usable, kinds)
+        if found is None:
+            return None
+        plan = np.asarray(np.rint(found), np.int64)
+        assert quotas.allows(plan)
         return plan
 
     def _nearest(self) -> str:
@@ -242,16 +256,16 @@ class OverlappingLedger(Ledger):
         high = np.concatenate([quotas.most, [self._total]])
         slacks = 2 * len(quotas.names)
         nearest = _optimum(matrix, low, high, self.taken, self._usable, slacks)
-        told = None if nearest is None else quotas.fault(nearest)
+        told = None if nearest is None else quotas.fault(np.rint(nearest).astype(np.int64))
         if told is None:
             return f"no choice of {self._total} rows meets them all"
         return f"groups overlap so that not all fit; the nearest there is: {told}"
 
 
 def _optimum(
-    matrix: Any, low: Any, high: Any, least: Any, usable: Any, slacks: int
-) -> Int[np.ndarray, " T"] | None:
-    """Whole counts with about the smallest sum of slacks, which come after them; or None."""
+    matrix: Any, low: Any, high: Any, least: Any, usable: Any, slacks: int, *, whole: bool = True
+) -> Float[np.ndarray, " T"] | None:
+    """Counts with about the smallest sum of slacks, which come after them; None: there are none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
@@ -259,7 +273,7 @@ def _optimum(
     cost = np.concatenate([np.zeros(kinds), np.ones(slacks)])
     found = milp(
         cost,
-        integrality=1 - cost,
+        integrality=whole * (1 - cost),
         bounds=Bounds(
             np.concatenate([least, np.zeros(slacks)]),
             np.concatenate([usable, np.full(slacks, np.inf)]),
@@ -271,4 +285,5 @@ def _optimum(
         return None
     if found.x is None:
         raise QuotaError(f"whether the quotas can be met could not be found out: {found.message}")
-    return np.asarray(np.rint(found.x[:kinds]), np.int64)
+    counts: Float[np.ndarray, " T"] = found.x[:kinds]
+    return counts

@@ -53,7 +53,7 @@ RULES = (
 )
 """The options that are rules, beside the budget."""
 
-_KEPT = 100
+KEPT = 100
 """Values that are written down as they are; of more there is a hash."""
 
 
@@ -272,9 +272,9 @@ def _told(name: str, value: Any) -> Any:
     except OptionError:
         return as_json_value(value)
     simple = getattr(values, "ndim", 1) == 1 and all(
-        isinstance(one, str | Real | np.bool_) for one in values[: _KEPT + 1]
+        isinstance(one, str | Real | np.bool_) for one in values[: KEPT + 1]
     )
-    if simple and len(values) <= _KEPT:
+    if simple and len(values) <= KEPT:
         return [one.item() if isinstance(one, np.generic) else one for one in values]
     return f"<{len(values)} values, {_hash_of(values)}>"
 

@@ -34,7 +34,7 @@ class Rules:
         min_distance: a pick nearer than this to an earlier one ends the selection; 0 for none.
         quotas: how many rows of each group.
         costs: (n,) tokens of each row; None without a token budget.
-        token_budget: the sum that the costs of the chosen rows never exceed.
+        token_budget: the sum that the costs of the chosen rows never exceed; see `Limits`.
         weights: (n,) in (0, 1], what the distances of a row count for; None where all count the
             same.
     """

@@ -100,7 +100,8 @@ def select_uniform(
             `data` may be. It counts in `radii`, `h_min` and `coverage_radius`.
         id_column: the column of ids, or the ids (n,), by which rows can be named.
         min_distance: end before a pick that would be nearer than this to what is chosen (and
-            to `away_from`): a Euclidean distance. Alone, it means as many as fit.
+            to `away_from`): a Euclidean distance, 1e-12 of it for rounding. Alone, it means as
+            many as fit.
         groups: the column, or an array (n,), that says in which group a row is; where a value
             is a list, the row is in several.
         quotas: group -> how many of its rows are chosen: exactly (an int, or a fraction of the
@@ -108,8 +109,9 @@ def select_uniform(
             Groups without a quota have none.
         balance: quotas by themselves: "equal" numbers of all groups, as far as they go, or
             "proportional" to their sizes.
-        token_budget: the chosen rows never have more tokens together. A row that no longer fits
-            is passed over, and the farthest of those that do is picked, until none does.
+        token_budget: the chosen rows never have more tokens together. Until 99 % of it is spent
+            a row that no longer fits is passed over for good; after that the first pick that
+            does not fit ends the selection. So 99 % is used at least, unless no row left fits.
         costs: the column, or an array (n,) of whole numbers, that says how many tokens a row
             has. By default they are counted, with the encoder's tokenizer.
         tokenizer: a name, a tokenizer, or a function of a text, to count them with instead.
