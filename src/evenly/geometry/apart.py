@@ -18,7 +18,12 @@ from evenly.geometry.workers import alone, for_each_tile, usable_threads
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["distances_to_earlier", "keep_apart", "products_within"]
+__all__ = [
+    "distances_to_earlier",
+    "keep_apart",
+    "products_within",
+    "squared_distances_to_nearest",
+]
 
 _BLOCK = 2048
 _TILE = 256
@@ -79,6 +84,26 @@ def distances_to_earlier(
             _lower_block(columns, points.take(rows[block]), squared[block], threads)
     distances: Float[np.ndarray, " k"] = np.sqrt(squared)
     return distances
+
+
+def squared_distances_to_nearest(
+    points: Points, rows: Int[np.ndarray, " m"], others: Points
+) -> Float[np.ndarray, " m"]:
+    """Squared distance of each of some rows to the nearest of other points; exact.
+
+    Cost: m·(number of the others)·d multiplications, as matrix products.
+    """
+    squared = np.full(len(rows), np.inf)
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(others))
+        columns.append(others, np.zeros(len(others), np.int64))
+        for block in blocks(len(rows), 1, numbers=_BLOCK):
+            taken = points.take(rows[block])
+            against = columns.beside(taken)
+            left = against.stand_ins[np.arange(len(taken))]
+            _lower(against, left, squared[block], threads)
+    return squared
 
 
 def _lower(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import Metric, Points
-from evenly.geometry.apart import distances_to_points
+from evenly.geometry.apart import squared_distances_to_nearest
 from evenly.geometry.close_pairs import close_counts
 from evenly.selection.refine.graph import (
     BYTES_A_PAIR,
@@ -149,8 +149,7 @@ def _limits(
     given = [*away, *([points.take(fixed)] if len(fixed) else [])]
     if not given:
         return np.full(len(rows), np.inf)
-    found: np.ndarray = distances_to_points(points, rows, Points.join(given)) ** 2
-    return found
+    return squared_distances_to_nearest(points, rows, Points.join(given))
 
 
 def _that_matter(
