@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenly.geometry import Metric, Points, row_lengths, squared_distances_between
+from evenly.geometry import Metric, Points, reach_of, row_lengths, squared_distances_between
 from evenly.geometry.close_pairs import close_counts, close_pairs
-from evenly.selection.refine.graph import least_reach_above, neighbour_graph, reach_of
+from evenly.selection.refine.graph import least_reach_above, neighbour_graph
 from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
 from evenly.selection.refine.terms import Terms
 from tests.pool_strategies import pools

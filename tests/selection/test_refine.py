@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from evenly import Refine, Selection, errors, select_uniform
+from evenly.geometry import reach_of
 from evenly.selection import refined
 from evenly.selection.refine import climb, proof, search, task
-from evenly.selection.refine.graph import neighbour_graph, reach_of
+from evenly.selection.refine.graph import neighbour_graph
 from evenly.selection.refine.largest import PackingSearch
 from evenly.selection.refine.proof import look_for
 from evenly.selection.refine.search import refine

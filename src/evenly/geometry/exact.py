@@ -17,6 +17,7 @@ __all__ = [
     "Points",
     "blocks",
     "first_of_the_farthest",
+    "reach_of",
     "readable",
     "row_lengths",
     "squared_distances_between",
@@ -36,6 +37,16 @@ LARGEST = 1e150
 _BLOCK_NUMBERS = 1 << 18
 _MEAN_ROWS = 4096
 _NO_FACTORS = np.empty(0)
+_SMALLEST = float(np.nextafter(0.0, 1.0))
+
+
+def reach_of(distance: float) -> float:
+    """The squared distance below which two rows are nearer to each other than a distance.
+
+    Squared distances that differ by less than TIE, relatively, are equal, and rows at exactly
+    the distance are no nearer. With a distance of 0 only rows at distance 0 are.
+    """
+    return max(distance * distance * (1.0 - TIE), _SMALLEST)
 
 
 def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator[slice]:

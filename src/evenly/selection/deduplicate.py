@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.errors import BudgetError, OptionError
-from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen
+from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen, reach_of
 from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
 from evenly.selection.budget import rows_of_budget
 from evenly.selection.by_quality import check_packing_engine
 from evenly.selection.deduplication import Deduplication
 from evenly.selection.given import numbers_of
 from evenly.selection.leaving import distance_leaving
-from evenly.selection.packing import Packer, reach_of
+from evenly.selection.packing import Packer
 from evenly.selection.progress import packing_bar
 from evenly.selection.provenance import provenance_of, when_done
 from evenly.selection.quality import best_first

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry import Metric, Points
+from evenly.geometry import Metric, Points, reach_of
 from evenly.geometry.compiled import EXACT
 from evenly.geometry.isolated import pair_distances
-from evenly.selection.packing import reach_of
 from evenly.selection.refine.graph import NeighbourGraph, neighbour_graph
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.geometry import (
-    TIE,
     Columns,
     Frame,
     Metric,
@@ -23,6 +22,7 @@ from evenly.geometry import (
     blocks,
     for_each_tile,
     lower_to_nearest_of_all,
+    reach_of,
     usable_threads,
 )
 from evenly.geometry.apart import keep_apart, products_within
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float32, Int
 
-__all__ = ["Packer", "Packing", "packing_in_order", "reach_of"]
+__all__ = ["Packer", "Packing", "packing_in_order"]
 
-_SMALLEST_REACH = float(np.nextafter(0.0, 1.0))
 _NONE = np.iinfo(np.int64).max
 # Rows compared with what is kept at once, and those of them compared with each other.
 _FIRST_BLOCK, _LARGEST_BLOCK = 1024, 16384
@@ -49,15 +48,6 @@ _REVIEW = 256
 _SAMPLE = 1024
 # Of how many rows one is kept, at a guess: it only says how long there is to go.
 _SHARE_KEPT = 10
-
-
-def reach_of(min_distance: float) -> float:
-    """The squared distance below which a row is left out.
-
-    Squared distances that differ by less than TIE, relatively, are equal, and a row at exactly
-    the distance is far enough. With a distance of 0 only rows at distance 0 are left out.
-    """
-    return max(min_distance * min_distance * (1.0 - TIE), _SMALLEST_REACH)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry import TIE, Metric, Points, blocks, for_each_tile, usable_threads
+from evenly.geometry import TIE, Metric, Points, blocks, for_each_tile, reach_of, usable_threads
 from evenly.geometry.close_pairs import ClosePairs, close_pairs
 from evenly.geometry.compiled import EXACT
 
@@ -21,18 +21,12 @@ __all__ = [
     "NeighbourGraph",
     "least_reach_above",
     "neighbour_graph",
-    "reach_of",
 ]
 
 BYTES_A_PAIR = 56
 """Memory that a pair of neighbours takes while a graph is made; 24 afterwards."""
 
 _SORTED_AT_ONCE = 1 << 14
-
-
-def reach_of(distance: float) -> float:
-    """The squared distance below which two rows are too near; those at the distance itself tie."""
-    return distance * distance * (1.0 - TIE)
 
 
 def least_reach_above(squared: float) -> float:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
+from evenly.geometry import reach_of
 from evenly.geometry.compiled import EXACT
-from evenly.selection.refine.graph import NeighbourGraph, reach_of
+from evenly.selection.refine.graph import NeighbourGraph
 from evenly.selection.refine.terms import Terms
 
 if TYPE_CHECKING:

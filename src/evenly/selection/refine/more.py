@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.geometry import reach_of
 from evenly.selection.packing import packing_in_order
 from evenly.selection.refine.climb import Clock, TimeIsUp, Walkers
-from evenly.selection.refine.graph import reach_of
 from evenly.selection.refine.min_degree import pack_by_degree
 from evenly.selection.refine.search import Ended
 from evenly.selection.refine.task import graph_of

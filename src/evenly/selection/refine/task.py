@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import Metric, Points
+from evenly.geometry import Metric, Points, reach_of
 from evenly.geometry.apart import squared_distances_to_nearest
 from evenly.geometry.close_pairs import close_counts
 from evenly.selection.refine.graph import (
     BYTES_A_PAIR,
     NeighbourGraph,
     neighbour_graph,
-    reach_of,
 )
 from evenly.selection.refine.terms import Terms
 
