@@ -113,7 +113,11 @@ class Frame:
         candidates = np.flatnonzero(points.candidates)
         some = candidates[:: max(1, len(candidates) // _ROUGHLY)]
         rows = points.exact(some)
-        shift = rows.mean(axis=0) if len(rows) else np.zeros(points.dimension)
+        return cls.about(points, rows.mean(axis=0) if len(rows) else np.zeros(points.dimension))
+
+    @classmethod
+    def about(cls, points: Points, shift: Float[np.ndarray, " d"]) -> Frame:
+        """Not turned; shifted by a row that is no longer than the longest."""
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
         # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
         # for squares.
