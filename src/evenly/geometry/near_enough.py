@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["are_near_enough", "median_distance_at_least"]
 
-# Rows that are proposed from at once: most rows find near ones among so many.
-_BLOCK = 1024
+# Rows that are proposed from first: most rows find near ones among so many.
+_FEW = 128
 # Bounds in float64 are off by less than this, relatively.
 _ROUNDED = 1e-9
 
@@ -45,27 +45,28 @@ def are_near_enough(
     Returns:
         False also where it would take a search to know.
 
-    Cost: m·c·d multiplications at most; mostly m·1024·d.
+    Cost: m·c·d multiplications at most; mostly m·128·d.
     """
-    parts = -(-len(others) // _BLOCK)
     open_ = np.arange(len(rows))
+    step = max(1, len(others) // _FEW)
     with alone():
-        for part in range(parts):
-            some = others[part::parts]
+        while len(open_):
+            some = others[::step]
             if len(some) <= k:
                 return False
             # Rows out of float32's range are proposed badly, which costs nothing but a search.
             with np.errstate(all="ignore"):
-                nearest = _proposed(points, rows[open_], k, some)
+                nearest = some[_proposed(points, rows[open_], k, some).ravel()]
             one = np.repeat(rows[open_], k)
-            squared = squared_distances_between(points, one, points, some[nearest.ravel()])
-            squared[some[nearest.ravel()] == one] = np.inf  # no neighbour of itself
+            squared = squared_distances_between(points, one, points, nearest)
+            squared[nearest == one] = np.inf  # no neighbour of itself
             # Summed as means are elsewhere, ascending: rounding cannot put them below the truth.
             distances = np.sqrt(np.sort(squared.reshape(-1, k), axis=1))
             open_ = open_[~(distances.sum(axis=1) / k <= reach)]
-            if len(open_) == 0:
-                return True
-    return False
+            if step == 1:
+                break
+            step = max(1, step // 4)
+    return len(open_) == 0
 
 
 def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> float:
@@ -75,13 +76,16 @@ def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> flo
     """
     # Not shifted: that would cost more than it gains, but for rows far from zero.
     frame = Frame.about(points, np.zeros(points.dimension))
-    allowance = frame.allowance()
-    products = products_within(frame.stand_ins(points, rows), 1)
-    one, other = np.triu_indices(len(rows), 1)
-    squared = products[one, other].astype(np.float64) - allowance.rounding
-    reach = np.sqrt(np.maximum(squared, 0.0)) - allowance.error
-    median = float(np.median(reach)) / (allowance.scale * allowance.stretch)
-    return max(0.0, median * (1.0 - _ROUNDED))
+    with alone():
+        products = products_within(frame.stand_ins(points, rows), 1, whole=True)
+    np.fill_diagonal(products, -np.inf)
+    pairs = len(rows) * (len(rows) - 1) // 2
+    # The lower of the two in the middle, of pairs that are there twice, behind the diagonal.
+    middle = len(rows) + 2 * ((pairs - 1) // 2)
+    scale, stretch, error, rounding = frame.allowance()
+    squared = float(np.partition(products.ravel(), middle)[middle]) - rounding
+    reach = max(0.0, squared) ** 0.5 - error
+    return max(0.0, reach / (scale * stretch) * (1.0 - _ROUNDED))
 
 
 def _proposed(

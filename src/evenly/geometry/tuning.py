@@ -69,7 +69,9 @@ class Tuning:
         return self._work_left > _LONG
 
     def keeps(self, frame: Frame) -> bool:
-        """Whether stand-ins of all rows fit in memory."""
+        """Whether stand-ins of all rows fit in memory; those that are the rows are there."""
+        if frame.off is not None:
+            return True
         return len(self._points) * frame.width * 4 <= self._room
 
     @property
@@ -114,7 +116,7 @@ class Tuning:
             return None
         if self._axes is None:
             whole = dimension // CHUNK * CHUNK
-            self._axes = columns.stand_ins.frame.turned(self._points, whole)
+            self._axes = Frame.of(self._points).turned(self._points, whole)
         now = columns.stand_ins
         costs = self._costs(columns, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]

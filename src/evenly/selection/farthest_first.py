@@ -114,12 +114,13 @@ def farthest_first(
         rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
         left_over = np.inf if ended else made.left_over
-        if count:
+        asked_again = not (done == budget or ended) or limits.leave_rows_out or left_over == np.inf
+        if count and asked_again:
             points = made.frontier.points
             pool.add(rows[new], None if points is None else points.take(positions))
             limits.retire(pool)
-            if progress is not None:
-                progress(Picks(rows[:done], radii[:done]))
+        if count and progress is not None:
+            progress(Picks(rows[:done], radii[:done]))
     if limits.leave_rows_out or np.isposinf(left_over):
         pool.release()
         rest = pool.frontier(1)
