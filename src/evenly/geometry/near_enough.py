@@ -16,7 +16,7 @@ from evenly.geometry.standins import Frame
 from evenly.geometry.workers import alone
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Float32, Int
 
 __all__ = ["are_near_enough", "median_distance_at_least"]
 

@@ -183,6 +183,13 @@ class Frame:
         """Into how many coordinates sums over stand-ins can be cut."""
         return CHUNK if self.width % CHUNK == 0 else self.width
 
+    @property
+    def stride(self) -> int:
+        """Into how many sums over whole stand-ins are best cut, where most are taken far."""
+        parts = (part * self.chunk for part in range(4, 1, -1))
+        whole = (part for part in parts if self.width % part == 0 and part <= 4 * CHUNK)
+        return next(whole, self.chunk)
+
     def allowance(self, *, bfloat16: bool = False) -> Allowance:
         """What errors can do to products of these stand-ins."""
         length, stretch = self.longest, self.stretch
@@ -268,7 +275,7 @@ class StandIns:
     def __getitem__(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Those of some rows, to be read only: rows that follow each other are not copied."""
         if self._kept is not None:
-            part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
+            part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
             together = part.stop - part.start == len(rows) and bool((np.diff(rows) == 1).all())
             kept: Float32[np.ndarray, "m W"] = self._kept[part if together else rows]
             return kept
