@@ -6,6 +6,7 @@ Any k rows are at least as far as the k nearest. So products of rough rows *prop
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,9 +83,9 @@ def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> flo
     pairs = len(rows) * (len(rows) - 1) // 2
     # The lower of the two in the middle, of pairs that are there twice, behind the diagonal.
     middle = len(rows) + 2 * ((pairs - 1) // 2)
-    scale, stretch, error, rounding = frame.allowance()
+    scale, stretch, error, rounding = map(float, frame.allowance())
     squared = float(np.partition(products.ravel(), middle)[middle]) - rounding
-    reach = max(0.0, squared) ** 0.5 - error
+    reach = math.sqrt(max(0.0, squared)) - error
     return max(0.0, reach / (scale * stretch) * (1.0 - _ROUNDED))
 
 
