@@ -26,7 +26,7 @@ from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all
 from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
-from evenly.geometry.workers import alone, for_each_tile, usable_threads
+from evenly.geometry.workers import alone, for_each_tile, shares, usable_threads
 
 __all__ = [
     "COINCIDENT",
@@ -55,6 +55,7 @@ __all__ = [
     "nearest_chosen",
     "pair_distances",
     "row_lengths",
+    "shares",
     "squared_distances_between",
     "squared_lengths",
     "usable_threads",

@@ -15,6 +15,7 @@ from evenly.geometry import (
     alone,
     for_each_tile,
     lower_to_nearest,
+    shares,
     squared_distances_between,
     usable_threads,
 )
@@ -35,6 +36,8 @@ SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
 
 _TILE = 2048
+# Fewer rows are not worth a second thread.
+_LEAST = 48
 # Of a row that has met no chosen row yet, the nearest one.
 _NONE = np.iinfo(np.int64).max
 
@@ -128,9 +131,9 @@ class MemoryPool(Bounded):
             self._columns.change(stand_ins, precision)
 
     def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
-        """Enough for all threads, and not so small that their overhead counts."""
+        """As many for each thread, all of a size, and not so small that their overhead counts."""
         size = min(_TILE, max(_TILE // 8, -(-len(rows) // (4 * self._threads))))
-        return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+        return [rows[part] for part in shares(len(rows), size, self._threads, least=_LEAST)]
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Rows that are up to date and farther than all others; a fraction of `size` or more."""
