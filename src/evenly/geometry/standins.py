@@ -45,6 +45,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -192,6 +193,10 @@ class Frame:
 
     def allowance(self, *, bfloat16: bool = False) -> Allowance:
         """What errors can do to products of these stand-ins."""
+        return self._rounded if bfloat16 else self._plain
+
+    @cached_property
+    def _plain(self) -> Allowance:
         length, stretch = self.longest, self.stretch
         tiny = 2.0**-50 + math.sqrt(self.dimension) * 2.0**-140
         first = (UNIT_ROUNDOFF + (self.off or 0.0)) * length + tiny
@@ -201,9 +206,14 @@ class Frame:
         error = 2 * stretch * (first + turning)
         reach = stretch * length + error
         rounding = 4 * _sum_error(self.width + 10) * reach**2
-        if bfloat16:
-            rounding += 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
         return Allowance(self.scale, stretch, error, rounding)
+
+    @cached_property
+    def _rounded(self) -> Allowance:
+        plain = self._plain
+        reach = self.stretch * self.longest + plain.error
+        more = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
+        return replace(plain, rounding=plain.rounding + more)
 
     def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""

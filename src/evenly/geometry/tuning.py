@@ -125,7 +125,7 @@ class Tuning:
         best = min(widths, key=costs.__getitem__)
         if now.frame.axes is not None:
             return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
-        if costs[best] > 0.7 * now.width * _PER_COORDINATE:
+        if costs[best] > 0.8 * now.width * _PER_COORDINATE:
             return None
         return StandIns(self._points, self._turned(best), width=best)
 
