@@ -23,7 +23,7 @@ __all__ = ["Tuning"]
 
 _ROOM_BYTES = 200_000_000
 _FIRST_REVIEW = 64
-_SAMPLE = 256
+_SAMPLE = 128
 # Measured on 2 cores of an AMD EPYC (AVX2), in nanoseconds a pair: a coordinate of a product,
 # a pair that the product does not rule out.
 _PER_COORDINATE = 0.023
