@@ -72,7 +72,7 @@ class Cells:
         cells[lost] = columns.centre_of(columns.matrix[begin + lost], first)
         cells[positions < CELLS] = positions[positions < CELLS]
         self._cell_of_chosen[begin:end] = cells
-        # Those of one cell follow each other: each leads to the one before, the first to the newest.
+        # Each leads to the one before it in its cell, the first to the newest there was.
         order = np.argsort(cells, kind="stable")
         cells, positions = cells[order], positions[order]
         older = self._newest[cells]
