@@ -279,6 +279,8 @@ def as_json_value(value: Any) -> Any:
 
 def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
     options = dict(given or {})
+    if not options:
+        return options
     allowed = [*inspect.signature(load_encoder).parameters]
     allowed.remove("encoder")
     allowed.remove("device")

@@ -22,11 +22,12 @@ from evenly.geometry.exact import (
 )
 from evenly.geometry.isolated import mean_distances_to_nearest, most_isolated, pair_distances
 from evenly.geometry.metric import Metric
+from evenly.geometry.near_enough import are_near_enough, median_distance_at_least
 from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all
 from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
-from evenly.geometry.workers import alone, for_each_tile, usable_threads
+from evenly.geometry.workers import alone, for_each_tile, shares, usable_threads
 
 __all__ = [
     "COINCIDENT",
@@ -41,6 +42,7 @@ __all__ = [
     "Points",
     "StandIns",
     "alone",
+    "are_near_enough",
     "blocks",
     "choose_precision",
     "first_of_the_farthest",
@@ -49,11 +51,13 @@ __all__ = [
     "lower_to_nearest",
     "lower_to_nearest_of_all",
     "mean_distances_to_nearest",
+    "median_distance_at_least",
     "most_isolated",
     "nearest_chosen",
     "pair_distances",
     "reach_of",
     "row_lengths",
+    "shares",
     "squared_distances_between",
     "squared_lengths",
     "usable_threads",

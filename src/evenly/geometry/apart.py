@@ -13,7 +13,7 @@ from evenly.geometry.exact import Points, blocks
 from evenly.geometry.metric import Metric
 from evenly.geometry.nearest import lower_to_nearest_of_all
 from evenly.geometry.standins import Frame, StandIns
-from evenly.geometry.workers import alone, for_each_tile, usable_threads
+from evenly.geometry.workers import alone, for_each_tile, shares, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -27,6 +27,7 @@ __all__ = [
 
 _BLOCK = 2048
 _TILE = 256
+_LEAST = 48
 _NONE = np.iinfo(np.int64).max
 
 
@@ -47,7 +48,7 @@ def products_within(
         between[part, right] += lengths[part, None]
         between[part, right] += lengths[right]
 
-    for_each_tile(multiply, blocks(len(used), 1, numbers=_TILE), threads=threads)
+    for_each_tile(multiply, shares(len(used), _TILE, threads, least=_LEAST), threads=threads)
     return between
 
 

@@ -35,7 +35,7 @@ class Columns:
         self.stand_ins = stand_ins
         self.precision = precision
         self._count = 0
-        capacity = -(-capacity // SEGMENT) * SEGMENT
+        capacity = -(-capacity // CHUNK) * CHUNK
         self._points = stand_ins.points.take(np.empty(0, np.int64)).resized(capacity)
         self.numbers = np.zeros(capacity, np.int64)
         self._make(capacity)

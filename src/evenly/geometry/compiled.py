@@ -289,6 +289,8 @@ def lower_by_products(
     scale, stretch, error, rounding = allowance
     blocks = products.shape[1] // _BLOCK
     smallest = np.empty(blocks, np.float32)
+    places = np.empty(products.shape[1] + 1, np.int64)
+    values = np.empty(products.shape[1] + 1, np.float32)
     terms = np.empty(stored.shape[1])
     suspects = 0
     for row in range(products.shape[0]):
@@ -312,26 +314,37 @@ def lower_by_products(
         limit = _limit(squared[row], scale, stretch, error, rounding)
         if not best + length < limit:
             continue
+        left_over = 0
         for block in range(blocks):
             if smallest[block] + length >= limit:
                 continue
             for position in range(block * _BLOCK, (block + 1) * _BLOCK):
                 product = column_lengths[position] - _TWO * products[row, position] + length
-                if product >= limit:
-                    continue
-                suspects += 1
-                if width < left.shape[1] and _ruled_out(
-                    left, row, right, position, width, chunk, product, limit
-                ):
-                    continue
-                decided = _squared_distance(
-                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
-                )
-                number = numbers[position]
-                if decided < squared[row] or (decided == squared[row] and number < nearest[row]):
-                    squared[row] = decided
-                    nearest[row] = number
-                    limit = _limit(decided, scale, stretch, error, rounding)
+                places[left_over] = position
+                values[left_over] = product
+                left_over += product < limit
+        # The most promising first: it mostly rules out the others.
+        first = 0
+        for turn in range(1, left_over):
+            first = turn if values[turn] < values[first] else first
+        for turn in range(left_over):
+            here = first if turn == 0 else (0 if turn == first else turn)
+            product, position = values[here], places[here]
+            if product >= limit:
+                continue
+            suspects += 1
+            if width < left.shape[1] and _ruled_out(
+                left, row, right, position, width, chunk, product, limit
+            ):
+                continue
+            decided = _squared_distance(
+                stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+            )
+            number = numbers[position]
+            if decided < squared[row] or (decided == squared[row] and number < nearest[row]):
+                squared[row] = decided
+                nearest[row] = number
+                limit = _limit(decided, scale, stretch, error, rounding)
     return suspects
 
 

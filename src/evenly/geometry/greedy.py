@@ -90,7 +90,9 @@ def greedy_within(
                 continue
             if met[row] < count:
                 limit = _limit(max(squared[row], 0.0), scale, stretch, error, rounding)
+                weight = weights[row] if len(weights) > 0 else 1.0
                 for pick in range(met[row], count):
+                    met[row] = pick + 1
                     position = positions[pick]
                     if between_decides:
                         squared[row] = min(squared[row], np.float64(between[row, position]))
@@ -107,8 +109,9 @@ def greedy_within(
                     if decided < squared[row]:
                         squared[row] = decided
                         limit = _limit(decided, scale, stretch, error, rounding)
-                met[row] = count
-                keys[row] = squared[row] * weights[row] if len(weights) > 0 else squared[row]
+                        if decided * weight < largest * (1.0 - tie):
+                            break  # not the next: the others can wait
+                keys[row] = squared[row] * weight
             largest = max(largest, keys[row])
         if count == owed or largest == -np.inf:
             return count, largest, NOT_BLOCKED

@@ -7,19 +7,23 @@ normalised, shifted by a fixed row, scaled by a fixed power of two so that |x'| 
 scale are the same for all rows, so distances change by the exact factor `scale` only. Let x^ be
 x' in float32, and y = A.x^, where the columns of A' are principal axes of the pool, the leading
 ones first: most of a distance is in few of its coordinates, and few coordinates make cheap
-products. Where turning does not pay, A is the identity.
+products. Where turning does not pay, A is the identity. Rows that are float32 and about as long
+as 1 can be stand-ins as they are, unshifted, where that leaves them little longer.
 
 **The bound.** Let u = 2**-24, the unit roundoff of float32.
 
 1. From x' to x^: computed in float64 and rounded once: |x^ - x'| <= u.|x'| + t, with
-   t = 2**-50 + sqrt(d).2**-140 for float64's own errors and for what underflows.
+   t = 2**-50 + sqrt(d).2**-140 for float64's own errors and for what underflows. Rows that are
+   taken as they are, though normalisation multiplies them by factors of 1 - o to 1 + o, are
+   off by o.|x'|/(1 - o) more at most.
 2. From x^ to y: A does not stretch by more than b = sqrt(1 + |A.A' - 1|_F), measured in
    float64, so |y - z| <= b.|x^ - c^|, and any subset of coordinates only shortens it.
 3. From y to what is computed, y~: each coordinate is a float32 sum of d products, in any order,
    with or without fused multiply-add; it errs by at most g.|A_j|.|x^|, g = d.u / (1 - d.u)
    (Higham 2002, section 3.1). Over W coordinates: |y~ - y| <= g.sqrt(W).b.|x^|.
 
-With every |x'| at most R (measured; below 1), 1 to 3 give, for a pair of rows,
+With every |x'| at most R (measured; below 1, or 2 for rows as they are), 1 to 3 give, for a pair
+of rows,
 
     |y~ - z~|  <=  b.|x' - c'| + E,        E = 2b.(u.R + t) + 2g.sqrt(W).b.(R + u.R + t).
 
@@ -41,6 +45,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +63,9 @@ UNIT_ROUNDOFF = 2.0**-24
 _SAMPLE = 4096
 # Rows that a rough mean is taken of.
 _ROUGHLY = 256
+_VERY_ROUGHLY = 64
+# Rows that a division would change by more are not taken as they are.
+_MOSTLY_OFF = 2.0**-20
 # Rows turned at once: small enough to stay in the caches.
 _ROWS = 1024
 
@@ -98,6 +106,8 @@ class Frame:
         scale: a power of two.
         longest: R, no row is longer after shift and scale.
         axes: (d, W) float32, or None where rows are not turned.
+        stretch: b, by how much the axes lengthen at most.
+        off: by how much of R rows are off that are taken as they are; None where none are.
     """
 
     dimension: int
@@ -106,6 +116,30 @@ class Frame:
     longest: float
     axes: Float32[np.ndarray, "d W"] | None = None
     stretch: float = 1.0
+    off: float | None = None
+
+    @classmethod
+    def as_they_are(cls, points: Points) -> Frame | None:
+        """Whose stand-ins are the rows themselves, so that no copy is made; None where they differ.
+
+        Where the rows are far from zero for how far apart they are, a shift is worth a copy.
+        """
+        stored = points.stored
+        plain = type(stored) is np.ndarray and stored.dtype == np.float32
+        if not (plain and stored.flags.carray and 0.25 <= points.longest <= 2.0):
+            return None
+        if points.dimension >= CHUNK and points.dimension % CHUNK:
+            return None
+        candidates = np.flatnonzero(points.candidates)
+        off = 0.0
+        if points.factors is not None:
+            off = float(np.abs(points.factors[candidates] - 1.0).max(initial=0.0)) * (1 + 2.0**-10)
+        some = candidates[:: max(1, len(candidates) // _VERY_ROUGHLY)]
+        mean = stored[some].mean(axis=0) if len(some) else np.zeros(points.dimension)
+        if off > _MOSTLY_OFF or float(mean @ mean) > 0.75 * points.longest**2:
+            return None
+        length = points.longest * (1 + 2.0**-30)
+        return cls(points.dimension, np.zeros(points.dimension), 1.0, length, off=off)
 
     @classmethod
     def of(cls, points: Points) -> Frame:
@@ -113,7 +147,11 @@ class Frame:
         candidates = np.flatnonzero(points.candidates)
         some = candidates[:: max(1, len(candidates) // _ROUGHLY)]
         rows = points.exact(some)
-        shift = rows.mean(axis=0) if len(rows) else np.zeros(points.dimension)
+        return cls.about(points, rows.mean(axis=0) if len(rows) else np.zeros(points.dimension))
+
+    @classmethod
+    def about(cls, points: Points, shift: Float[np.ndarray, " d"]) -> Frame:
+        """Not turned; shifted by a row that is no longer than the longest."""
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
         # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
         # for squares.
@@ -146,20 +184,36 @@ class Frame:
         """Into how many coordinates sums over stand-ins can be cut."""
         return CHUNK if self.width % CHUNK == 0 else self.width
 
+    @property
+    def stride(self) -> int:
+        """Into how many sums over whole stand-ins are best cut, where most are taken far."""
+        parts = (part * self.chunk for part in range(4, 1, -1))
+        whole = (part for part in parts if self.width % part == 0 and part <= 4 * CHUNK)
+        return next(whole, self.chunk)
+
     def allowance(self, *, bfloat16: bool = False) -> Allowance:
         """What errors can do to products of these stand-ins."""
+        return self._rounded if bfloat16 else self._plain
+
+    @cached_property
+    def _plain(self) -> Allowance:
         length, stretch = self.longest, self.stretch
         tiny = 2.0**-50 + math.sqrt(self.dimension) * 2.0**-140
-        first = UNIT_ROUNDOFF * length + tiny
+        first = (UNIT_ROUNDOFF + (self.off or 0.0)) * length + tiny
         turning = 0.0
         if self.axes is not None:
             turning = _sum_error(self.dimension) * math.sqrt(self.width) * (length + first)
         error = 2 * stretch * (first + turning)
         reach = stretch * length + error
         rounding = 4 * _sum_error(self.width + 10) * reach**2
-        if bfloat16:
-            rounding += 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
         return Allowance(self.scale, stretch, error, rounding)
+
+    @cached_property
+    def _rounded(self) -> Allowance:
+        plain = self._plain
+        reach = self.stretch * self.longest + plain.error
+        more = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
+        return replace(plain, rounding=plain.rounding + more)
 
     def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""
@@ -210,6 +264,9 @@ class StandIns:
 
     def keep(self, for_each: Any) -> None:
         """Make them all now; `for_each(work, tiles)` does the work."""
+        if self.frame.off is not None:
+            self._kept = self.points.stored
+            return
         kept = np.zeros((len(self.points), self.frame.width), np.float32)
 
         def fill(block: slice) -> None:
@@ -226,7 +283,10 @@ class StandIns:
         return narrowed
 
     def __getitem__(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
+        """Those of some rows, to be read only: rows that follow each other are not copied."""
         if self._kept is not None:
-            kept: Float32[np.ndarray, "m W"] = self._kept[rows]
+            part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+            together = part.stop - part.start == len(rows) and bool((np.diff(rows) == 1).all())
+            kept: Float32[np.ndarray, "m W"] = self._kept[part if together else rows]
             return kept
         return self.frame.stand_ins(self.points, rows)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["alone", "for_each_tile", "usable_threads"]
+__all__ = ["alone", "for_each_tile", "shares", "usable_threads"]
 
 Tile = TypeVar("Tile")
 
@@ -48,6 +48,18 @@ def for_each_tile(work: Callable[[Tile], object], tiles: Iterable[Tile], *, thre
         for future in futures:
             future.cancel()
         raise
+
+
+def shares(count: int, size: int, threads: int, *, least: int = 1) -> Iterator[slice]:
+    """Slices over `count` things, all of about a size, at most `size`; as many for each thread.
+
+    A few large tiles and a small one would keep one thread waiting for another. Where a slice
+    would be below `least`, there are fewer.
+    """
+    many = -(-count // max(1, size * threads)) * threads
+    many = max(-(-count // size), min(many, count // least)) if count else 0
+    for part in range(many):
+        yield slice(count * part // many, count * (part + 1) // many)
 
 
 @contextlib.contextmanager

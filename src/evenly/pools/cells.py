@@ -65,20 +65,21 @@ class Cells:
         if end > len(self._older):
             self._older = np.resize(self._older, len(columns.matrix))
             self._cell_of_chosen = np.resize(self._cell_of_chosen, len(columns.matrix))
+        positions = np.arange(begin, end)
+        cells = self._cell_of_chosen[np.minimum(nearest, begin - 1)] if begin else positions.copy()
         lost = np.flatnonzero(nearest >= begin)
-        first = min(CELLS, len(columns))
-        found = columns.centre_of(columns.matrix[begin + lost], first)
-        centres = dict(zip(lost.tolist(), found.tolist(), strict=True))
-        for position in range(begin, end):
-            if position < CELLS:
-                cell = position
-            elif position - begin in centres:
-                cell = centres[position - begin]
-            else:
-                cell = int(self._cell_of_chosen[nearest[position - begin]])
-            self._cell_of_chosen[position] = cell
-            self._older[position] = self._newest[cell]
-            self._newest[cell] = position
+        first = min(CELLS, end)
+        cells[lost] = columns.centre_of(columns.matrix[begin + lost], first)
+        cells[positions < CELLS] = positions[positions < CELLS]
+        self._cell_of_chosen[begin:end] = cells
+        # Each leads to the one before it in its cell, the first to the newest there was.
+        order = np.argsort(cells, kind="stable")
+        cells, positions = cells[order], positions[order]
+        older = self._newest[cells]
+        again = np.flatnonzero(cells[1:] == cells[:-1]) + 1
+        older[again] = positions[again - 1]
+        self._older[positions] = older
+        self._newest[cells] = positions  # of one cell, the last
         self._count = end
 
     def visit(

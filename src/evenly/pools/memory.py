@@ -15,6 +15,8 @@ from evenly.geometry import (
     alone,
     for_each_tile,
     lower_to_nearest,
+    shares,
+    squared_distances_between,
     usable_threads,
 )
 from evenly.geometry.apart import products_within
@@ -34,6 +36,8 @@ SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
 
 _TILE = 2048
+# Fewer rows are not worth a second thread.
+_LEAST = 48
 # Of a row that has met no chosen row yet, the nearest one.
 _NONE = np.iinfo(np.int64).max
 
@@ -70,10 +74,12 @@ class MemoryPool(Bounded):
         self._seen = np.zeros(len(points), np.int32)
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
         with alone():
-            self._stand_ins = StandIns(points, Frame.of(points))
+            self._stand_ins = StandIns(points, Frame.as_they_are(points) or Frame.of(points))
             if self._tuning.keeps(self._stand_ins.frame):
                 self._stand_ins.keep(self._for_each)
-            self._columns = Columns(self._stand_ins, budget)
+            # One round needs the first pick only.
+            room = 1 if len(points) <= SINGLE_ROUND else budget
+            self._columns = Columns(self._stand_ins, room)
 
     def __len__(self) -> int:
         return len(self._points)
@@ -125,9 +131,9 @@ class MemoryPool(Bounded):
             self._columns.change(stand_ins, precision)
 
     def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
-        """Enough for all threads, and not so small that their overhead counts."""
+        """As many for each thread, all of a size, and not so small that their overhead counts."""
         size = min(_TILE, max(_TILE // 8, -(-len(rows) // (4 * self._threads))))
-        return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+        return [rows[part] for part in shares(len(rows), size, self._threads, least=_LEAST)]
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Rows that are up to date and farther than all others; a fraction of `size` or more."""
@@ -170,9 +176,12 @@ class MemoryPool(Bounded):
 
         The rows come in rising order of how many they have met.
         """
-        left = self._stand_ins[rows]
         squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
         count = len(self._columns)
+        if count == 1:
+            self._meet_the_first(rows)
+            return
+        left = self._stand_ins[rows]
         waiting = np.arange(len(rows))
         while len(waiting):
             begin, end = self._columns.segment(int(seen[waiting[0]]))
@@ -194,10 +203,22 @@ class MemoryPool(Bounded):
             waiting = waiting[(keys >= threshold) & (seen[waiting] < count)]
         self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
 
+    def _meet_the_first(self, rows: Int[np.ndarray, " m"]) -> None:
+        """Compare rows with the only chosen one: deciding costs less than a product of a chunk."""
+        first = self._columns.points
+        none = np.zeros(len(rows), np.int64)
+        found = squared_distances_between(self._points, rows, first, none)
+        nearer = found < self._squared[rows]
+        self._squared[rows[nearer]] = found[nearer]
+        self._nearest[rows[nearer]] = self._columns.numbers[0]
+        self._seen[rows] = 1
+
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
         keys = self._bounds.keys
         fresh = fresh[farthest_of(keys[fresh], size)]
+        if self._bounds.weights is None and self._nearly_all(fresh):
+            fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
         stand_ins = self._stand_ins[fresh]
         return Frontier(
@@ -210,6 +231,13 @@ class MemoryPool(Bounded):
             ceiling=ceiling,
             ceiling_row=ceiling_row,
             weights=self._bounds.weights_of(fresh),
+        )
+
+    def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
+        """Whether a frontier lacks only a few rows, which are retired: the whole needs no copy."""
+        return 2 * len(fresh) > len(self) and bool(
+            self._points.candidates.all()
+            and np.count_nonzero(self._squared > -np.inf) == len(fresh)
         )
 
     def _between(self, stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:

@@ -99,7 +99,7 @@ def farthest_first(
     if done:
         pool.add(begun.rows, pool.fetch(begun.rows))
     limits.begin(pool, begun.rows)
-    radius, ended = np.inf, False
+    left_over, ended = np.inf, False
     while done < budget and not ended:
         made = _certain_picks(pool, budget - done, limits)
         found = np.sqrt(made.squared)
@@ -113,19 +113,22 @@ def farthest_first(
         new, positions = slice(done, done + count), made.positions[:count]
         rows[new], radii[new] = made.frontier.rows[positions], found[:count]
         done = new.stop
-        radius = np.inf if ended else np.sqrt(max(made.left_over, 0.0))
-        if count:
+        left_over = np.inf if ended else made.left_over
+        # The last picks are known to be the last: what is left is known without them.
+        asked_again = done < budget or limits.leave_rows_out or left_over == np.inf
+        if count and asked_again:
             points = made.frontier.points
             pool.add(rows[new], None if points is None else points.take(positions))
             limits.retire(pool)
-            if progress is not None:
-                progress(Picks(rows[:done], radii[:done]))
-    if limits.leave_rows_out or np.isposinf(radius):
+        if count and progress is not None:
+            progress(Picks(rows[:done], radii[:done]))
+    radius = float(np.sqrt(max(left_over, 0.0)))
+    if limits.leave_rows_out or left_over == np.inf:
         pool.release()
         radius = coverage_radius_of(pool)
     if limits.radii_fall and not limits.leave_rows_out and done > limits.included:
-        radius = min(radius, radii[done - 1])
-    return Picks(rows[:done], radii[:done]), float(radius)
+        radius = min(radius, float(radii[done - 1]))
+    return Picks(rows[:done], radii[:done]), radius
 
 
 def coverage_radius_of(pool: Pool) -> float:
@@ -192,7 +195,7 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
             *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
             frontier.between,
             _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
-            1 if frame is None else frame.chunk,
+            1 if frame is None else frame.stride,
             _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
             points is None,
             0.0 if points is None else points.coincident,

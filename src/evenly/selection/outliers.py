@@ -14,7 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import IsolatedRowsWarning, OptionError
-from evenly.geometry import Metric, Points, mean_distances_to_nearest, most_isolated, pair_distances
+from evenly.geometry import (
+    Metric,
+    Points,
+    are_near_enough,
+    mean_distances_to_nearest,
+    median_distance_at_least,
+    most_isolated,
+    pair_distances,
+)
 from evenly.intake import Intake
 from evenly.selection.row_sets import RowNames
 
@@ -142,11 +150,17 @@ def isolated_among(points: Points | Metric, picks: Int[np.ndarray, " m"]) -> Int
         return picks[:0]
     among = rows[:: -(-len(rows) // _AMONG)]
     sample = among[:: len(among) // _SAMPLE][:_SAMPLE]
+    share = 0.92 if points.unit else 1.5
+    if isinstance(points, Points) and points.in_memory:
+        # As in nearly all pools: any few rows that are near enough spare the search.
+        least = median_distance_at_least(points, sample) * share
+        if are_near_enough(points, picks, NEIGHBOURS, among, least):
+            return picks[:0]
     apart = np.median(pair_distances(points, sample))
-    least = apart * (0.92 if points.unit else 1.5)
+    least = apart * share
     own = mean_distances_to_nearest(points, picks, NEIGHBOURS, among)
     if not (own > least).any():
-        return picks[:0]  # as in nearly all pools: what is usual need not be known
+        return picks[:0]  # what is usual need not be known
     usual = mean_distances_to_nearest(points, sample, NEIGHBOURS, among)
     median = np.median(usual)
     deviation = 1.4826 * np.median(np.abs(usual - median))
