@@ -29,7 +29,8 @@ def make_pool(kind, n, d, dtype, rng):
     elif kind == "lattice":
         rows = rng.integers(-1, 3, (n, d)).astype(float)
     elif kind == "shifted lattice":
-        rows = rng.integers(0, 4, (n, d)) * 0.1 + 1e3
+        # From farther off, the rounding of a division would be as large as what still ties.
+        rows = rng.integers(0, 4, (n, d)) * 0.1 + 1e2
     elif kind == "duplicates":
         rows = rng.standard_normal((max(1, n // 2), d))[rng.integers(0, max(1, n // 2), n)]
     elif kind == "near-duplicates":
