@@ -30,7 +30,7 @@ _BYTES_A_SECOND = 2e9
 _READINGS = 8
 _BYTES_READ_A_SECOND = 0.25e9
 # Overheads of a pair beside its product, measured on 2 cores of an AMD EPYC.
-_OVERHEAD = 1.6
+_OVERHEAD = 3.0
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _selection_seconds(rows: int, dimension: int, item: int, chosen: int) -> flo
     coordinates = dimension if pairs * dimension < 3e9 or dimension < 96 else 0.6 * dimension
     products = pairs * coordinates * _seconds_a_multiplication() * _OVERHEAD / usable_threads()
     passes = _PASSES * float(rows) * dimension * item / _BYTES_A_SECOND
-    return 0.02 + products + passes
+    return 0.002 + products + passes
 
 
 def _seconds_a_multiplication() -> float:

@@ -28,7 +28,7 @@ from evenly.selection.resolve import check_distance, rule_options
 from evenly.selection.widest import largest_distance
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
 __all__ = ["KEEP", "deduplicate"]
 
@@ -214,21 +214,44 @@ def _order_of(intake: Intake, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
 def _first_of_equals(intake: Intake, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """For every row the first in the order that is equal to it: the same text or numbers."""
     first = np.arange(len(intake))
-    content: Sequence[Any] = intake.texts or list(_digests(intake.points))
+    content: Any = intake.texts
+    if content is None:
+        content, twice = _digests_of_likely_equals(intake.points)
+        order = order[twice[order]]
     seen: dict[Any, int] = {}
     for row in order.tolist():
         first[row] = seen.setdefault(content[row], row)
     return first
 
 
-def _digests(points: Points | Metric) -> Iterator[bytes]:
-    """A hash of the numbers of each row, read in their order."""
-    stored = points.stored
+def _digests_of_likely_equals(
+    points: Points | Metric,
+) -> tuple[dict[int, bytes], Bool[np.ndarray, " n"]]:
+    """A hash of each row whose numbers have the weighted sum of another row's, and which these are.
+
+    Sums are of the numbers' bits as integers, so that equal rows have equal ones: rows are read
+    in their order, and most of them need no better hash.
+    """
+    weights = np.random.default_rng(0).integers(1, 1 << 63, points.dimension, dtype=np.uint64)
+    sums = np.empty(len(points), np.uint64)
+    for block, part in _numbers(points):
+        sums[block] = part.view(f"u{part.dtype.itemsize}") @ weights
+    _, kind, counts = np.unique(sums, return_inverse=True, return_counts=True)
+    twice: Bool[np.ndarray, " n"] = counts[kind] > 1
+    digests = {
+        row: hashlib.blake2b(part[row - block.start].tobytes(), digest_size=_HASH_BYTES).digest()
+        for block, part in (_numbers(points) if twice.any() else ())
+        for row in (np.flatnonzero(twice[block]) + block.start).tolist()
+    }
+    return digests, twice
+
+
+def _numbers(points: Points | Metric) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
+    """The rows as they are stored, a block at a time."""
     for block in blocks(len(points), points.dimension):
-        part = np.asarray(stored[block])
+        part = np.asarray(points.stored[block])
         # Added to 0, -0 becomes 0: they are the same number.
-        for row in np.ascontiguousarray(part + part.dtype.type(0)):
-            yield hashlib.blake2b(row.tobytes(), digest_size=_HASH_BYTES).digest()
+        yield block, np.ascontiguousarray(part + part.dtype.type(0))
 
 
 def _representatives(
