@@ -8,7 +8,7 @@ handful of times, not once a pick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,9 @@ _BLOCK = 4096
 # what partial sorting takes.
 _BYTES_A_ROW = 48
 _LEAST_ROWS = 4 * FRONTIER
+# Rows by which it is guessed which bounds stay large, and how much of memory they are to fill.
+_SAMPLE = 4096
+_FILLED = 0.9
 
 
 class MappedPool(Bounded):
@@ -152,36 +155,52 @@ class MappedPool(Bounded):
     def _read_again(self) -> None:
         """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
         self._keep_what_is_known()
+        self._pool = None  # its memory is needed for the next
         self._read_at = len(self._columns)
-        wanted = self._holds
+        kept, wanted = _Kept(self._holds), self._holds
         with alone():
+            threshold = self._likely_threshold()
             while True:
-                threshold = threshold_of(self._bounds.keys, wanted)
-                self._refresh(threshold)
+                self._refresh(threshold, kept)
                 keys = self._bounds.keys
                 fresh = np.flatnonzero(keys >= threshold)
                 if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
                     break
                 wanted *= 2
+                threshold = min(threshold, threshold_of(keys, wanted))
         self._inside = fresh[farthest_of(keys[fresh], self._holds)]
         if len(fresh) == 0:  # all are chosen: a row that is retired stands for none
             self._inside = np.zeros(1, np.int64)
         self._outside = ceiling_outside(keys, self._inside)
-        self._pool = None  # its memory is needed for the next
-        inside = self._points.take(self._inside)
+        inside = kept.take(self._points, self._inside)
         owed = max(0, self._budget - len(self._columns))
         tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
         self._pool = MemoryPool(inside, owed, tuning, squared=self._squared[self._inside])
         if self._bounds.weights is not None:
             self._pool.weigh(self._bounds.weights[self._inside])
 
+    def _likely_threshold(self) -> float:
+        """A bound that about as many rows as fit in memory will keep, by a sample of them.
+
+        Guessed too high, the file is read once more.
+        """
+        rows = np.flatnonzero(self._bounds.keys > -np.inf)
+        sample = rows[:: max(1, len(rows) // _SAMPLE)]
+        self._refresh_rows(sample, 0.0, None)
+        keys = np.sort(self._bounds.keys[sample])[::-1]
+        rank = int(_FILLED * self._holds / max(1, len(rows)) * len(keys))
+        return max(0.0, float(keys[rank])) if rank < len(keys) else 0.0
+
     def _keep_what_is_known(self) -> None:
         """Take over the bounds of the rows in memory; they may be behind the latest picks."""
         if self._pool is not None:
             self._squared[self._inside] = self._pool.bounds
 
-    def _refresh(self, threshold: float) -> None:
-        """Compare rows whose bounds reach the threshold with the chosen they have not met."""
+    def _refresh(self, threshold: float, kept: _Kept) -> None:
+        """Compare rows whose bounds reach the threshold with the chosen they have not met.
+
+        Those whose bounds still do are kept: they need not be read again.
+        """
         stale = (self._bounds.keys >= threshold) & (self._seen < len(self._columns))
         tiles = []
         for begin in range(0, len(stale), _BLOCK):
@@ -189,10 +208,12 @@ class MappedPool(Bounded):
             if len(rows):
                 tiles.append(rows)
         for_each_tile(
-            lambda rows: self._refresh_rows(rows, threshold), tiles, threads=self._threads
+            lambda rows: self._refresh_rows(rows, threshold, kept), tiles, threads=self._threads
         )
 
-    def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+    def _refresh_rows(
+        self, rows: Int[np.ndarray, " m"], threshold: float, kept: _Kept | None
+    ) -> None:
         points = self._points.take(rows)
         columns = self._columns.beside(points)
         left = columns.stand_ins[np.arange(len(rows))]
@@ -209,6 +230,44 @@ class MappedPool(Bounded):
             keys = self._bounds.keys_of(rows[waiting], squared[waiting])
             waiting = waiting[(keys >= threshold) & (seen[waiting] < len(columns))]
         self._squared[rows], self._seen[rows] = squared, seen
+        if kept is not None:
+            large = self._bounds.keys_of(rows, squared) >= threshold
+            kept.add(rows[large], points.stored[large])
+
+
+class _Kept:
+    """Rows that were read and may be wanted, so many at most."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._parts: list[tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = []
+
+    def add(self, rows: Int[np.ndarray, " m"], stored: np.ndarray[Any, Any]) -> None:
+        """Keep rows, as long as there is room; several threads may add."""
+        if len(rows) <= self._left:
+            self._left -= len(rows)  # a little too much, where two threads do so at once
+            self._parts.append((rows, stored))
+
+    def take(self, points: Points, rows: Int[np.ndarray, " m"]) -> Points:
+        """These rows, ascending, as points of their own; those that were not kept are read."""
+        found = np.zeros(len(rows), bool)
+        stored = None
+        for kept, part in self._parts:
+            stored = (
+                np.empty((len(rows), points.dimension), part.dtype) if stored is None else stored
+            )
+            places = np.searchsorted(rows, kept)
+            places[places == len(rows)] = 0
+            there = rows[places] == kept
+            stored[places[there]], found[places[there]] = part[there], True
+        self._parts.clear()
+        if stored is None or not found.any():
+            return points.take(rows)
+        missing = np.flatnonzero(~found)
+        if len(missing):
+            stored[missing] = points.take(rows[missing]).stored
+        factors = None if points.factors is None else points.factors[rows]
+        return Points(stored, factors, np.ones(len(rows), bool), points.longest)
 
 
 def rows_in_memory(points: Points, budget: int, memory: float) -> int:

@@ -1,0 +1,64 @@
+"""The pool on disk: rows are read a handful of times, and not again when they were just read."""
+
+import numpy as np
+import pytest
+
+from evenly import select_uniform
+from evenly.geometry import Points, row_lengths
+from evenly.pools import mapped
+from evenly.pools.mapped import MappedPool, _Kept
+from evenly.samples import open_samples
+from evenly.selection.farthest_first import Picks, farthest_first
+
+ROWS = np.random.default_rng(3).normal(size=(20_000, 24)).astype(np.float32)
+
+
+def on_disk(folder):
+    np.save(folder / "rows.npy", ROWS)
+    return open_samples(str(folder / "rows.npy")).stored
+
+
+def points_of(stored, normalize=True):
+    candidates = np.ones(len(ROWS), bool)
+    return Points.of(stored, row_lengths(ROWS), candidates, normalize=normalize)
+
+
+def test_the_file_is_read_once_each_time_that_memory_is_filled(tmp_path, monkeypatch):
+    stored = on_disk(tmp_path)
+    monkeypatch.setattr(mapped, "rows_in_memory", lambda *_: 2_500)
+    fills = []
+    read_again = MappedPool._read_again
+    monkeypatch.setattr(
+        MappedPool, "_read_again", lambda self: (read_again(self), fills.append(1))[0]
+    )
+    pool = MappedPool(points_of(stored), 600, 1e9)
+
+    picks, radius = farthest_first(pool, 600, Picks.first(7))
+
+    # The rows of a sample each time, and a few that were out of the sample's sight.
+    assert 2 <= len(fills) <= 12
+    assert stored.bytes_read < 1.5 * len(fills) * ROWS.nbytes
+    expected = select_uniform(ROWS, 600, start=7)
+    np.testing.assert_array_equal(picks.rows, expected.indices)
+    assert radius == pytest.approx(expected.coverage_radius)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_what_was_kept_is_not_read_and_the_rest_is(tmp_path, normalize):
+    stored = on_disk(tmp_path)
+    points = points_of(stored, normalize)
+    kept = _Kept(500)
+    for rows in (np.arange(0, 600, 2), np.arange(601, 1_000, 3), np.arange(5_000, 5_400)):
+        kept.add(rows, ROWS[rows])  # the last of them find no room
+    wanted = np.array([0, 3, 4, 598, 601, 604, 900, 5_000, 19_999])
+    before = stored.bytes_read
+
+    found = kept.take(points, wanted)
+
+    np.testing.assert_array_equal(found.stored, ROWS[wanted])
+    np.testing.assert_array_equal(found.exact(np.arange(9)), points.exact(wanted))
+    assert found.candidates.all()
+    read = stored.bytes_read - before
+    # Rows 3, 900, 5,000 and 19,999 for `found`, all nine for what is expected of it.
+    assert read == (4 + 9) * ROWS[0].nbytes
+    assert len(kept.take(points, wanted)) == 9
