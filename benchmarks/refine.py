@@ -103,6 +103,13 @@ def instances(npy: str | None, mmdp: Path | None, scale: float = 1.0) -> Iterato
             return pools.clustered(n)
 
         yield Instance(name, name, words, make, sized(k), seconds * scale, None, who)
+    name = "alike 20,000, 2,000 rows"
+    words = "generated rows with topics of very different sizes and a spectrum that decays"
+
+    def alike() -> pools.Vectors:
+        return pools.embeddings_alike(sized(20_000))
+
+    yield Instance(name, name, words, alike, sized(2_000), 60.0 * scale)
     for k in (200, 2_000, 10_000):
         if npy is not None:
             name = f"embeddings 20,000, {k:,} rows"
