@@ -163,7 +163,8 @@ class _Round:
 
 def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
     """At least one pick, where there is one: else the frontier is asked for again, larger."""
-    size = min(FRONTIER, max(SMALLEST_FRONTIER, 2 * owed))
+    # The rows of a frontier are compared with each other: few of a small pool are worth that.
+    size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * owed, len(pool) // 16)))
     while True:
         frontier = pool.frontier(size)
         made = farthest_first_within(frontier, owed, limits)
