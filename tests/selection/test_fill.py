@@ -142,3 +142,17 @@ def test_texts_are_not_embedded_again(tmp_path, monkeypatch):
     filled = selection.fill(encoder=Cached())
     assert filled.provenance["encoder"]["reused"] == 60
     assert len(filled.take(texts)) == len(filled)
+
+
+def test_distances_of_another_metric_are_filled_away_from_rows():
+    gaps = np.abs(SPHERE[:200, None] - SPHERE[:200]).sum(axis=2)
+    rules = {"include": [4], "away_from": [1, 2, 3]}
+    selection = select_uniform(gaps, 8, engine="distances", **rules)
+
+    filled = selection.fill(min_distance=selection.h_min * 0.8)
+
+    rows = filled.indices
+    near = gaps[np.ix_(rows, [*rows, 1, 2, 3])].copy()
+    near[np.arange(len(rows)), np.arange(len(rows))] = np.inf
+    assert near.min() >= selection.h_min * 0.8 * (1 - 1e-9)
+    assert not {1, 2, 3} & set(rows.tolist())
