@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,8 +31,6 @@ from evenly.selection.again import merge_options, options_of
 from evenly.selection.assignments import Assignments
 from evenly.selection.by_quality import by_quality_and_keep
 from evenly.selection.deduplication import Deduplication
-from evenly.selection.extend import extend_and_keep
-from evenly.selection.filled import fill_and_keep
 from evenly.selection.select import select_and_keep
 from evenly.selection.selection import Order, Selection
 from evenly.selection.stream import UniformStream, select_stream
@@ -48,10 +47,9 @@ __all__ = [
     "measure_and_write",
     "read_row_numbers",
     "rows_or_ids",
+    "run_again",
     "run_assignments",
     "run_embedding",
-    "run_extension",
-    "run_filling",
     "run_selection",
     "run_stream",
     "write_output",
@@ -106,43 +104,28 @@ def run_selection(
     return selection, measures
 
 
-def run_extension(
+def run_again(
+    again: Callable[..., tuple[Selection, Intake]],
     manifest: str,
     data: Any,
     arguments: dict[str, Any],
     *,
     progress: bool | None,
-    checkpoint: str | None,
     output: str | BinaryIO | None,
     force: bool,
+    checkpoint: str | None = None,
     **after: Any,
 ) -> tuple[Selection, Measures]:
-    """Extend the selection of a manifest, measure, and write as `run_selection` does."""
+    """Make another selection of that of a manifest, measure, and write as `run_selection` does.
+
+    Args:
+        again: `extend_and_keep` or `fill_and_keep`, which keeps no checkpoint.
+        manifest, data, arguments: what it is called with.
+    """
     check_output(output, force=force, checkpoint=checkpoint)
-    selection, intake = extend_and_keep(
-        Selection.load(manifest), data=data, **arguments, checkpoint=checkpoint, progress=progress
-    )
-    measures = measure_and_write(
-        selection, intake, output=output, force=force, progress=progress, **after
-    )
-    return selection, measures
-
-
-def run_filling(
-    manifest: str,
-    data: Any,
-    arguments: dict[str, Any],
-    *,
-    progress: bool | None,
-    output: str | BinaryIO | None,
-    force: bool,
-    **after: Any,
-) -> tuple[Selection, Measures]:
-    """Fill the selection of a manifest, measure, and write as `run_selection` does."""
-    check_output(output, force=force)
-    selection, intake = fill_and_keep(
-        Selection.load(manifest), data=data, **arguments, progress=progress
-    )
+    if checkpoint is not None:
+        arguments = {**arguments, "checkpoint": checkpoint}
+    selection, intake = again(Selection.load(manifest), data=data, **arguments, progress=progress)
     measures = measure_and_write(
         selection, intake, output=output, force=force, progress=progress, **after
     )

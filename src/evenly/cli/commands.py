@@ -143,16 +143,12 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     only where it says that they were too long to keep. DATA is the input it names, where that is
     no longer in its place.
     """
-    from evenly.run import run_extension
+    from evenly.selection.extend import extend_and_keep
 
     if options["budget"] is None:
         raise click.UsageError("Missing option '--budget' (how many rows there will be in all).")
-    output, as_json = options["output"], options.pop("as_json")
-    outcome = take_outcome(ctx, options)
     options["to"] = options.pop("budget")
-    arguments = given_rules(rule_arguments(embedding_arguments(options)))
-    found = run_extension(manifest, data_or_stdin(data), arguments, **outcome)
-    tell_selection(*found, output=output, as_json=as_json)
+    _run_again(ctx, extend_and_keep, manifest, data, options)
 
 
 @main.command()
@@ -179,12 +175,21 @@ def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any)
     The options are those of the manifest; rules are given again only where it says that they
     were too long to keep. DATA is the input it names, where that is no longer in its place.
     """
-    from evenly.run import run_filling
+    from evenly.selection.filled import fill_and_keep
+
+    _run_again(ctx, fill_and_keep, manifest, data, options)
+
+
+def _run_again(
+    ctx: click.Context, again: Any, manifest: str, data: str | None, options: dict[str, Any]
+) -> None:
+    """Extend or fill the selection of a manifest, and tell what came of it."""
+    from evenly.run import run_again
 
     output, as_json = options["output"], options.pop("as_json")
     outcome = take_outcome(ctx, options)
     arguments = given_rules(rule_arguments(embedding_arguments(options)))
-    found = run_filling(manifest, data_or_stdin(data), arguments, **outcome)
+    found = run_again(again, manifest, data_or_stdin(data), arguments, **outcome)
     tell_selection(*found, output=output, as_json=as_json)
 
 
