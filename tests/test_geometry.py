@@ -16,10 +16,12 @@ from evenly.geometry import (
     standins,
 )
 from evenly.geometry.bfloat16 import as_bfloat16, product
+from evenly.geometry.compiled import BLOCK, smallest_of_blocks
+from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
-WAYS = ("float32", "bfloat16", "turned", "narrow")
+WAYS = ("float32", "bfloat16", "int16", "turned", "narrow", "int16, narrow")
 ways = pytest.mark.parametrize("way", WAYS)
 
 
@@ -38,17 +40,20 @@ def points_of(vectors, normalize):
 def stand_ins_of(points, way):
     """Whole rows; turned to their principal axes; or only a few of these."""
     frame = Frame.of(points)
-    if way in ("turned", "narrow"):
+    if "turned" in way or "narrow" in way:
         frame = frame.turned(points, points.dimension)
     width = None
-    if way == "narrow":
+    if "narrow" in way:
         width = max(1, frame.width // frame.chunk // 2) * frame.chunk
     return StandIns(points, frame, width=width)
 
 
+def precision_of(way):
+    return next((short for short in ("bfloat16", "int16") if short in way), "float32")
+
+
 def columns_of(points, way, rows, numbers=None):
-    precision = "bfloat16" if way == "bfloat16" else "float32"
-    columns = Columns(stand_ins_of(points, way), precision=precision)
+    columns = Columns(stand_ins_of(points, way), precision=precision_of(way))
     columns.append(points.take(rows), rows if numbers is None else numbers)
     return columns
 
@@ -74,10 +79,49 @@ def products_and_limits(vectors, normalize, way, known):
     stand_ins = stand_ins_of(points, way)
     rows = stand_ins[np.arange(len(vectors))][:, : stand_ins.width]
     lengths = np.einsum("ij,ij->i", rows, rows)
-    short = way == "bfloat16"
-    between = product(rows, as_bfloat16(rows)) if short else rows @ rows.T
+    precision = precision_of(way)
+    if precision == "bfloat16":
+        between = product(rows, as_bfloat16(rows))
+    elif precision == "int16":
+        between = products_in_int16(rows, stand_ins.frame.levels)
+    else:
+        between = rows @ rows.T
     products = lengths[:, None] + lengths - 2 * between
-    return products, stand_ins.frame.allowance(bfloat16=short).limits(known)[:, None]
+    return products, stand_ins.frame.allowance(precision).limits(known)[:, None]
+
+
+def products_in_int16(rows, levels):
+    """The products of all pairs of rows, as the engine makes them."""
+    count, width = rows.shape
+    room = -(-count // BLOCK) * BLOCK
+    columns = np.zeros((room, width), np.float32)
+    columns[:count] = rows
+    lengths = np.einsum("ij,ij->i", columns, columns)
+    panels = panels_for(room, width)
+    fill_panels(columns, levels, 0, count, panels)
+    short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
+    made, own_lengths = np.empty((TOGETHER, room), np.float32), np.empty(TOGETHER, np.float32)
+    smallest = np.empty((TOGETHER, room // BLOCK), np.float32)
+    products = np.empty((count, room), np.float32)
+    for begin in range(0, count, TOGETHER):
+        part = rows[begin : begin + TOGETHER]
+        multiply_by_int16(part, width, panels, levels, lengths, short, own_lengths, made, smallest)
+        products[begin : begin + TOGETHER] = made[: len(part)]
+        np.testing.assert_allclose(
+            own_lengths[: len(part)], lengths[begin:][: len(part)], rtol=width * 2**-24, atol=1e-37
+        )
+        np.testing.assert_allclose(
+            smallest[: len(part)],
+            smallest_of_blocks(made[: len(part)], lengths),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+    # What is summed are the rounded coordinates, without any error.
+    rounded = np.rint(rows * levels).astype(np.int64)
+    np.testing.assert_allclose(
+        products[:, :count] * float(levels) ** 2, rounded @ rounded.T, rtol=1e-6
+    )
+    return products[:, :count]
 
 
 def assert_no_nearer_pair_is_ruled_out(vectors, normalize, way, known):
@@ -101,7 +145,7 @@ def test_no_nearer_pair_is_ruled_out(way, vectors, normalize, data):
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("d", [1, 7, 384, 4096])
 def test_no_nearer_pair_is_ruled_out_where_roundings_add_up(way, normalize, d):
-    if d == 4096 and way in ("turned", "narrow"):
+    if d == 4096 and ("turned" in way or "narrow" in way):
         d = 1024  # principal axes of so many dimensions take minutes
     vectors = ugly_rows(d)
     truth = squared_distances_in_extended_precision(vectors, normalize).astype(float)
@@ -118,7 +162,7 @@ def test_stand_ins_are_close_enough_to_be_useful(way):
     truth = squared_distances_in_extended_precision(vectors, True).astype(float)
     known = np.quantile(truth, 0.2, axis=1)
     looked_at, _ = assert_no_nearer_pair_is_ruled_out(vectors, True, way, known)
-    near = {"float32": 1e-3, "bfloat16": 6e-2, "turned": 1e-2, "narrow": 0.3}[way]
+    near = {"float32": 1e-3, "bfloat16": 6e-2, "int16": 4e-3, "turned": 1e-2}.get(way, 0.3)
     assert not (looked_at & (truth > known[:, None] + near)).any()
 
 

@@ -65,6 +65,9 @@ ENGINES = {
     "memory, bfloat16": lambda points, budget: MemoryPool(
         points, budget, EverythingSoon(points, budget, "bfloat16")
     ),
+    "memory, int16": lambda points, budget: MemoryPool(
+        points, budget, EverythingSoon(points, budget, "int16")
+    ),
     "faiss": lambda points, budget: FaissPool(points, budget, EverythingSoon(points, budget)),
     "sharded": lambda points, budget: sharded(points, budget, 3),
     "mapped": lambda points, budget: mapped(points, budget, 0.2),

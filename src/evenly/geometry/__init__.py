@@ -1,8 +1,8 @@
 """Distances, their units and their rounding errors: the only room that does distance arithmetic.
 
 There is one distance, Euclidean, and one way to know it: subtract, square, sum, in float64
-(`exact.py`). Everything faster only *rules out*: matrix products of short float32 or bfloat16
-stand-ins (`standins.py`), whose errors have a bound. Pairs that they do not rule out are decided
+(`exact.py`). Everything faster only *rules out*: matrix products of short stand-ins, in float32
+or less (`standins.py`), whose errors have a bound. Pairs that they do not rule out are decided
 exactly (`nearest.py`), so speed never changes an answer.
 """
 

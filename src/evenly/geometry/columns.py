@@ -108,13 +108,25 @@ class Columns:
             self.matrix[part] = self.stand_ins.frame.stand_ins(self._points, rows)
         used = self.matrix[part, : self.stand_ins.width]
         self.lengths[part] = np.einsum("ij,ij->i", used, used)
-        if self.precision == "bfloat16":
+        self._round(part)
+
+    def _round(self, part: slice) -> None:
+        """Columns that have changed, in the precision that they are multiplied in."""
+        width = self.stand_ins.width
+        if self.precision == "int16":
+            from evenly.geometry.int16 import fill_panels, panels_for
+
+            if self.short is None:
+                self.short = panels_for(len(self.matrix), width)
+            levels = self.stand_ins.frame.levels
+            fill_panels(self.matrix[:, :width], levels, part.start, part.stop, self.short)
+        elif self.precision == "bfloat16":
             from evenly.geometry.bfloat16 import as_bfloat16
 
             if self.short is None:
-                self.short = as_bfloat16(self.matrix[:, : self.stand_ins.width])
+                self.short = as_bfloat16(self.matrix[:, :width])
             else:
-                self.short[part] = as_bfloat16(used)
+                self.short[part] = as_bfloat16(self.matrix[part, :width])
 
     def centre_of(self, left: Float32[np.ndarray, "m W"], centres: int) -> Int[np.ndarray, " m"]:
         """Which of the first columns, by products, is nearest to each row, given as stand-ins."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
 __all__ = [
+    "BLOCK",
     "CHUNK",
     "EXACT",
     "FAST",
@@ -26,6 +27,7 @@ __all__ = [
     "fill_stand_ins",
     "lower_by_products",
     "lower_by_visits",
+    "smallest_of_blocks",
     "squared_distances_of_pairs",
     "squared_distances_to_point",
     "squared_lengths_of_rows",
@@ -48,8 +50,8 @@ FAST: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
-# Columns of which the smallest product is noted, to pass over most of them.
-_BLOCK = 16
+BLOCK = 16
+"""Columns of which the smallest product is noted, to pass over most of them."""
 
 
 def _number(value: Any) -> Any:
@@ -249,8 +251,25 @@ def _ruled_out(
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def smallest_of_blocks(
+    products: Float32[np.ndarray, "m k"], column_lengths: Float32[np.ndarray, " k"]
+) -> Float32[np.ndarray, "m blocks"]:
+    """Of every BLOCK columns, the smallest length of a column less twice its product."""
+    smallest = np.empty((products.shape[0], products.shape[1] // BLOCK), np.float32)
+    for row in range(smallest.shape[0]):
+        for block in range(smallest.shape[1]):
+            least = _INFINITE
+            for column in range(BLOCK):
+                position = block * BLOCK + column
+                least = min(least, column_lengths[position] - _TWO * products[row, position])
+            smallest[row, block] = least
+    return smallest
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_products(
     products: Float32[np.ndarray, "m k"],
+    smallest: Float32[np.ndarray, "m blocks"],
     lengths: Float32[np.ndarray, " m"],
     column_lengths: Float32[np.ndarray, " k"],
     left: Float32[np.ndarray, "m w"],
@@ -264,6 +283,7 @@ def lower_by_products(
     chosen: np.ndarray[Any, Any],
     chosen_factors: Float[np.ndarray, " k"],
     numbers: Int[np.ndarray, " k"],
+    skipped: Int[np.ndarray, " m"],
     coincident: float,
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
@@ -272,6 +292,7 @@ def lower_by_products(
 
     Args:
         products: of the first `width` coordinates of the stand-ins; k a multiple of CHUNK.
+        smallest: as `smallest_of_blocks` tells.
         lengths, column_lengths: squared lengths of those coordinates; inf for a column that
             does not count.
         left, right: all coordinates of the stand-ins.
@@ -279,6 +300,7 @@ def lower_by_products(
         allowance: scale, stretch, error and rounding; see `Allowance`.
         stored, factors, rows: the rows themselves.
         chosen, chosen_factors, numbers: the columns themselves, and what `nearest` calls them.
+        skipped: for each row a column that it is not compared with; -1 for none.
         coincident: squared distances below this are 0.
         squared, nearest: what is known, lowered in place; of columns equally near, the one
             with the smallest number.
@@ -287,25 +309,21 @@ def lower_by_products(
         How many pairs the products did not rule out.
     """
     scale, stretch, error, rounding = allowance
-    blocks = products.shape[1] // _BLOCK
-    smallest = np.empty(blocks, np.float32)
     places = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
     terms = np.empty(stored.shape[1])
     suspects = 0
     for row in range(products.shape[0]):
-        best = _INFINITE
-        for block in range(blocks):
-            least = _INFINITE
-            for column in range(_BLOCK):
-                position = block * _BLOCK + column
-                least = min(least, column_lengths[position] - _TWO * products[row, position])
-            smallest[block] = least
-            best = min(best, least)
+        if skipped[row] >= 0:
+            products[row, skipped[row]] = -_INFINITE
+            block = skipped[row] // BLOCK
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
+            smallest[row, block] = (column_lengths[part] - _TWO * products[row, part]).min()
+        best = smallest[row].min()
         length = lengths[row]
         if squared[row] == np.inf and best < _INFINITE:
             # Any column to begin with; the most promising rules out most of the others.
-            position = _first_of(products[row], column_lengths, best)
+            position = int(np.argmin(column_lengths - _TWO * products[row]))
             squared[row] = _squared_distance(
                 stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
             )
@@ -315,10 +333,10 @@ def lower_by_products(
         if not best + length < limit:
             continue
         left_over = 0
-        for block in range(blocks):
-            if smallest[block] + length >= limit:
+        for block in range(smallest.shape[1]):
+            if smallest[row, block] + length >= limit:
                 continue
-            for position in range(block * _BLOCK, (block + 1) * _BLOCK):
+            for position in range(block * BLOCK, (block + 1) * BLOCK):
                 product = column_lengths[position] - _TWO * products[row, position] + length
                 places[left_over] = position
                 values[left_over] = product
@@ -346,16 +364,6 @@ def lower_by_products(
                 nearest[row] = number
                 limit = _limit(decided, scale, stretch, error, rounding)
     return suspects
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _first_of(
-    products: Float32[np.ndarray, " k"], column_lengths: Float32[np.ndarray, " k"], best: Any
-) -> int:
-    for position in range(len(products)):
-        if column_lengths[position] - _TWO * products[position] <= best:
-            return position
-    return 0
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import lower_by_products
+from evenly.geometry.compiled import BLOCK, lower_by_products, smallest_of_blocks
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -49,41 +49,48 @@ def lower_to_nearest(
     """
     stand_ins = columns.stand_ins
     width = stand_ins.width
+    numbers = columns.numbers[begin:end]
+    skipped = np.full(len(rows), -1)
+    if skip is not None:
+        present = numbers[: max(0, len(columns) - begin)]
+        _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
+        skipped[in_rows] = in_columns
+    chosen, chosen_factors = columns.points.arrays
+    how = (
+        left,
+        columns.matrix[begin:end],
+        width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance(columns.precision)),
+        *stand_ins.points.arrays,
+        rows,
+        chosen[begin:end],
+        chosen_factors[begin:end],
+        numbers,
+        skipped,
+        stand_ins.points.coincident,
+        squared,
+        nearest,
+    )
+    lengths = columns.lengths[begin:end]
+    suspects: int
+    if columns.precision == "int16":
+        from evenly.geometry.int16 import lower_by_int16
+
+        panels = columns.short[begin // BLOCK : end // BLOCK]
+        suspects = lower_by_int16(panels, stand_ins.frame.levels, lengths, *how)
+        return suspects
     used = left[:, :width]
-    short = columns.short is not None
-    if short:
+    if columns.precision == "bfloat16":
         from evenly.geometry.bfloat16 import product
 
         products = product(used, columns.short[begin:end])
     else:
         products = _room(len(rows), end - begin)
         np.matmul(used, columns.matrix[begin:end, :width].T, out=products)
-    numbers = columns.numbers[begin:end]
-    if skip is not None:
-        present = numbers[: max(0, len(columns) - begin)]
-        _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
-        products[in_rows, in_columns] = -np.inf
-    stored, factors = stand_ins.points.arrays
-    chosen, chosen_factors = columns.points.arrays
-    suspects: int = lower_by_products(
-        products,
-        np.einsum("ij,ij->i", used, used),
-        columns.lengths[begin:end],
-        left,
-        columns.matrix[begin:end],
-        width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance(bfloat16=short)),
-        stored,
-        factors,
-        rows,
-        chosen[begin:end],
-        chosen_factors[begin:end],
-        numbers,
-        stand_ins.points.coincident,
-        squared,
-        nearest,
-    )
+    smallest = smallest_of_blocks(products, lengths)
+    own_lengths = np.einsum("ij,ij->i", used, used)
+    suspects = lower_by_products(products, smallest, own_lengths, lengths, *how)
     return suspects
 
 

@@ -30,7 +30,9 @@ of rows,
 4. The product: |y~|² + |z~|² - 2 y~.z~, or a sum of squared gaps, over K <= W + 2 terms in
    float32 errs by at most 4 g'.S², g' = (K + 8).u / (1 - (K + 8).u), with S the longest y~: S <=
    b.R + E. Call that H. In bfloat16 each factor is rounded by 2**-8 of itself at most, and
-   torch rounds the product once more: 2.S².(3.2**-8 + 2**-13) is added to H.
+   torch rounds the product once more: 2.S².(3.2**-8 + 2**-13) is added to H. In int16 each
+   coordinate times L = 32766/S is rounded to an integer, so that a row is off by at most f =
+   sqrt(K).(1/2 + 2**-8)/L; products are exact but for that, and 2.(2S.f + f²) is added to H.
 
 So a pair can be nearer than a known squared distance q only if its product is below
 
@@ -66,6 +68,10 @@ _ROUGHLY = 256
 _VERY_ROUGHLY = 64
 # Rows that a division would change by more are not taken as they are.
 _MOSTLY_OFF = 2.0**-20
+# What rounds to an integer of 16 bits, even if float32 makes it a little larger.
+_LARGEST_INT16 = 32766.0
+# How far a coordinate is from the integer it is rounded to, at most: float32 errs before.
+_OFF_A_LEVEL = 0.5 + 2.0**-8
 # Rows turned at once: small enough to stay in the caches.
 _ROWS = 1024
 
@@ -191,9 +197,31 @@ class Frame:
         whole = (part for part in parts if self.width % part == 0 and part <= 4 * CHUNK)
         return next(whole, self.chunk)
 
-    def allowance(self, *, bfloat16: bool = False) -> Allowance:
-        """What errors can do to products of these stand-ins."""
-        return self._rounded if bfloat16 else self._plain
+    def allowance(self, precision: str = "float32") -> Allowance:
+        """What errors can do to products of these stand-ins, multiplied in a precision."""
+        return self._allowances[precision]
+
+    @cached_property
+    def _allowances(self) -> dict[str, Allowance]:
+        plain, reach = self._plain, self._reach
+        bfloat16 = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
+        off = math.sqrt(self.width) * _OFF_A_LEVEL * reach / _LARGEST_INT16
+        int16 = 2 * (2 * reach * off + off**2)
+        return {
+            "float32": plain,
+            "bfloat16": replace(plain, rounding=plain.rounding + bfloat16),
+            "int16": replace(plain, rounding=plain.rounding + int16),
+        }
+
+    @cached_property
+    def levels(self) -> np.float32:
+        """What coordinates of stand-ins are multiplied by before they are rounded to 16 bits."""
+        return np.float32(_LARGEST_INT16 / self._reach)
+
+    @property
+    def _reach(self) -> float:
+        """S, no stand-in is longer."""
+        return self.stretch * self.longest + self._plain.error
 
     @cached_property
     def _plain(self) -> Allowance:
@@ -207,13 +235,6 @@ class Frame:
         reach = stretch * length + error
         rounding = 4 * _sum_error(self.width + 10) * reach**2
         return Allowance(self.scale, stretch, error, rounding)
-
-    @cached_property
-    def _rounded(self) -> Allowance:
-        plain = self._plain
-        reach = self.stretch * self.longest + plain.error
-        more = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
-        return replace(plain, rounding=plain.rounding + more)
 
     def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""

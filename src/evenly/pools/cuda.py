@@ -239,7 +239,7 @@ class TorchPool(Bounded):
         self._squared[rows] = squared
 
     def _limits(self, squared: torch.Tensor) -> torch.Tensor:
-        allowance = self._frame.allowance(bfloat16=True)
+        allowance = self._frame.allowance("bfloat16")
         reach = squared.sqrt() * allowance.scale * allowance.stretch + allowance.error
         return (reach * reach + allowance.rounding).float()
 

@@ -1,0 +1,266 @@
+"""Products of stand-ins rounded to 16-bit integers, compiled: exact sums, twice as many at once.
+
+Processors multiply pairs of 16-bit integers and add them up in one instruction (`vpmaddwd` of
+AVX2, `vpdpwssd` of VNNI, `smlal` of NEON), on twice as many numbers as of float32. Nothing is
+rounded but the stand-ins, once, to a 32,766th of the longest (`Frame.levels`): a margin that
+hardly leaves more pairs to be decided. The sums cannot overflow 32 bits: they are at most the
+product of two lengths, each at most 32,767, and so are sums of some of their terms.
+
+Rows are taken a few at a time, so that what is made of them stays in the caches: rounded,
+multiplied with all columns, and compared with what is known, while the smallest of every block
+of products tells which are worth a look. The inner loop is written in LLVM's own language,
+because numba multiplies integers in 64 bits. It names no instruction: LLVM finds the one there
+is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from evenly.geometry.compiled import BLOCK, FAST, lower_by_products
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Float32, Int, Int16
+
+__all__ = ["TOGETHER", "fill_panels", "lower_by_int16", "multiply_by_int16", "panels_for"]
+
+# A vector of 8 sums, two of them side by side, in 6 rows: they leave registers for the factors
+# where there are 16 of 256 bits. Measured against 3 to 12 rows, 1 to 4 vectors.
+_LANES = 8
+_VECTORS = BLOCK // _LANES
+_ROWS = 6
+TOGETHER = 16 * _ROWS
+"""Rows multiplied at once: as many fit in the second cache, with their products."""
+
+_INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_PAIRS = ir.VectorType(_INT16, 2 * _LANES)
+_WIDE = ir.VectorType(_INT32, 2 * _LANES)
+_SUMS = ir.VectorType(_INT32, _LANES)
+_FLOATS = ir.VectorType(ir.FloatType(), _LANES)
+
+
+def panels_for(capacity: int, width: int) -> Int16[np.ndarray, "blocks pairs 16 2"]:
+    """Room for columns as they are multiplied: pairs of coordinates of BLOCK columns together."""
+    return np.zeros((capacity // BLOCK, (width + 1) // 2, BLOCK, 2), np.int16)
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def fill_panels(
+    matrix: Float32[np.ndarray, "k w"],
+    levels: Any,
+    begin: int,
+    end: int,
+    panels: Int16[np.ndarray, "blocks pairs 16 2"],
+) -> None:
+    """Round the columns from `begin` to `end`, of which `matrix` has the coordinates that count."""
+    for column in range(begin, end):
+        for axis in range(matrix.shape[1]):
+            panels[column // BLOCK, axis // 2, column % BLOCK, axis % 2] = np.int16(
+                np.rint(matrix[column, axis] * levels)
+            )
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def multiply_by_int16(
+    left: Float32[np.ndarray, "m w"],
+    width: int,
+    panels: Int16[np.ndarray, "blocks pairs 16 2"],
+    levels: Any,
+    column_lengths: Float32[np.ndarray, " k"],
+    short: Int16[np.ndarray, "TOGETHER 2*pairs"],
+    lengths: Float32[np.ndarray, " TOGETHER"],
+    products: Float32[np.ndarray, "TOGETHER k"],
+    smallest: Float32[np.ndarray, "TOGETHER blocks"],
+) -> None:
+    """Multiply the first `width` coordinates of at most TOGETHER rows with columns.
+
+    Args:
+        left: the rows.
+        width: how many of their coordinates count.
+        panels: the same coordinates of the columns.
+        levels: what coordinates are multiplied by before they are rounded.
+        column_lengths: squared lengths of the columns.
+        short: room for rows rounded; 0 beyond `width`.
+        lengths: for the squared lengths of the rows.
+        products: for the products.
+        smallest: for what `smallest_of_blocks` tells of them.
+    """
+    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
+    for row in range(len(left)):
+        length = np.float32(0)
+        for axis in range(width):
+            value = left[row, axis]
+            length += value * value
+            short[row, axis] = np.int16(np.rint(value * levels))
+        lengths[row] = length
+    for block in range(panels.shape[0]):
+        for row in range(0, len(left), _ROWS):
+            _multiply(short, row, panels, block, column_lengths, shrink, products, smallest)
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def lower_by_int16(
+    panels: Int16[np.ndarray, "blocks pairs 16 2"],
+    levels: Any,
+    column_lengths: Float32[np.ndarray, " k"],
+    left: Float32[np.ndarray, "m w"],
+    right: Float32[np.ndarray, "k w"],
+    width: int,
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " n"],
+    rows: Int[np.ndarray, " m"],
+    chosen: np.ndarray[Any, Any],
+    chosen_factors: Float[np.ndarray, " k"],
+    numbers: Int[np.ndarray, " k"],
+    skipped: Int[np.ndarray, " m"],
+    coincident: float,
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> int:
+    """`lower_by_products`, products included: of `panels`, the columns' coordinates that count.
+
+    `levels` is what coordinates are multiplied by before they are rounded; the other arguments
+    and the answer are as there.
+    """
+    blocks = panels.shape[0]
+    lengths = np.empty(TOGETHER, np.float32)
+    products = np.empty((TOGETHER, blocks * BLOCK), np.float32)
+    smallest = np.empty((TOGETHER, blocks), np.float32)
+    short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
+    suspects = 0
+    for begin in range(0, len(left), TOGETHER):
+        end = min(begin + TOGETHER, len(left))
+        multiply_by_int16(
+            left[begin:end],
+            width,
+            panels,
+            levels,
+            column_lengths,
+            short,
+            lengths,
+            products,
+            smallest,
+        )
+        suspects += lower_by_products(
+            products[: end - begin],
+            smallest[: end - begin],
+            lengths[: end - begin],
+            column_lengths,
+            left[begin:end],
+            right,
+            width,
+            chunk,
+            allowance,
+            stored,
+            factors,
+            rows[begin:end],
+            chosen,
+            chosen_factors,
+            numbers,
+            skipped[begin:end],
+            coincident,
+            squared[begin:end],
+            nearest[begin:end],
+        )
+    return suspects
+
+
+@intrinsic
+def _multiply(  # type: ignore[no-untyped-def]  # numba compares the signatures
+    _, short, row, panels, block, lengths, shrink, products, smallest
+):
+    """Multiply _ROWS rows with a block of columns, and find the smallest product of each row.
+
+    In Python, were `columns` what the panels are made of:
+
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        found = short[row : row + _ROWS] @ columns[part].T * shrink
+        products[row : row + _ROWS, part] = found
+        smallest[row : row + _ROWS, block] = (lengths[part] - 2 * found).min(axis=1)
+    """
+    given = types.void(short, row, panels, block, lengths, shrink, products, smallest)
+    return given, _generate
+
+
+def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """LLVM's instructions for `_multiply`."""
+    short, row, panels, block, lengths, shrink, products, smallest = range(8)
+
+    def at(array: int, *indices: Any, of: Any) -> Any:
+        """Address of an item of an array, as that of a value of another type."""
+        kind = signature.args[array]
+        made = context.make_array(kind)(context, builder, arguments[array])
+        return builder.bitcast(
+            cgutils.get_item_pointer(context, builder, kind, made, indices), of.as_pointer()
+        )
+
+    def load(pointer: Any, step: Any = 0) -> Any:
+        pointer = builder.gep(pointer, [step if isinstance(step, ir.Value) else _INT64(step)])
+        return builder.load(pointer, align=2)
+
+    def everywhere(value: Any, vector: Any) -> Any:
+        one = builder.insert_element(vector(ir.Undefined), value, _INT32(0))
+        return _shuffled(builder, one, [0] * _LANES)
+
+    zero = _INT64(0)
+    rows = [builder.add(arguments[row], _INT64(ahead)) for ahead in range(_ROWS)]
+    left = [at(short, here, zero, of=_INT32) for here in rows]
+    right = at(panels, arguments[block], zero, zero, zero, of=_PAIRS)
+    sums = [
+        [cgutils.alloca_once_value(builder, _SUMS([0] * _LANES)) for _ in range(_VECTORS)]
+        for _ in rows
+    ]
+    pairs = context.make_array(signature.args[panels])(context, builder, arguments[panels]).shape
+    with cgutils.for_range(builder, builder.extract_value(pairs, 1)) as loop:
+        first = builder.mul(loop.index, _INT64(_VECTORS))
+        columns = [load(right, builder.add(first, _INT64(ahead))) for ahead in range(_VECTORS)]
+        for pointer, kept in zip(left, sums, strict=True):
+            pair = builder.bitcast(everywhere(load(pointer, loop.index), _SUMS), _PAIRS)
+            for column, total in zip(columns, kept, strict=True):
+                more = _products_of_pairs(builder, pair, column)
+                builder.store(builder.add(builder.load(total), more), total)
+
+    first = builder.mul(arguments[block], _INT64(BLOCK))
+    lengths_of = [load(at(lengths, first, of=_FLOATS), ahead) for ahead in range(_VECTORS)]
+    scale = everywhere(arguments[shrink], _FLOATS)
+    for here, kept in zip(rows, sums, strict=True):
+        place = at(products, here, first, of=_FLOATS)
+        least = None
+        for ahead, (total, length) in enumerate(zip(kept, lengths_of, strict=True)):
+            found = builder.fmul(builder.sitofp(builder.load(total), _FLOATS), scale)
+            builder.store(found, builder.gep(place, [_INT64(ahead)]), align=4)
+            distance = builder.fsub(length, builder.fadd(found, found))
+            least = distance if least is None else _smaller(builder, distance, least)
+        for half in (4, 2, 1):
+            turned = [(lane + half) % _LANES for lane in range(_LANES)]
+            least = _smaller(builder, _shuffled(builder, least, turned), least)
+        at_block = at(smallest, here, arguments[block], of=ir.FloatType())
+        builder.store(builder.extract_element(least, _INT32(0)), at_block)
+    return context.get_dummy_value()
+
+
+def _products_of_pairs(builder: Any, left: Any, right: Any) -> Any:
+    """Products of 16-bit integers in 32 bits, each added to its neighbour's."""
+    found = builder.mul(builder.sext(left, _WIDE), builder.sext(right, _WIDE))
+    even, odd = range(0, 2 * _LANES, 2), range(1, 2 * _LANES, 2)
+    return builder.add(_shuffled(builder, found, even), _shuffled(builder, found, odd))
+
+
+def _shuffled(builder: Any, vector: Any, lanes: Sequence[int]) -> Any:
+    mask = ir.VectorType(_INT32, len(lanes))(list(lanes))
+    return builder.shuffle_vector(vector, vector.type(ir.Undefined), mask)
+
+
+def _smaller(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", one, other), one, other)
