@@ -27,7 +27,7 @@ from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all
 from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
-from evenly.geometry.workers import alone, for_each_tile, shares, usable_threads
+from evenly.geometry.workers import alone, for_each_tile, in_background, shares, usable_threads
 
 __all__ = [
     "COINCIDENT",
@@ -47,6 +47,7 @@ __all__ = [
     "choose_precision",
     "first_of_the_farthest",
     "for_each_tile",
+    "in_background",
     "keep_arrivals",
     "lower_to_nearest",
     "lower_to_nearest_of_all",

@@ -94,10 +94,11 @@ def greedy_within(
                 for pick in range(met[row], count):
                     met[row] = pick + 1
                     position = positions[pick]
+                    one, other = min(row, position), max(row, position)
                     if between_decides:
-                        squared[row] = min(squared[row], np.float64(between[row, position]))
+                        squared[row] = min(squared[row], np.float64(between[one, other]))
                         continue
-                    if len(between) > 0 and between[row, position] >= limit:
+                    if len(between) > 0 and between[one, other] >= limit:
                         continue
                     if _ruled_out(
                         stand_ins, row, stand_ins, position, 0, chunk, np.float32(0), limit

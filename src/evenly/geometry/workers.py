@@ -10,12 +10,13 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["alone", "for_each_tile", "shares", "usable_threads"]
+__all__ = ["alone", "for_each_tile", "in_background", "shares", "usable_threads"]
 
 Tile = TypeVar("Tile")
+Found = TypeVar("Found")
 
 _BRING_THREADS = ("numpy", "scipy", "torch", "faiss")
 
@@ -48,6 +49,15 @@ def for_each_tile(work: Callable[[Tile], object], tiles: Iterable[Tile], *, thre
         for future in futures:
             future.cancel()
         raise
+
+
+def in_background(work: Callable[[], Found], *, threads: int) -> Future[Found]:
+    """Begin work that is wanted later; with one thread, the caller's own does it at once."""
+    if threads > 1:
+        return _executor(threads).submit(work)
+    done: Future[Found] = Future()
+    done.set_result(work())
+    return done
 
 
 def shares(count: int, size: int, threads: int, *, least: int = 1) -> Iterator[slice]:

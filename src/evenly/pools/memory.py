@@ -244,4 +244,4 @@ class MemoryPool(Bounded):
         """What products make of the squared distances between rows; none for few picks."""
         if self._tuning.owed < len(stand_ins) // 4:
             return np.empty((0, 0), np.float32)
-        return products_within(stand_ins[:, : self._stand_ins.width], self._threads, whole=True)
+        return products_within(stand_ins[:, : self._stand_ins.width], self._threads)

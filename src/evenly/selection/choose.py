@@ -35,7 +35,7 @@ __all__ = ["are_usable", "choose", "keep_away", "level_of_the_caller", "points_u
 def choose(
     intake: Intake,
     rules: Rules,
-    provenance: dict[str, Any],
+    provenance: Callable[[], dict[str, Any]],
     *,
     start: int | str,
     engine: str,
@@ -51,7 +51,8 @@ def choose(
     Args:
         intake: the data set.
         rules: how many rows, and what else is to be kept to.
-        provenance: from `provenance_of`.
+        provenance: gives what `provenance_of` does. Only a checkpoint wants it at once; else the
+            hashes in it may still be on their way while rows are chosen.
         start, engine, seed, device, checkpoint, progress: as in `select_uniform`.
         memory: as there, in bytes.
         begun: picks of the same job to continue from.
@@ -66,7 +67,7 @@ def choose(
     points = points_under(rules, intake.points)
     rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
     limits = Limits() if rules.is_plain else Limits(rules, intake.points.candidates)
-    job = Job.of(provenance)
+    job = Job.none() if checkpoint is None else Job.of(provenance())
     saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, intake)
     if begun is not None and (saved is None or len(begun) > len(saved.picks)):
         saved = Saved(job, begun, None)
@@ -91,12 +92,13 @@ def choose(
     rules.check_met(picks.rows)
     intake.samples.check_unchanged()
     _warn_of_duplicates(picks, rules)
-    if taken_over == 0 and "drop_outliers" not in provenance["options"]:
+    found = provenance()
+    if taken_over == 0 and "drop_outliers" not in found["options"]:
         first = picks.rows[len(rules.include) :]
         warn_of_isolated(intake, first, stacklevel=level_of_the_caller())
     seconds = intake.seconds | {"selection": perf_counter() - began}
-    provenance = when_done(provenance, seconds, min(taken_over, len(picks)))
-    return Selection(picks.rows, picks.radii, coverage_radius, provenance, intake.samples)
+    found = when_done(found, seconds, min(taken_over, len(picks)))
+    return Selection(picks.rows, picks.radii, coverage_radius, found, intake.samples)
 
 
 def keep_away(pool: Pool, rules: Rules) -> None:

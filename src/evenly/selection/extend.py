@@ -64,7 +64,7 @@ def extend_and_keep(
     selection = choose(
         again.intake,
         again.rules,
-        again.provenance,
+        lambda: again.provenance,
         start=options["start"],
         engine=options["engine"],
         seed=options["seed"],

@@ -26,6 +26,11 @@ class Job:
     told: dict[str, str]
 
     @classmethod
+    def none(cls) -> Job:
+        """That of picks which are not kept, so that nobody asks what they are of."""
+        return cls({}, {})
+
+    @classmethod
     def of(cls, provenance: dict[str, Any]) -> Job:
         """The job that a selection with this provenance does."""
         options, source = provenance["options"], provenance["input"]

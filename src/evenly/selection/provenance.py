@@ -5,16 +5,21 @@ from __future__ import annotations
 import datetime
 import hashlib
 import platform
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy.typing as npt
 
 from evenly._version import __version__
+from evenly.geometry import Points, in_background, usable_threads
 from evenly.intake import Intake, as_json_value
 from evenly.samples.base import feed_array
 
-__all__ = ["hash_of_array", "provenance_of", "when_done"]
+__all__ = ["begin_provenance_of", "hash_of_array", "provenance_of", "when_done"]
+
+# Numbers that take longer to hash than it takes to ask another thread to.
+_LARGE = 1_000_000
 
 
 def provenance_of(
@@ -56,6 +61,21 @@ def provenance_of(
         "dropped": {str(row): reason for row, reason in intake.dropped.items()},
         **({"rules": rules} if rules else {}),
     }
+
+
+def begin_provenance_of(
+    intake: Intake, options: dict[str, Any], rules: dict[str, Any] | None = None
+) -> Callable[[], dict[str, Any]]:
+    """Begin with `provenance_of`; what is returned waits for it.
+
+    Large arrays are hashed by one of the threads that rows are chosen with, beside the others.
+    """
+    points = intake.points
+    large = (
+        isinstance(points, Points) and points.in_memory and len(points) * points.dimension > _LARGE
+    )
+    threads = usable_threads() if large else 1
+    return in_background(lambda: provenance_of(intake, options, rules), threads=threads).result
 
 
 def when_done(

@@ -20,7 +20,7 @@ from evenly.pools import ENGINES
 from evenly.selection.checkpoint import read_checkpoint
 from evenly.selection.choose import choose
 from evenly.selection.outliers import check_drop_outliers, without_outliers
-from evenly.selection.provenance import provenance_of
+from evenly.selection.provenance import begin_provenance_of
 from evenly.selection.refine import Refine
 from evenly.selection.refined import check_refine, refine_selection
 from evenly.selection.resolve import RULES, check_rules, rule_options, rules_of
@@ -257,10 +257,11 @@ def select_and_keep(
         options["drop_outliers"] = drop_outliers
     if refinement is not None:
         options["refine"] = asdict(refinement)
+    provenance = begin_provenance_of(intake, {**options, **rule_options(given)}, rules.describe())
     selection = choose(
         intake,
         rules,
-        provenance_of(intake, {**options, **rule_options(given)}, rules.describe()),
+        provenance,
         start=start,
         engine=engine,
         seed=seed,
