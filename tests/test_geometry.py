@@ -17,7 +17,7 @@ from evenly.geometry import (
 )
 from evenly.geometry.bfloat16 import as_bfloat16, product
 from evenly.geometry.compiled import BLOCK, smallest_of_blocks
-from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for
+from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for, round_rows
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
@@ -105,7 +105,8 @@ def products_in_int16(rows, levels):
     products = np.empty((count, room), np.float32)
     for begin in range(0, count, TOGETHER):
         part = rows[begin : begin + TOGETHER]
-        multiply_by_int16(part, width, panels, levels, lengths, short, own_lengths, made, smallest)
+        round_rows(part, width, levels, short, own_lengths)
+        multiply_by_int16(short, len(part), panels, levels, lengths, made, smallest)
         products[begin : begin + TOGETHER] = made[: len(part)]
         np.testing.assert_allclose(
             own_lengths[: len(part)], lengths[begin:][: len(part)], rtol=width * 2**-24, atol=1e-37

@@ -129,6 +129,7 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, da
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(cells, "CELLS", centres)
+        patch.setattr(cells, "LEAST_UNMET", 1)
         patch.setattr(memory, "CELLS", centres)
         patch.setattr(faiss_pool, "CELLS", centres)
         patch.setattr(cuda, "_TILE", 16)

@@ -23,7 +23,7 @@ from evenly.geometry.exact import (
 from evenly.geometry.isolated import mean_distances_to_nearest, most_isolated, pair_distances
 from evenly.geometry.metric import Metric
 from evenly.geometry.near_enough import are_near_enough, median_distance_at_least
-from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all
+from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all, lower_until_below
 from evenly.geometry.neighbours import Nearest, nearest_chosen
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Allowance, Frame, StandIns
@@ -51,6 +51,7 @@ __all__ = [
     "keep_arrivals",
     "lower_to_nearest",
     "lower_to_nearest_of_all",
+    "lower_until_below",
     "mean_distances_to_nearest",
     "median_distance_at_least",
     "most_isolated",

@@ -237,7 +237,8 @@ def _ruled_out(
     `known` of it is known: that of the coordinates before `begin`.
     """
     total = known
-    begin = max(begin, 0)  # a number that may be negative keeps the loop from being vectorised
+    # Numbers that may be negative keep the loop from being vectorised.
+    begin, here = max(begin, 0), max(here, 0)
     while begin < left.shape[1]:
         part = np.float32(0)
         for axis in range(chunk):
@@ -268,11 +269,12 @@ def smallest_of_blocks(
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_products(
-    products: Float32[np.ndarray, "m k"],
-    smallest: Float32[np.ndarray, "m blocks"],
-    lengths: Float32[np.ndarray, " m"],
+    products: Float32[np.ndarray, "p k"],
+    smallest: Float32[np.ndarray, "p blocks"],
+    lengths: Float32[np.ndarray, " p"],
     column_lengths: Float32[np.ndarray, " k"],
     left: Float32[np.ndarray, "m w"],
+    places: Int[np.ndarray, " p"],
     right: Float32[np.ndarray, "k w"],
     width: int,
     chunk: int,
@@ -283,7 +285,7 @@ def lower_by_products(
     chosen: np.ndarray[Any, Any],
     chosen_factors: Float[np.ndarray, " k"],
     numbers: Int[np.ndarray, " k"],
-    skipped: Int[np.ndarray, " m"],
+    skipped: Int[np.ndarray, " p"],
     coincident: float,
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
@@ -296,11 +298,12 @@ def lower_by_products(
         lengths, column_lengths: squared lengths of those coordinates; inf for a column that
             does not count.
         left, right: all coordinates of the stand-ins.
+        places: which rows those of the products are.
         chunk: how many of those behind `width` are added up at once.
         allowance: scale, stretch, error and rounding; see `Allowance`.
         stored, factors, rows: the rows themselves.
         chosen, chosen_factors, numbers: the columns themselves, and what `nearest` calls them.
-        skipped: for each row a column that it is not compared with; -1 for none.
+        skipped: for each row of the products a column that it is not compared with; -1 for none.
         coincident: squared distances below this are 0.
         squared, nearest: what is known, lowered in place; of columns equally near, the one
             with the smallest number.
@@ -309,7 +312,7 @@ def lower_by_products(
         How many pairs the products did not rule out.
     """
     scale, stretch, error, rounding = allowance
-    places = np.empty(products.shape[1] + 1, np.int64)
+    positions = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
     terms = np.empty(stored.shape[1])
     suspects = 0
@@ -320,16 +323,16 @@ def lower_by_products(
             part = slice(block * BLOCK, (block + 1) * BLOCK)
             smallest[row, block] = (column_lengths[part] - _TWO * products[row, part]).min()
         best = smallest[row].min()
-        length = lengths[row]
-        if squared[row] == np.inf and best < _INFINITE:
+        length, place = lengths[row], places[row]
+        if squared[place] == np.inf and best < _INFINITE:
             # Any column to begin with; the most promising rules out most of the others.
             position = int(np.argmin(column_lengths - _TWO * products[row]))
-            squared[row] = _squared_distance(
-                stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+            squared[place] = _squared_distance(
+                stored, factors, rows[place], chosen, chosen_factors, position, coincident, terms
             )
-            nearest[row] = numbers[position]
+            nearest[place] = numbers[position]
             products[row, position] = -_INFINITE
-        limit = _limit(squared[row], scale, stretch, error, rounding)
+        limit = _limit(squared[place], scale, stretch, error, rounding)
         if not best + length < limit:
             continue
         left_over = 0
@@ -338,7 +341,7 @@ def lower_by_products(
                 continue
             for position in range(block * BLOCK, (block + 1) * BLOCK):
                 product = column_lengths[position] - _TWO * products[row, position] + length
-                places[left_over] = position
+                positions[left_over] = position
                 values[left_over] = product
                 left_over += product < limit
         # The most promising first: it mostly rules out the others.
@@ -347,21 +350,21 @@ def lower_by_products(
             first = turn if values[turn] < values[first] else first
         for turn in range(left_over):
             here = first if turn == 0 else (0 if turn == first else turn)
-            product, position = values[here], places[here]
+            product, position = values[here], positions[here]
             if product >= limit:
                 continue
             suspects += 1
             if width < left.shape[1] and _ruled_out(
-                left, row, right, position, width, chunk, product, limit
+                left, place, right, position, width, chunk, product, limit
             ):
                 continue
             decided = _squared_distance(
-                stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+                stored, factors, rows[place], chosen, chosen_factors, position, coincident, terms
             )
             number = numbers[position]
-            if decided < squared[row] or (decided == squared[row] and number < nearest[row]):
-                squared[row] = decided
-                nearest[row] = number
+            if decided < squared[place] or (decided == squared[place] and number < nearest[place]):
+                squared[place] = decided
+                nearest[place] = number
                 limit = _limit(decided, scale, stretch, error, rounding)
     return suspects
 

@@ -31,15 +31,25 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Float32, Int, Int16
 
-__all__ = ["TOGETHER", "fill_panels", "lower_by_int16", "multiply_by_int16", "panels_for"]
+__all__ = [
+    "TOGETHER",
+    "fill_panels",
+    "lower_by_int16",
+    "multiply_by_int16",
+    "panels_for",
+    "round_rows",
+]
 
 # A vector of 8 sums, two of them side by side, in 6 rows: they leave registers for the factors
 # where there are 16 of 256 bits. Measured against 3 to 12 rows, 1 to 4 vectors.
 _LANES = 8
 _VECTORS = BLOCK // _LANES
 _ROWS = 6
-TOGETHER = 16 * _ROWS
-"""Rows multiplied at once: as many fit in the second cache, with their products."""
+TOGETHER = 32 * _ROWS
+"""Rows multiplied at once."""
+# Columns they are multiplied with before they are looked at: the products fit in the caches, and
+# rows that need no more are left out soon.
+_AT_ONCE = 8 * BLOCK
 
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _PAIRS = ir.VectorType(_INT16, 2 * _LANES)
@@ -70,31 +80,17 @@ def fill_panels(
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def multiply_by_int16(
+def round_rows(
     left: Float32[np.ndarray, "m w"],
     width: int,
-    panels: Int16[np.ndarray, "blocks pairs 16 2"],
     levels: Any,
-    column_lengths: Float32[np.ndarray, " k"],
     short: Int16[np.ndarray, "TOGETHER 2*pairs"],
     lengths: Float32[np.ndarray, " TOGETHER"],
-    products: Float32[np.ndarray, "TOGETHER k"],
-    smallest: Float32[np.ndarray, "TOGETHER blocks"],
 ) -> None:
-    """Multiply the first `width` coordinates of at most TOGETHER rows with columns.
+    """Round the first `width` coordinates of at most TOGETHER rows; tell their squared lengths.
 
-    Args:
-        left: the rows.
-        width: how many of their coordinates count.
-        panels: the same coordinates of the columns.
-        levels: what coordinates are multiplied by before they are rounded.
-        column_lengths: squared lengths of the columns.
-        short: room for rows rounded; 0 beyond `width`.
-        lengths: for the squared lengths of the rows.
-        products: for the products.
-        smallest: for what `smallest_of_blocks` tells of them.
+    `short` must be 0 beyond `width`.
     """
-    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
     for row in range(len(left)):
         length = np.float32(0)
         for axis in range(width):
@@ -102,8 +98,22 @@ def multiply_by_int16(
             length += value * value
             short[row, axis] = np.int16(np.rint(value * levels))
         lengths[row] = length
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def multiply_by_int16(
+    short: Int16[np.ndarray, "TOGETHER 2*pairs"],
+    count: int,
+    panels: Int16[np.ndarray, "blocks pairs 16 2"],
+    levels: Any,
+    column_lengths: Float32[np.ndarray, " k"],
+    products: Float32[np.ndarray, "TOGETHER k"],
+    smallest: Float32[np.ndarray, "TOGETHER blocks"],
+) -> None:
+    """Multiply the first `count` rounded rows with columns: products, and `smallest_of_blocks`."""
+    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
     for block in range(panels.shape[0]):
-        for row in range(0, len(left), _ROWS):
+        for row in range(0, count, _ROWS):
             _multiply(short, row, panels, block, column_lengths, shrink, products, smallest)
 
 
@@ -112,6 +122,7 @@ def lower_by_int16(
     panels: Int16[np.ndarray, "blocks pairs 16 2"],
     levels: Any,
     column_lengths: Float32[np.ndarray, " k"],
+    end: int,
     left: Float32[np.ndarray, "m w"],
     right: Float32[np.ndarray, "k w"],
     width: int,
@@ -125,54 +136,91 @@ def lower_by_int16(
     numbers: Int[np.ndarray, " k"],
     skipped: Int[np.ndarray, " m"],
     coincident: float,
+    threshold: float,
+    weights: Float[np.ndarray, " m"],
+    seen: Int[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
 ) -> int:
-    """`lower_by_products`, products included: of `panels`, the columns' coordinates that count.
+    """Compare each row with the columns it has not met before `end`, until below the threshold.
 
-    `levels` is what coordinates are multiplied by before they are rounded; the other arguments
-    and the answer are as there.
+    Args:
+        panels: the columns, as `fill_panels` rounds them.
+        levels: what coordinates are multiplied by before they are rounded.
+        column_lengths: see `lower_by_products`, which decides.
+        threshold: a row needs no more columns once its squared distance, times its weight, is
+            below.
+        weights: empty where all are 1.
+        seen: how many columns each row has met, in rising order; changed in place.
+        end, left, right, width, chunk, allowance, stored, factors, rows, chosen, chosen_factors,
+            numbers, skipped, coincident, squared, nearest: see `lower_by_products`.
+
+    Returns:
+        How many pairs the products did not rule out.
     """
-    blocks = panels.shape[0]
-    lengths = np.empty(TOGETHER, np.float32)
-    products = np.empty((TOGETHER, blocks * BLOCK), np.float32)
-    smallest = np.empty((TOGETHER, blocks), np.float32)
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
+    lengths = np.empty(TOGETHER, np.float32)
+    room = np.empty(TOGETHER * _AT_ONCE, np.float32)
+    room_of_blocks = np.empty(TOGETHER * _AT_ONCE // BLOCK, np.float32)
+    places = np.empty(TOGETHER, np.int64)
+    skips = np.empty(TOGETHER, np.int64)
     suspects = 0
-    for begin in range(0, len(left), TOGETHER):
-        end = min(begin + TOGETHER, len(left))
-        multiply_by_int16(
-            left[begin:end],
-            width,
-            panels,
-            levels,
-            column_lengths,
-            short,
-            lengths,
-            products,
-            smallest,
-        )
-        suspects += lower_by_products(
-            products[: end - begin],
-            smallest[: end - begin],
-            lengths[: end - begin],
-            column_lengths,
-            left[begin:end],
-            right,
-            width,
-            chunk,
-            allowance,
-            stored,
-            factors,
-            rows[begin:end],
-            chosen,
-            chosen_factors,
-            numbers,
-            skipped[begin:end],
-            coincident,
-            squared[begin:end],
-            nearest[begin:end],
-        )
+    for begin in range(0, len(rows), TOGETHER):
+        count = min(TOGETHER, len(rows) - begin)
+        round_rows(left[begin : begin + count], width, levels, short, lengths)
+        for row in range(count):
+            places[row] = begin + row
+        column = seen[begin] // BLOCK * BLOCK
+        while count > 0 and column < end:
+            last = min(column + _AT_ONCE, -(-end // BLOCK) * BLOCK)
+            joined = 0
+            while joined < count and seen[places[joined]] < last:
+                skip = skipped[places[joined]]
+                skips[joined] = skip - column if column <= skip < last else -1
+                joined += 1
+            wide = last - column
+            products = room[: TOGETHER * wide].reshape(TOGETHER, wide)
+            smallest = room_of_blocks[: TOGETHER * wide // BLOCK].reshape(TOGETHER, wide // BLOCK)
+            some = slice(column // BLOCK, last // BLOCK)
+            multiply_by_int16(
+                short, joined, panels[some], levels, column_lengths[column:last], products, smallest
+            )
+            suspects += lower_by_products(
+                products[:joined],
+                smallest[:joined],
+                lengths,
+                column_lengths[column:last],
+                left,
+                places,
+                right[column:last],
+                width,
+                chunk,
+                allowance,
+                stored,
+                factors,
+                rows,
+                chosen[column:last],
+                chosen_factors[column:last],
+                numbers[column:last],
+                skips,
+                coincident,
+                squared,
+                nearest,
+            )
+            left_over = 0
+            for row in range(count):
+                place = places[row]
+                if row < joined:
+                    seen[place] = min(last, end)
+                    weight = weights[place] if len(weights) > 0 else 1.0
+                    if squared[place] * weight < threshold:
+                        continue
+                if left_over < row:
+                    places[left_over], lengths[left_over] = place, lengths[row]
+                    short[left_over] = short[row]
+                left_over += 1
+            count = left_over
+            column = last if count == 0 else max(last, seen[places[0]] // BLOCK * BLOCK)
     return suspects
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import BLOCK, lower_by_products, smallest_of_blocks
+from evenly.geometry.compiled import lower_by_products, smallest_of_blocks
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["lower_to_nearest", "lower_to_nearest_of_all"]
+__all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below"]
 
 _scratch = threading.local()
+_ALL_ONE = np.empty(0)
 
 
 def lower_to_nearest(
@@ -47,39 +48,27 @@ def lower_to_nearest(
 
     Cost: m·k·K multiplications, and about one exact distance for every row that comes nearer.
     """
-    stand_ins = columns.stand_ins
-    width = stand_ins.width
-    numbers = columns.numbers[begin:end]
     skipped = np.full(len(rows), -1)
     if skip is not None:
-        present = numbers[: max(0, len(columns) - begin)]
+        present = columns.numbers[begin : min(end, len(columns))]
         _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
-        skipped[in_rows] = in_columns
-    chosen, chosen_factors = columns.points.arrays
-    how = (
-        left,
-        columns.matrix[begin:end],
-        width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance(columns.precision)),
-        *stand_ins.points.arrays,
-        rows,
-        chosen[begin:end],
-        chosen_factors[begin:end],
-        numbers,
-        skipped,
-        stand_ins.points.coincident,
-        squared,
-        nearest,
-    )
-    lengths = columns.lengths[begin:end]
-    suspects: int
+        skipped[in_rows] = begin + in_columns
     if columns.precision == "int16":
-        from evenly.geometry.int16 import lower_by_int16
-
-        panels = columns.short[begin // BLOCK : end // BLOCK]
-        suspects = lower_by_int16(panels, stand_ins.frame.levels, lengths, *how)
-        return suspects
+        seen = np.full(len(rows), begin, np.int32)
+        return _lower_by_int16(
+            columns,
+            min(end, len(columns)),
+            rows,
+            left,
+            skipped,
+            -np.inf,
+            _ALL_ONE,
+            seen,
+            squared,
+            nearest,
+        )
+    stand_ins = columns.stand_ins
+    width = stand_ins.width
     used = left[:, :width]
     if columns.precision == "bfloat16":
         from evenly.geometry.bfloat16 import product
@@ -88,9 +77,113 @@ def lower_to_nearest(
     else:
         products = _room(len(rows), end - begin)
         np.matmul(used, columns.matrix[begin:end, :width].T, out=products)
-    smallest = smallest_of_blocks(products, lengths)
-    own_lengths = np.einsum("ij,ij->i", used, used)
-    suspects = lower_by_products(products, smallest, own_lengths, lengths, *how)
+    chosen, chosen_factors = columns.points.arrays
+    lengths = columns.lengths[begin:end]
+    suspects: int = lower_by_products(
+        products,
+        smallest_of_blocks(products, lengths),
+        np.einsum("ij,ij->i", used, used),
+        lengths,
+        left,
+        np.arange(len(rows)),
+        columns.matrix[begin:end],
+        width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance(columns.precision)),
+        *stand_ins.points.arrays,
+        rows,
+        chosen[begin:end],
+        chosen_factors[begin:end],
+        columns.numbers[begin:end],
+        np.where(skipped >= 0, skipped - begin, -1),
+        stand_ins.points.coincident,
+        squared,
+        nearest,
+    )
+    return suspects
+
+
+def lower_until_below(
+    columns: Columns,
+    rows: Int[np.ndarray, " m"],
+    left: Float32[np.ndarray, "m W"],
+    threshold: float,
+    weights: Float[np.ndarray, " m"] | None,
+    seen: Int[np.ndarray, " m"],
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> None:
+    """Compare rows with the columns they have not met, until all are met or they are near enough.
+
+    Args:
+        columns: what to compare with.
+        rows: (m,) row numbers in the pool.
+        left: their stand-ins, whole.
+        threshold: a row is near enough where its squared distance, times its weight, is below.
+        weights: None for 1.
+        seen: how many columns each row has met, in rising order; changed in place.
+        squared: see `lower_to_nearest`.
+        nearest: see there.
+
+    Cost: as there, for the columns that are met.
+    """
+    weights = _ALL_ONE if weights is None else weights
+    if columns.precision == "int16":
+        skipped = np.full(len(rows), -1)
+        _lower_by_int16(
+            columns, len(columns), rows, left, skipped, threshold, weights, seen, squared, nearest
+        )
+        return
+    waiting = np.arange(len(rows))
+    while len(waiting):
+        begin, end = columns.segment(int(seen[waiting[0]]))
+        met = waiting[: np.searchsorted(seen[waiting], end)]
+        everyone = len(met) == len(rows)
+        known, by = squared[met], nearest[met]
+        lower_to_nearest(columns, begin, end, rows[met], left if everyone else left[met], known, by)
+        squared[met], nearest[met] = known, by
+        seen[met] = min(end, len(columns))
+        keys = squared[waiting] * (weights[waiting] if len(weights) else 1.0)
+        waiting = waiting[(keys >= threshold) & (seen[waiting] < len(columns))]
+
+
+def _lower_by_int16(
+    columns: Columns,
+    end: int,
+    rows: Int[np.ndarray, " m"],
+    left: Float32[np.ndarray, "m W"],
+    skipped: Int[np.ndarray, " m"],
+    threshold: float,
+    weights: Float[np.ndarray, " m"],
+    seen: Int[np.ndarray, " m"],
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> int:
+    from evenly.geometry.int16 import lower_by_int16
+
+    stand_ins = columns.stand_ins
+    suspects: int = lower_by_int16(
+        columns.short,
+        stand_ins.frame.levels,
+        columns.lengths,
+        end,
+        left,
+        columns.matrix,
+        stand_ins.width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance("int16")),
+        *stand_ins.points.arrays,
+        rows,
+        *columns.points.arrays,
+        columns.numbers,
+        skipped,
+        stand_ins.points.coincident,
+        threshold,
+        weights,
+        seen,
+        squared,
+        nearest,
+    )
     return suspects
 
 

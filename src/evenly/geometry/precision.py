@@ -72,11 +72,18 @@ def _seconds_in_float32() -> float:
 @functools.cache
 def _seconds_in_int16() -> float:
     from evenly.geometry.compiled import BLOCK
-    from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for
+    from evenly.geometry.int16 import (
+        TOGETHER,
+        fill_panels,
+        multiply_by_int16,
+        panels_for,
+        round_rows,
+    )
 
     rows, columns = np.ones((TOGETHER, _COORDINATES), np.float32), _columns()
     panels = panels_for(_COLUMNS, _COORDINATES)
-    fill_panels(columns, np.float32(1), 0, _COLUMNS, panels)
+    one = np.float32(1)
+    fill_panels(columns, one, 0, _COLUMNS, panels)
     short = np.zeros((TOGETHER, _COORDINATES), np.int16)
     lengths, column_lengths = np.empty(TOGETHER, np.float32), np.ones(_COLUMNS, np.float32)
     products = np.empty((TOGETHER, _COLUMNS), np.float32)
@@ -84,17 +91,8 @@ def _seconds_in_int16() -> float:
 
     def multiply() -> None:
         for _ in range(_ROWS // TOGETHER):
-            multiply_by_int16(
-                rows,
-                _COORDINATES,
-                panels,
-                np.float32(1),
-                column_lengths,
-                short,
-                lengths,
-                products,
-                smallest,
-            )
+            round_rows(rows, _COORDINATES, one, short, lengths)
+            multiply_by_int16(short, TOGETHER, panels, one, column_lengths, products, smallest)
 
     return _seconds_of(multiply)
 

@@ -10,12 +10,18 @@ from evenly.geometry import Columns
 from evenly.geometry.compiled import lower_by_visits
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Bool, Float, Float32, Int
 
-__all__ = ["CELLS", "Cells", "Neighbours"]
+__all__ = ["CELLS", "LEAST_UNMET", "Cells", "Neighbours"]
 
 CELLS = 256
 """How many cells there are: the first chosen rows, which are far apart, are their centres."""
+
+LEAST_UNMET = 2048
+"""Rows that have fewer columns to meet are not worth a visit."""
+
+# What visits cost, in pairs of a product; measured as the costs of `Tuning` are.
+_PER_VISIT, _PER_LOOK = 600, 20
 
 
 class Neighbours(Protocol):
@@ -23,6 +29,9 @@ class Neighbours(Protocol):
 
     def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
         """Take in the columns that are new; `nearest` is which earlier one each is nearest to."""
+
+    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Which rows should visit, by how many columns each has not met."""
 
     def visit(
         self,
@@ -44,6 +53,9 @@ class Cells:
     of the nearest one before it, and so on to a centre. Which cell a row is in changes what it
     meets first, never an answer: any distance to a chosen row is a true upper bound.
 
+    Visits pay where they spare rows many columns, and enough rows. Where they have not, they are
+    tried again when there are twice as many columns.
+
     Memory: 8 bytes a row and 12 a chosen row.
     """
 
@@ -54,6 +66,8 @@ class Cells:
         self._older = np.empty(0, np.int64)
         self._cell_of_chosen = np.empty(0, np.int32)
         self._count = 0
+        self._pause = 0
+        self._outcomes: list[float] = []
 
     def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
         """Put the columns that are new into cells.
@@ -82,6 +96,14 @@ class Cells:
         self._newest[cells] = positions  # of one cell, the last
         self._count = end
 
+    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Which rows should visit, by how many columns each has not met."""
+        if sum(self._outcomes) < 0:
+            self._pause = 2 * self._count
+        self._outcomes.clear()
+        worth: Bool[np.ndarray, " m"] = (unmet >= LEAST_UNMET) & (self._count >= self._pause)
+        return worth
+
     def visit(
         self,
         columns: Columns,
@@ -99,7 +121,7 @@ class Cells:
         cells = self._cell_of_chosen[nearest]
         moved = cells != self._cell_of[rows]
         stand_ins = columns.stand_ins
-        lower_by_visits(
+        looked = lower_by_visits(
             left,
             columns.matrix,
             stand_ins.frame.chunk,
@@ -117,3 +139,5 @@ class Cells:
         )
         self._cell_of[rows] = cells
         self._visited[rows] = self._count
+        spared = (self._count - seen)[squared < thresholds].sum() / 2  # half of them, on average
+        self._outcomes.append(float(spared) - len(rows) * _PER_VISIT - looked * _PER_LOOK)

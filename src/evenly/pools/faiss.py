@@ -15,7 +15,7 @@ from evenly.pools.cells import CELLS, Neighbours
 from evenly.pools.memory import MemoryPool
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Bool, Float, Float32, Int
 
     from evenly.geometry import Columns
 
@@ -48,6 +48,10 @@ class _Index:
             self._frame = columns.stand_ins.frame
             self._index = _empty_index(columns.matrix[:CELLS])
         self._index.add(columns.matrix[self._index.ntotal : len(columns)])
+
+    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """All: who asks for this engine asks for its index."""
+        return np.ones(len(unmet), bool)
 
     def visit(
         self,

@@ -21,7 +21,7 @@ from evenly.geometry import (
     StandIns,
     alone,
     for_each_tile,
-    lower_to_nearest,
+    lower_until_below,
     usable_threads,
 )
 from evenly.geometry.tuning import Tuning
@@ -217,21 +217,22 @@ class MappedPool(Bounded):
         points = self._points.take(rows)
         columns = self._columns.beside(points)
         left = columns.stand_ins[np.arange(len(rows))]
-        squared, seen = self._squared[rows], self._seen[rows]
-        nearest = np.zeros(len(rows), np.int64)
-        waiting = np.argsort(seen, kind="stable")
-        while len(waiting):
-            begin, end = columns.segment(int(seen[waiting[0]]))
-            met = waiting[: np.searchsorted(seen[waiting], end)]
-            known, by = squared[met], nearest[met]
-            lower_to_nearest(columns, begin, end, met, left[met], known, by)
-            squared[met] = known
-            seen[met] = min(end, len(columns))
-            keys = self._bounds.keys_of(rows[waiting], squared[waiting])
-            waiting = waiting[(keys >= threshold) & (seen[waiting] < len(columns))]
-        self._squared[rows], self._seen[rows] = squared, seen
+        order = np.argsort(self._seen[rows], kind="stable")
+        sorted_rows = rows[order]
+        squared, seen = self._squared[sorted_rows], self._seen[sorted_rows]
+        lower_until_below(
+            columns,
+            order,
+            left[order],
+            threshold,
+            self._bounds.weights_of(sorted_rows),
+            seen,
+            squared,
+            np.zeros(len(rows), np.int64),
+        )
+        self._squared[sorted_rows], self._seen[sorted_rows] = squared, seen
         if kept is not None:
-            large = self._bounds.keys_of(rows, squared) >= threshold
+            large = self._bounds.keys_of(rows, self._squared[rows]) >= threshold
             kept.add(rows[large], points.stored[large])
 
 

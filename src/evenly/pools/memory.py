@@ -14,7 +14,7 @@ from evenly.geometry import (
     StandIns,
     alone,
     for_each_tile,
-    lower_to_nearest,
+    lower_until_below,
     shares,
     squared_distances_between,
     usable_threads,
@@ -154,7 +154,9 @@ class MemoryPool(Bounded):
         """Bring every row whose bound reaches the threshold up to date, or below it."""
         stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._columns)))
         if self._neighbours is not None and len(self._columns) >= 2 * CELLS:
-            visitors = stale[self._nearest[stale] != _NONE]
+            unmet = len(self._columns) - self._seen[stale]
+            worth = self._neighbours.are_worth_a_visit(unmet)
+            visitors = stale[worth & (self._nearest[stale] != _NONE)]
             self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
             stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
         stale = stale[np.argsort(self._seen[stale], kind="stable")]
@@ -176,31 +178,20 @@ class MemoryPool(Bounded):
 
         The rows come in rising order of how many they have met.
         """
-        squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
-        count = len(self._columns)
-        if count == 1:
+        if len(self._columns) == 1:
             self._meet_the_first(rows)
             return
-        left = self._stand_ins[rows]
-        waiting = np.arange(len(rows))
-        while len(waiting):
-            begin, end = self._columns.segment(int(seen[waiting[0]]))
-            met = waiting[: np.searchsorted(seen[waiting], end)]
-            everyone = len(met) == len(rows)
-            known, by = squared[met], nearest[met]
-            lower_to_nearest(
-                self._columns,
-                begin,
-                end,
-                rows[met],
-                left if everyone else left[met],
-                known,
-                by,
-            )
-            squared[met], nearest[met] = known, by
-            seen[met] = min(end, count)
-            keys = self._bounds.keys_of(rows[waiting], squared[waiting])
-            waiting = waiting[(keys >= threshold) & (seen[waiting] < count)]
+        squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
+        lower_until_below(
+            self._columns,
+            rows,
+            self._stand_ins[rows],
+            threshold,
+            self._bounds.weights_of(rows),
+            seen,
+            squared,
+            nearest,
+        )
         self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
 
     def _meet_the_first(self, rows: Int[np.ndarray, " m"]) -> None:
