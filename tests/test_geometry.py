@@ -98,7 +98,7 @@ def products_in_int16(rows, levels):
     columns[:count] = rows
     lengths = np.einsum("ij,ij->i", columns, columns)
     panels = panels_for(room, width)
-    fill_panels(columns, levels, 0, count, panels)
+    fill_panels(columns, width, levels, 0, count, panels)
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     made, own_lengths = np.empty((TOGETHER, room), np.float32), np.empty(TOGETHER, np.float32)
     smallest = np.empty((TOGETHER, room // BLOCK), np.float32)

@@ -119,7 +119,7 @@ class Columns:
             if self.short is None:
                 self.short = panels_for(len(self.matrix), width)
             levels = self.stand_ins.frame.levels
-            fill_panels(self.matrix[:, :width], levels, part.start, part.stop, self.short)
+            fill_panels(self.matrix, width, levels, part.start, part.stop, self.short)
         elif self.precision == "bfloat16":
             from evenly.geometry.bfloat16 import as_bfloat16
 

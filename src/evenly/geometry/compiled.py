@@ -319,19 +319,25 @@ def lower_by_products(
     for row in range(products.shape[0]):
         if skipped[row] >= 0:
             products[row, skipped[row]] = -_INFINITE
-            block = skipped[row] // BLOCK
-            part = slice(block * BLOCK, (block + 1) * BLOCK)
-            smallest[row, block] = (column_lengths[part] - _TWO * products[row, part]).min()
-        best = smallest[row].min()
+            smallest[row, skipped[row] // BLOCK] = -_INFINITE
+        best = _INFINITE
+        for block in range(smallest.shape[1]):
+            best = min(best, smallest[row, block])
         length, place = lengths[row], places[row]
-        if squared[place] == np.inf and best < _INFINITE:
+        if squared[place] == np.inf:
             # Any column to begin with; the most promising rules out most of the others.
-            position = int(np.argmin(column_lengths - _TWO * products[row]))
+            first, least = -1, _INFINITE
+            for position in range(products.shape[1]):
+                value = column_lengths[position] - _TWO * products[row, position]
+                if value < least:
+                    first, least = position, value
+            if first < 0:
+                continue
             squared[place] = _squared_distance(
-                stored, factors, rows[place], chosen, chosen_factors, position, coincident, terms
+                stored, factors, rows[place], chosen, chosen_factors, first, coincident, terms
             )
-            nearest[place] = numbers[position]
-            products[row, position] = -_INFINITE
+            nearest[place] = numbers[first]
+            products[row, first] = -_INFINITE
         limit = _limit(squared[place], scale, stretch, error, rounding)
         if not best + length < limit:
             continue

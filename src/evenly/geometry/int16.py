@@ -66,14 +66,15 @@ def panels_for(capacity: int, width: int) -> Int16[np.ndarray, "blocks pairs 16 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def fill_panels(
     matrix: Float32[np.ndarray, "k w"],
+    width: int,
     levels: Any,
     begin: int,
     end: int,
     panels: Int16[np.ndarray, "blocks pairs 16 2"],
 ) -> None:
-    """Round the columns from `begin` to `end`, of which `matrix` has the coordinates that count."""
+    """Round the first `width` coordinates of the columns from `begin` to `end`."""
     for column in range(begin, end):
-        for axis in range(matrix.shape[1]):
+        for axis in range(width):
             panels[column // BLOCK, axis // 2, column % BLOCK, axis % 2] = np.int16(
                 np.rint(matrix[column, axis] * levels)
             )
@@ -160,8 +161,9 @@ def lower_by_int16(
     """
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     lengths = np.empty(TOGETHER, np.float32)
-    room = np.empty(TOGETHER * _AT_ONCE, np.float32)
-    room_of_blocks = np.empty(TOGETHER * _AT_ONCE // BLOCK, np.float32)
+    products = np.zeros((TOGETHER, _AT_ONCE), np.float32)
+    smallest = np.empty((TOGETHER, _AT_ONCE // BLOCK), np.float32)
+    lengths_here = np.empty(_AT_ONCE, np.float32)
     places = np.empty(TOGETHER, np.int64)
     skips = np.empty(TOGETHER, np.int64)
     suspects = 0
@@ -178,18 +180,20 @@ def lower_by_int16(
                 skip = skipped[places[joined]]
                 skips[joined] = skip - column if column <= skip < last else -1
                 joined += 1
-            wide = last - column
-            products = room[: TOGETHER * wide].reshape(TOGETHER, wide)
-            smallest = room_of_blocks[: TOGETHER * wide // BLOCK].reshape(TOGETHER, wide // BLOCK)
+            for ahead in range(_AT_ONCE):  # what the last part lacks does not count
+                lengths_here[ahead] = (
+                    column_lengths[column + ahead] if column + ahead < last else np.inf
+                )
+            for row in range(joined):
+                for block in range((last - column) // BLOCK, smallest.shape[1]):
+                    smallest[row, block] = np.inf
             some = slice(column // BLOCK, last // BLOCK)
-            multiply_by_int16(
-                short, joined, panels[some], levels, column_lengths[column:last], products, smallest
-            )
+            multiply_by_int16(short, joined, panels[some], levels, lengths_here, products, smallest)
             suspects += lower_by_products(
                 products[:joined],
                 smallest[:joined],
                 lengths,
-                column_lengths[column:last],
+                lengths_here,
                 left,
                 places,
                 right[column:last],
@@ -217,7 +221,8 @@ def lower_by_int16(
                         continue
                 if left_over < row:
                     places[left_over], lengths[left_over] = place, lengths[row]
-                    short[left_over] = short[row]
+                    for axis in range(short.shape[1]):
+                        short[left_over, axis] = short[row, axis]
                 left_over += 1
             count = left_over
             column = last if count == 0 else max(last, seen[places[0]] // BLOCK * BLOCK)

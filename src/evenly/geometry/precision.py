@@ -2,118 +2,84 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.standins import Frame
+from evenly.geometry.columns import Columns
+from evenly.geometry.exact import Points
+from evenly.geometry.nearest import lower_to_nearest
+from evenly.geometry.standins import Frame, StandIns
 
-if TYPE_CHECKING:
-    from jaxtyping import Float32
-
-__all__ = ["choose_precision", "seconds_by_precision"]
+__all__ = ["choose_precision"]
 
 # Multiplications from which loading torch (a second or two) pays, and the measurement.
 _WORTH_LOADING_TORCH = 5e11
 _WORTH_MEASURING = 1e10
-# What is measured: products of so many rows, columns and coordinates, so often.
-_ROWS, _COLUMNS, _COORDINATES = 384, 512, 128
-_TIMES = 5
+# What is measured: so many rows with so many columns, so often.
+_ROWS, _COLUMNS = 192, 256
+_TIMES = 3
 # Float32 is given up for what is clearly faster: rounding leaves more pairs to decide.
 _HANDICAP = {"float32": 1.0, "int16": 1.1, "bfloat16": 1.5}
 
+# Seconds by precision, measured once a process: by the first pool that is large enough.
+_measured: dict[str, float] = {}
 
-def choose_precision(frame: Frame, squared_radius: float, work: float) -> str:
-    """Say "float32", "int16" or "bfloat16", for comparing rows at distances about the radius.
+
+def choose_precision(
+    points: Points, work: float, frame: Frame | None = None, squared_radius: float = np.inf
+) -> str:
+    """Say "float32", "int16" or "bfloat16", for comparing rows at distances about a radius.
 
     Args:
-        frame: of the stand-ins.
-        squared_radius: what products are compared with.
+        points: the pool.
         work: how many multiplications there will be.
+        frame: of the stand-ins; None for any, where rows are far apart.
+        squared_radius: what products are compared with.
     """
+    if work < _WORTH_MEASURING:
+        return "float32"
 
     def is_fine(precision: str) -> bool:
         """Whether rounding is small against the radius, so that little is left to decide."""
+        if frame is None:
+            return True
         allowance = frame.allowance(precision)
         return allowance.rounding <= squared_radius * allowance.scale**2 / 8
 
-    seconds = seconds_by_precision(work)
-    fine = [precision for precision in seconds if precision == "float32" or is_fine(precision)]
-    return min(fine, key=lambda precision: _HANDICAP[precision] * seconds[precision])
+    def seconds(precision: str) -> float:
+        if precision not in _measured:
+            _measured[precision] = _seconds(points, precision)
+        return _HANDICAP[precision] * _measured[precision]
+
+    found = ["float32"] + ["int16"] * is_fine("int16")
+    if "torch" in sys.modules or work > _WORTH_LOADING_TORCH:
+        found += ["bfloat16"] * is_fine("bfloat16")
+    return min(found, key=seconds)
 
 
-def seconds_by_precision(work: float) -> dict[str, float]:
-    """How long this processor takes for some products, in each precision that comes in question.
-
-    Args:
-        work: how many multiplications there will be: of few, only "float32" does.
-    """
-    measures = {"float32": _seconds_in_float32}
-    if work >= _WORTH_MEASURING:
-        measures["int16"] = _seconds_in_int16
-        if "torch" in sys.modules or work > _WORTH_LOADING_TORCH:
-            measures["bfloat16"] = _seconds_in_bfloat16
-    if len(measures) == 1:
-        return {"float32": 0.0}
-    return {precision: seconds() for precision, seconds in measures.items()}
-
-
-@functools.cache
-def _seconds_in_float32() -> float:
-    rows, columns = np.ones((_ROWS, _COORDINATES), np.float32), _columns()
+def _seconds(points: Points, precision: str) -> float:
+    """How long comparing takes this processor where every pair is ruled out."""
+    if not points.in_memory:
+        points = points.take(np.arange(min(_ROWS, len(points))))
+    stand_ins = StandIns(points, Frame.about(points, np.zeros(points.dimension)))
+    rows, numbers = np.arange(_ROWS) % len(points), np.arange(_COLUMNS)
+    columns = Columns(stand_ins, _COLUMNS, precision)
+    columns.append(points.take(numbers % len(points)), numbers)
+    left = stand_ins[rows]
     products = np.empty((_ROWS, _COLUMNS), np.float32)
-    return _seconds_of(lambda: np.matmul(rows, columns.T, out=products))
+    below_all, nearest = np.full(_ROWS, -1.0), np.zeros(_ROWS, np.int64)
 
+    def compare() -> None:
+        if precision == "float32":  # without what comes after
+            np.matmul(left, columns.matrix.T, out=products)
+        else:
+            lower_to_nearest(columns, 0, _COLUMNS, rows, left, below_all, nearest)
 
-@functools.cache
-def _seconds_in_int16() -> float:
-    from evenly.geometry.compiled import BLOCK
-    from evenly.geometry.int16 import (
-        TOGETHER,
-        fill_panels,
-        multiply_by_int16,
-        panels_for,
-        round_rows,
-    )
-
-    rows, columns = np.ones((TOGETHER, _COORDINATES), np.float32), _columns()
-    panels = panels_for(_COLUMNS, _COORDINATES)
-    one = np.float32(1)
-    fill_panels(columns, one, 0, _COLUMNS, panels)
-    short = np.zeros((TOGETHER, _COORDINATES), np.int16)
-    lengths, column_lengths = np.empty(TOGETHER, np.float32), np.ones(_COLUMNS, np.float32)
-    products = np.empty((TOGETHER, _COLUMNS), np.float32)
-    smallest = np.empty((TOGETHER, _COLUMNS // BLOCK), np.float32)
-
-    def multiply() -> None:
-        for _ in range(_ROWS // TOGETHER):
-            round_rows(rows, _COORDINATES, one, short, lengths)
-            multiply_by_int16(short, TOGETHER, panels, one, column_lengths, products, smallest)
-
-    return _seconds_of(multiply)
-
-
-@functools.cache
-def _seconds_in_bfloat16() -> float:
-    from evenly.geometry.bfloat16 import as_bfloat16, product
-
-    rows, short = np.ones((_ROWS, _COORDINATES), np.float32), as_bfloat16(_columns())
-    return _seconds_of(lambda: product(rows, short))
-
-
-def _columns() -> Float32[np.ndarray, "k w"]:
-    return np.ones((_COLUMNS, _COORDINATES), np.float32)
-
-
-def _seconds_of(multiply: Callable[[], object]) -> float:
-    multiply()  # the first time compiles, or loads what is compiled
     seconds = []
-    for _ in range(_TIMES):
+    for _ in range(1 + _TIMES):  # the first compiles, or loads what is compiled
         began = time.perf_counter()
-        multiply()
+        compare()
         seconds.append(time.perf_counter() - began)
     return min(seconds)

@@ -51,7 +51,6 @@ class Tuning:
         self._chosen = 0
         self._next = _FIRST_REVIEW
         self._axes: Frame | None = None
-        self._precision = "float32"
 
     @property
     def owed(self) -> int:
@@ -80,6 +79,10 @@ class Tuning:
         pairs = float(len(self._points)) * self.owed * _SHARE_COMPARED
         return pairs * self._points.dimension
 
+    def first_precision(self) -> str:
+        """The precision to begin with, while rows are far apart."""
+        return choose_precision(self._points, self._work_left)
+
     def review(
         self, columns: Columns, squared: Float[np.ndarray, " n"]
     ) -> tuple[StandIns, str] | None:
@@ -96,7 +99,8 @@ class Tuning:
             return None
         awake = np.flatnonzero(squared >= 0.5 * farthest)
         stand_ins = self.cheaper(columns, awake, np.full(len(awake), farthest))
-        precision = choose_precision((stand_ins or columns.stand_ins).frame, farthest, work)
+        frame = (stand_ins or columns.stand_ins).frame
+        precision = choose_precision(self._points, work, frame, farthest)
         if stand_ins is None and precision == columns.precision:
             return None
         return stand_ins or columns.stand_ins, precision

@@ -20,6 +20,7 @@ from evenly.geometry import (
     Points,
     StandIns,
     alone,
+    choose_precision,
     for_each_tile,
     lower_until_below,
     usable_threads,
@@ -71,7 +72,9 @@ class MappedPool(Bounded):
         self._bounds = Bounds(np.where(points.candidates, np.inf, -np.inf))
         self._squared = self._bounds.squared
         self._seen = np.zeros(len(points), np.int32)
-        self._columns = Columns(StandIns(points, Frame.of(points)), budget)
+        with alone():
+            precision = choose_precision(points, len(points) * float(budget) * points.dimension)
+            self._columns = Columns(StandIns(points, Frame.of(points)), budget, precision)
         self._holds = rows_in_memory(points, budget, memory)
         self._inside = np.empty(0, np.int64)
         self._pool: MemoryPool | None = None

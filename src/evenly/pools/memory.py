@@ -79,7 +79,7 @@ class MemoryPool(Bounded):
                 self._stand_ins.keep(self._for_each)
             # One round needs the first pick only.
             room = 1 if len(points) <= SINGLE_ROUND else budget
-            self._columns = Columns(self._stand_ins, room)
+            self._columns = Columns(self._stand_ins, room, self._tuning.first_precision())
 
     def __len__(self) -> int:
         return len(self._points)
