@@ -39,13 +39,27 @@ def product_gflops(dtype: str = "float32", size: int = 1536, repeats: int = 5) -
     """Billions of operations a second in a product of two square matrices, at best."""
     operations = 2.0 * size**3
     if dtype == "float32":
-        left = np.ones((size, size), np.float32)
+        left, right = np.ones((2, size, size), np.float32)  # of one with itself, half is made
         out = np.empty_like(left)
-        return operations / 1e9 / _best(lambda: np.matmul(left, left.T, out=out), repeats)
+        return operations / 1e9 / _best(lambda: np.matmul(left, right.T, out=out), repeats)
     import torch
 
-    short = torch.ones((size, size), dtype=getattr(torch, dtype))
-    return operations / 1e9 / _best(lambda: short @ short.T, repeats)
+    short, other = torch.ones((2, size, size), dtype=getattr(torch, dtype))
+    return operations / 1e9 / _best(lambda: short @ other.T, repeats)
+
+
+def integer_gops(width: int = 384, columns: int = 1024, repeats: int = 20) -> float:
+    """Billions of operations a second in `evenly`'s products of 16-bit integers, at best."""
+    from evenly.geometry.int16 import TOGETHER, multiply_by_int16, panels_for
+
+    short, panels = np.ones((TOGETHER, width), np.int16), panels_for(columns, width)
+    lengths, products = np.ones(columns, np.float32), np.empty((TOGETHER, columns), np.float32)
+    smallest = np.empty((TOGETHER, columns // 16), np.float32)
+
+    def multiply() -> None:
+        multiply_by_int16(short, TOGETHER, panels, np.float32(1), lengths, products, smallest)
+
+    return 2.0 * TOGETHER * columns * width / 1e9 / _best(multiply, repeats)
 
 
 def memory_gb_per_second(megabytes: int = 300, repeats: int = 5) -> float:

@@ -11,6 +11,7 @@ import argparse
 import ast
 import cProfile
 import functools
+import inspect
 import pstats
 import sys
 import tempfile
@@ -24,12 +25,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import Case, named_cases
-from benchmarks.machine import machine, memory_gb_per_second, product_gflops, versions
+from benchmarks.machine import integer_gops, machine, memory_gb_per_second, product_gflops, versions
 from benchmarks.peers import REFERENCE, peer_named
 from benchmarks.pools import farthest_from_mean
 from benchmarks.run import PACKAGES, Row, keep_row, reproducible
 
-PRODUCTS = "matrix products"
+PRODUCTS = "matrix products in float32"
+INTEGERS = "products of 16-bit integers, with what they leave to decide"
 COMPILED = "compiled loops: rule out, decide, pick"
 REST = "the rest"
 
@@ -38,7 +40,7 @@ _PARTS = 12
 
 @dataclass
 class Products:
-    """What the calls of numpy.matmul came to.
+    """What the calls of one function that multiplies came to.
 
     Attributes:
         calls, seconds, operations: how many, how long, and floating-point operations.
@@ -70,6 +72,33 @@ def timed_products() -> Iterator[Products]:
         np.matmul = product
 
 
+@contextmanager
+def timed_integers() -> Iterator[Products]:
+    """Count and time products of 16-bit integers, and what they leave to decide, for a while."""
+    from evenly.geometry import int16
+
+    kept, lower = Products(), int16.lower_by_int16
+    width_at, seen_at = (
+        list(inspect.signature(lower.py_func).parameters).index(name) for name in ("width", "seen")
+    )
+
+    def timed(*arguments: Any) -> Any:
+        seen = arguments[seen_at]
+        before, began = int(seen.sum()), perf_counter()
+        try:
+            return lower(*arguments)
+        finally:
+            kept.seconds += perf_counter() - began
+            kept.calls += 1
+            kept.operations += 2.0 * arguments[width_at] * (int(seen.sum()) - before)
+
+    int16.lower_by_int16 = timed
+    try:
+        yield kept
+    finally:
+        int16.lower_by_int16 = lower
+
+
 def profile(case: Case, folder: Path) -> Row:
     """One row: seconds by part, and the machine's speeds beside them."""
     from threadpoolctl import threadpool_limits
@@ -90,12 +119,13 @@ def profile(case: Case, folder: Path) -> Row:
     with threadpool_limits(1), _one_thread_in_torch():
         one_thread = run()
         profiler = cProfile.Profile()
-        with timed_products() as products:
+        with timed_products() as products, timed_integers() as integers:
             profiler.enable()
             profiled = run()
             profiler.disable()
         peaks = {
             "float32_gflops": product_gflops(),
+            "int16_gops": integer_gops(),
             "memory_gb_per_second": memory_gb_per_second(),
         }
         import torch
@@ -103,7 +133,7 @@ def profile(case: Case, folder: Path) -> Row:
         with _one_thread_in_torch():
             peaks["bfloat16_gflops"] = product_gflops("bfloat16", size=768)
     parts = _parts(products, profiler)
-    gflops = products.operations / products.seconds / 1e9 if products.calls else None
+    all_pairs = 2.0 * case.n * case.d * case.budget
     return {
         "kind": "profile",
         "case": case.name,
@@ -117,13 +147,16 @@ def profile(case: Case, folder: Path) -> Row:
         "seconds_profiled": profiled,
         "groups": _groups(parts, profiled),
         "parts": parts[:_PARTS],
-        "products": {
-            "gflops": gflops,
-            "share_of_all_pairs": products.operations / (2.0 * case.n * case.d * case.budget),
-        },
+        "products": _speed(products, all_pairs),
+        "integers": _speed(integers, all_pairs),
         "peaks": peaks,
         "seconds_of_reading": vectors.nbytes * case.budget / 1e9 / peaks["memory_gb_per_second"],
     }
+
+
+def _speed(products: Products, all_pairs: float) -> dict[str, float | None]:
+    speed = products.operations / products.seconds / 1e9 if products.calls else None
+    return {"gflops": speed, "share_of_all_pairs": products.operations / all_pairs}
 
 
 @contextmanager
@@ -142,7 +175,7 @@ def _one_thread_in_torch() -> Iterator[None]:
 
 def _groups(parts: Sequence[dict[str, Any]], seconds: float) -> dict[str, float]:
     """Seconds by group; what no part accounts for is of the rest."""
-    groups = dict.fromkeys((PRODUCTS, COMPILED, REST), 0.0)
+    groups = dict.fromkeys((INTEGERS, PRODUCTS, COMPILED, REST), 0.0)
     for part in parts:
         groups[part["group"]] += part["seconds"]
     groups[REST] += max(0.0, seconds - sum(groups.values()))
@@ -183,6 +216,8 @@ def _group(file: str, line: int) -> str:
         if isinstance(node, ast.FunctionDef):
             marks = node.decorator_list
             if min([node.lineno, *(mark.lineno for mark in marks)]) == line:
+                if node.name == "lower_by_int16":
+                    return INTEGERS
                 if any("njit" in ast.unparse(mark) for mark in marks):
                     return COMPILED
                 if any(isinstance(part, ast.MatMult) for part in ast.walk(node)):

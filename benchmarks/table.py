@@ -288,7 +288,8 @@ def _profile_section(row: Row) -> str:
     text += markdown_table(["what", "seconds", "share"], groups) + "\n"
     text += markdown_table(["function", "what", "calls", "seconds of its own", "share"], lines)
     text += (
-        f"\nThe thread multiplies float32 matrices at {peaks['float32_gflops']:.0f} GFLOP/s"
+        f"\nThe thread multiplies float32 matrices at {peaks['float32_gflops']:.0f} GFLOP/s, "
+        f"16-bit integers at {peaks['int16_gops']:.0f} billion operations a second"
         + (
             ""
             if peaks["bfloat16_gflops"] is None
@@ -303,6 +304,13 @@ def _profile_section(row: Row) -> str:
             f"{_share(products['gflops'] / peaks['float32_gflops'])} of that, and multiplied "
             f"{_share(products['share_of_all_pairs'])} of what comparing every row with every "
             "pick would have. "
+        )
+    integers = row["integers"]
+    if integers["gflops"] is not None:
+        text += (
+            f"Those of 16-bit integers ran at {integers['gflops']:.0f} billion a second, "
+            f"{_share(integers['gflops'] / peaks['int16_gops'])} of that, deciding included, and "
+            f"multiplied {_share(integers['share_of_all_pairs'])}. "
         )
     text += (
         f"Reading the vectors once for each pick would take {_seconds(row['seconds_of_reading'])} "
