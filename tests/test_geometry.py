@@ -10,6 +10,7 @@ from evenly.geometry import (
     StandIns,
     first_of_the_farthest,
     lower_to_nearest,
+    lower_until_below,
     row_lengths,
     squared_distances_between,
     squared_lengths,
@@ -109,7 +110,10 @@ def products_in_int16(rows, levels):
         multiply_by_int16(short, len(part), panels, levels, lengths, made, smallest)
         products[begin : begin + TOGETHER] = made[: len(part)]
         np.testing.assert_allclose(
-            own_lengths[: len(part)], lengths[begin:][: len(part)], rtol=width * 2**-24, atol=1e-37
+            own_lengths[: len(part)],
+            lengths[begin:][: len(part)],
+            rtol=(width + 2) * 2**-23,
+            atol=1e-37,
         )
         np.testing.assert_allclose(
             smallest[: len(part)],
@@ -193,6 +197,47 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     for row in rows:
         met = chosen[truth[:, row] == squared[row]]
         assert nearest[row] == (met.min() if np.isfinite(squared[row]) else n)
+
+
+@ways
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind):
+    rng = np.random.default_rng(3)
+    vectors = make_pool(kind, 700, 24, np.float32, rng)
+    points = points_of(vectors, False)
+    chosen = rng.permutation(700)[:391]
+    columns = columns_of(points, way, chosen, np.arange(391))
+    rows = rng.permutation(700)[:431]
+    truth = np.array(
+        [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
+    ).T
+    seen = np.sort(rng.choice([0, 0, 1, 37, 128, 300, 390], 431)).astype(np.int32)
+    met = np.arange(391) < seen[:, None]
+    known = np.where(met, truth, np.inf).min(axis=1)
+    weights = rng.uniform(0.5, 2.0, 431) if weighted else None
+    threshold = float(np.quantile(truth.min(axis=1), 0.6))
+    squared, nearest, after = known.copy(), np.full(431, 391), seen.copy()
+
+    lower_until_below(
+        columns, rows, columns.stand_ins[rows], threshold, weights, after, squared, nearest
+    )
+
+    unmet = np.where(met, np.inf, truth)
+    whole = np.minimum(known, unmet.min(axis=1))
+    keys = squared if weights is None else squared * weights
+    finished = after == 391
+    assert (finished | (keys < threshold)).all()
+    assert finished.any()
+    np.testing.assert_array_equal(squared[finished], whole[finished])
+    # Each bound is a distance that was found, or was known; none is missed among those met.
+    found = np.minimum(known, np.where(np.arange(391) < after[:, None], unmet, np.inf).min(axis=1))
+    np.testing.assert_array_equal(squared, found)
+    lowered = squared < known
+    np.testing.assert_array_equal(truth[lowered, nearest[lowered]], squared[lowered])
+    assert (after >= seen).all()
+    if kind == "random" and "int16" in way:
+        assert not finished.all()
 
 
 @given(vectors=pools(max_rows=40), normalize=st.booleans())
