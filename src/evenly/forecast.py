@@ -26,11 +26,16 @@ _BYTES_A_ROW = 60
 # Passes over the vectors before the first pick: lengths, mean, distances to it, hash.
 _PASSES = 4
 _BYTES_A_SECOND = 2e9
-# Files of vectors are read about so often, and decoded (8 times at 2,000,000 rows of 384).
+# Files of vectors are read about so often, and decoded: 7 to 9 times, from the page cache, at
+# 2,000,000 rows of 384.
 _READINGS = 8
-_BYTES_READ_A_SECOND = 0.25e9
-# Overheads of a pair beside its product, measured on 2 cores of an AMD EPYC.
-_OVERHEAD = 3.0
+_BYTES_READ_A_SECOND = 0.7e9
+# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC, which it meets within a
+# factor of 0.6 to 1.4: of the pairs of chosen rows, and of chosen rows with others, which share
+# is compared, overheads included; seconds that rounds take of one core where they are many, and
+# the multiplications from which they are.
+_OF_CHOSEN, _OF_OTHERS = 0.62, 0.14
+_ROUNDS, _LONG = 0.5, 1e10
 
 
 @dataclass(frozen=True)
@@ -168,15 +173,18 @@ def _check_fits(engine: str, needed: float, rows: int, dimension: int, item: int
 
 
 def _selection_seconds(rows: int, dimension: int, item: int, chosen: int) -> float:
-    """The model: a share of all pairs, at the speed of matrix products here, and some passes."""
-    # Chosen rows are compared with all before them; the others with a share (0.05 to 0.2 seen).
-    share = 0.5 * chosen / rows + 0.12 * (1 - chosen / rows)
-    pairs = max(share * rows * chosen, min(rows * 500.0, float(rows) * chosen))
+    """The model: shares of all pairs at the speed of matrix products here, passes and rounds.
+
+    Chosen rows are compared with all before them; the others with a share.
+    """
+    work = float(rows) * chosen * dimension
     # Turned rows are compared by a part of their coordinates, where there is much to compare.
-    coordinates = dimension if pairs * dimension < 3e9 or dimension < 96 else 0.6 * dimension
-    products = pairs * coordinates * _seconds_a_multiplication() * _OVERHEAD / usable_threads()
+    coordinates = dimension if work < _LONG or dimension < 96 else 0.6 * dimension
+    pairs = chosen * (_OF_CHOSEN * chosen + _OF_OTHERS * (rows - chosen))
+    products = pairs * coordinates * _seconds_a_multiplication()
+    rounds = _ROUNDS * min(1.0, work / _LONG)
     passes = _PASSES * float(rows) * dimension * item / _BYTES_A_SECOND
-    return 0.002 + products + passes
+    return 0.002 + (products + rounds) / usable_threads() + passes
 
 
 def _seconds_a_multiplication() -> float:
