@@ -219,14 +219,13 @@ class MappedPool(Bounded):
     ) -> None:
         points = self._points.take(rows)
         columns = self._columns.beside(points)
-        left = columns.stand_ins[np.arange(len(rows))]
         order = np.argsort(self._seen[rows], kind="stable")
         sorted_rows = rows[order]
         squared, seen = self._squared[sorted_rows], self._seen[sorted_rows]
         lower_until_below(
             columns,
             order,
-            left[order],
+            columns.stand_ins[order],
             threshold,
             self._bounds.weights_of(sorted_rows),
             seen,

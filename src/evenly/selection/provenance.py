@@ -19,7 +19,7 @@ from evenly.samples.base import feed_array
 __all__ = ["begin_provenance_of", "hash_of_array", "provenance_of", "when_done"]
 
 # Numbers that take longer to hash than it takes to ask another thread to.
-_LARGE = 1_000_000
+_LARGE = 200_000
 
 
 def provenance_of(
