@@ -29,7 +29,7 @@ _BYTES_A_SECOND = 2e9
 # Files of vectors are read about so often, and decoded: 7 to 9 times, from the page cache, at
 # 2,000,000 rows of 384.
 _READINGS = 8
-_BYTES_READ_A_SECOND = 0.7e9
+_BYTES_READ_A_SECOND = 1.1e9
 # Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC, which it meets within a
 # factor of 0.6 to 1.4: of the pairs of chosen rows, and of chosen rows with others, which share
 # is compared, overheads included; seconds that rounds take of one core where they are many, and

@@ -14,8 +14,8 @@ from evenly.geometry.standins import Frame, StandIns
 
 __all__ = ["choose_precision"]
 
-# Multiplications from which loading torch (a second or two) pays, and the measurement.
-_WORTH_LOADING_TORCH = 5e11
+# Multiplications from which loading torch (a second or two, and 150 MB) pays, and measuring.
+_WORTH_LOADING_TORCH = 2e12
 _WORTH_MEASURING = 1e10
 # What is measured: so many rows with so many columns, so often.
 _ROWS, _COLUMNS = 192, 256

@@ -20,7 +20,6 @@ from evenly.geometry import (
     Points,
     StandIns,
     alone,
-    choose_precision,
     for_each_tile,
     lower_until_below,
     usable_threads,
@@ -73,7 +72,7 @@ class MappedPool(Bounded):
         self._squared = self._bounds.squared
         self._seen = np.zeros(len(points), np.int32)
         with alone():
-            precision = choose_precision(points, len(points) * float(budget) * points.dimension)
+            precision = Tuning(points, budget).first_precision()
             self._columns = Columns(StandIns(points, Frame.of(points)), budget, precision)
         self._holds = rows_in_memory(points, budget, memory)
         self._inside = np.empty(0, np.int64)
