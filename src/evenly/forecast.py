@@ -30,10 +30,10 @@ _BYTES_A_SECOND = 2e9
 # 2,000,000 rows of 384.
 _READINGS = 8
 _BYTES_READ_A_SECOND = 1.1e9
-# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC, which it meets within a
-# factor of 0.6 to 1.4: of the pairs of chosen rows, and of chosen rows with others, which share
-# is compared, overheads included; seconds that rounds take of one core where they are many, and
-# the multiplications from which they are.
+# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC; with these numbers
+# estimates are 0.77 to 1.8 times what they took. Of the pairs of chosen rows, and of chosen rows
+# with others, which share is compared, overheads included; seconds that rounds take of one core
+# where they are many, and the multiplications from which they are.
 _OF_CHOSEN, _OF_OTHERS = 0.62, 0.14
 _ROUNDS, _LONG = 0.5, 1e10
 

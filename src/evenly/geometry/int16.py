@@ -6,9 +6,10 @@ rounded but the stand-ins, once, to a 32,766th of the longest (`Frame.levels`): 
 hardly leaves more pairs to be decided. The sums cannot overflow 32 bits: they are at most the
 product of two lengths, each at most 32,767, and so are sums of some of their terms.
 
-Rows are taken a few at a time, so that what is made of them stays in the caches: rounded,
-multiplied with all columns, and compared with what is known, while the smallest of every block
-of products tells which are worth a look. The inner loop is written in LLVM's own language,
+Rows and columns are taken a few at a time, so that what is made of them stays in the caches: rows
+are rounded once, and multiplied with some columns after others until they have met all or are
+near enough, while the smallest of every block of products tells which are worth a look. The
+inner loop is written in LLVM's own language,
 because numba multiplies integers in 64 bits. It names no instruction: LLVM finds the one there
 is.
 """
