@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 __all__ = ["Allowance", "Frame", "StandIns", "principal_axes"]
 
 UNIT_ROUNDOFF = 2.0**-24
-# Rows that the shift and the axes are made from: any are valid, these are good.
-_SAMPLE = 4096
+# Rows that the axes are made from, for each coordinate: any are valid, these are good.
+_ROWS_A_COORDINATE = 6
 # Rows that a rough mean is taken of.
 _ROUGHLY = 256
 _VERY_ROUGHLY = 64
@@ -238,19 +238,25 @@ class Frame:
 
     def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""
+        made = np.zeros((len(rows), self.width), np.float32)
+        self.make(points, rows, made)
+        return made
+
+    def make(
+        self, points: Points, rows: Int[np.ndarray, " m"], made: Float32[np.ndarray, "m W"]
+    ) -> None:
+        """The same into an array of zeros."""
         if not points.in_memory:
             points, rows = points.take(rows), np.arange(len(rows))
+        rows = np.ascontiguousarray(rows)  # one loop for all
         if self.axes is None:
-            filled = np.zeros((len(rows), self.width), np.float32)
-            fill_stand_ins(*points.arrays, rows, self.shift, self.scale, filled)
-            return filled
+            fill_stand_ins(*points.arrays, rows, self.shift, self.scale, made)
+            return
         straight = np.empty((min(len(rows), _ROWS), self.dimension), np.float32)
-        turned = np.empty((len(rows), self.width), np.float32)
         for begin in range(0, len(rows), _ROWS):
             part = rows[begin : begin + _ROWS]
             fill_stand_ins(*points.arrays, part, self.shift, self.scale, straight)
-            np.matmul(straight[: len(part)], self.axes, out=turned[begin : begin + len(part)])
-        return turned
+            np.matmul(straight[: len(part)], self.axes, out=made[begin : begin + len(part)])
 
 
 def _sum_error(terms: int) -> float:
@@ -260,7 +266,8 @@ def _sum_error(terms: int) -> float:
 def principal_axes(frame: Frame, points: Points) -> Float32[np.ndarray, "d d"]:
     """Principal axes of a sample of the pool, as columns, those of the largest spread first."""
     candidates = np.flatnonzero(points.candidates)
-    some = candidates[:: max(1, len(candidates) // _SAMPLE)]
+    wanted = _ROWS_A_COORDINATE * frame.dimension
+    some = candidates[:: max(1, len(candidates) // wanted)]
     plain = Frame(frame.dimension, frame.shift, frame.scale, frame.longest)
     rows = plain.stand_ins(points, some)[:, : frame.dimension]
     _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
@@ -292,7 +299,10 @@ class StandIns:
 
         def fill(block: slice) -> None:
             rows = np.flatnonzero(self.points.candidates[block]) + block.start
-            kept[rows] = self.frame.stand_ins(self.points, rows)
+            if len(rows) == block.stop - block.start:
+                self.frame.make(self.points, rows, kept[block])
+            else:
+                kept[rows] = self.frame.stand_ins(self.points, rows)
 
         for_each(fill, blocks(len(self.points), 1, numbers=_ROWS))
         self._kept = kept

@@ -118,10 +118,10 @@ class Tuning:
         dimension = self._points.dimension
         if dimension < 3 * CHUNK or self._work_left < 4 * float(dimension) ** 3:
             return None
-        if self._axes is None:
+        now = columns.stand_ins
+        if now.frame.axes is None and self._axes is None:
             whole = dimension // CHUNK * CHUNK
             self._axes = Frame.of(self._points).turned(self._points, whole)
-        now = columns.stand_ins
         costs = self._costs(columns, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
@@ -153,11 +153,17 @@ class Tuning:
         squared: Float[np.ndarray, " m"],
     ) -> dict[int, float]:
         """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
-        assert self._axes is not None
         some = _evenly_spaced(len(rows), _SAMPLE)
-        left = self._axes.stand_ins(self._points, rows[some])
-        right = self._axes.stand_ins(columns.points, _evenly_spaced(len(columns), _SAMPLE))
-        limits = self._axes.allowance().limits(squared[some])[:, None]
+        others = _evenly_spaced(len(columns), _SAMPLE)
+        frame = columns.stand_ins.frame
+        if frame.axes is not None:
+            left, right = columns.stand_ins[rows[some]], columns.matrix[others]
+        else:
+            assert self._axes is not None
+            frame = self._axes
+            left = frame.stand_ins(self._points, rows[some])
+            right = frame.stand_ins(columns.points, others)
+        limits = frame.allowance().limits(squared[some])[:, None]
         partial = np.zeros((len(left), len(right)), np.float32)
         costs = {}
         for begin in range(0, left.shape[1], CHUNK):
