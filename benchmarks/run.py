@@ -15,7 +15,7 @@ import shlex
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ def _summary(
             "min": min(seconds),
             "max": max(seconds),
         },
+        "first_seconds": _median(m.facts["first_seconds"] for m in measurements),
         "ratio": None if baseline is None else baseline / statistics.median(seconds),
         "extrapolated_from": last.facts["extrapolated_from"],
         "distinct_rows": len(np.unique(last.rows)),
@@ -157,8 +158,12 @@ def _reference_of(found: dict[str, list[Measurement]]) -> Vectors | None:
 
 
 def _median_seconds(measurements: list[Measurement]) -> float | None:
-    seconds = [m.facts["seconds"] for m in measurements if "seconds" in m.facts]
-    return statistics.median(seconds) if seconds else None
+    return _median(m.facts.get("seconds") for m in measurements)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _say(words: str) -> None:

@@ -27,9 +27,12 @@ written by hand, and another machine will give others.
 
 How it is measured:
 
-- Every measurement is a process of its own, which first chooses from a small pool, untimed, so
-  that imports and compilers are not counted. The peers of a case take turns. Seconds are the
-  median of the repeats, with the smallest and the largest.
+- Every measurement is a process of its own, which first chooses from a small pool, untimed. The
+  peers of a case take turns. Seconds are the median of the repeats, with the smallest and the
+  largest.
+- Libraries that load and compile are not counted: a loop is timed after short trials on the same
+  pool, whoever else is in memory and quick on the second call. *First call* is what the call
+  before it took.
 - All peers get the same rows, whose length is one (in float16: nearly), take them as they are,
   and begin with the same row, the one farthest from the mean; `max-div` cannot be told where.
 - Loops, whose every pick takes equally long, are stopped where they would take too long, and
@@ -152,7 +155,8 @@ def _case_section(rows: list[Row]) -> str:
     options = {row["memory_option"] for row in rows} - {None}
     text += "".join(f'; memory="{option}"' for option in options) + ".\n"
     if measured:
-        header = ["peer", "seconds", "speed", "h_min", "same picks", "same rows", "memory"]
+        header = ["peer", "seconds", "first call", "speed", "h_min", "same picks", "same rows"]
+        header += ["memory"]
         text += "\n" + markdown_table(header, [_peer_line(row) for row in measured])
     notes = [_note(row) for row in rows]
     listed = "".join(f"- {note}\n" for note in notes if note)
@@ -165,6 +169,7 @@ def _peer_line(row: Row) -> list[str]:
     return [
         row["peer"],
         _median_cell(row) + (f" ({spread})" if row["repeats"] > 1 else ""),
+        NOTHING if row["first_seconds"] is None else _seconds(row["first_seconds"]),
         NOTHING if row["ratio"] is None else f"{row['ratio']:.3g}",
         NOTHING if row["h_min"] is None else f"{row['h_min']:.6f}",
         _share(row["same_picks"]),

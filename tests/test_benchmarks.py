@@ -20,8 +20,9 @@ from tests import oracle
 
 KEYS = {
     *("kind", "case", "pool", "n", "d", "dtype", "budget", "peer", "memory_option"),
-    *("repeats", "seconds", "ratio", "extrapolated_from", "distinct_rows", "h_min", "same_picks"),
-    *("same_rows", "peak_memory_bytes", "peak_gpu_bytes", "vectors_bytes", "read"),
+    *("repeats", "seconds", "first_seconds", "ratio", "extrapolated_from", "distinct_rows"),
+    *("h_min", "same_picks", "same_rows", "peak_memory_bytes", "peak_gpu_bytes", "vectors_bytes"),
+    "read",
 }
 COMMON = {
     "machine": {"cpu": "abacus", "cores": 1, "memory_gb": 1.0, "gpu": None, "system": "Linux"},
@@ -171,6 +172,25 @@ def test_scaling_up_counts_the_set_up_once(tmp_path, monkeypatch):
 
     assert row["extrapolated_from"] == 17
     assert row["seconds"]["median"] == pytest.approx(1.0 + 0.5 * 30)
+
+
+@pytest.mark.parametrize(("loop_seconds", "expected"), [(10.0, (2.0, 7.0)), (5.0, (7.0, None))])
+def test_the_second_call_on_a_pool_counts_where_the_first_is_quick(
+    tmp_path, monkeypatch, loop_seconds, expected
+):
+    now, seconds = 0.0, iter([1.0, 7.0, 2.0])
+
+    def choose(vectors, budget, first_row):
+        nonlocal now
+        now += next(seconds)
+        return np.arange(budget)
+
+    monkeypatch.setattr("benchmarks.measuring.perf_counter", lambda: now)
+    replace_peers(monkeypatch, Peer("max-div", choose, "max-div"))
+
+    row = rows_of(TINY, tmp_path, peers=["max-div"], loop_seconds=loop_seconds)["max-div"]
+
+    assert (row["seconds"]["median"], row["first_seconds"]) == expected
 
 
 def test_whoever_cannot_keep_order_is_asked_for_rows_only(tmp_path, monkeypatch):
