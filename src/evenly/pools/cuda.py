@@ -163,8 +163,6 @@ class TorchPool(Bounded):
         ceiling = float(outside.max())
         near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
         stand_ins = self._stand_ins(self._exact(fresh))
-        lengths = torch.linalg.vecdot(stand_ins, stand_ins)
-        between = lengths[:, None] + lengths - 2 * _product(stand_ins, stand_ins)
         weights = self._bounds.weights_of(fresh)
         rows = fresh.cpu().numpy()
         padded = np.zeros((len(rows), self._frame.width), np.float32)
@@ -173,7 +171,7 @@ class TorchPool(Bounded):
             rows=rows,
             points=self._points.take(rows),
             squared=squared.cpu().numpy(),
-            between=between.cpu().numpy(),
+            between=lambda: _between(stand_ins).cpu().numpy(),
             stand_ins=padded,
             frame=self._frame,
             ceiling=ceiling,
@@ -269,6 +267,11 @@ def _sums(terms: torch.Tensor) -> torch.Tensor:
         terms[:, : count - half] += terms[:, half:count]
         count = half
     return terms[:, 0].clone()
+
+
+def _between(stand_ins: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vecdot(stand_ins, stand_ins)
+    return lengths[:, None] + lengths - 2 * _product(stand_ins, stand_ins)
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

@@ -47,12 +47,11 @@ class DistancesPool(Bounded):
         keys = self._bounds.keys
         rows = left[farthest_of(keys[left], size)]
         ceiling, ceiling_row = ceiling_outside(keys, rows)
-        between = self._metric.matrix[rows][:, rows].astype(np.float64)
         return Frontier(
             rows=rows,
             points=None,
             squared=self._squared[rows],
-            between=between * between,
+            between=lambda: self._metric.matrix[rows][:, rows].astype(np.float64) ** 2,
             stand_ins=None,
             frame=None,
             ceiling=ceiling,

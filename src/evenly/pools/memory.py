@@ -211,12 +211,12 @@ class MemoryPool(Bounded):
         if self._bounds.weights is None and self._nearly_all(fresh):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
-        stand_ins = self._stand_ins[fresh]
+        stand_ins, width = self._stand_ins[fresh], self._stand_ins.width
         return Frontier(
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),
             squared=self._squared[fresh],
-            between=self._between(stand_ins),
+            between=lambda: self._between(stand_ins[:, :width]),
             stand_ins=stand_ins,
             frame=self._stand_ins.frame,
             ceiling=ceiling,
@@ -224,15 +224,13 @@ class MemoryPool(Bounded):
             weights=self._bounds.weights_of(fresh),
         )
 
+    def _between(self, used: Float32[np.ndarray, "m K"]) -> Float32[np.ndarray, "m m"]:
+        with alone():
+            return products_within(used, self._threads)
+
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
         """Whether a frontier lacks only a few rows, which are retired: the whole needs no copy."""
         return 2 * len(fresh) > len(self) and bool(
             self._points.candidates.all()
             and np.count_nonzero(self._squared > -np.inf) == len(fresh)
         )
-
-    def _between(self, stand_ins: Float32[np.ndarray, "m W"]) -> Float32[np.ndarray, "m m"]:
-        """What products make of the squared distances between rows; none for few picks."""
-        if self._tuning.owed < len(stand_ins) // 4:
-            return np.empty((0, 0), np.float32)
-        return products_within(stand_ins[:, : self._stand_ins.width], self._threads)

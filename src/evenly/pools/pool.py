@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jaxtyping import Float, Int
 
     from evenly.geometry import Frame, Points
@@ -26,9 +28,8 @@ class Frontier:
         rows: (m,) row numbers, ascending.
         points: the rows themselves, m points; None where `between` holds distances.
         squared: (m,) exact squared distances to the nearest chosen row.
-        between: (m, m) what products make of the squared distances between the rows, or (0, 0)
-            where `stand_ins` alone are to rule out pairs; where `points` is None, the exact
-            squared distances between them.
+        between: makes (m, m) of what products tell of the squared distances between the rows,
+            which few picks are not worth; where `points` is None, the exact squared distances.
         stand_ins: (m, W) float32 stand-ins of the rows; None where `points` is None.
         frame: how they were made; None where `points` is None.
         ceiling: no row outside has a larger squared distance, multiplied by its weight where
@@ -40,7 +41,7 @@ class Frontier:
     rows: Int[np.ndarray, " m"]
     points: Points | None
     squared: Float[np.ndarray, " m"]
-    between: np.ndarray[Any, Any]
+    between: Callable[[], np.ndarray[Any, Any]]
     stand_ins: np.ndarray[Any, Any] | None
     frame: Frame | None
     ceiling: float

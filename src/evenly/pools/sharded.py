@@ -93,7 +93,7 @@ class ShardedPool:
             rows=rows[kept],
             points=inside,
             squared=squared[kept],
-            between=products_within(stand_ins, 1, whole=True),
+            between=lambda: products_within(stand_ins, 1, whole=True),
             stand_ins=stand_ins,
             frame=frame,
             ceiling=ceiling,

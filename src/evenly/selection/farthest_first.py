@@ -24,6 +24,10 @@ __all__ = ["Picks", "coverage_radius_of", "farthest_first"]
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
 
+# So many picks are made one by one before all rows of a frontier are multiplied with each other,
+# where the frontier before gave no more.
+_FEW = 32
+
 _NO_NUMBERS = np.empty(0)
 _NO_ROWS = np.empty((0, 0))
 _NO_STAND_INS = np.empty((0, 0), np.float32)
@@ -99,9 +103,10 @@ def farthest_first(
     if done:
         pool.add(begun.rows, pool.fetch(begun.rows))
     limits.begin(pool, begun.rows)
-    left_over, ended = np.inf, False
+    left_over, ended, last = np.inf, False, 0
     while done < budget and not ended:
-        made = _certain_picks(pool, budget - done, limits)
+        made = _certain_picks(pool, budget - done, limits, few=_FEW if last <= _FEW else 0)
+        last = len(made.positions)
         found = np.sqrt(made.squared)
         if limits.radii_fall:
             # Picks that tie within rounding may come in rising order by that much; radii fall.
@@ -161,13 +166,13 @@ class _Round:
         return self.largest if self.largest >= self.frontier.ceiling else np.inf
 
 
-def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
+def _certain_picks(pool: Pool, owed: int, limits: Limits, *, few: int) -> _Round:
     """At least one pick, where there is one: else the frontier is asked for again, larger."""
     # The rows of a frontier are compared with each other: few of a small pool are worth that.
     size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * owed, len(pool) // 16)))
     while True:
         frontier = pool.frontier(size)
-        made = farthest_first_within(frontier, owed, limits)
+        made = farthest_first_within(frontier, owed, limits, few=few)
         if len(made.positions) or made.ended:
             return made
         if not limits.retire(pool):
@@ -176,8 +181,8 @@ def _certain_picks(pool: Pool, owed: int, limits: Limits) -> _Round:
             size *= 2
 
 
-def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Round:
-    """Picks that a frontier makes certain, at most `owed`.
+def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few: int) -> _Round:
+    """Picks that a frontier makes certain, at most `owed`; the first `few` without `between`.
 
     A pick is certain while no row outside can be as far, or can tie with it and have the
     smaller row number, and while the limits allow it, which are told of it.
@@ -190,11 +195,14 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
     kinds, costs = limits.kinds_of(frontier.rows), limits.costs_of(frontier.rows)
     met = np.zeros(len(squared), np.int64)
     count, largest, blocked = 0, -np.inf, NOT_BLOCKED
+    few = owed if owed < len(squared) // 4 else few
+    between = _NO_ROWS if few and points is not None else frontier.between()
     while len(squared):
+        stop = owed if len(between) else min(few, owed)
         begin = count
         count, largest, blocked = greedy_within(
             *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
-            frontier.between,
+            between,
             _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
             1 if frame is None else frame.stride,
             _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
@@ -216,9 +224,12 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits) -> _Rou
             positions,
             radii,
             count,
-            owed,
+            stop,
         )
         limits.take(frontier.rows[positions[begin:count]])
+        if count == stop < owed and largest >= max(frontier.ceiling, 0.0):
+            between = frontier.between()
+            continue
         if blocked in (NOT_BLOCKED, OUT_OF_PURSE):
             break
         if not limits.may_take(blocked):
