@@ -15,8 +15,11 @@ from evenly.geometry.compiled import CHUNK
 from evenly.geometry.exact import Points
 from evenly.geometry.precision import choose_precision
 from evenly.geometry.standins import Frame, StandIns
+from evenly.geometry.workers import in_background
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from jaxtyping import Float, Int
 
 __all__ = ["Tuning"]
@@ -51,6 +54,12 @@ class Tuning:
         self._chosen = 0
         self._next = _FIRST_REVIEW
         self._axes: Frame | None = None
+        self._coming: Future[Frame] | None = None
+
+    def prepare(self, threads: int) -> None:
+        """Begin in the background what the first review will want, where there will be one."""
+        if self.is_long and self._budget > _FIRST_REVIEW and self._may_turn:
+            self._coming = in_background(self._make_axes, threads=threads)
 
     @property
     def owed(self) -> int:
@@ -115,13 +124,11 @@ class Tuning:
 
         `squared` is what is known of the rows: products are compared with it.
         """
-        dimension = self._points.dimension
-        if dimension < 3 * CHUNK or self._work_left < 4 * float(dimension) ** 3:
+        if not self._may_turn:
             return None
         now = columns.stand_ins
         if now.frame.axes is None and self._axes is None:
-            whole = dimension // CHUNK * CHUNK
-            self._axes = Frame.of(self._points).turned(self._points, whole)
+            self._axes = self._make_axes() if self._coming is None else self._coming.result()
         costs = self._costs(columns, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
@@ -132,6 +139,16 @@ class Tuning:
         if costs[best] > 0.8 * now.width * _PER_COORDINATE:
             return None
         return StandIns(self._points, self._turned(best), width=best)
+
+    @property
+    def _may_turn(self) -> bool:
+        """Whether there is enough to save for principal axes to pay."""
+        dimension = self._points.dimension
+        return dimension >= 3 * CHUNK and self._work_left >= 4 * float(dimension) ** 3
+
+    def _make_axes(self) -> Frame:
+        whole = self._points.dimension // CHUNK * CHUNK
+        return Frame.of(self._points).turned(self._points, whole)
 
     def _fits(self, width: int, now: StandIns) -> bool:
         if now.frame.axes is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import CheckpointError, DuplicateRowsWarning
-from evenly.geometry import Metric, Points
+from evenly.geometry import Metric, Points, alone
 from evenly.geometry.apart import distances_to_earlier
 from evenly.intake import Intake
 from evenly.pools import Pool, make_pool
@@ -210,9 +210,11 @@ def _complete(
                 kept.keep(picks)
             show(picks)
 
-        picks, coverage_radius = farthest_first(
-            pool_of(), rows, saved.picks, limits=limits, progress=after_a_round
-        )
+        pool = pool_of()
+        with alone():
+            picks, coverage_radius = farthest_first(
+                pool, rows, saved.picks, limits=limits, progress=after_a_round
+            )
         if kept is not None:
             kept.finish(picks, coverage_radius)
     return picks, coverage_radius
