@@ -27,7 +27,8 @@ __all__ = [
 
 _BLOCK = 2048
 _TILE = 256
-_LEAST = 48
+# Fewer rows are multiplied with each other sooner than a second thread has begun.
+_WORTH_THREADS = 512
 _NONE = np.iinfo(np.int64).max
 
 
@@ -48,7 +49,8 @@ def products_within(
         between[part, right] += lengths[part, None]
         between[part, right] += lengths[right]
 
-    for_each_tile(multiply, shares(len(used), _TILE, threads, least=_LEAST), threads=threads)
+    threads = threads if len(used) >= _WORTH_THREADS else 1
+    for_each_tile(multiply, shares(len(used), _TILE, threads), threads=threads)
     return between
 
 
