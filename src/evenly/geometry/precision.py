@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from evenly.geometry.columns import Columns
 from evenly.geometry.exact import Points
 from evenly.geometry.nearest import lower_to_nearest
 from evenly.geometry.standins import Frame, StandIns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["choose_precision"]
 
@@ -20,8 +24,8 @@ _WORTH_MEASURING = 1e10
 # What is measured: so many rows with so many columns, so often.
 _ROWS, _COLUMNS = 192, 256
 _TIMES = 3
-# Float32 is given up for what is clearly faster: rounding leaves more pairs to decide.
-_HANDICAP = {"float32": 1.0, "int16": 1.1, "bfloat16": 1.5}
+# Bfloat16 must be clearly faster: its rounding leaves more pairs to decide.
+_HANDICAP = {"float32": 1.0, "int16": 1.0, "bfloat16": 1.5}
 
 # Seconds by precision, measured once a process: by the first pool that is large enough.
 _measured: dict[str, float] = {}
@@ -48,21 +52,34 @@ def choose_precision(
         allowance = frame.allowance(precision)
         return allowance.rounding <= squared_radius * allowance.scale**2 / 8
 
-    def seconds(precision: str) -> float:
-        if precision not in _measured:
-            _measured[precision] = _seconds(points, precision)
-        return _HANDICAP[precision] * _measured[precision]
-
     found = ["float32"] + ["int16"] * is_fine("int16")
     if "torch" in sys.modules or work > _WORTH_LOADING_TORCH:
         found += ["bfloat16"] * is_fine("bfloat16")
-    return min(found, key=seconds)
+    if not _measured.keys() >= set(found):
+        _measured.update(_seconds(points, found))
+    return min(found, key=lambda precision: _HANDICAP[precision] * _measured[precision])
 
 
-def _seconds(points: Points, precision: str) -> float:
-    """How long comparing takes this processor where every pair is ruled out."""
+def _seconds(points: Points, precisions: list[str]) -> dict[str, float]:
+    """How long comparing takes this processor where every pair is ruled out.
+
+    The precisions take turns, so that whatever else the machine does hits all of them.
+    """
     if not points.in_memory:
         points = points.take(np.arange(min(_ROWS, len(points))))
+    compare = {precision: _comparison(points, precision) for precision in precisions}
+    seconds = dict.fromkeys(precisions, np.inf)
+    for turn in range(1 + _TIMES):
+        for precision in precisions:
+            began = time.perf_counter()
+            compare[precision]()
+            if turn:  # the first compiles, or loads what is compiled
+                seconds[precision] = min(seconds[precision], time.perf_counter() - began)
+    return seconds
+
+
+def _comparison(points: Points, precision: str) -> Callable[[], None]:
+    """A comparison to be measured."""
     stand_ins = StandIns(points, Frame.about(points, np.zeros(points.dimension)))
     rows, numbers = np.arange(_ROWS) % len(points), np.arange(_COLUMNS)
     columns = Columns(stand_ins, _COLUMNS, precision)
@@ -77,9 +94,4 @@ def _seconds(points: Points, precision: str) -> float:
         else:
             lower_to_nearest(columns, 0, _COLUMNS, rows, left, below_all, nearest)
 
-    seconds = []
-    for _ in range(1 + _TIMES):  # the first compiles, or loads what is compiled
-        began = time.perf_counter()
-        compare()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+    return compare

@@ -74,13 +74,13 @@ class MemoryPool(Bounded):
         self._seen = np.zeros(len(points), np.int32)
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
         with alone():
-            self._tuning.prepare(self._threads)
             self._stand_ins = StandIns(points, Frame.as_they_are(points) or Frame.of(points))
             if self._tuning.keeps(self._stand_ins.frame):
                 self._stand_ins.keep(self._for_each)
             # One round needs the first pick only.
             room = 1 if len(points) <= SINGLE_ROUND else budget
             self._columns = Columns(self._stand_ins, room, self._tuning.first_precision())
+            self._tuning.prepare(self._threads)
 
     def __len__(self) -> int:
         return len(self._points)
