@@ -66,16 +66,24 @@ class Cells:
         self._older = np.empty(0, np.int64)
         self._cell_of_chosen = np.empty(0, np.int32)
         self._count = 0
+        self._new: list[tuple[Columns, int, Int[np.ndarray, " b"]]] = []
         self._pause = 0
         self._outcomes: list[float] = []
 
     def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
-        """Put the columns that are new into cells.
+        """Take in the columns that are new; they go into cells when there are visits again.
 
         `nearest` is which earlier column each is nearest to; where there is none (a row of
         another pool), the nearest centre is looked for.
         """
-        begin, end = self._count, len(columns)
+        self._new.append((columns, len(columns), nearest))
+        if len(columns) >= self._pause:
+            for new in self._new:
+                self._put_into_cells(*new)
+            self._new.clear()
+
+    def _put_into_cells(self, columns: Columns, end: int, nearest: Int[np.ndarray, " b"]) -> None:
+        begin = self._count
         if end > len(self._older):
             self._older = np.resize(self._older, len(columns.matrix))
             self._cell_of_chosen = np.resize(self._cell_of_chosen, len(columns.matrix))
