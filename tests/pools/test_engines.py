@@ -1,7 +1,9 @@
 """Every engine gives the oracle's rows in the oracle's order, on every kind of pool."""
 
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
+from threading import get_ident
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from evenly.geometry import (
     StandIns,
     first_of_the_farthest,
     row_lengths,
+    tuning,
 )
 from evenly.geometry.tuning import Tuning
 from evenly.pools import cells, cuda, memory
@@ -29,6 +32,7 @@ from evenly.pools.memory import MemoryPool
 from evenly.pools.sharded import ShardedPool
 from evenly.selection import farthest_first as driver
 from evenly.selection.farthest_first import Picks, farthest_first
+from evenly.selection.limits import Limits
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 
@@ -118,9 +122,10 @@ def assert_same(found, expected):
     normalize=st.booleans(),
     frontier=st.sampled_from([2, 3, 8, 1024]),
     centres=st.sampled_from([1, 3, 256]),
+    few=st.sampled_from([0, 1, 3, 32]),
     data=st.data(),
 )
-def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, data):
+def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, few, data):
     budget = data.draw(st.integers(1, len(vectors)))
     start = data.draw(st.none() | st.integers(0, len(vectors) - 1))
     with pytest.MonkeyPatch.context() as patch:
@@ -128,6 +133,7 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, da
         patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
+        patch.setattr(driver, "FEW", few)
         patch.setattr(cells, "CELLS", centres)
         patch.setattr(cells, "LEAST_UNMET", 1)
         patch.setattr(memory, "CELLS", centres)
@@ -184,6 +190,49 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
     expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
     found = picks.rows, picks.radii, coverage
     assert_same(found, (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
+
+
+@pytest.mark.parametrize(("picks", "times"), [(20, 0), (32, 0), (33, 1), (100, 1)])
+def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
+    vectors = make_pool("random", 100, 8, np.float32, np.random.default_rng(0))
+    points = Points.of(vectors, row_lengths(vectors), np.ones(100, bool), normalize=True)
+    frontier = MemoryPool(points, 100).frontier()
+    made = []
+
+    def between():
+        made.append(frontier.between())
+        return made[-1]
+
+    seen = replace(frontier, between=between)
+    found = driver.farthest_first_within(seen, picks, Limits(), few=driver.FEW)
+
+    assert len(made) == times
+    expected = oracle.farthest_first(vectors, picks, normalize=True, start=0)
+    np.testing.assert_array_equal(frontier.rows[found.positions], expected[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
+    random = np.random.default_rng(1)
+    vectors = (random.normal(size=(3000, 8)) @ random.normal(size=(8, 96))).astype(np.float32)
+    vectors += np.float32(0.01) * random.normal(size=vectors.shape).astype(np.float32)
+    points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=True)
+    made = []
+    monkeypatch.setattr(tuning, "_LONG", 1.0)
+    monkeypatch.setattr(tuning, "_WORTH_THREADS", 1.0)
+    monkeypatch.setattr(memory, "usable_threads", lambda: threads)
+    turned = tuning.Tuning._make_axes
+    monkeypatch.setattr(
+        tuning.Tuning, "_make_axes", lambda self: made.append(get_ident()) or turned(self)
+    )
+
+    pool = MemoryPool(points, 900)
+    picks, coverage_radius = farthest_first(pool, 900, Picks.first(0))
+
+    assert pool._columns.stand_ins.frame.axes is not None
+    assert [ident == get_ident() for ident in made] == [threads == 1]
+    expected = oracle.farthest_first(vectors, 900, normalize=True, start=0)
+    assert_same((picks.rows, picks.radii, coverage_radius), expected)
 
 
 def test_memory_beyond_the_vectors_is_small():

@@ -107,14 +107,16 @@ def assert_same(found, expected):
     vectors=pools(max_rows=60),
     normalize=st.booleans(),
     frontier=st.sampled_from([2, 8, 1024]),
+    few=st.sampled_from([0, 1, 32]),
     data=st.data(),
 )
-def test_rules_are_kept_as_the_oracle_keeps_them(engine, vectors, normalize, frontier, data):
+def test_rules_are_kept_as_the_oracle_keeps_them(engine, vectors, normalize, frontier, few, data):
     rules, told = data.draw(rules_for(vectors))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
+        patch.setattr(driver, "FEW", few)
         for module in (cells, memory, faiss_pool):
             patch.setattr(module, "CELLS", 3)
         patch.setattr(cuda, "_TILE", 16)

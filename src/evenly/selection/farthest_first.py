@@ -24,9 +24,9 @@ __all__ = ["Picks", "coverage_radius_of", "farthest_first"]
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
 
-# So many picks are made one by one before all rows of a frontier are multiplied with each other,
-# where the frontier before gave no more.
-_FEW = 32
+FEW = 32
+"""So many picks are made before the rows of a frontier are multiplied with each other, where the
+last frontier gave no more."""
 
 _NO_NUMBERS = np.empty(0)
 _NO_ROWS = np.empty((0, 0))
@@ -105,7 +105,7 @@ def farthest_first(
     limits.begin(pool, begun.rows)
     left_over, ended, last = np.inf, False, 0
     while done < budget and not ended:
-        made = _certain_picks(pool, budget - done, limits, few=_FEW if last <= _FEW else 0)
+        made = _certain_picks(pool, budget - done, limits, few=FEW if last <= FEW else 0)
         last = len(made.positions)
         found = np.sqrt(made.squared)
         if limits.radii_fall:
