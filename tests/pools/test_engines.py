@@ -1,6 +1,7 @@
 """Every engine gives the oracle's rows in the oracle's order, on every kind of pool."""
 
 import tracemalloc
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from threading import get_ident
@@ -209,6 +210,20 @@ def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
     assert len(made) == times
     expected = oracle.farthest_first(vectors, picks, normalize=True, start=0)
     np.testing.assert_array_equal(frontier.rows[found.positions], expected[0])
+
+
+def test_a_frontier_does_not_keep_its_pool():
+    # A pool on disk makes a new pool of the rows in memory while the driver has the last frontier.
+    vectors = make_pool("random", 3000, 8, np.float32, np.random.default_rng(0))
+    points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=True)
+    pool = MemoryPool(points, 100)
+    pool.add(np.array([0]), pool.fetch(np.array([0])))
+    frontier, gone = pool.frontier(), weakref.ref(pool)
+
+    del pool
+
+    assert gone() is None
+    assert frontier.between().shape == (len(frontier.rows),) * 2
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,7 +218,7 @@ class MemoryPool(Bounded):
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),
             squared=self._squared[fresh],
-            between=lambda: self._between(stand_ins[:, :width]),
+            between=partial(_between, stand_ins[:, :width], self._threads),
             stand_ins=stand_ins,
             frame=self._stand_ins.frame,
             ceiling=ceiling,
@@ -225,13 +226,15 @@ class MemoryPool(Bounded):
             weights=self._bounds.weights_of(fresh),
         )
 
-    def _between(self, used: Float32[np.ndarray, "m K"]) -> Float32[np.ndarray, "m m"]:
-        with alone():
-            return products_within(used, self._threads)
-
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
         """Whether a frontier lacks only a few rows, which are retired: the whole needs no copy."""
         return 2 * len(fresh) > len(self) and bool(
             self._points.candidates.all()
             and np.count_nonzero(self._squared > -np.inf) == len(fresh)
         )
+
+
+def _between(used: Float32[np.ndarray, "m K"], threads: int) -> Float32[np.ndarray, "m m"]:
+    # Nothing of the pool: a frontier may outlive it, and memory is short where it does.
+    with alone():
+        return products_within(used, threads)
