@@ -37,6 +37,9 @@ How it is measured:
   and begin with the same row, the one farthest from the mean; `max-div` cannot be told where.
 - Loops, whose every pick takes equally long, are stopped where they would take too long, and
   scaled up linearly; the notes below a table say after how many picks.
+- A loop over a pool that fits in the last cache runs at that cache's speed, if it has the cache
+  to itself. On a machine that is shared, its time and the ratios to it vary by a factor of two
+  to three from run to run, the embeddings' most of all; the engine's time varies less.
 - *Speed* is that of `{BASELINE}`, a matrix-vector product in float32 for each pick, divided into.
 - *h_min*, the smallest distance between two chosen rows, is computed from the chosen rows, in
   float64. Larger is better. It is not known of a loop that was stopped.
