@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +13,7 @@ from evenly.geometry import (
     Points,
     StandIns,
     first_of_the_farthest,
+    int16,
     lower_to_nearest,
     lower_until_below,
     row_lengths,
@@ -197,6 +202,40 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     for row in rows:
         met = chosen[truth[:, row] == squared[row]]
         assert nearest[row] == (met.min() if np.isfinite(squared[row]) else n)
+
+
+IN_THE_OTHER_WIDTH = """
+import numpy as np
+import llvmlite.binding
+import evenly.geometry  # numba asks too
+has = llvmlite.binding.get_host_cpu_features()
+llvmlite.binding.get_host_cpu_features = lambda: {"avx512bw": not has.get("avx512bw")}
+from evenly.geometry import int16
+rng = np.random.default_rng(0)
+short = rng.integers(-900, 900, (int16.TOGETHER, 6)).astype(np.int16)
+panels = rng.integers(-900, 900, (3, 3, 16, 2)).astype(np.int16)
+lengths = rng.uniform(0, 1, 48).astype(np.float32)
+made, smallest = (np.zeros((int16.TOGETHER, size), np.float32) for size in (48, 3))
+int16.multiply_by_int16(short, 25, panels, np.float32(1000), lengths, made, smallest)
+columns = panels.transpose(0, 2, 1, 3).reshape(48, 6).astype(int)
+truth = (short[:25].astype(int) @ columns.T) * 1e-6
+np.testing.assert_allclose(made[:25], truth, rtol=1e-6)
+blocks = (lengths - 2 * truth).reshape(25, 3, 16).min(axis=2)
+np.testing.assert_allclose(smallest[:25], blocks, rtol=1e-5, atol=1e-6)
+print(int16._LANES)
+"""
+
+
+def test_products_are_the_same_in_registers_of_another_width(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", IN_THE_OTHER_WIDTH],
+        capture_output=True,
+        text=True,
+        # What is compiled for another processor is not to be found by this one.
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) == {8: 16, 16: 8}[int16._LANES]
 
 
 @ways

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -41,13 +42,14 @@ __all__ = [
     "round_rows",
 ]
 
-# A vector of 8 sums, two of them side by side, in 6 rows: they leave registers for the factors
-# where there are 16 of 256 bits. Measured against 3 to 12 rows, 1 to 4 vectors.
-_LANES = 8
+# Sums are kept in registers: vectors of so many of them, for so many blocks and rows, which leave
+# registers for the factors where there are 16 of 256 bits, or 32 of 512 bits. Measured against
+# 3 to 12 rows and 1 to 4 vectors, and 6 to 24 rows of 1 or 2 blocks.
+_IS_WIDE = bool(get_host_cpu_features().get("avx512bw"))
+_LANES, _BLOCKS, _ROWS = (16, 2, 12) if _IS_WIDE else (8, 1, 6)
 _VECTORS = BLOCK // _LANES
-_ROWS = 6
-TOGETHER = 32 * _ROWS
-"""Rows multiplied at once."""
+TOGETHER = 192
+"""Rows multiplied at once: a multiple of both."""
 # Columns they are multiplied with before they are looked at: the products fit in the caches, and
 # rows that need no more are left out soon.
 _AT_ONCE = 8 * BLOCK
@@ -114,9 +116,11 @@ def multiply_by_int16(
 ) -> None:
     """Multiply the first `count` rounded rows with columns: products, and `smallest_of_blocks`."""
     shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    for block in range(panels.shape[0]):
+    for block in range(0, panels.shape[0], _BLOCKS):
+        # Where only one is left it is multiplied twice.
+        other = min(block + _BLOCKS, panels.shape[0]) - 1
         for row in range(0, count, _ROWS):
-            _multiply(short, row, panels, block, column_lengths, shrink, products, smallest)
+            _multiply(short, row, panels, block, other, column_lengths, shrink, products, smallest)
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
@@ -232,24 +236,25 @@ def lower_by_int16(
 
 @intrinsic
 def _multiply(  # type: ignore[no-untyped-def]  # numba compares the signatures
-    _, short, row, panels, block, lengths, shrink, products, smallest
+    _, short, row, panels, block, other, lengths, shrink, products, smallest
 ):
-    """Multiply _ROWS rows with a block of columns, and find the smallest product of each row.
+    """Multiply _ROWS rows with a block of columns or two, and find the smallest of each row.
 
     In Python, were `columns` what the panels are made of:
 
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        found = short[row : row + _ROWS] @ columns[part].T * shrink
-        products[row : row + _ROWS, part] = found
-        smallest[row : row + _ROWS, block] = (lengths[part] - 2 * found).min(axis=1)
+        for block in (block, other)[:_BLOCKS]:
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
+            found = short[row : row + _ROWS] @ columns[part].T * shrink
+            products[row : row + _ROWS, part] = found
+            smallest[row : row + _ROWS, block] = (lengths[part] - 2 * found).min(axis=1)
     """
-    given = types.void(short, row, panels, block, lengths, shrink, products, smallest)
+    given = types.void(short, row, panels, block, other, lengths, shrink, products, smallest)
     return given, _generate
 
 
 def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """LLVM's instructions for `_multiply`."""
-    short, row, panels, block, lengths, shrink, products, smallest = range(8)
+    short, row, panels, block, other, lengths, shrink, products, smallest = range(9)
 
     def at(array: int, *indices: Any, of: Any) -> Any:
         """Address of an item of an array, as that of a value of another type."""
@@ -269,38 +274,47 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
 
     zero = _INT64(0)
     rows = [builder.add(arguments[row], _INT64(ahead)) for ahead in range(_ROWS)]
+    blocks = [arguments[block], arguments[other]][:_BLOCKS]
     left = [at(short, here, zero, of=_INT32) for here in rows]
-    right = at(panels, arguments[block], zero, zero, zero, of=_PAIRS)
+    right = [at(panels, there, zero, zero, zero, of=_PAIRS) for there in blocks]
+    vectors = [(turn, ahead) for turn in range(_BLOCKS) for ahead in range(_VECTORS)]
     sums = [
-        [cgutils.alloca_once_value(builder, _SUMS([0] * _LANES)) for _ in range(_VECTORS)]
+        {vector: cgutils.alloca_once_value(builder, _SUMS([0] * _LANES)) for vector in vectors}
         for _ in rows
     ]
     pairs = context.make_array(signature.args[panels])(context, builder, arguments[panels]).shape
     with cgutils.for_range(builder, builder.extract_value(pairs, 1)) as loop:
         first = builder.mul(loop.index, _INT64(_VECTORS))
-        columns = [load(right, builder.add(first, _INT64(ahead))) for ahead in range(_VECTORS)]
+        columns = {
+            (turn, ahead): load(right[turn], builder.add(first, _INT64(ahead)))
+            for turn, ahead in vectors
+        }
         for pointer, kept in zip(left, sums, strict=True):
             pair = builder.bitcast(everywhere(load(pointer, loop.index), _SUMS), _PAIRS)
-            for column, total in zip(columns, kept, strict=True):
-                more = _products_of_pairs(builder, pair, column)
+            for vector, total in kept.items():
+                more = _products_of_pairs(builder, pair, columns[vector])
                 builder.store(builder.add(builder.load(total), more), total)
 
-    first = builder.mul(arguments[block], _INT64(BLOCK))
-    lengths_of = [load(at(lengths, first, of=_FLOATS), ahead) for ahead in range(_VECTORS)]
     scale = everywhere(arguments[shrink], _FLOATS)
-    for here, kept in zip(rows, sums, strict=True):
-        place = at(products, here, first, of=_FLOATS)
-        least = None
-        for ahead, (total, length) in enumerate(zip(kept, lengths_of, strict=True)):
-            found = builder.fmul(builder.sitofp(builder.load(total), _FLOATS), scale)
-            builder.store(found, builder.gep(place, [_INT64(ahead)]), align=4)
-            distance = builder.fsub(length, builder.fadd(found, found))
-            least = distance if least is None else _smaller(builder, distance, least)
-        for half in (4, 2, 1):
-            turned = [(lane + half) % _LANES for lane in range(_LANES)]
-            least = _smaller(builder, _shuffled(builder, least, turned), least)
-        at_block = at(smallest, here, arguments[block], of=ir.FloatType())
-        builder.store(builder.extract_element(least, _INT32(0)), at_block)
+    for turn, there in enumerate(blocks):
+        first = builder.mul(there, _INT64(BLOCK))
+        lengths_of = [load(at(lengths, first, of=_FLOATS), ahead) for ahead in range(_VECTORS)]
+        for here, kept in zip(rows, sums, strict=True):
+            place = at(products, here, first, of=_FLOATS)
+            least = None
+            for ahead, length in enumerate(lengths_of):
+                total = builder.load(kept[turn, ahead])
+                found = builder.fmul(builder.sitofp(total, _FLOATS), scale)
+                builder.store(found, builder.gep(place, [_INT64(ahead)]), align=4)
+                distance = builder.fsub(length, builder.fadd(found, found))
+                least = distance if least is None else _smaller(builder, distance, least)
+            half = _LANES // 2
+            while half:
+                turned = [(lane + half) % _LANES for lane in range(_LANES)]
+                least = _smaller(builder, _shuffled(builder, least, turned), least)
+                half //= 2
+            at_block = at(smallest, here, there, of=ir.FloatType())
+            builder.store(builder.extract_element(least, _INT32(0)), at_block)
     return context.get_dummy_value()
 
 
