@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from evenly.geometry import (
     Points,
     StandIns,
     first_of_the_farthest,
+    for_each_tile,
     int16,
     lower_to_nearest,
     lower_until_below,
+    nearest,
     row_lengths,
     squared_distances_between,
     squared_lengths,
@@ -111,7 +114,7 @@ def products_in_int16(rows, levels):
     products = np.empty((count, room), np.float32)
     for begin in range(0, count, TOGETHER):
         part = rows[begin : begin + TOGETHER]
-        round_rows(part, width, levels, short, own_lengths)
+        round_rows(part, np.arange(len(part)), width, levels, short, own_lengths)
         multiply_by_int16(short, len(part), panels, levels, lengths, made, smallest)
         products[begin : begin + TOGETHER] = made[: len(part)]
         np.testing.assert_allclose(
@@ -241,12 +244,15 @@ def test_products_are_the_same_in_registers_of_another_width(tmp_path):
 @ways
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind):
+@pytest.mark.parametrize(("threads", "kept"), [(1, False), (2, True), (2, False)])
+def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threads, kept):
     rng = np.random.default_rng(3)
     vectors = make_pool(kind, 700, 24, np.float32, rng)
     points = points_of(vectors, False)
     chosen = rng.permutation(700)[:391]
     columns = columns_of(points, way, chosen, np.arange(391))
+    if kept:
+        columns.stand_ins.keep(partial(for_each_tile, threads=1))
     rows = rng.permutation(700)[:431]
     truth = np.array(
         [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
@@ -258,9 +264,7 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind):
     threshold = float(np.quantile(truth.min(axis=1), 0.6))
     squared, nearest, after = known.copy(), np.full(431, 391), seen.copy()
 
-    lower_until_below(
-        columns, rows, columns.stand_ins[rows], threshold, weights, after, squared, nearest
-    )
+    lower_until_below(columns, rows, threshold, weights, after, squared, nearest, threads=threads)
 
     unmet = np.where(met, np.inf, truth)
     whole = np.minimum(known, unmet.min(axis=1))
@@ -277,6 +281,41 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind):
     assert (after >= seen).all()
     if kind == "random" and "int16" in way:
         assert not finished.all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("count", [0, 1, 47, 192, 193, 1024, 5000])
+def test_threads_share_all_rows_and_end_together(count, threads):
+    cuts = int16.cuts_for(count, threads)
+    sizes = np.diff(cuts)
+    assert cuts[0] == 0
+    assert cuts[-1] == count
+    assert (sizes > 0).all()
+    assert (sizes <= TOGETHER).all()
+    assert (np.diff(sizes) <= 0).all()
+    if threads > 1 and count >= 192:
+        assert len(sizes) >= min(threads, 4)
+        assert sizes[-1] <= 48
+
+
+def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
+    points = points_of(np.random.default_rng(0).standard_normal((900, 8)), False)
+    columns = columns_of(points, "int16", np.arange(40))
+    columns.stand_ins.keep(partial(for_each_tile, threads=1))
+    given = []
+
+    def interrupted(work, workers, *, threads):
+        work(next(iter(workers)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nearest, "for_each_tile", interrupted)
+    monkeypatch.setattr(int16, "lower_by_int16", lambda *arguments: given.append(arguments) or 0)
+    arrays = np.zeros(900, np.int32), np.full(900, np.inf), np.full(900, 40)
+    with pytest.raises(KeyboardInterrupt):
+        lower_until_below(columns, np.arange(900), 0.0, None, *arrays, threads=2)
+    monkeypatch.undo()
+    int16.lower_by_int16(*given[0])  # another thread, that looks for more to do
+    assert (arrays[0] == 0).all()
 
 
 @given(vectors=pools(max_rows=40), normalize=st.booleans())

@@ -273,7 +273,8 @@ def lower_by_products(
     smallest: Float32[np.ndarray, "p blocks"],
     lengths: Float32[np.ndarray, " p"],
     column_lengths: Float32[np.ndarray, " k"],
-    left: Float32[np.ndarray, "m w"],
+    left: Float32[np.ndarray, "n w"],
+    lefts: Int[np.ndarray, " m"],
     places: Int[np.ndarray, " p"],
     right: Float32[np.ndarray, "k w"],
     width: int,
@@ -298,6 +299,7 @@ def lower_by_products(
         lengths, column_lengths: squared lengths of those coordinates; inf for a column that
             does not count.
         left, right: all coordinates of the stand-ins.
+        lefts: which of `left` those of each row are.
         places: which rows those of the products are.
         chunk: how many of those behind `width` are added up at once.
         allowance: scale, stretch, error and rounding; see `Allowance`.
@@ -361,7 +363,7 @@ def lower_by_products(
                 continue
             suspects += 1
             if width < left.shape[1] and _ruled_out(
-                left, place, right, position, width, chunk, product, limit
+                left, lefts[place], right, position, width, chunk, product, limit
             ):
                 continue
             decided = _squared_distance(

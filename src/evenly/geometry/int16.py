@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TOGETHER",
+    "cuts_for",
     "fill_panels",
     "lower_by_int16",
     "multiply_by_int16",
@@ -50,6 +51,8 @@ _LANES, _BLOCKS, _ROWS = (16, 2, 12) if _IS_WIDE else (8, 1, 6)
 _VECTORS = BLOCK // _LANES
 TOGETHER = 192
 """Rows multiplied at once: a multiple of both."""
+# Fewer are not worth a part.
+_LEAST = 48
 # Columns they are multiplied with before they are looked at: the products fit in the caches, and
 # rows that need no more are left out soon.
 _AT_ONCE = 8 * BLOCK
@@ -59,6 +62,17 @@ _PAIRS = ir.VectorType(_INT16, 2 * _LANES)
 _WIDE = ir.VectorType(_INT32, 2 * _LANES)
 _SUMS = ir.VectorType(_INT32, _LANES)
 _FLOATS = ir.VectorType(ir.FloatType(), _LANES)
+
+
+def cuts_for(count: int, threads: int) -> Int[np.ndarray, " p"]:
+    """Where to cut rows into parts: the last ones are small, so that threads end together."""
+    cuts = [0]
+    while cuts[-1] < count:
+        left = count - cuts[-1]
+        fair = left if threads == 1 else -(-left // (2 * threads))
+        size = max(_LEAST, min(TOGETHER, -(-fair // _ROWS) * _ROWS))
+        cuts.append(min(cuts[-1] + size, count))
+    return np.array(cuts)
 
 
 def panels_for(capacity: int, width: int) -> Int16[np.ndarray, "blocks pairs 16 2"]:
@@ -85,7 +99,8 @@ def fill_panels(
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def round_rows(
-    left: Float32[np.ndarray, "m w"],
+    left: Float32[np.ndarray, "n w"],
+    rows: Int[np.ndarray, " m"],
     width: int,
     levels: Any,
     short: Int16[np.ndarray, "TOGETHER 2*pairs"],
@@ -95,10 +110,11 @@ def round_rows(
 
     `short` must be 0 beyond `width`.
     """
-    for row in range(len(left)):
+    for row in range(len(rows)):
         length = np.float32(0)
+        here = max(rows[row], 0)  # what may be negative keeps the loop from being vectorised
         for axis in range(width):
-            value = left[row, axis]
+            value = left[here, axis]
             length += value * value
             short[row, axis] = np.int16(np.rint(value * levels))
         lengths[row] = length
@@ -129,7 +145,8 @@ def lower_by_int16(
     levels: Any,
     column_lengths: Float32[np.ndarray, " k"],
     end: int,
-    left: Float32[np.ndarray, "m w"],
+    left: Float32[np.ndarray, "n w"],
+    lefts: Int[np.ndarray, " m"],
     right: Float32[np.ndarray, "k w"],
     width: int,
     chunk: int,
@@ -147,8 +164,12 @@ def lower_by_int16(
     seen: Int[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
+    cuts: Int[np.ndarray, " p"],
+    turn: Int[np.ndarray, " 1"],
 ) -> int:
     """Compare each row with the columns it has not met before `end`, until below the threshold.
+
+    Several threads may be given the same arguments: they share the rows.
 
     Args:
         panels: the columns, as `fill_panels` rounds them.
@@ -158,8 +179,12 @@ def lower_by_int16(
             below.
         weights: empty where all are 1.
         seen: how many columns each row has met, in rising order; changed in place.
-        end, left, right, width, chunk, allowance, stored, factors, rows, chosen, chosen_factors,
-            numbers, skipped, coincident, squared, nearest: see `lower_by_products`.
+        cuts: where the parts begin that threads take one after another, and where the last one
+            ends; TOGETHER rows at most.
+        turn: the part that is next.
+        end, left, lefts, right, width, chunk, allowance, stored, factors, rows, chosen,
+            chosen_factors, numbers, skipped, coincident, squared, nearest: see
+            `lower_by_products`.
 
     Returns:
         How many pairs the products did not rule out.
@@ -172,9 +197,13 @@ def lower_by_int16(
     places = np.empty(TOGETHER, np.int64)
     skips = np.empty(TOGETHER, np.int64)
     suspects = 0
-    for begin in range(0, len(rows), TOGETHER):
-        count = min(TOGETHER, len(rows) - begin)
-        round_rows(left[begin : begin + count], width, levels, short, lengths)
+    while True:
+        part = _next(turn)
+        if part >= len(cuts) - 1:
+            break
+        begin = cuts[part]
+        count = cuts[part + 1] - begin
+        round_rows(left, lefts[begin : begin + count], width, levels, short, lengths)
         for row in range(count):
             places[row] = begin + row
         column = seen[begin] // BLOCK * BLOCK
@@ -200,6 +229,7 @@ def lower_by_int16(
                 lengths,
                 lengths_here,
                 left,
+                lefts,
                 places,
                 right[column:last],
                 width,
@@ -232,6 +262,19 @@ def lower_by_int16(
             count = left_over
             column = last if count == 0 else max(last, seen[places[0]] // BLOCK * BLOCK)
     return suspects
+
+
+@intrinsic
+def _next(_, turn):  # type: ignore[no-untyped-def]  # numba compares the signatures
+    """Add 1 to `turn[0]` and tell what it was: no other thread can come between."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        made = context.make_array(kind)(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(context, builder, kind, made, [_INT64(0)])
+        return builder.atomic_rmw("add", place, _INT64(1), "monotonic")
+
+    return types.int64(turn), generate
 
 
 @intrinsic

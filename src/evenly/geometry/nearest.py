@@ -9,11 +9,18 @@ import numpy as np
 
 from evenly.geometry.columns import Columns
 from evenly.geometry.compiled import lower_by_products, smallest_of_blocks
+from evenly.geometry.workers import for_each_tile, shares
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below"]
+__all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below", "tiles_of"]
+
+_TILE = 2048
+# Fewer rows are not worth a second thread.
+_LEAST = 48
 
 _scratch = threading.local()
 _ALL_ONE = np.empty(0)
@@ -60,6 +67,7 @@ def lower_to_nearest(
             min(end, len(columns)),
             rows,
             left,
+            np.arange(len(rows)),
             skipped,
             -np.inf,
             _ALL_ONE,
@@ -86,6 +94,7 @@ def lower_to_nearest(
         lengths,
         left,
         np.arange(len(rows)),
+        np.arange(len(rows)),
         columns.matrix[begin:end],
         width,
         stand_ins.frame.chunk,
@@ -106,32 +115,78 @@ def lower_to_nearest(
 def lower_until_below(
     columns: Columns,
     rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "m W"],
     threshold: float,
     weights: Float[np.ndarray, " m"] | None,
     seen: Int[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
+    *,
+    threads: int = 1,
 ) -> None:
     """Compare rows with the columns they have not met, until all are met or they are near enough.
 
     Args:
         columns: what to compare with.
         rows: (m,) row numbers in the pool.
-        left: their stand-ins, whole.
         threshold: a row is near enough where its squared distance, times its weight, is below.
         weights: None for 1.
         seen: how many columns each row has met, in rising order; changed in place.
         squared: see `lower_to_nearest`.
         nearest: see there.
+        threads: that share the rows.
 
-    Cost: as there, for the columns that are met.
+    Cost: as there, for the columns that are met. Memory: where the stand-ins of the pool are not
+        kept, those of 2,048 rows a thread.
     """
     weights = _ALL_ONE if weights is None else weights
-    if columns.precision == "int16":
+    kept = columns.stand_ins.kept
+    if columns.precision == "int16" and kept is not None:
         skipped = np.full(len(rows), -1)
         _lower_by_int16(
-            columns, len(columns), rows, left, skipped, threshold, weights, seen, squared, nearest
+            columns,
+            len(columns),
+            rows,
+            kept,
+            rows,
+            skipped,
+            threshold,
+            weights,
+            seen,
+            squared,
+            nearest,
+            threads,
+        )
+        return
+
+    def lower(part: slice) -> None:
+        some = weights[part] if len(weights) else weights
+        arrays = some, seen[part], squared[part], nearest[part]
+        _lower_until_below(columns, rows[part], threshold, *arrays)
+
+    for_each_tile(lower, tiles_of(len(rows), threads), threads=threads)
+
+
+def tiles_of(count: int, threads: int) -> Iterator[slice]:
+    """As many for each thread, all of a size, and not so small that their overhead counts."""
+    size = min(_TILE, max(_TILE // 8, -(-count // (4 * threads))))
+    return shares(count, size, threads, least=_LEAST)
+
+
+def _lower_until_below(
+    columns: Columns,
+    rows: Int[np.ndarray, " m"],
+    threshold: float,
+    weights: Float[np.ndarray, " m"],
+    seen: Int[np.ndarray, " m"],
+    squared: Float[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+) -> None:
+    left = columns.stand_ins[rows]
+    if columns.precision == "int16":
+        skipped = np.full(len(rows), -1)
+        lefts, end = np.arange(len(rows)), len(columns)
+        _lower_by_int16(
+            columns, end, rows, left, lefts, skipped, threshold, weights, seen, squared, nearest
         )
         return
     waiting = np.arange(len(rows))
@@ -151,23 +206,27 @@ def _lower_by_int16(
     columns: Columns,
     end: int,
     rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "m W"],
+    left: Float32[np.ndarray, "n W"],
+    lefts: Int[np.ndarray, " m"],
     skipped: Int[np.ndarray, " m"],
     threshold: float,
     weights: Float[np.ndarray, " m"],
     seen: Int[np.ndarray, " m"],
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
+    threads: int = 1,
 ) -> int:
-    from evenly.geometry.int16 import lower_by_int16
+    from evenly.geometry.int16 import cuts_for, lower_by_int16
 
     stand_ins = columns.stand_ins
-    suspects: int = lower_by_int16(
+    cuts, turn = cuts_for(len(rows), threads), np.zeros(1, np.int64)
+    arguments = (
         columns.short,
         stand_ins.frame.levels,
         columns.lengths,
         end,
         left,
+        lefts,
         columns.matrix,
         stand_ins.width,
         stand_ins.frame.chunk,
@@ -183,8 +242,20 @@ def _lower_by_int16(
         seen,
         squared,
         nearest,
+        cuts,
+        turn,
     )
-    return suspects
+    suspects = []
+    try:
+        for_each_tile(
+            lambda _: suspects.append(lower_by_int16(*arguments)),
+            range(min(threads, len(cuts) - 1)),
+            threads=threads,
+        )
+    except BaseException:  # a Ctrl-C too: what has not begun will not
+        turn[0] = len(cuts)
+        raise
+    return sum(suspects)
 
 
 def lower_to_nearest_of_all(

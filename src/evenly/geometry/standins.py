@@ -307,6 +307,11 @@ class StandIns:
         for_each(fill, blocks(len(self.points), 1, numbers=_ROWS))
         self._kept = kept
 
+    @property
+    def kept(self) -> Float32[np.ndarray, "n W"] | None:
+        """Those of all rows, where they are kept; to be read only."""
+        return self._kept
+
     def narrowed(self, width: int) -> StandIns:
         """The same stand-ins, whose products take another number of coordinates."""
         narrowed = StandIns(self.points, self.frame, width=width)

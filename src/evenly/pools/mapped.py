@@ -224,7 +224,6 @@ class MappedPool(Bounded):
         lower_until_below(
             columns,
             order,
-            columns.stand_ins[order],
             threshold,
             self._bounds.weights_of(sorted_rows),
             seen,

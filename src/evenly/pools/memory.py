@@ -16,11 +16,11 @@ from evenly.geometry import (
     alone,
     for_each_tile,
     lower_until_below,
-    shares,
     squared_distances_between,
     usable_threads,
 )
 from evenly.geometry.apart import products_within
+from evenly.geometry.nearest import tiles_of
 from evenly.geometry.tuning import Tuning
 from evenly.pools.bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
 from evenly.pools.cells import CELLS, Cells, Neighbours
@@ -36,9 +36,6 @@ __all__ = ["MemoryPool"]
 SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
 
-_TILE = 2048
-# Fewer rows are not worth a second thread.
-_LEAST = 48
 # Of a row that has met no chosen row yet, the nearest one.
 _NONE = np.iinfo(np.int64).max
 
@@ -133,9 +130,7 @@ class MemoryPool(Bounded):
             self._columns.change(stand_ins, precision)
 
     def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
-        """As many for each thread, all of a size, and not so small that their overhead counts."""
-        size = min(_TILE, max(_TILE // 8, -(-len(rows) // (4 * self._threads))))
-        return [rows[part] for part in shares(len(rows), size, self._threads, least=_LEAST)]
+        return [rows[part] for part in tiles_of(len(rows), self._threads)]
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Rows that are up to date and farther than all others; a fraction of `size` or more."""
@@ -161,8 +156,10 @@ class MemoryPool(Bounded):
             visitors = stale[worth & (self._nearest[stale] != _NONE)]
             self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
             stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
-        stale = stale[np.argsort(self._seen[stale], kind="stable")]
-        self._for_each(lambda rows: self._refresh_rows(rows, threshold), self._tiles(stale))
+        if len(self._columns) == 1:
+            self._for_each(self._meet_the_first, self._tiles(stale))
+        else:
+            self._meet(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
 
     def _visit(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with chosen rows that are near them."""
@@ -175,24 +172,21 @@ class MemoryPool(Bounded):
         self._neighbours.visit(self._columns, rows, left, seen, enough, squared, nearest)
         self._squared[rows], self._nearest[rows] = squared, nearest
 
-    def _refresh_rows(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+    def _meet(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with the chosen they have not met, until all met or below the threshold.
 
         The rows come in rising order of how many they have met.
         """
-        if len(self._columns) == 1:
-            self._meet_the_first(rows)
-            return
         squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
         lower_until_below(
             self._columns,
             rows,
-            self._stand_ins[rows],
             threshold,
             self._bounds.weights_of(rows),
             seen,
             squared,
             nearest,
+            threads=self._threads,
         )
         self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
 
