@@ -14,9 +14,11 @@ import numpy as np
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory and graphics processor of this machine."""
+    """Processor, its instructions and last cache, cores, memory and graphics processor."""
     return {
         "cpu": _processor(),
+        "simd": _instructions(),
+        "cache_mb": _last_cache(),
         "cores": _cores(),
         "memory_gb": round(_memory() / 1e9, 1),
         "gpu": _graphics_processor(),
@@ -86,6 +88,21 @@ def _processor() -> str:
         return platform.processor() or "unknown"
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or "unknown"
+
+
+def _instructions() -> str | None:
+    """The widest vector instructions that NumPy finds; None where it does not tell."""
+    found: Any = np.show_config(mode="dicts")
+    names = found.get("SIMD Extensions", {}).get("found", [])
+    return str(names[-1]) if names else None
+
+
+def _last_cache() -> int | None:
+    try:
+        size = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
+    except OSError:
+        return None
+    return int(size.removesuffix("K")) // 1024 if size.endswith("K") else None
 
 
 def _cores() -> int:

@@ -97,6 +97,10 @@ def _grouped(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
 def _machine_section(rows: list[Row], folder: Path | None) -> str:
     machine = rows[0]["machine"]
     parts = [machine["cpu"], f"{machine['cores']} cores", f"{machine['memory_gb']:g} GB"]
+    if machine["simd"] is not None:
+        parts.insert(1, machine["simd"])
+    if machine["cache_mb"] is not None:
+        parts.insert(-1, f"{machine['cache_mb']} MB of last cache")
     if machine["gpu"] is not None:
         parts.append(machine["gpu"])
     text = f"## {', '.join(parts)}\n\n"

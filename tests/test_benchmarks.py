@@ -25,7 +25,15 @@ KEYS = {
     "read",
 }
 COMMON = {
-    "machine": {"cpu": "abacus", "cores": 1, "memory_gb": 1.0, "gpu": None, "system": "Linux"},
+    "machine": {
+        "cpu": "abacus",
+        "simd": "BEADS",
+        "cache_mb": 2,
+        "cores": 1,
+        "memory_gb": 1.0,
+        "gpu": None,
+        "system": "Linux",
+    },
     "versions": {"python": "3"},
     "command": "python -m benchmarks.run",
 }
@@ -308,18 +316,19 @@ def test_the_page_says_what_the_rows_say(measured):
             assert f"| {row['h_min']:.6f} | 100.0 % | 100.0 % |" in text
     assert "- `abacus` was not measured: no beads." in text
     assert "- `slow` stopped after 1,234 picks and scaled up." in text
-    assert text.count("\n## abacus, 1 cores, 1 GB\n") == 1
+    assert text.count("\n## abacus, BEADS, 1 cores, 2 MB of last cache, 1 GB\n") == 1
     assert "nan" not in text
     assert "None" not in text
 
 
 def test_rows_of_two_machines_are_two_sections(measured):
-    other = COMMON | {"machine": COMMON["machine"] | {"gpu": "slide rule"}}
+    untold = {"gpu": "slide rule", "simd": None, "cache_mb": None}
+    other = COMMON | {"machine": COMMON["machine"] | untold}
     row = measured["evenly"]
 
     text = table.page([COMMON | row, other | row])
 
-    assert "\n## abacus, 1 cores, 1 GB\n" in text
+    assert "\n## abacus, BEADS, 1 cores, 2 MB of last cache, 1 GB\n" in text
     assert "\n## abacus, 1 cores, 1 GB, slide rule\n" in text
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int, Int16
 
 __all__ = [
+    "IS_WIDE",
     "TOGETHER",
     "cuts_for",
     "fill_panels",
@@ -43,11 +44,12 @@ __all__ = [
     "round_rows",
 ]
 
-# Sums are kept in registers: vectors of so many of them, for so many blocks and rows, which leave
-# registers for the factors where there are 16 of 256 bits, or 32 of 512 bits. Measured against
-# 3 to 12 rows and 1 to 4 vectors, and 6 to 24 rows of 1 or 2 blocks.
-_IS_WIDE = bool(get_host_cpu_features().get("avx512bw"))
-_LANES, _BLOCKS, _ROWS = (16, 2, 12) if _IS_WIDE else (8, 1, 6)
+IS_WIDE = bool(get_host_cpu_features().get("avx512bw"))
+"""Whether registers hold 512 bits, not 256."""
+# Sums are kept in them: vectors of so many sums, for so many blocks and rows, which leave registers
+# for the factors where there are 16 of 256 bits, or 32 of 512. Measured against 3 to 12 rows and
+# 1 to 4 vectors of 256 bits, 8 to 24 rows and 1 or 2 vectors of 512.
+_LANES, _BLOCKS, _ROWS = (16, 2, 12) if IS_WIDE else (8, 1, 6)
 _VECTORS = BLOCK // _LANES
 TOGETHER = 192
 """Rows multiplied at once: a multiple of both."""

@@ -27,8 +27,8 @@ __all__ = ["Tuning"]
 _ROOM_BYTES = 200_000_000
 _FIRST_REVIEW = 64
 _SAMPLE = 128
-# Measured on 2 cores of an AMD EPYC (AVX2), in nanoseconds a pair: a coordinate of a product,
-# a pair that the product does not rule out.
+# Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512), in nanoseconds a pair: a coordinate
+# of a product, a pair that the product does not rule out.
 _PER_COORDINATE = 0.023
 _PER_SUSPECT = 25.0
 # Of all comparisons of a row with a chosen one, how many are made: 0.1 to 0.4 were seen.
@@ -136,7 +136,7 @@ class Tuning:
         best = min(widths, key=costs.__getitem__)
         if now.frame.axes is not None:
             return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
-        if costs[best] > 0.8 * now.width * _PER_COORDINATE:
+        if costs[best] > 0.8 * now.width * _per_coordinate(columns.precision):
             return None
         return StandIns(self._points, self._turned(best), width=best)
 
@@ -182,6 +182,7 @@ class Tuning:
             right = frame.stand_ins(columns.points, others)
         limits = frame.allowance().limits(squared[some])[:, None]
         partial = np.zeros((len(left), len(right)), np.float32)
+        each = _per_coordinate(columns.precision)
         costs = {}
         for begin in range(0, left.shape[1], CHUNK):
             one, other = left[:, begin : begin + CHUNK], right[:, begin : begin + CHUNK]
@@ -190,8 +191,16 @@ class Tuning:
             partial -= 2 * (one @ other.T)
             left_over = float(np.mean(partial < limits))
             width = begin + CHUNK
-            costs[width] = width * _PER_COORDINATE + left_over * _PER_SUSPECT
+            costs[width] = width * each + left_over * _PER_SUSPECT
         return costs
+
+
+def _per_coordinate(precision: str) -> float:
+    if precision != "int16":
+        return _PER_COORDINATE
+    from evenly.geometry.int16 import IS_WIDE
+
+    return _PER_COORDINATE / 2 if IS_WIDE else _PER_COORDINATE
 
 
 def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:
