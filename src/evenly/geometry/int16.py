@@ -9,9 +9,8 @@ product of two lengths, each at most 32,767, and so are sums of some of their te
 Rows and columns are taken a few at a time, so that what is made of them stays in the caches: rows
 are rounded once, and multiplied with some columns after others until they have met all or are
 near enough, while the smallest of every block of products tells which are worth a look. The
-inner loop is written in LLVM's own language,
-because numba multiplies integers in 64 bits. It names no instruction: LLVM finds the one there
-is.
+inner loop is written in LLVM's own language, because numba multiplies integers in 64 bits. It
+names no instruction: LLVM finds the one there is.
 """
 
 from __future__ import annotations

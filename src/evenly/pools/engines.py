@@ -37,7 +37,7 @@ def choose_engine(
     "distances" where the rows are distances; "mapped" where they stay on disk (see
     `evenly.intake`); "cuda" where a GPU is at hand, torch is loaded already or the device asked
     for, and there is enough to do; else "memory". "faiss" and "sharded" are never chosen:
-    where they were measured they took 1.5 to 2.3 and 2.3 to 2.7 times as long as "memory"
+    where they were measured they took 1.3 to 2.3 and 2.0 to 2.9 times as long as "memory"
     (docs/benchmarks.md).
     """
     if engine != "auto":
