@@ -30,11 +30,11 @@ _BYTES_A_SECOND = 2.5e9
 # 2,000,000 rows of 384.
 _READINGS = 8
 _BYTES_READ_A_SECOND = 1.1e9
-# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC (AVX-512); with these numbers
-# estimates are 0.75 to 1.9 times what they took, 0.68 to 1.7 without its registers of 512 bits. Of
-# the pairs of chosen rows, and of chosen rows with others, which share is compared, overheads
-# included; seconds that rounds take of one core where they are many, and the multiplications from
-# which they are.
+# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC (AVX-512): with these
+# numbers estimates are 0.75 to 1.9 times what they took, 0.68 to 1.7 without its registers of 512
+# bits. Of the pairs of chosen rows, and of chosen rows with others, which share is compared,
+# overheads included; seconds that rounds take of one core where they are many, and the
+# multiplications from which they are.
 _OF_CHOSEN, _OF_OTHERS = 0.47, 0.11
 _ROUNDS, _LONG = 0.3, 1e10
 
