@@ -24,6 +24,7 @@ from evenly.geometry import (
     squared_lengths,
     standins,
 )
+from evenly.geometry.apart import integer_products_within
 from evenly.geometry.bfloat16 import as_bfloat16, product
 from evenly.geometry.compiled import BLOCK, smallest_of_blocks
 from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for, round_rows
@@ -281,6 +282,24 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
     assert (after >= seen).all()
     if kind == "random" and "int16" in way:
         assert not finished.all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [1, 15, 16, 193, 700])
+def test_integer_products_within_rows_rule_no_nearer_pair_out(count, threads):
+    points = points_of(np.random.default_rng(count).standard_normal((count, 24)), False)
+    stand_ins = stand_ins_of(points, "int16, narrow")
+    rows, frame = np.arange(count), stand_ins.frame
+    left = stand_ins[rows]
+    between = integer_products_within(left, stand_ins.width, frame.levels, threads)
+
+    used = left[:, : stand_ins.width].astype(float)
+    truth = ((used[:, None] - used) ** 2).sum(axis=2)
+    one, other = np.triu_indices(count, 1)
+    allowed = frame.allowance("int16").rounding
+    assert np.abs(between[one, other] - truth[one, other]).max(initial=0.0) <= allowed
+    whole = squared_distances_between(points, one, points, other)
+    assert (between[one, other] < frame.allowance("int16").limits(whole * (1 + 1e-13))).all()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from evenly.geometry.columns import Columns
-from evenly.geometry.compiled import FAST, _limit, _ruled_out, _squared_distance
+from evenly.geometry.compiled import BLOCK, FAST, _limit, _ruled_out, _squared_distance
 from evenly.geometry.exact import Points, blocks
 from evenly.geometry.metric import Metric
 from evenly.geometry.nearest import lower_to_nearest_of_all
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "distances_to_earlier",
+    "integer_products_within",
     "keep_apart",
     "products_within",
     "squared_distances_to_nearest",
@@ -51,6 +52,31 @@ def products_within(
 
     threads = threads if len(used) >= _WORTH_THREADS else 1
     for_each_tile(multiply, shares(len(used), _TILE, threads), threads=threads)
+    return between
+
+
+def integer_products_within(
+    left: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
+) -> Float32[np.ndarray, "m k"]:
+    """The same of the first `width` coordinates of stand-ins, in 16-bit integers; k >= m.
+
+    Right of the diagonal only. `levels` are those of their frame.
+    """
+    from evenly.geometry.int16 import cuts_for, fill_between, fill_panels, panels_for
+
+    room = -(-len(left) // BLOCK) * BLOCK
+    panels = panels_for(room, width)
+    fill_panels(left, width, levels, 0, len(left), panels)
+    lengths = np.zeros(room, np.float32)
+    lengths[: len(left)] = np.einsum("ij,ij->i", left[:, :width], left[:, :width])
+    between = np.empty((len(left), room), np.float32)
+    threads = threads if len(left) >= _WORTH_THREADS else 1
+    shared = cuts_for(len(left), threads), np.zeros(1, np.int64)
+
+    def fill(_: int) -> None:
+        fill_between(left, width, panels, levels, lengths, between, *shared)
+
+    for_each_tile(fill, range(threads), threads=threads)
     return between
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "IS_WIDE",
     "TOGETHER",
     "cuts_for",
+    "fill_between",
     "fill_panels",
     "lower_by_int16",
     "multiply_by_int16",
@@ -263,6 +264,46 @@ def lower_by_int16(
             count = left_over
             column = last if count == 0 else max(last, seen[places[0]] // BLOCK * BLOCK)
     return suspects
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def fill_between(
+    left: Float32[np.ndarray, "m w"],
+    width: int,
+    panels: Int16[np.ndarray, "blocks pairs 16 2"],
+    levels: Any,
+    column_lengths: Float32[np.ndarray, " 16*blocks"],
+    between: Float32[np.ndarray, "m 16*blocks"],
+    cuts: Int[np.ndarray, " p"],
+    turn: Int[np.ndarray, " 1"],
+) -> None:
+    """What products make of squared distances between rows, right of the diagonal only.
+
+    `panels` are the same rows, with their lengths; `cuts` and `turn` as in `lower_by_int16`.
+    """
+    short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
+    lengths = np.empty(TOGETHER, np.float32)
+    products = np.empty((TOGETHER, _AT_ONCE), np.float32)
+    smallest = np.empty((TOGETHER, _AT_ONCE // BLOCK), np.float32)
+    numbers = np.arange(len(left))
+    while True:
+        part = _next(turn)
+        if part >= len(cuts) - 1:
+            break
+        rows = numbers[cuts[part] : cuts[part + 1]]
+        round_rows(left, rows, width, levels, short, lengths)
+        column = cuts[part] // BLOCK * BLOCK
+        while column < between.shape[1]:
+            last = min(column + _AT_ONCE, between.shape[1])
+            some = slice(column // BLOCK, last // BLOCK)
+            here = column_lengths[column:last]
+            multiply_by_int16(short, len(rows), panels[some], levels, here, products, smallest)
+            for row in range(len(rows)):
+                for ahead in range(last - column):
+                    between[cuts[part] + row, column + ahead] = (
+                        lengths[row] + here[ahead] - np.float32(2) * products[row, ahead]
+                    )
+            column = last
 
 
 @intrinsic

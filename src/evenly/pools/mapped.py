@@ -147,6 +147,7 @@ class MappedPool(Bounded):
             ceiling=ceiling,
             ceiling_row=row,
             weights=frontier.weights,
+            precision=frontier.precision,
         )
 
     @property

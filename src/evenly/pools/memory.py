@@ -19,7 +19,7 @@ from evenly.geometry import (
     squared_distances_between,
     usable_threads,
 )
-from evenly.geometry.apart import products_within
+from evenly.geometry.apart import integer_products_within, products_within
 from evenly.geometry.nearest import tiles_of
 from evenly.geometry.tuning import Tuning
 from evenly.pools.bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
@@ -36,6 +36,8 @@ __all__ = ["MemoryPool"]
 SINGLE_ROUND = 2048
 """A pool of at most so many rows is one frontier."""
 
+# A round passes over all bounds: the more there are, the more rows it should bring up to date.
+_ROWS_A_STEP = 25_000
 # Of a row that has met no chosen row yet, the nearest one.
 _NONE = np.iinfo(np.int64).max
 
@@ -70,6 +72,7 @@ class MemoryPool(Bounded):
         self._squared: Float[np.ndarray, " n"] = self._bounds.squared
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
+        self._left_over = 1.0  # of the rows that the last frontier was looked for among
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
         with alone():
             self._stand_ins = StandIns(points, Frame.as_they_are(points) or Frame.of(points))
@@ -134,7 +137,9 @@ class MemoryPool(Bounded):
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Rows that are up to date and farther than all others; a fraction of `size` or more."""
-        wanted = size
+        # Of rows with large bounds some turn out to be near: about `size` should be left over.
+        most = min(8, max(2, len(self) // _ROWS_A_STEP))
+        first = wanted = int(size * min(most, 1.0 / self._left_over))
         threshold = np.inf
         while True:
             threshold = min(threshold, threshold_of(self._bounds.keys, wanted))
@@ -144,6 +149,7 @@ class MemoryPool(Bounded):
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
             if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
+                self._left_over = min(1.0, max(1, len(fresh)) / first)
                 return fresh
             wanted *= 2
 
@@ -208,16 +214,18 @@ class MemoryPool(Bounded):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
         stand_ins, width = self._stand_ins[fresh], self._stand_ins.width
+        levels = self._stand_ins.frame.levels if self._columns.precision == "int16" else None
         return Frontier(
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),
             squared=self._squared[fresh],
-            between=partial(_between, stand_ins[:, :width], self._threads),
+            between=partial(_between, stand_ins, width, levels, self._threads),
             stand_ins=stand_ins,
             frame=self._stand_ins.frame,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
             weights=self._bounds.weights_of(fresh),
+            precision="float32" if levels is None else "int16",
         )
 
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
@@ -228,7 +236,12 @@ class MemoryPool(Bounded):
         )
 
 
-def _between(used: Float32[np.ndarray, "m K"], threads: int) -> Float32[np.ndarray, "m m"]:
+def _between(
+    stand_ins: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
+) -> Float32[np.ndarray, "m k"]:
+    """What products tell of the squared distances of rows; in float32 where `levels` is None."""
     # Nothing of the pool: a frontier may outlive it, and memory is short where it does.
+    if levels is not None:
+        return integer_products_within(stand_ins, width, levels, threads)
     with alone():
-        return products_within(used, threads)
+        return products_within(stand_ins[:, :width], threads)

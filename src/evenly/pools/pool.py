@@ -36,6 +36,7 @@ class Frontier:
             there are weights; -inf when there is none outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
         weights: (m,) what the squared distances count for; None where they count as they are.
+        precision: of the products in `between`.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -47,6 +48,7 @@ class Frontier:
     ceiling: float
     ceiling_row: int
     weights: Float[np.ndarray, " m"] | None = None
+    precision: str = "float32"
 
 
 class Pool(Protocol):

@@ -205,7 +205,7 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
             between,
             _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
             1 if frame is None else frame.stride,
-            _NO_ALLOWANCE if frame is None else tuple(frame.allowance()),
+            _NO_ALLOWANCE if frame is None else tuple(frame.allowance(frontier.precision)),
             points is None,
             0.0 if points is None else points.coincident,
             frontier.rows,
