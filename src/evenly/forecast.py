@@ -29,7 +29,7 @@ _BYTES_A_SECOND = 2.5e9
 # Files of vectors are read about so often, and decoded: 7 to 9 times, from the page cache, at
 # 2,000,000 rows of 384.
 _READINGS = 8
-_BYTES_READ_A_SECOND = 1.1e9
+_BYTES_READ_A_SECOND = 1.6e9
 # Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC (AVX-512): with these
 # numbers estimates are 0.75 to 1.9 times what they took, 0.68 to 1.7 without its registers of 512
 # bits. Of the pairs of chosen rows, and of chosen rows with others, which share is compared,
