@@ -52,7 +52,7 @@ IS_WIDE = bool(get_host_cpu_features().get("avx512bw"))
 _LANES, _BLOCKS, _ROWS = (16, 2, 12) if IS_WIDE else (8, 1, 6)
 _VECTORS = BLOCK // _LANES
 TOGETHER = 192
-"""Rows multiplied at once: a multiple of both."""
+"""Rows multiplied at once: a multiple of _ROWS, whichever it is."""
 # Fewer are not worth a part.
 _LEAST = 48
 # Columns they are multiplied with before they are looked at: the products fit in the caches, and

@@ -141,21 +141,9 @@ def lower_until_below(
     weights = _ALL_ONE if weights is None else weights
     kept = columns.stand_ins.kept
     if columns.precision == "int16" and kept is not None:
-        skipped = np.full(len(rows), -1)
-        _lower_by_int16(
-            columns,
-            len(columns),
-            rows,
-            kept,
-            rows,
-            skipped,
-            threshold,
-            weights,
-            seen,
-            squared,
-            nearest,
-            threads,
-        )
+        skipped, end = np.full(len(rows), -1), len(columns)
+        arrays = skipped, threshold, weights, seen, squared, nearest
+        _lower_by_int16(columns, end, rows, kept, rows, *arrays, threads)
         return
 
     def lower(part: slice) -> None:
@@ -183,11 +171,9 @@ def _lower_until_below(
 ) -> None:
     left = columns.stand_ins[rows]
     if columns.precision == "int16":
-        skipped = np.full(len(rows), -1)
-        lefts, end = np.arange(len(rows)), len(columns)
-        _lower_by_int16(
-            columns, end, rows, left, lefts, skipped, threshold, weights, seen, squared, nearest
-        )
+        skipped, end = np.full(len(rows), -1), len(columns)
+        arrays = skipped, threshold, weights, seen, squared, nearest
+        _lower_by_int16(columns, end, rows, left, np.arange(len(rows)), *arrays)
         return
     waiting = np.arange(len(rows))
     while len(waiting):
