@@ -52,8 +52,8 @@ def product_gflops(dtype: str = "float32", size: int = 1536, repeats: int = 5) -
 
 def integer_gops(width: int = 384, columns: int = 1024, repeats: int = 20) -> float:
     """Billions of operations a second in `evenly`'s products of 16-bit integers, at best."""
-    from evenly.geometry.compiled import BLOCK
-    from evenly.geometry.int16 import TOGETHER, multiply_by_int16, panels_for
+    from evenly.geometry.kernels.int16 import TOGETHER, multiply_by_int16, panels_for
+    from evenly.geometry.kernels.screening import BLOCK
 
     short, panels = np.ones((TOGETHER, width), np.int16), panels_for(columns, width)
     lengths, products = np.ones(columns, np.float32), np.empty((TOGETHER, columns), np.float32)

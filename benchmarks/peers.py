@@ -224,7 +224,7 @@ OTHERS = (
 
 def evenly_peers(memory: str | None = None) -> Iterator[Peer]:
     """One peer for each engine there is; `evenly` alone is the engine that users get."""
-    from evenly.pools import ENGINES
+    from evenly.engines import ENGINES
 
     for engine in map(str, ENGINES):
         name = REFERENCE if engine == "auto" else f"{REFERENCE}-{engine}"

@@ -75,7 +75,7 @@ def timed_products() -> Iterator[Products]:
 @contextmanager
 def timed_integers() -> Iterator[Products]:
     """Count and time products of 16-bit integers, and what they leave to decide, for a while."""
-    from evenly.geometry import int16
+    from evenly.geometry.kernels import int16
 
     kept, lower = Products(), int16.lower_by_int16
     width_at, seen_at = (

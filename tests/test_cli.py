@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 import evenly
 from evenly import Selection, cli, select_uniform
+from evenly.cli.jobs import manifest_path
 from evenly.embedding import load_encoder
-from evenly.run import manifest_path
 from evenly.samples import open_samples
-from evenly.selection.checkpoint import read_checkpoint
+from evenly.selection.greedy.checkpoint import read_checkpoint
 from tests.fakes import Letters, texts_of
 
 TEXTS = texts_of(40)
@@ -31,7 +31,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
     # `--encoder letters` stands for a model, so that no test here loads one.
-    monkeypatch.setattr("evenly.intake.load_encoder", encoder_by_name)
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", encoder_by_name)
     write_lines("train.jsonl", RECORDS)
     np.save("vectors.npy", VECTORS)
 
@@ -324,7 +324,7 @@ def test_an_output_that_exists_is_refused_before_any_work(taken, monkeypatch):
     arguments = ["select", "train.jsonl", "-b", "3", "-o", "subset.jsonl", "--encoder", "letters"]
 
     with monkeypatch.context() as patch:
-        patch.setattr("evenly.run.select_and_keep", None)
+        patch.setattr("evenly.cli.jobs.select_and_keep", None)
         assert f"{taken} already exists" in fail(*arguments)
     succeed(*arguments, "--force")
 
@@ -333,7 +333,7 @@ def test_an_output_that_exists_is_refused_before_any_work(taken, monkeypatch):
 
 
 def test_an_unknown_suffix_is_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr("evenly.run.select_and_keep", None)
+    monkeypatch.setattr("evenly.cli.jobs.select_and_keep", None)
 
     assert "x.txt" in fail("select", "train.jsonl", "-b", "3", "-o", "x.txt")
 
@@ -448,7 +448,7 @@ def test_a_manifest_does_not_grant_trust_in_code(monkeypatch):
     document["provenance"]["options"]["encoder_options"]["trust_remote_code"] = True
     Path(manifest).write_text(json.dumps(document))
     asked = []
-    monkeypatch.setattr("evenly.intake.load_encoder", recording(asked))
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", recording(asked))
 
     succeed("select", "--from-manifest", manifest)
     succeed("select", "--from-manifest", manifest, "--trust-remote-code")
@@ -468,7 +468,7 @@ def recording(asked):
 
 def test_options_of_the_encoder_are_passed_on(monkeypatch):
     asked = []
-    monkeypatch.setattr("evenly.intake.load_encoder", recording(asked))
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", recording(asked))
 
     select(
         "train.jsonl", "-b", "2", "--device", "cpu", "--batch-size", "3", "--dtype", "float16",
@@ -661,7 +661,7 @@ def test_extend_runs_the_model_as_told_and_reads_no_trust_from_a_file(monkeypatc
     }
     Path(manifest).write_text(json.dumps(document))
     asked = []
-    monkeypatch.setattr("evenly.intake.load_encoder", recording(asked))
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", recording(asked))
 
     extend(manifest, "-b", "4")
     extend(manifest, "-b", "4", "--trust-remote-code", "--batch-size", "9", "--device", "cpu")
@@ -693,7 +693,7 @@ def test_interrupting_is_said_in_one_line(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evenly.run.select_and_keep", interrupt)
+    monkeypatch.setattr("evenly.cli.jobs.select_and_keep", interrupt)
 
     for options in ([], ["--checkpoint", "not-yet"]):
         ran = evenly_("select", "vectors.npy", "-b", "3", *options)
@@ -758,7 +758,7 @@ def test_the_handler_of_sigterm_is_as_before(monkeypatch):
         seen.append(signal.getsignal(signal.SIGTERM))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evenly.run.select_and_keep", look)
+    monkeypatch.setattr("evenly.cli.jobs.select_and_keep", look)
     before = signal.getsignal(signal.SIGTERM)
     try:
         for handler in (signal.SIG_DFL, of_somebody, signal.SIG_IGN):

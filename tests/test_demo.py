@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from evenly import Selection, cli, demo, errors
+from evenly import Selection, cli, errors
+from evenly.cli import demo_job as demo
 from tests.fakes import Letters, texts_of
 
 

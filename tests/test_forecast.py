@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from evenly import errors, estimate, forecast, select_uniform
+from evenly import errors, estimate, select_uniform
+from evenly.selection import estimate as forecast
 from tests.fakes import Letters
 
 

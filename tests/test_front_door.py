@@ -49,7 +49,7 @@ def test_the_names_are_sorted_and_all_there():
     for name in evenly.__all__:
         assert getattr(evenly, name) is not None
     assert evenly.errors is errors
-    assert evenly.select_uniform.__module__ == "evenly.selection.select"
+    assert evenly.select_uniform.__module__ == "evenly.selection.uniform"
 
 
 def test_an_unknown_name_is_an_attribute_error():

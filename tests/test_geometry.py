@@ -15,19 +15,25 @@ from evenly.geometry import (
     StandIns,
     first_of_the_farthest,
     for_each_tile,
-    int16,
     lower_to_nearest,
     lower_until_below,
-    nearest,
     row_lengths,
     squared_distances_between,
     squared_lengths,
-    standins,
 )
-from evenly.geometry.apart import integer_products_within
-from evenly.geometry.bfloat16 import as_bfloat16, product
-from evenly.geometry.compiled import BLOCK, smallest_of_blocks
-from evenly.geometry.int16 import TOGETHER, fill_panels, multiply_by_int16, panels_for, round_rows
+from evenly.geometry.kernels import int16
+from evenly.geometry.kernels.bfloat16 import as_bfloat16, product
+from evenly.geometry.kernels.int16 import (
+    TOGETHER,
+    fill_panels,
+    multiply_by_int16,
+    panels_for,
+    round_rows,
+)
+from evenly.geometry.kernels.screening import BLOCK, smallest_of_blocks
+from evenly.geometry.screening import nearest
+from evenly.geometry.screening import proxies as standins
+from evenly.geometry.search.in_order import integer_products_within
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 

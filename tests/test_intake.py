@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from evenly import embed, errors, select_uniform
-from evenly.intake import as_json_value, take_in
+from evenly.inputs.prepare import take_in
+from evenly.options import as_json_value
 from tests.fakes import Letters, texts_of
 
 BAD_TEXTS = {2: None, 5: 7, 8: "", 11: " \n\t ", 14: 3.5, 17: "half \ud800"}

@@ -14,7 +14,7 @@ from evenly.geometry import (
     row_lengths,
     shares,
 )
-from evenly.selection import outliers
+from evenly.selection.rules import outliers
 from tests import oracle
 from tests.pool_strategies import pools
 

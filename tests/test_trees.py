@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
-from evenly.geometry import Metric, pairs, tree
-from evenly.geometry.pairs import few_nearest, squared_distances_of_all_pairs
-from evenly.geometry.tree import Spreads, Tree, leading_coordinates, split_evenly
-from evenly.geometry.ward import halves, ward_merges
+from evenly.geometry import Metric
+from evenly.geometry.clustering import tree
+from evenly.geometry.clustering.tree import Spreads, Tree, leading_coordinates, split_evenly
+from evenly.geometry.clustering.ward import halves, ward_merges
+from evenly.geometry.search import sampled_pairs as pairs
+from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 from tests.metrics.best import gaps_of, points_of
 from tests.pool_strategies import pools
 

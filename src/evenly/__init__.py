@@ -18,19 +18,19 @@ from evenly._version import __version__
 
 if TYPE_CHECKING:
     from evenly.embedding import Embeddings, Encoder
-    from evenly.forecast import Estimate, estimate
-    from evenly.intake import embed
+    from evenly.inputs.embed import embed
     from evenly.metrics import Measures, RowsAt, measure, rows_at
     from evenly.report import Comparison, compare
     from evenly.selection import Selection, select_uniform
-    from evenly.selection.assignments import Assignments
+    from evenly.selection.assign import Assignments
     from evenly.selection.by_quality import select_by_quality
     from evenly.selection.deduplicate import deduplicate
-    from evenly.selection.deduplication import Deduplication
-    from evenly.selection.explanation import Explanation
+    from evenly.selection.estimate import Estimate, estimate
+    from evenly.selection.explain import Explanation
     from evenly.selection.refine import Refine
+    from evenly.selection.results.deduplication import Deduplication
+    from evenly.selection.results.stream import StreamSelection
     from evenly.selection.stream import UniformStream, select_stream
-    from evenly.selection.stream_selection import StreamSelection
 
 __all__ = [
     "Assignments",
@@ -59,24 +59,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Assignments": "evenly.selection.assignments",
+    "Assignments": "evenly.selection.assign",
     "Comparison": "evenly.report",
-    "Deduplication": "evenly.selection.deduplication",
+    "Deduplication": "evenly.selection.results.deduplication",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
-    "Estimate": "evenly.forecast",
-    "Explanation": "evenly.selection.explanation",
+    "Estimate": "evenly.selection.estimate",
+    "Explanation": "evenly.selection.explain",
     "Measures": "evenly.metrics",
     "Refine": "evenly.selection.refine",
     "RowsAt": "evenly.metrics",
     "Selection": "evenly.selection",
-    "StreamSelection": "evenly.selection.stream_selection",
+    "StreamSelection": "evenly.selection.results.stream",
     "UniformStream": "evenly.selection.stream",
     "compare": "evenly.report",
     "deduplicate": "evenly.selection.deduplicate",
-    "embed": "evenly.intake",
+    "embed": "evenly.inputs.embed",
     "errors": "evenly.errors",
-    "estimate": "evenly.forecast",
+    "estimate": "evenly.selection.estimate",
     "measure": "evenly.metrics",
     "rows_at": "evenly.metrics",
     "select_by_quality": "evenly.selection.by_quality",

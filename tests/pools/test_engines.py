@@ -12,28 +12,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenly.engines import cuda, memory
+from evenly.engines import faiss as faiss_pool
+from evenly.engines import mapped as mapped_pool
+from evenly.engines import voronoi as cells
+from evenly.engines.cuda import TorchPool, make_cuda_pool
+from evenly.engines.distances import DistancesPool
+from evenly.engines.faiss import FaissPool
+from evenly.engines.mapped import MappedPool
+from evenly.engines.memory import MemoryPool
+from evenly.engines.sharded import ShardedPool
 from evenly.errors import OptionError
-from evenly.geometry import (
-    Metric,
-    Points,
-    StandIns,
-    first_of_the_farthest,
-    row_lengths,
-    tuning,
-)
-from evenly.geometry.tuning import Tuning
-from evenly.pools import cells, cuda, memory
-from evenly.pools import faiss as faiss_pool
-from evenly.pools import mapped as mapped_pool
-from evenly.pools.cuda import TorchPool, make_cuda_pool
-from evenly.pools.distances import DistancesPool
-from evenly.pools.faiss import FaissPool
-from evenly.pools.mapped import MappedPool
-from evenly.pools.memory import MemoryPool
-from evenly.pools.sharded import ShardedPool
-from evenly.selection import farthest_first as driver
-from evenly.selection.farthest_first import Picks, farthest_first
-from evenly.selection.limits import Limits
+from evenly.geometry import Metric, Points, StandIns, first_of_the_farthest, row_lengths
+from evenly.geometry.screening import tuning
+from evenly.geometry.screening.tuning import Tuning
+from evenly.selection.greedy import driver as driver
+from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.rules.remaining import Limits
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 

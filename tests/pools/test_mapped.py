@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from evenly import select_uniform
+from evenly.engines import mapped
+from evenly.engines.mapped import MappedPool, _Kept
 from evenly.geometry import Points, row_lengths
-from evenly.pools import mapped
-from evenly.pools.mapped import MappedPool, _Kept
 from evenly.samples import open_samples
-from evenly.selection.farthest_first import Picks, farthest_first
+from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
 
 ROWS = np.random.default_rng(3).normal(size=(20_000, 24)).astype(np.float32)
 

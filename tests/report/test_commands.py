@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from scipy.spatial.distance import cdist
 
 from evenly import Selection, cli, compare, measure, select_uniform
+from evenly.cli.jobs import is_plain
 from evenly.metrics import certificate
-from evenly.run import is_plain
 
 VECTORS = np.random.default_rng(0).normal(size=(60, 5))
 

@@ -4,8 +4,9 @@ import contextlib
 import os
 from unittest import mock
 
-from evenly.selection import choose
-from evenly.selection.farthest_first import Picks, farthest_first
+from evenly.selection.greedy import run as choose
+from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
 
 
 @contextlib.contextmanager

@@ -5,9 +5,10 @@ import contextlib
 import numpy as np
 import pytest
 
-from evenly.geometry import Points, StandIns, apart, row_lengths
-from evenly.geometry.tuning import Tuning
-from evenly.selection import packing
+from evenly.geometry import Points, StandIns, row_lengths
+from evenly.geometry.screening.tuning import Tuning
+from evenly.geometry.search import in_order as apart
+from evenly.selection.packing import packer as packing
 from tests import oracle
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, select_uniform
-from evenly.geometry import neighbours as in_blocks
+from evenly.geometry.search import nearest_chosen as in_blocks
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.pool_strategies import pools
 

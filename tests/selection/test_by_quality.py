@@ -17,8 +17,8 @@ from evenly.errors import (
     DuplicateRowsWarning,
     OptionError,
 )
-from evenly.selection.gist import STEP
-from evenly.selection.widest import PRECISION, largest_distance
+from evenly.selection.packing.gist import STEP
+from evenly.selection.packing.widest import PRECISION, largest_distance
 from tests.fakes import Letters, texts_of
 from tests.pool_strategies import pools
 from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import errors, select_uniform
-from evenly.selection import choose
-from evenly.selection.checkpoint import Checkpoint, Saved, read_checkpoint
-from evenly.selection.farthest_first import Picks
-from evenly.selection.job import Job
+from evenly.selection.greedy import run as choose
+from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.results.run_key import Job
 from tests.fakes import Letters, texts_of
 from tests.pool_strategies import pools
 from tests.selection.interrupts import (

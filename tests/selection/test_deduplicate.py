@@ -17,11 +17,11 @@ from evenly.errors import (
     OutputExistsError,
     TextError,
 )
-from evenly.geometry.columns import SEGMENT, Columns
-from evenly.selection import leaving
-from evenly.selection.leaving import distance_leaving
-from evenly.selection.packing import Packer
-from evenly.selection.widest import largest_distance
+from evenly.geometry.screening.targets import SEGMENT, Columns
+from evenly.selection.packing import target_size as leaving
+from evenly.selection.packing.packer import Packer
+from evenly.selection.packing.target_size import distance_leaving
+from evenly.selection.packing.widest import largest_distance
 from tests.fakes import Letters
 from tests.oracle import unit_rows
 from tests.pool_strategies import make_pool, pools
@@ -90,7 +90,7 @@ def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
         change(columns, stand_ins, precision)
 
     monkeypatch.setattr(Columns, "change", change_and_tell)
-    monkeypatch.setattr("evenly.geometry.tuning.Tuning._work_left", 1e12)
+    monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)
 
     found = deduplicate(vectors, 0.14)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import Selection, errors, select_uniform
-from evenly.selection.checkpoint import read_checkpoint
+from evenly.selection.greedy.checkpoint import read_checkpoint
 from tests.fakes import Letters, texts_of
 from tests.pool_strategies import pools
 from tests.selection.interrupts import no_engine, rounds_of
@@ -153,7 +153,7 @@ def test_trust_in_code_is_not_read_from_a_file(train, tmp_path, monkeypatch):
 
     from evenly.embedding import load_encoder
 
-    monkeypatch.setattr("evenly.intake.load_encoder", load)
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", load)
     options = {"encoder": "some-model", "encoder_options": {"trust_remote_code": True}}
     chosen = saved_and_loaded(select_uniform(train, 6, **options), tmp_path)
 

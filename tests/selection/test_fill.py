@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly import Refine, Selection, errors, select_uniform
-from evenly.selection.refine import climb, more
+from evenly.selection.refine import climb
+from evenly.selection.refine import maximal as more
 from tests.fakes import Letters, texts_of
 from tests.metrics.best import gaps_of, most_rows_at, points_of
 from tests.pool_strategies import pools
@@ -102,7 +103,7 @@ def test_what_cannot_be_filled_is_refused():
 
 
 def test_rows_left_out_of_the_search_are_filled_in_at_last(monkeypatch):
-    from evenly.selection.refine import task
+    from evenly.selection.refine import subproblem as task
 
     monkeypatch.setattr(task, "_ROWS", 120)
     monkeypatch.setattr(task, "_PAIRS", 3000)

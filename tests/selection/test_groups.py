@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.errors import OptionError, QuotaError
-from evenly.intake import take_in
-from evenly.selection.groups import apportion
-from evenly.selection.resolve import rules_of
+from evenly.inputs.prepare import take_in
+from evenly.selection.rules.groups import apportion
+from evenly.selection.rules.resolve import rules_of
 
 GROUPS = ["code"] * 6 + ["math"] * 3 + ["talk"]
 VECTORS = np.random.default_rng(0).normal(size=(10, 4))

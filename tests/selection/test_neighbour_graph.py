@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly.geometry import Metric, Points, reach_of, row_lengths, squared_distances_between
-from evenly.geometry.close_pairs import close_counts, close_pairs
-from evenly.selection.refine.graph import least_reach_above, neighbour_graph
+from evenly.geometry.search.close_pairs import close_counts, close_pairs
+from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
+from evenly.selection.refine.constraints import Terms
 from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
-from evenly.selection.refine.terms import Terms
 from tests.pool_strategies import pools
 
 
@@ -101,9 +101,9 @@ def test_tiles_and_turned_rows_change_nothing(width, monkeypatch):
     some = rng.permutation(150)[:140]
 
     whole = close_pairs(points, some, reach)
-    monkeypatch.setattr("evenly.geometry.close_pairs._TILE", 32)
-    monkeypatch.setattr("evenly.geometry.close_pairs._WORTH_TURNING", 0)
-    monkeypatch.setattr("evenly.geometry.tuning.Tuning._work_left", 1e12)
+    monkeypatch.setattr("evenly.geometry.search.close_pairs._TILE", 32)
+    monkeypatch.setattr("evenly.geometry.search.close_pairs._WORTH_TURNING", 0)
+    monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)
     tiles = close_pairs(points, some, reach)
 
     expected = squared[np.ix_(some, some)]

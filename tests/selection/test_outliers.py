@@ -10,15 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, measure, select_uniform
-from evenly.geometry import (
-    Metric,
-    Points,
-    isolated,
-    mean_distances_to_nearest,
-    most_isolated,
-    row_lengths,
-)
-from evenly.selection.outliers import isolated_among, outliers
+from evenly.geometry import Metric, Points, mean_distances_to_nearest, most_isolated, row_lengths
+from evenly.geometry.search import knn_distance as isolated
+from evenly.selection.rules.outliers import isolated_among, outliers
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.pool_strategies import pools
 
@@ -338,7 +332,7 @@ def test_directions_that_no_other_row_has_are_told_of():
 
 def test_looking_at_some_rows_only_is_checked_against_all(monkeypatch):
     """A small group has neighbours, though a thinned pool may hold none of them."""
-    from evenly.selection import outliers as module
+    from evenly.selection.rules import outliers as module
 
     monkeypatch.setattr(module, "_AMONG", 100)
     vectors = np.random.default_rng(0).standard_normal((2000, 3))

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import TIE, Metric, reach_of
-from evenly.geometry.apart import distances_to_earlier
-from evenly.selection.packing import Packer, packing_in_order
+from evenly.geometry.search.in_order import distances_to_earlier
+from evenly.selection.packing.packer import Packer, packing_in_order
 from tests.pool_strategies import KINDS, make_pool, pools
 from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.selection.farthest_first import Picks
-from evenly.selection.progress import TimeLeft, progress_bar
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.greedy.progress import TimeLeft, progress_bar
 
 
 def picks_of(count):

@@ -12,8 +12,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from evenly.errors import QuotaError
-from evenly.selection import overlapping as plans
-from evenly.selection.quotas import Quotas
+from evenly.selection.rules import overlapping_plan as plans
+from evenly.selection.rules.quotas import Quotas
 
 
 @st.composite

@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from evenly import Refine, Selection, errors, select_uniform
 from evenly.geometry import reach_of
-from evenly.selection import refined
-from evenly.selection.refine import climb, proof, search, task
-from evenly.selection.refine.graph import neighbour_graph
-from evenly.selection.refine.largest import PackingSearch
+from evenly.geometry.search.neighbour_graph import neighbour_graph
+from evenly.selection.refine import apply as refined
+from evenly.selection.refine import climb, proof, search
+from evenly.selection.refine import subproblem as task
+from evenly.selection.refine.branch_and_bound import PackingSearch
 from evenly.selection.refine.proof import look_for
 from evenly.selection.refine.search import refine
 from tests.metrics.best import best_h_min, gaps_of, most_rows_at, points_of
@@ -336,13 +337,13 @@ def test_an_interrupted_refinement_is_a_selection(monkeypatch):
 
 
 def no_rules(budget):
-    from evenly.selection.rules import Rules
+    from evenly.selection.rules.rules import Rules
 
     return Rules.none(budget)
 
 
 def search_picks(selection):
-    from evenly.selection.farthest_first import Picks
+    from evenly.selection.greedy.picks import Picks
 
     return Picks(np.array(selection.indices), np.array(selection.radii))
 

@@ -20,9 +20,9 @@ from evenly.errors import (
     RowError,
     VectorError,
 )
-from evenly.intake import take_in
-from evenly.selection.resolve import check_rules, rule_options, rules_of
-from evenly.selection.rules import Rules
+from evenly.inputs.prepare import take_in
+from evenly.selection.rules.resolve import check_rules, rule_options, rules_of
+from evenly.selection.rules.rules import Rules
 from tests.fakes import Letters
 
 WORDS = ["abba", "bcd", "cafe", "dig", "egg", "face", "gag", "hid", "ice", "jab"]

@@ -8,17 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from evenly.engines import cuda, memory
+from evenly.engines import faiss as faiss_pool
+from evenly.engines import voronoi as cells
+from evenly.engines.distances import DistancesPool
 from evenly.geometry import Metric, Points, row_lengths
-from evenly.geometry.apart import distances_to_earlier
-from evenly.pools import cells, cuda, memory
-from evenly.pools import faiss as faiss_pool
-from evenly.pools.distances import DistancesPool
-from evenly.selection import farthest_first as driver
-from evenly.selection.choose import keep_away
-from evenly.selection.farthest_first import Picks, farthest_first
-from evenly.selection.limits import Limits
-from evenly.selection.quotas import Quotas
-from evenly.selection.rules import Rules
+from evenly.geometry.search.in_order import distances_to_earlier
+from evenly.selection.greedy import driver as driver
+from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.rules.problem import keep_away
+from evenly.selection.rules.quotas import Quotas
+from evenly.selection.rules.remaining import Limits
+from evenly.selection.rules.rules import Rules
 from tests import oracle
 from tests.pool_strategies import KINDS, make_pool, pools
 from tests.pools.test_engines import ENGINES

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evenly import errors, select_uniform
 from evenly import measure as evenly_measure
-from evenly.intake import memory_bytes
+from evenly.memory import memory_bytes
 from tests import oracle
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.pool_strategies import pools

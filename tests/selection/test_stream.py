@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from evenly import StreamSelection, UniformStream, cli, errors, select_stream, select_uniform
 from evenly.geometry import Points, row_lengths
-from evenly.selection import candidates as module
-from evenly.selection.candidates import Candidates
+from evenly.selection.streaming import cover as module
+from evenly.selection.streaming.cover import Candidates
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.oracle import h_min as h_min_by_definition
 from tests.pool_strategies import pools
@@ -584,7 +584,7 @@ def test_the_command_line_reads_a_pipe_and_measures_in_a_second_pass(tmp_path, m
     def by_name(encoder, **options):
         return load_encoder(CachedLetters() if encoder == "letters" else encoder, **options)
 
-    monkeypatch.setattr("evenly.intake.load_encoder", by_name)
+    monkeypatch.setattr("evenly.inputs.prepare.load_encoder", by_name)
     content = "".join(json.dumps(record) + "\n" for record in RECORDS)
     (tmp_path / "train.jsonl").write_text(content)
     expected = select_stream([RECORDS], 5, encoder=CachedLetters(), second_pass=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from evenly.selection.refine.graph import neighbour_graph
-from evenly.selection.refine.terms import Terms
-from evenly.selection.refine.walk import Walker
+from evenly.geometry.search.neighbour_graph import neighbour_graph
+from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.tabu import Walker
 from tests.metrics.best import gaps_of, points_of
 
 

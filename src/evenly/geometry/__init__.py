@@ -6,9 +6,8 @@ or less (`standins.py`), whose errors have a bound. Pairs that they do not rule 
 exactly (`nearest.py`), so speed never changes an answer.
 """
 
-from evenly.geometry.arrivals import keep_arrivals
-from evenly.geometry.columns import SEGMENT, Columns
-from evenly.geometry.exact import (
+from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.points import (
     COINCIDENT,
     LARGEST,
     TIE,
@@ -20,14 +19,23 @@ from evenly.geometry.exact import (
     squared_distances_between,
     squared_lengths,
 )
-from evenly.geometry.isolated import mean_distances_to_nearest, most_isolated, pair_distances
-from evenly.geometry.metric import Metric
-from evenly.geometry.near_enough import are_near_enough, median_distance_at_least
-from evenly.geometry.nearest import lower_to_nearest, lower_to_nearest_of_all, lower_until_below
-from evenly.geometry.neighbours import Nearest, nearest_chosen
-from evenly.geometry.precision import choose_precision
-from evenly.geometry.standins import Allowance, Frame, StandIns
-from evenly.geometry.workers import alone, for_each_tile, in_background, shares, usable_threads
+from evenly.geometry.screening.nearest import (
+    lower_to_nearest,
+    lower_to_nearest_of_all,
+    lower_until_below,
+)
+from evenly.geometry.screening.precision import choose_precision
+from evenly.geometry.screening.proxies import Allowance, Frame, StandIns
+from evenly.geometry.screening.targets import SEGMENT, Columns
+from evenly.geometry.search.incremental import keep_arrivals
+from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
+from evenly.geometry.search.knn_distance import (
+    mean_distances_to_nearest,
+    most_isolated,
+    pair_distances,
+)
+from evenly.geometry.search.nearest_chosen import Nearest, nearest_chosen
+from evenly.geometry.threads import alone, for_each_tile, in_background, shares, usable_threads
 
 __all__ = [
     "COINCIDENT",

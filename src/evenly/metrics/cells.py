@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry.compiled import EXACT
-from evenly.geometry.tree import Spreads, Tree, mean_of, squared_distances_to
+from evenly.geometry.clustering.tree import Spreads, Tree
+from evenly.geometry.kernels.exact import EXACT
+from evenly.geometry.points import mean_of, squared_distances_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

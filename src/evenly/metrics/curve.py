@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.engines import make_pool
 from evenly.geometry import Metric, Points, first_of_the_farthest
-from evenly.pools import make_pool
-from evenly.selection.farthest_first import Picks, farthest_first
-from evenly.selection.progress import progress_bar
+from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.greedy.progress import progress_bar
 
 if TYPE_CHECKING:
     from jaxtyping import Float

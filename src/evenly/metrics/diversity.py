@@ -11,8 +11,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial.distance import squareform
 
 from evenly.geometry import Metric, Points, alone
-from evenly.geometry.pairs import squared_distances_of_all_pairs
-from evenly.geometry.tree import leading_coordinates, split_evenly
+from evenly.geometry.clustering.tree import leading_coordinates, split_evenly
+from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -14,11 +14,13 @@ from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
 from evenly.geometry import Metric, Points, nearest_chosen
-from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import Intake, TextColumns, take_in
 from evenly.metrics.certificate import certified_fraction
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.facts import Facts
 from evenly.metrics.theory import Theory
+from evenly.options import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

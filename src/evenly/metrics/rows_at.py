@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from evenly.errors import OptionError
 from evenly.geometry import Metric
-from evenly.intake import OnInvalid, TextColumns, take_in
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import TextColumns, take_in
 from evenly.metrics.certificate import Ceilings
 from evenly.metrics.curve import Curve
 

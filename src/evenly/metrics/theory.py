@@ -15,7 +15,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from evenly.geometry import Metric, Points
-from evenly.geometry.pairs import few_nearest, squared_distances_of_all_pairs
+from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -1,7 +1,7 @@
 """Numbers into something to read: tables."""
 
 from evenly.report.compare import Comparison, compare
-from evenly.report.merged import deduplication_table
+from evenly.report.deduplication import deduplication_table
 from evenly.report.summary import measures_table, selection_table, stream_table
 
 __all__ = [

@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
-from evenly.intake import Intake, OnInvalid, TextColumns, take_in, whole_number
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import Intake, TextColumns, take_in
 from evenly.metrics import Measures
 from evenly.metrics.measure import (
     Certificate,
@@ -22,6 +23,7 @@ from evenly.metrics.measure import (
     random_rows,
     row_numbers,
 )
+from evenly.options import whole_number
 from evenly.report.table import grid
 
 __all__ = ["Comparison", "compare", "compare_intake"]

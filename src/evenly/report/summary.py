@@ -11,7 +11,7 @@ from evenly.metrics.diversity import Diversity
 from evenly.metrics.theory import SURE, Theory
 from evenly.report.table import format_seconds, two_columns
 from evenly.selection import Selection
-from evenly.selection.stream_selection import StreamSelection
+from evenly.selection.results.stream import StreamSelection
 
 __all__ = [
     "input_of",

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from evenly.errors import DataError, MissingExtraError, OutputError
+from evenly.errors import DataError
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json
+from evenly.samples.encoding import plain_json, require_pyarrow
 from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
 from evenly.samples.source import FileStamp
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["ArrowSamples", "open_parquet", "require_pyarrow", "table_of_records"]
+__all__ = ["ArrowSamples", "open_parquet"]
+
 
 _BATCH = 4096
 
@@ -88,35 +89,6 @@ def open_parquet(path: str) -> ArrowSamples:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a whole parquet file: {error}") from error
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
-
-
-def require_pyarrow(purpose: str) -> Any:
-    """Import pyarrow, or raise the MissingExtraError that says how to install it."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", purpose) from error
-    return pyarrow
-
-
-def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
-    """Make a pyarrow Table of dicts; a key that a record lacks is null.
-
-    Raises:
-        OutputError: a column mixes types; the message names it.
-    """
-    pa = require_pyarrow("writing parquet")
-    arrays = [_array(pa, name, [record.get(name) for record in records]) for name in columns]
-    return pa.table(arrays, names=list(columns))
-
-
-def _array(pa: Any, name: str, values: list[object]) -> Any:
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise OutputError(
-            f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
-        ) from error
 
 
 def take_from_table(table: Any, rows: RowNumbers) -> Any:

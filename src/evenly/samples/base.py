@@ -178,7 +178,7 @@ class Samples(ABC):
 
     def _table(self, rows: RowNumbers) -> Any:
         """Return rows as a pyarrow Table."""
-        from evenly.samples.arrow import table_of_records
+        from evenly.samples.encoding import table_of_records
 
         records = [as_record(item) for item in self.records(rows.tolist())]
         return table_of_records(records, self.columns or ("text",))

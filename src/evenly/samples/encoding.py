@@ -10,18 +10,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
-from evenly.errors import OutputError
+from evenly.errors import MissingExtraError, OutputError
 
 __all__ = [
     "DELIMITERS",
     "OTHER_DELIMITERS",
     "compressing",
     "plain_json",
+    "require_pyarrow",
+    "table_of_records",
     "write_records",
     "write_tables",
 ]
 
+
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
 # What separates the fields of a .csv file whose header has no comma.
 OTHER_DELIMITERS = ";\t|"
 
@@ -164,3 +169,32 @@ def _field(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else _json(value).decode()
+
+
+def require_pyarrow(purpose: str) -> Any:
+    """Import pyarrow, or raise the MissingExtraError that says how to install it."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", purpose) from error
+    return pyarrow
+
+
+def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
+    """Make a pyarrow Table of dicts; a key that a record lacks is null.
+
+    Raises:
+        OutputError: a column mixes types; the message names it.
+    """
+    pa = require_pyarrow("writing parquet")
+    arrays = [_array(pa, name, [record.get(name) for record in records]) for name in columns]
+    return pa.table(arrays, names=list(columns))
+
+
+def _array(pa: Any, name: str, values: list[object]) -> Any:
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise OutputError(
+            f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
+        ) from error

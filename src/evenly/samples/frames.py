@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from evenly.errors import DataError
-from evenly.samples.arrow import require_pyarrow
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json
+from evenly.samples.encoding import plain_json, require_pyarrow
 from evenly.samples.lists import ListSamples
 from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, VectorError
-from evenly.samples.arrow import require_pyarrow
+from evenly.samples.encoding import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.rows import RowNumbers, check_unique
 from evenly.samples.source import FileStamp

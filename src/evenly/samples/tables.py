@@ -10,8 +10,7 @@ import numpy as np
 
 from evenly.atomic import atomic_write
 from evenly.errors import OutputError
-from evenly.samples.arrow import require_pyarrow
-from evenly.samples.encoding import compressing, write_records, write_tables
+from evenly.samples.encoding import compressing, require_pyarrow, write_records, write_tables
 from evenly.samples.formats import STREAM_FORMATS, output_format
 
 __all__ = ["check_table_path", "write_columns"]

@@ -1,6 +1,6 @@
 """The verbs that choose rows, and the result, `Selection`."""
 
-from evenly.selection.select import select_uniform
-from evenly.selection.selection import Selection
+from evenly.selection.results.selection import Selection
+from evenly.selection.uniform import select_uniform
 
 __all__ = ["Selection", "select_uniform"]

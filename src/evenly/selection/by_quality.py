@@ -12,36 +12,40 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evenly.caller import level_of_the_caller
+from evenly.engines import make_pool
+from evenly.engines.mapped import least_memory
+from evenly.engines.registry import DEFAULT_MEMORY, check_packing_engine
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
-from evenly.geometry.apart import distances_to_earlier
-from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
-from evenly.pools import make_pool
-from evenly.pools.engines import DEFAULT_MEMORY
-from evenly.pools.mapped import least_memory
-from evenly.selection.budget import check_budget
-from evenly.selection.choose import keep_away, level_of_the_caller, points_under
-from evenly.selection.farthest_first import coverage_radius_of
-from evenly.selection.gist import best_by_thresholds
-from evenly.selection.given import numbers_of
-from evenly.selection.packing import Packer
-from evenly.selection.progress import packing_bar
-from evenly.selection.provenance import provenance_of, when_done
-from evenly.selection.quality import best_first
-from evenly.selection.resolve import check_distance, rule_options, rules_of
-from evenly.selection.rules import Rules
-from evenly.selection.selection import Selection
-from evenly.selection.widest import largest_distance, widest_packing
+from evenly.geometry.search.in_order import distances_to_earlier
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.memory import memory_bytes
+from evenly.options import check_distance
+from evenly.selection.greedy.driver import coverage_radius_of
+from evenly.selection.greedy.progress import packing_bar
+from evenly.selection.packing.gist import best_by_thresholds
+from evenly.selection.packing.packer import Packer
+from evenly.selection.packing.widest import largest_distance, widest_packing
+from evenly.selection.results.provenance import provenance_of, when_done
+from evenly.selection.results.selection import Selection
+from evenly.selection.rules.budget import check_budget
+from evenly.selection.rules.problem import keep_away, points_under
+from evenly.selection.rules.quality import best_first
+from evenly.selection.rules.resolve import rule_options, rules_of
+from evenly.selection.rules.row_values import numbers_of
+from evenly.selection.rules.rules import Rules
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["PACKING_ENGINES", "by_quality_and_keep", "check_packing_engine", "select_by_quality"]
+__all__ = ["by_quality_and_keep", "select_by_quality"]
 
-PACKING_ENGINES = ("auto", "memory", "mapped", "distances")
-"""The engines that pack: where the vectors are. Packings are computed on the processor."""
 
 _METHODS = ("packing", "gist")
+
+
 _ROWS = ("include", "exclude", "away_from", "id_column")
 
 
@@ -192,19 +196,6 @@ def by_quality_and_keep(
     return Selection(chosen, radii, radius, provenance, intake.samples), intake
 
 
-def check_packing_engine(engine: str) -> None:
-    """Refuse an engine that does not pack.
-
-    Raises:
-        OptionError: it is none of PACKING_ENGINES.
-    """
-    if engine not in PACKING_ENGINES:
-        raise OptionError(
-            f"engine must be one of {', '.join(PACKING_ENGINES)} here, got {engine!r}: packings "
-            "are computed on the processor, and the answer does not depend on it."
-        )
-
-
 def _check(
     method: Any,
     *,
@@ -247,6 +238,8 @@ def _is_number(value: Any) -> bool:
 
 
 _Found = tuple["Int[np.ndarray, ' k']", "Float[np.ndarray, ' k']", dict[str, Any]]
+
+
 _Show = Callable[[float, int], Callable[[int], object]]
 
 

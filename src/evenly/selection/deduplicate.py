@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
 from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen, reach_of
-from evenly.intake import Intake, OnInvalid, TextColumns, memory_bytes, take_in
-from evenly.selection.budget import rows_of_budget
-from evenly.selection.by_quality import check_packing_engine
-from evenly.selection.deduplication import Deduplication
-from evenly.selection.given import numbers_of
-from evenly.selection.leaving import distance_leaving
-from evenly.selection.packing import Packer
-from evenly.selection.progress import packing_bar
-from evenly.selection.provenance import provenance_of, when_done
-from evenly.selection.quality import best_first
-from evenly.selection.resolve import check_distance, rule_options
-from evenly.selection.widest import largest_distance
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.memory import memory_bytes
+from evenly.options import check_distance
+from evenly.selection.greedy.progress import packing_bar
+from evenly.selection.packing.packer import Packer
+from evenly.selection.packing.target_size import distance_leaving
+from evenly.selection.packing.widest import largest_distance
+from evenly.selection.results.deduplication import Deduplication
+from evenly.selection.results.provenance import provenance_of, when_done
+from evenly.selection.rules.budget import rows_of_budget
+from evenly.selection.rules.quality import best_first
+from evenly.selection.rules.resolve import rule_options
+from evenly.selection.rules.row_values import numbers_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

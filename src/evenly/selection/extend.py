@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from evenly.errors import BudgetError, ManifestError
-from evenly.geometry import Metric
-from evenly.intake import Intake, memory_bytes
-from evenly.selection.again import options_of, take_in_again
-from evenly.selection.budget import rows_of_budget
-from evenly.selection.checkpoint import read_checkpoint
-from evenly.selection.choose import are_usable, choose
-from evenly.selection.farthest_first import Picks
-from evenly.selection.job import Job
-from evenly.selection.outliers import without_outliers
-from evenly.selection.provenance import hash_of_array, provenance_of
-from evenly.selection.resolve import RULES, rule_options, rules_of
-from evenly.selection.rules import Rules
-from evenly.selection.select import check_engine
-from evenly.selection.selection import Selection
+from evenly.engines.registry import check_engine
+from evenly.errors import BudgetError
+from evenly.inputs.prepare import Intake
+from evenly.memory import memory_bytes
+from evenly.selection.greedy.checkpoint import read_checkpoint
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.greedy.run import choose
+from evenly.selection.results.selection import Selection
+from evenly.selection.resume import take_up
+from evenly.selection.rules.budget import rows_of_budget
 
-__all__ = ["TakenUp", "extend_and_keep", "take_up"]
+__all__ = ["extend_and_keep"]
 
 
 def extend_and_keep(
@@ -77,77 +71,6 @@ def extend_and_keep(
     return selection, again.intake
 
 
-@dataclass(frozen=True, eq=False)
-class TakenUp:
-    """An earlier selection taken up again.
-
-    Attributes:
-        intake: its data set.
-        rules: those it was made by.
-        provenance: as of a selection that is made now.
-    """
-
-    intake: Intake
-    rules: Rules
-    provenance: dict[str, Any]
-
-
-def take_up(
-    earlier: Selection,
-    data: Any = None,
-    *,
-    budget: int | float | None,
-    engine: str,
-    memory: str | float | None,
-    device: str,
-    progress: bool | None,
-    **given: Any,
-) -> TakenUp:
-    """Take an earlier selection up again: its data set and its rules, which must be the same.
-
-    Args:
-        earlier: the selection.
-        budget: how many rows there are to be now.
-        data, engine, memory, device, progress: as in `Selection.extend`.
-        given: options that were given again, rules among them.
-
-    Raises:
-        ManifestError, OptionError: as in `Selection.extend`.
-    """
-    rules_again = _rules_again(earlier, {name: given.pop(name) for name in RULES if name in given})
-    intake = take_in_again(
-        earlier,
-        data,
-        engine=engine,
-        memory=memory_bytes(memory),
-        device=device,
-        progress=progress,
-        **given,
-    )
-    before = earlier.provenance["options"]
-    if isinstance(intake.points, Metric):
-        engine = "distances"
-    options = {
-        "budget": budget,
-        "start": before.get("start", int(earlier.indices[0])),
-        "engine": engine,
-        "memory": memory,
-        "seed": before.get("seed", 0),
-    }
-    fraction = before.get("drop_outliers")
-    if fraction is not None:
-        options["drop_outliers"] = fraction
-        names = {name: rules_again.get(name) for name in ("include", "id_column")}
-        intake = without_outliers(intake, fraction, **names, progress=progress)
-    of_the_intake = {name: value for name, value in intake.options.items() if value is not None}
-    rules = rules_of(
-        intake, budget=budget, **rules_again, intake_options={**of_the_intake, **given}
-    )
-    provenance = provenance_of(intake, {**options, **rule_options(rules_again)}, rules.describe())
-    _check_same_job(earlier, provenance, intake)
-    return TakenUp(intake, rules, provenance)
-
-
 def _check_larger(earlier: Selection, to: Any) -> None:
     """Refuse a budget that is not larger, before the data are read."""
     if "by_quality" in earlier.provenance:
@@ -170,28 +93,3 @@ def _check_larger(earlier: Selection, to: Any) -> None:
             f"this selection has {len(earlier)} rows, and to={to!r} asks for {rows}. Extending "
             f"makes it larger; a smaller one is prefix({rows}), without any new work."
         )
-
-
-def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
-    """The rules that the selection was made by."""
-    before = earlier.provenance["options"]
-    others = [name for name in before if name not in RULES]
-    kept = options_of(earlier, overruled={*given, *others})
-    return {**{name: kept[name] for name in RULES if name in kept}, **given}
-
-
-def _check_same_job(earlier: Selection, provenance: dict[str, Any], intake: Intake) -> None:
-    """Refuse picks that are not of these vectors: going on from them would be no answer."""
-    before, now = Job.of(earlier.provenance), Job.of(provenance)
-    if intake.embeddings is None and before.decides != now.decides:
-        # The same array has another content hash in a file than it had in memory.
-        now = now.on_vectors(hash_of_array(intake.points.stored))
-    different = before.differs_from(now)
-    picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
-    if different is None and are_usable(picks, intake):
-        return
-    raise ManifestError(
-        f"{intake.samples.origin} is not what this selection was made from: "
-        f"{different or 'rows that it chose cannot be chosen'}. Pass the same data and options, "
-        "or select again."
-    )

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly._version import __version__
+from evenly.caller import level_of_the_caller
 from evenly.errors import (
     BudgetError,
     DataError,
@@ -23,20 +24,13 @@ from evenly.errors import (
     VectorError,
 )
 from evenly.geometry import Points
-from evenly.intake import (
-    Intake,
-    OnInvalid,
-    TextColumns,
-    as_json_value,
-    load_once,
-    take_in,
-    whole_number,
-)
+from evenly.inputs.checks import OnInvalid
+from evenly.inputs.prepare import Intake, TextColumns, load_once, take_in
+from evenly.options import as_json_value, whole_number
 from evenly.samples import Samples, can_be_read_again, read_batch, read_batches
-from evenly.selection.candidates import Candidates, largest_distance
-from evenly.selection.choose import level_of_the_caller
-from evenly.selection.stream_selection import StreamSelection
-from evenly.selection.stream_state import load_state, save_state
+from evenly.selection.results.stream import StreamSelection
+from evenly.selection.streaming.cover import Candidates, largest_distance
+from evenly.selection.streaming.state import load_state, save_state
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -156,7 +150,7 @@ class UniformStream:
         seen: how many rows have come.
         dropped: how many of them could not be used, with `on_invalid="drop"`.
 
-    Sources: `Candidates` in `evenly.selection.candidates` has the algorithm and its guarantee,
+    Sources: `Candidates` in `evenly.selection.streaming.cover` has the algorithm and its guarantee,
         after Charikar, Chekuri, Feder and Motwani 1997, doi:10.1145/258533.258657.
     """
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import for_each_tile, usable_threads
-from evenly.selection.refine.graph import NeighbourGraph, least_reach_above
-from evenly.selection.refine.terms import Terms
-from evenly.selection.refine.walk import Walker
+from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_above
+from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.tabu import Walker
 
 if TYPE_CHECKING:
     from jaxtyping import Bool

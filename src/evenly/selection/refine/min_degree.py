@@ -8,9 +8,9 @@ import numba
 import numpy as np
 
 from evenly.geometry import reach_of
-from evenly.geometry.compiled import EXACT
-from evenly.selection.refine.graph import NeighbourGraph
-from evenly.selection.refine.terms import Terms
+from evenly.geometry.kernels.exact import EXACT
+from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.constraints import Terms
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int

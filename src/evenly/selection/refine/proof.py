@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry.compiled import EXACT
+from evenly.geometry.kernels.exact import EXACT
+from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.branch_and_bound import PackingSearch
 from evenly.selection.refine.climb import Climb, Clock
-from evenly.selection.refine.graph import NeighbourGraph
-from evenly.selection.refine.largest import PackingSearch
-from evenly.selection.refine.walk import settle
+from evenly.selection.refine.tabu import settle
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.errors import OptionError
-from evenly.intake import whole_number
+from evenly.options import whole_number
 from evenly.selection.refine.climb import Climb, Clock, TimeIsUp
 from evenly.selection.refine.min_degree import widest_packing
 from evenly.selection.refine.proof import prove
-from evenly.selection.refine.task import graph_of
+from evenly.selection.refine.subproblem import graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
     from evenly.geometry import Metric, Points
-    from evenly.selection.farthest_first import Picks
-    from evenly.selection.rules import Rules
+    from evenly.selection.greedy.picks import Picks
+    from evenly.selection.rules.rules import Rules
 
 __all__ = ["Ended", "Refine", "Refined", "refine"]
 

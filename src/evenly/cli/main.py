@@ -1,0 +1,135 @@
+"""The group of commands, and what holds for all of them: how errors and interrupts are told."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from evenly._version import __version__
+from evenly.cli.options import LOUDNESS, with_options
+from evenly.errors import EvenlyError, EvenlyWarning
+
+__all__ = ["keep_at", "main"]
+
+
+_WRONG_USE = 2
+
+
+_INTERRUPTED = 130
+
+
+_TERMINATED = 143
+
+
+_CHECKPOINT = "evenly.checkpoint"
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, so that it ends a command as Ctrl-C does: tidily."""
+
+
+class _Commands(click.Group):
+    """A group whose commands report deliberate errors in one line and exit with 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with _telling_on_stderr(), _terminating_tidily():
+            return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EvenlyError as error:
+            click.echo(f"evenly: error: {error}", err=True)
+            ctx.exit(_WRONG_USE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone: click ends quietly
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"evenly: error: {where}{error.strerror or error}", err=True)
+            ctx.exit(_WRONG_USE)
+        except KeyboardInterrupt as error:
+            click.echo(f"evenly: interrupted; {_what_is_kept(ctx)}", err=True)
+            ctx.exit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED)
+
+
+def keep_at(ctx: click.Context, checkpoint: str | None) -> None:
+    """Remember where the picks so far will be, to say so when the command is interrupted."""
+    ctx.meta[_CHECKPOINT] = checkpoint
+
+
+def _what_is_kept(ctx: click.Context) -> str:
+    checkpoint = ctx.meta.get(_CHECKPOINT)
+    if checkpoint is not None and Path(checkpoint).exists():
+        return f"the picks so far are in {checkpoint}: the same command again continues there."
+    return "finished embeddings are kept in the cache."
+
+
+@contextlib.contextmanager
+def _terminating_tidily() -> Iterator[None]:
+    """Let SIGTERM, which is how a scheduler stops a job, leave a checkpoint as Ctrl-C does."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise _Terminated
+
+    # Handlers belong to the main thread; one that somebody has set for a reason stays.
+    free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not free or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class _ToStderr(logging.Handler):
+    """Writes to whatever stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"evenly: {self.format(record)}", err=True)
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    click.echo(f"evenly: warning: {message}", err=True)
+
+
+@contextlib.contextmanager
+def _telling_on_stderr() -> Iterator[None]:
+    """Write what the library logs and warns of as one line each; then leave all as it was."""
+    log, handler = logging.getLogger("evenly"), _ToStderr()
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", EvenlyWarning)
+        log.setLevel(logging.WARNING)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="evenly")
+@with_options(LOUDNESS)
+def main() -> None:
+    """Choose training data that is spread evenly.
+
+    \b
+    evenly demo
+    evenly select train.jsonl --budget 0.5 --text instruction,input -o subset.jsonl
+    """  # noqa: D301

@@ -1,0 +1,291 @@
+"""The pool on a GPU, by torch: bfloat16 products rule out, float64 decides, all on the device."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from evenly.engines.protocol import FRONTIER, Frontier
+from evenly.engines.sharded import ShardedPool
+from evenly.engines.upper_bounds import Bounded, Bounds
+from evenly.errors import OptionError
+from evenly.geometry import TIE, Frame, Points
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+    from evenly.engines.protocol import Pool
+
+__all__ = ["TorchPool", "make_cuda_pool"]
+
+
+_TILE = 1 << 16
+
+
+_SEGMENT = 4096
+
+
+# Numbers of pairs decided at once.
+_PAIR_NUMBERS = 1 << 26
+
+
+# Bytes a row beside its vector: its stand-in, bound, factor, how many it has met, and sorting.
+_BYTES_A_ROW = 48
+
+
+def make_cuda_pool(points: Points, budget: int, device: str = "auto") -> Pool:
+    """A pool on the GPU named, or sharded over all of them.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    if device in ("auto", "cuda"):
+        if not torch.cuda.is_available():
+            raise OptionError(
+                'engine="cuda" needs a GPU that torch can use, and there is none. '
+                'Use engine="memory", or install a build of torch for your GPU.'
+            )
+        devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    else:
+        devices = [device]
+    bounds = np.linspace(0, len(points), len(devices) + 1).astype(int)
+    pools: list[Pool] = [
+        TorchPool(points.part(slice(int(begin), int(end))), budget, name)
+        for name, begin, end in zip(devices, bounds[:-1], bounds[1:], strict=True)
+    ]
+    return pools[0] if len(pools) == 1 else ShardedPool(pools)
+
+
+class TorchPool(Bounded):
+    """A pool on one torch device: the same bounds as in `MemoryPool`, kept there.
+
+    Vectors stay in their own type. Where they do not fit, they stay in memory and are sent a
+    tile at a time. Stand-ins are whole rows: products are cheap here and decisions are not.
+
+    Args:
+        points: the rows.
+        budget: how many will be chosen.
+        device: such as "cuda:0"; "cpu" works too, and is slow.
+        resident: whether the vectors are kept on the device; by default where they fit.
+    """
+
+    def __init__(
+        self, points: Points, budget: int, device: str, *, resident: bool | None = None
+    ) -> None:
+        self._points = points
+        self._device = torch.device(device)
+        self._frame = Frame.of(points)
+        self._shift = self._send(self._frame.shift)
+        if resident is None:
+            resident = self._fits()
+        self._stored = self._send_rows(slice(None)) if resident else None
+        self._factors = None if points.factors is None else self._send(points.factors)
+        candidates = self._send(points.candidates)
+        infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
+        self._bounds = Bounds(torch.where(candidates, infinity, -infinity))
+        self._squared: torch.Tensor = self._bounds.squared
+        self._seen = torch.zeros(len(points), dtype=torch.int64, device=self._device)
+        self._count = 0
+        self._chosen = torch.zeros(
+            (budget, points.dimension), dtype=torch.float64, device=self._device
+        )
+        self._columns = torch.zeros(
+            (budget, points.dimension), dtype=torch.bfloat16, device=self._device
+        )
+        self._lengths = torch.zeros(budget, dtype=torch.float32, device=self._device)
+
+    def _fits(self) -> bool:
+        if self._device.type != "cuda":
+            return True
+        free, _ = torch.cuda.mem_get_info(self._device)
+        return bool(self._points.stored.nbytes + len(self._points) * _BYTES_A_ROW < 0.7 * free)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def _send(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    def _send_rows(self, rows: Any) -> torch.Tensor:
+        return self._send(self._points.stored[rows])
+
+    def _exact(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows whose distances are the truth, (m, d) float64."""
+        if self._stored is not None:
+            taken = self._stored.index_select(0, rows).double()
+        else:
+            taken = self._send_rows(rows.cpu().numpy()).double()
+        if self._factors is not None:
+            taken *= self._factors.index_select(0, rows)[:, None]
+        return taken
+
+    def _stand_ins(self, exact: torch.Tensor) -> torch.Tensor:
+        return ((exact - self._shift) * self._frame.scale).float()
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Rows as points."""
+        return self._points.take(rows)
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Mark rows as chosen: they are columns for the others from now on, and retired."""
+        assert points is not None
+        new = slice(self._count, self._count + len(points))
+        self._make_room(new.stop)
+        self._chosen[new] = self._send(points.exact(slice(None)))
+        stand_ins = self._stand_ins(self._chosen[new])
+        self._columns[new] = stand_ins.bfloat16()
+        self._lengths[new] = torch.linalg.vecdot(stand_ins, stand_ins)
+        self._count = new.stop
+        self._squared[self._send(rows[rows >= 0])] = -torch.inf
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._chosen):
+            more = max(count, 2 * len(self._chosen)) - len(self._chosen)
+            self._chosen = torch.nn.functional.pad(self._chosen, (0, 0, 0, more))
+            self._columns = torch.nn.functional.pad(self._columns, (0, 0, 0, more))
+            self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
+
+    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+        return self._send(array)
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
+        fresh = self._fresh(size)
+        keys = self._bounds.keys[fresh]
+        if len(fresh) > size:
+            # Largest first, and of equal ones the smallest row number; then in order of rows.
+            tied = torch.nonzero(keys >= keys.max() * (1.0 - TIE)).squeeze(1)
+            kept = tied[:size]
+            if len(tied) < size:
+                kept = torch.topk(keys, size).indices.sort().values
+            fresh = fresh[kept]
+        squared = self._squared[fresh]
+        outside = self._bounds.keys.clone()
+        outside[fresh] = -torch.inf
+        ceiling = float(outside.max())
+        near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
+        stand_ins = self._stand_ins(self._exact(fresh))
+        weights = self._bounds.weights_of(fresh)
+        rows = fresh.cpu().numpy()
+        padded = np.zeros((len(rows), self._frame.width), np.float32)
+        padded[:, : self._points.dimension] = stand_ins.cpu().numpy()
+        return Frontier(
+            rows=rows,
+            points=self._points.take(rows),
+            squared=squared.cpu().numpy(),
+            between=lambda: _between(stand_ins).cpu().numpy(),
+            stand_ins=padded,
+            frame=self._frame,
+            ceiling=ceiling,
+            ceiling_row=int(near_ceiling.int().argmax()),
+            weights=None if weights is None else weights.cpu().numpy(),
+        )
+
+    def _fresh(self, size: int) -> torch.Tensor:
+        """Rows that are up to date and farther than all others; a fraction of `size` or more."""
+        wanted, threshold = size, float("inf")
+        while True:
+            threshold = min(threshold, self._threshold(wanted))
+            self._refresh(threshold)
+            fresh = torch.nonzero(self._bounds.keys >= threshold).squeeze(1)
+            largest = float(self._bounds.keys.max())
+            enough = len(fresh) >= size // 8 and largest * (1.0 - TIE) >= threshold
+            if threshold <= 0.0 or enough:
+                return fresh
+            wanted *= 2
+
+    def _threshold(self, wanted: int) -> float:
+        if wanted >= len(self._squared):
+            return 0.0
+        value = float(torch.topk(self._bounds.keys, wanted).values[-1])
+        return max(0.0, value * (1.0 - 2.0 * TIE))
+
+    def _refresh(self, threshold: float) -> None:
+        """Bring every row whose bound reaches the threshold up to date, or below it."""
+        stale = torch.nonzero(
+            (self._bounds.keys >= threshold) & (self._seen < self._count)
+        ).squeeze(1)
+        stale = stale[torch.argsort(self._seen[stale], stable=True)]
+        for rows in torch.split(stale, _TILE):
+            self._refresh_rows(rows, threshold)
+
+    def _refresh_rows(self, rows: torch.Tensor, threshold: float) -> None:
+        while len(rows):
+            begin = int(self._seen[rows[0]])
+            end = min(begin + _SEGMENT, self._count)
+            met = rows[self._seen[rows] < end]
+            self._lower(met, begin, end)
+            self._seen[met] = end
+            keys = self._bounds.keys_of(rows, self._squared[rows])
+            rows = rows[(keys >= threshold) & (self._seen[rows] < self._count)]
+
+    def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:
+        """Lower the squared distances of rows to the nearest of some columns, exactly."""
+        exact = self._exact(rows)
+        stand_ins = self._stand_ins(exact)
+        lengths = torch.linalg.vecdot(stand_ins, stand_ins)
+        products = (stand_ins.bfloat16() @ self._columns[begin:end].T).float()
+        products *= -2
+        products += lengths[:, None]
+        products += self._lengths[begin:end]
+        squared = self._squared[rows]
+        # The most promising column of each row first: it rules out most of the others.
+        smallest, first = products.min(dim=1)
+        promising = torch.nonzero(smallest < self._limits(squared)).squeeze(1)
+        self._decide(exact, squared, promising, begin + first[promising])
+        products[promising, first[promising]] = torch.inf
+        suspects = torch.nonzero(products < self._limits(squared)[:, None])
+        self._decide(exact, squared, suspects[:, 0], begin + suspects[:, 1])
+        self._squared[rows] = squared
+
+    def _limits(self, squared: torch.Tensor) -> torch.Tensor:
+        allowance = self._frame.allowance("bfloat16")
+        reach = squared.sqrt() * allowance.scale * allowance.stretch + allowance.error
+        return (reach * reach + allowance.rounding).float()
+
+    def _decide(
+        self,
+        exact: torch.Tensor,
+        squared: torch.Tensor,
+        rows: torch.Tensor,
+        columns: torch.Tensor,
+    ) -> None:
+        step = max(1, _PAIR_NUMBERS // self._points.dimension)
+        for begin in range(0, len(rows), step):
+            part = slice(begin, begin + step)
+            terms = exact.index_select(0, rows[part])
+            terms -= self._chosen.index_select(0, columns[part])
+            terms *= terms
+            decided = _sums(terms)
+            decided[decided < self._points.coincident] = 0.0
+            squared.scatter_reduce_(0, rows[part], decided, "amin")
+
+
+def _sums(terms: torch.Tensor) -> torch.Tensor:
+    """Sums of rows, halves added to halves: the bits of `geometry.compiled`."""
+    count = terms.shape[1]
+    while count > 1:
+        half = (count + 1) // 2
+        terms[:, : count - half] += terms[:, half:count]
+        count = half
+    return terms[:, 0].clone()
+
+
+def _between(stand_ins: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vecdot(stand_ins, stand_ins)
+    return lengths[:, None] + lengths - 2 * _product(stand_ins, stand_ins)
+
+
+def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """A product in full float32, whatever is allowed elsewhere."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        return left @ right.T
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,60 @@
+"""The pool of people with a metric of their own: distances instead of vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.engines.protocol import FRONTIER, Frontier
+from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of
+from evenly.geometry import Metric
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+    from evenly.geometry import Points
+
+__all__ = ["DistancesPool"]
+
+
+class DistancesPool(Bounded):
+    """A pool that knows distances only. Each chosen row's distances are read once.
+
+    Memory beyond the matrix: 8 bytes a row, and a frontier's own distances.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._bounds = Bounds(np.where(metric.candidates, np.inf, -np.inf))
+        self._squared = self._bounds.squared
+
+    def __len__(self) -> int:
+        return len(self._metric)
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Nothing: there are no vectors."""
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Compare all rows with the chosen."""
+        for row in rows:
+            self._bounds.lower(self._metric.squared(row))
+        self._squared[rows] = -np.inf
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The farthest rows; see `Pool.frontier`."""
+        left = np.flatnonzero(self._squared >= 0.0)
+        keys = self._bounds.keys
+        rows = left[farthest_of(keys[left], size)]
+        ceiling, ceiling_row = ceiling_outside(keys, rows)
+        return Frontier(
+            rows=rows,
+            points=None,
+            squared=self._squared[rows],
+            between=lambda: self._metric.matrix[rows][:, rows].astype(np.float64) ** 2,
+            stand_ins=None,
+            frame=None,
+            ceiling=ceiling,
+            ceiling_row=ceiling_row,
+            weights=self._bounds.weights_of(rows),
+        )

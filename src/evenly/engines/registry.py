@@ -1,0 +1,153 @@
+"""The engines by name, and which one "auto" is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.errors import OptionError
+from evenly.geometry import Metric, Points
+
+if TYPE_CHECKING:
+    from evenly.engines.protocol import Pool
+
+__all__ = [
+    "DEFAULT_MEMORY",
+    "ENGINES",
+    "PACKING_ENGINES",
+    "check_engine",
+    "check_packing_engine",
+    "choose_engine",
+    "make_pool",
+]
+
+
+log = logging.getLogger("evenly")
+
+
+ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
+
+
+DEFAULT_MEMORY = 2e9
+"""Bytes that the engine "mapped" may take, where nothing else is said."""
+
+
+_SHARDS = 4
+
+
+# Multiplications from which moving the vectors to a GPU pays.
+_WORTH_A_GPU = 1e12
+
+
+def choose_engine(
+    points: Points | Metric, budget: int, engine: str = "auto", device: str = "auto"
+) -> str:
+    """The engine that "auto" is for these rows; another name is itself.
+
+    "distances" where the rows are distances; "mapped" where they stay on disk (see
+    `evenly.inputs.prepare`); "cuda" where a GPU is at hand, torch is loaded already or the device asked
+    for, and there is enough to do; else "memory". "faiss" and "sharded" are never chosen:
+    where they were measured they took 1.3 to 2.3 and 2.0 to 2.9 times as long as "memory"
+    (docs/benchmarks.md).
+    """
+    if engine != "auto":
+        return engine
+    if isinstance(points, Metric):
+        return "distances"
+    if not points.in_memory:
+        return "mapped"
+    if float(len(points)) * budget * points.dimension > _WORTH_A_GPU and _wants_gpu(device):
+        return "cuda"
+    return "memory"
+
+
+def _wants_gpu(device: str) -> bool:
+    if device.startswith("cuda"):
+        return True
+    if device != "auto" or "torch" not in sys.modules:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def make_pool(
+    points: Points | Metric,
+    budget: int,
+    engine: str = "auto",
+    *,
+    memory: float | None = None,
+    device: str = "auto",
+) -> Pool:
+    """A pool to choose `budget` rows from.
+
+    Args:
+        points: the rows, or their distances.
+        budget: how many will be chosen.
+        engine: one of ENGINES.
+        memory: bytes that the engine "mapped" may take.
+        device: where the engine "cuda" computes.
+
+    Raises:
+        OptionError: the engine does not fit the rows, or the memory is too little.
+    """
+    chosen = choose_engine(points, budget, engine, device)
+    log.info("engine %s for %d rows, %d to choose", chosen, len(points), budget)
+    if isinstance(points, Metric):
+        from evenly.engines.distances import DistancesPool
+
+        return DistancesPool(points)
+    if chosen == "distances":
+        raise OptionError('engine="distances" needs a matrix of distances (n, n) as data.')
+    if chosen == "mapped":
+        from evenly.engines.mapped import MappedPool
+
+        return MappedPool(points, budget, DEFAULT_MEMORY if memory is None else memory)
+    if chosen == "faiss":
+        from evenly.engines.faiss import FaissPool
+
+        return FaissPool(points, budget)
+    if chosen == "cuda":
+        from evenly.engines.cuda import make_cuda_pool
+
+        return make_cuda_pool(points, budget, device)
+    from evenly.engines.memory import MemoryPool
+
+    if chosen == "memory":
+        return MemoryPool(points, budget)
+    from evenly.engines.sharded import ShardedPool
+
+    bounds = np.linspace(0, len(points), min(_SHARDS, len(points)) + 1).astype(int)
+    parts = [points.part(slice(*pair)) for pair in pairwise(bounds.tolist())]
+    return ShardedPool([MemoryPool(part, budget) for part in parts])
+
+
+PACKING_ENGINES = ("auto", "memory", "mapped", "distances")
+"""The engines that pack: where the vectors are. Packings are computed on the processor."""
+
+
+def check_packing_engine(engine: str) -> None:
+    """Refuse an engine that does not pack.
+
+    Raises:
+        OptionError: it is none of PACKING_ENGINES.
+    """
+    if engine not in PACKING_ENGINES:
+        raise OptionError(
+            f"engine must be one of {', '.join(PACKING_ENGINES)} here, got {engine!r}: packings "
+            "are computed on the processor, and the answer does not depend on it."
+        )
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that there is not.
+
+    Raises:
+        OptionError: it is none of ENGINES.
+    """
+    if engine not in ENGINES:
+        raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")

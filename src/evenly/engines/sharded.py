@@ -1,0 +1,102 @@
+"""A pool made of pools: several files, devices or machines, whose frontiers are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.engines.protocol import FRONTIER, Frontier, Pool
+from evenly.engines.upper_bounds import ceiling_of, farthest_of
+from evenly.geometry import Frame, Points
+from evenly.geometry.search.in_order import products_within
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["ShardedPool"]
+
+
+class ShardedPool:
+    """Pools whose rows are numbered through, in the order given.
+
+    Its frontier is the farthest rows of theirs, its ceiling the largest of theirs and of the
+    rows left out. All must hold points, of one type.
+    """
+
+    def __init__(self, pools: Sequence[Pool]) -> None:
+        self._pools = pools
+        self._bounds = np.cumsum([0, *(len(pool) for pool in pools)])
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Rows as points."""
+        owners = np.searchsorted(self._bounds, rows, side="right") - 1
+        order = np.argsort(owners, kind="stable")
+        parts = [
+            self._points_of(owner, rows[owners == owner] - self._bounds[owner])
+            for owner in np.unique(owners).tolist()
+        ]
+        return Points.join(parts).take(np.argsort(order))
+
+    def _points_of(self, owner: int, rows: Int[np.ndarray, " b"]) -> Points:
+        points = self._pools[owner].fetch(rows)
+        assert points is not None
+        return points
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Every pool compares with every chosen row, and retires its own."""
+        for number, pool in enumerate(self._pools):
+            local = rows - self._bounds[number]
+            pool.add(np.where((local >= 0) & (local < len(pool)), local, -1), points)
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """What squared distances count for; see `Pool.weigh`."""
+        for pool, part in zip(self._pools, np.split(weights, self._bounds[1:-1]), strict=True):
+            pool.weigh(part)
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Rows that can no longer be chosen: every pool retires its own."""
+        for number, pool in enumerate(self._pools):
+            local = rows - self._bounds[number]
+            pool.retire(local[(local >= 0) & (local < len(pool))])
+
+    def release(self) -> None:
+        """Forget weights and retirement; see `Pool.release`."""
+        for pool in self._pools:
+            pool.release()
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """The farthest rows of all frontiers; see `Pool.frontier`."""
+        parts = [pool.frontier(size) for pool in self._pools]
+        rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
+        squared = np.concatenate([part.squared for part in parts])
+        points = Points.join([part.points for part in parts if part.points is not None])
+        weights = None
+        if parts[0].weights is not None:
+            weights = np.concatenate([part.weights for part in parts if part.weights is not None])
+        keys = squared if weights is None else squared * weights
+        kept = farthest_of(keys, size)
+        left_out = np.delete(np.arange(len(rows)), kept)
+        outside = [
+            (part.ceiling, part.ceiling_row + int(self._bounds[i])) for i, part in enumerate(parts)
+        ]
+        outside += zip(keys[left_out].tolist(), rows[left_out].tolist(), strict=True)
+        ceiling, ceiling_row = ceiling_of(outside)
+        inside = points.take(kept)
+        frame = Frame.of(inside)
+        stand_ins = frame.stand_ins(inside, np.arange(len(inside)))
+        return Frontier(
+            rows=rows[kept],
+            points=inside,
+            squared=squared[kept],
+            between=lambda: products_within(stand_ins, 1, whole=True),
+            stand_ins=stand_ins,
+            frame=frame,
+            ceiling=ceiling,
+            ceiling_row=ceiling_row,
+            weights=None if weights is None else weights[kept],
+        )

@@ -1,0 +1,1 @@
+"""Trees and clusters of points."""

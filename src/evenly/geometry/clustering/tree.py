@@ -1,0 +1,268 @@
+"""Clusters within clusters: the rows of a pool as one tree, and how far its clusters spread.
+
+Bounds on packings (`evenly.metrics.cells`) hold for any tree of the rows; a tree of tight
+clusters makes them sharp. Large pools are halved by 2-means down to cells, and each cell is
+merged by Ward's rule. All that is decided in float32 here is which tree it is. The squared
+distances that bounds are made of are exact: subtraction in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from evenly.geometry.clustering.ward import halves, ward_merges
+from evenly.geometry.kernels.exact import EXACT
+from evenly.geometry.kernels.screening import FAST
+from evenly.geometry.points import Points, blocks, mean_of, squared_distances_to
+from evenly.geometry.screening.proxies import Frame
+from evenly.geometry.threads import alone, for_each_tile, usable_threads
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, Int
+
+__all__ = ["Spreads", "Tree", "leading_coordinates", "split_evenly"]
+
+
+LEADING = 128
+"""Principal coordinates that trees are made from, at most."""
+
+
+# A cluster is left out, and its parts given to its parent, unless it is at most this part of
+# it: so no tree is deeper than log n / log(1 / 0.8) levels, whatever the rows.
+_SHRINK = 0.8
+
+
+_ROWS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """Clusters of rows, parents before their children; each is consecutive in `order`.
+
+    Attributes:
+        order: (m,) row numbers, the leaves from left to right.
+        begin, end: (V,) cluster v holds order[begin[v]:end[v]]. The first holds all, and each
+            row is a cluster of its own.
+        parent: (V,) number of the cluster it is part of; -1 for the first.
+        leaf: (m,) number of the cluster that is the row at a position alone.
+    """
+
+    order: Int[np.ndarray, " m"]
+    begin: Int[np.ndarray, " V"]
+    end: Int[np.ndarray, " V"]
+    parent: Int[np.ndarray, " V"]
+    leaf: Int[np.ndarray, " m"]
+
+    @property
+    def sizes(self) -> Int[np.ndarray, " V"]:
+        """(V,) rows of each cluster."""
+        sizes: Int[np.ndarray, " V"] = self.end - self.begin
+        return sizes
+
+    @classmethod
+    def of(
+        cls, points: Points, cell: int, *, progress: Callable[[int], object] | None = None
+    ) -> Tree:
+        """A tree of the candidates of a pool in memory.
+
+        Args:
+            points: the pool.
+            cell: rows that are merged by Ward's rule; more than that are halved first.
+            progress: called with the number of rows that are in their places.
+
+        Cost: about 3·n·cell·min(d, 128) multiplications; memory of 512 bytes a row.
+        """
+        rows = np.flatnonzero(points.candidates)
+        short = leading_coordinates(points, rows)
+        parts: list[tuple[Any, Any, Any]] = []
+        order: list[Any] = []
+        place = clusters = 0
+        waiting = [(np.arange(len(rows)), -1)]
+        with alone():
+            while waiting:
+                inside, parent = waiting.pop()
+                if len(inside) > cell:
+                    left = halves(short[inside])
+                    waiting += [(inside[~left], clusters), (inside[left], clusters)]
+                    ends = np.array([place]), np.array([place + len(inside)]), np.array([parent])
+                    parts.append(ends)
+                    clusters += 1
+                    continue
+                merges = ward_merges(short[inside], threads=usable_threads())
+                placed, begin, end, above = _flatten(merges, len(inside), _SHRINK)
+                above = np.where(above < 0, parent, above + clusters)
+                parts.append((begin + place, end + place, above))
+                order.append(rows[inside[placed]])
+                place, clusters = place + len(inside), clusters + len(begin)
+                if progress is not None:
+                    progress(len(inside))
+        begin, end, above = (np.concatenate(part) for part in zip(*parts, strict=True))
+        leaf = np.empty(len(rows), np.int64)
+        single = np.flatnonzero(end - begin == 1)
+        leaf[begin[single]] = single
+        return cls(np.concatenate(order), begin, end, above, leaf)
+
+
+def leading_coordinates(
+    points: Points, rows: Int[np.ndarray, " m"], width: int = LEADING
+) -> Float32[np.ndarray, "m p"]:
+    """Rows shifted, scaled to lengths of at most one, and turned to their principal axes."""
+    frame = Frame.of(points)
+    if points.dimension > width:
+        frame = frame.turned(points, width)
+    short = np.empty((len(rows), frame.width), np.float32)
+    for part in blocks(len(rows), 1, numbers=_ROWS):  # of vectors on disk, few are read at once
+        short[part] = frame.stand_ins(points, rows[part])
+    return short
+
+
+def split_evenly(rows: Float32[np.ndarray, "m p"], clusters: int) -> Int[np.ndarray, " m"]:
+    """Number of the cluster of each row: the largest is halved by 2-means until there are so many.
+
+    Cost: about m·log(clusters)·p multiplications.
+    """
+    parts = [np.arange(len(rows))]
+    while len(parts) < min(clusters, len(rows)):
+        largest = parts.pop(int(np.argmax([len(part) for part in parts])))
+        left = halves(rows[largest])
+        parts += [largest[left], largest[~left]]
+    label = np.empty(len(rows), np.int64)
+    for number, part in enumerate(parts):
+        label[part] = number
+    return label
+
+
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
+def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
+    """Merges as clusters, parents first: order, begin, end, parent; none too like its parent."""
+    sizes = np.ones(2 * count - 1, np.int64)
+    for merge in range(count - 1):
+        sizes[count + merge] = sizes[merges[merge, 0]] + sizes[merges[merge, 1]]
+    order = np.empty(count, np.int64)
+    begin = np.empty(2 * count - 1, np.int64)
+    end = np.empty(2 * count - 1, np.int64)
+    parent = np.empty(2 * count - 1, np.int64)
+    waiting = np.empty((2 * count, 2), np.int64)
+    waiting[0, 0], waiting[0, 1] = 2 * count - 2, -1
+    owed, place, made = 1, 0, 0
+    while owed > 0:
+        owed -= 1
+        name, above = waiting[owed, 0], waiting[owed, 1]
+        inside = above
+        if above < 0 or sizes[name] <= shrink * (end[above] - begin[above]):
+            inside = made
+            begin[made], end[made], parent[made] = place, place + sizes[name], above
+            made += 1
+        if name < count:
+            order[place] = name
+            place += 1
+        else:
+            for side in range(2):
+                waiting[owed, 0], waiting[owed, 1] = merges[name - count, 1 - side], inside
+                owed += 1
+    return order, begin[:made], end[:made], parent[:made]
+
+
+@dataclass(frozen=True, eq=False)
+class Spreads:
+    """For each cluster of a tree, how far its rows are from its mean, the farthest first.
+
+    Attributes:
+        first: (V,) where a cluster's begin in the other two.
+        squared: squared distances of its rows to its mean, falling.
+        positions: of those rows, in the tree's order.
+    """
+
+    first: Int[np.ndarray, " V"]
+    squared: Float[np.ndarray, " t"]
+    positions: Int[np.ndarray, " t"]
+
+    @classmethod
+    def of(cls, points: Points, tree: Tree) -> Spreads:
+        """Measure the clusters of a tree of these points.
+
+        Cost: n·d operations and 16 bytes a row, for each of the 15 to 30 levels of a tree.
+        """
+        sizes = tree.sizes
+        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        squared = np.empty(int(sizes.sum()))
+        positions = np.empty(len(squared), np.int64)
+
+        def measure(task: tuple[int, int]) -> None:
+            begin, end = task  # clusters: a large one alone, or a small one and all in it
+            here, there = tree.begin[begin], tree.end[begin]
+            rows = tree.order[here:there]
+            if end == begin + 1 and len(rows) > 1:
+                found = _squared_to_mean(points, rows)
+                place = np.argsort(-found, kind="stable")
+                part = slice(first[begin], first[begin] + len(rows))
+                squared[part], positions[part] = found[place], here + place
+                return
+            taken = points.exact(rows)
+            _measure_clusters(
+                taken, here, tree.begin, tree.end, begin, end, first, squared, positions
+            )
+
+        with alone():
+            for_each_tile(measure, list(_tasks(tree)), threads=usable_threads())
+        return cls(first, squared, positions)
+
+
+def _tasks(tree: Tree) -> Iterator[tuple[int, int]]:
+    """Clusters of more than _ROWS rows, one by one, and the subtrees that hang from them."""
+    number, sizes = 0, tree.sizes
+    while number < len(sizes):
+        if sizes[number] > _ROWS:
+            yield number, number + 1
+            number += 1
+            continue
+        # Parents come first, so a subtree ends where a cluster lies outside of it.
+        after = int(np.searchsorted(tree.begin, tree.end[number], side="left"))
+        yield number, after
+        number = after
+
+
+def _squared_to_mean(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    return squared_distances_to(points, rows, mean_of(points, rows))
+
+
+# The sums may be added up in any order: their error is far below what bounds allow for.
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _measure_clusters(
+    rows: Float[np.ndarray, "m d"],
+    place: int,
+    begin: Int[np.ndarray, " V"],
+    end: Int[np.ndarray, " V"],
+    first_cluster: int,
+    last_cluster: int,
+    first: Int[np.ndarray, " V"],
+    squared: Float[np.ndarray, " t"],
+    positions: Int[np.ndarray, " t"],
+) -> None:
+    """`Spreads` of some clusters; `rows` are those from `place` on in the tree's order."""
+    dimension = rows.shape[1]
+    mean = np.empty(dimension)
+    for cluster in range(first_cluster, last_cluster):
+        here, size = begin[cluster] - place, end[cluster] - begin[cluster]
+        start = first[cluster]
+        mean[:] = 0.0
+        for row in range(here, here + size):
+            for axis in range(dimension):
+                mean[axis] += rows[row, axis] - rows[here, axis]
+        for axis in range(dimension):
+            mean[axis] = rows[here, axis] + mean[axis] / size
+        found = np.empty(size)
+        for row in range(size):
+            total = 0.0
+            for axis in range(dimension):
+                gap = rows[here + row, axis] - mean[axis]
+                total += gap * gap
+            found[row] = -total
+        for rank, row in enumerate(np.argsort(found)):
+            squared[start + rank] = -found[row]
+            positions[start + rank] = place + here + row

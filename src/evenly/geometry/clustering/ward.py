@@ -1,0 +1,199 @@
+"""Ward's tree: rows merged into ever larger clusters, those first that spread the least.
+
+Exact in what it merges, up to float32: two clusters that are each other's nearest are merged in
+any tree that Ward's rule makes, so all such pairs can be merged at once, which makes the search
+for nearest clusters a few matrix products. What a tree is used for here, bounds on packings
+(`evenly.metrics.cells`), holds for any tree; Ward's is a good one.
+
+Sources: Ward 1963, doi:10.1080/01621459.1963.10500845; reciprocal nearest neighbours:
+    Murtagh 1983, doi:10.1093/comjnl/26.4.354.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from evenly.geometry.kernels.screening import FAST
+from evenly.geometry.threads import for_each_tile
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Int
+
+__all__ = ["halves", "ward_merges"]
+
+
+_INFINITE = np.float32(np.inf)
+
+
+_ZERO = np.float32(0)
+
+
+_TWO = np.float32(2)
+
+
+# Columns of which only the smallest is noted at first.
+_BLOCK = 16
+
+
+# Rows compared at once.
+_ROWS = 512
+
+
+# Rows that centres of halves are made from, and how often these are moved.
+_SAMPLE = 4096
+
+
+_MOVES = 8
+
+
+def ward_merges(rows: Float32[np.ndarray, "m p"], *, threads: int) -> Int[np.ndarray, "q 2"]:
+    """Merge rows two by two until one cluster is left.
+
+    Args:
+        rows: m >= 1 of them, of lengths about one.
+        threads: how many may be used. They do not change the answer.
+
+    Returns:
+        (m - 1, 2) the clusters that are merged: 0 to m - 1 are the rows, and m + i is what the
+        i-th merge makes.
+
+    Cost: about 3·m²·p multiplications, as matrix products; memory for a block of products a
+        thread.
+    """
+    count = len(rows)
+    merges = np.empty((count - 1, 2), np.int64)
+    centres, sizes, names = rows.copy(), np.ones(count, np.float32), np.arange(count)
+    best, nearest = np.empty(count, np.float32), np.empty(count, np.int64)
+    stale = np.arange(count)
+    made = 0
+    while len(centres) > 1:
+        _find_nearest(centres, sizes, stale, best, nearest, threads)
+        first, second = _mutual_pairs(best, nearest)
+        new = slice(made, made + len(first))
+        merges[new, 0], merges[new, 1] = names[first], names[second]
+        together = sizes[first] + sizes[second]
+        share = (sizes[second] / together)[:, None]
+        centres[first] += share * (centres[second] - centres[first])
+        sizes[first] = together
+        names[first] = count + np.arange(new.start, new.stop)
+        made = new.stop
+        # A merged cluster is no nearer to others than the nearer of its parts was, so only
+        # the new ones, and those whose nearest is gone, need to look again.
+        changed = np.zeros(len(centres), bool)
+        changed[first] = changed[second] = True
+        kept = np.ones(len(centres), bool)
+        kept[second] = False
+        stale = np.flatnonzero((changed | changed[nearest])[kept])
+        moved = np.cumsum(kept) - 1
+        centres, sizes, names = centres[kept], sizes[kept], names[kept]
+        best, nearest = best[kept], moved[nearest[kept]]
+    return merges
+
+
+def _find_nearest(
+    centres: Float32[np.ndarray, "m p"],
+    sizes: Float32[np.ndarray, " m"],
+    rows: Int[np.ndarray, " s"],
+    best: Float32[np.ndarray, " m"],
+    nearest: Int[np.ndarray, " m"],
+    threads: int,
+) -> None:
+    lengths = np.einsum("ij,ij->i", centres, centres)
+
+    def search(part: slice) -> None:
+        own = rows[part]
+        products = centres[own] @ centres.T
+        products[np.arange(len(own)), own] = -np.inf
+        found, where = np.empty(len(own), np.float32), np.empty(len(own), np.int64)
+        _nearest_by_ward(products, lengths[own], sizes[own], lengths, sizes, found, where)
+        best[own], nearest[own] = found, where
+
+    # Tiles of one shape, whatever the threads, so that products have the same bits.
+    tiles = [slice(begin, begin + _ROWS) for begin in range(0, len(rows), _ROWS)]
+    for_each_tile(search, tiles, threads=threads)
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _nearest_by_ward(
+    products: Float32[np.ndarray, "s m"],
+    own_lengths: Float32[np.ndarray, " s"],
+    own_sizes: Float32[np.ndarray, " s"],
+    lengths: Float32[np.ndarray, " m"],
+    sizes: Float32[np.ndarray, " m"],
+    best: Float32[np.ndarray, " s"],
+    nearest: Int[np.ndarray, " s"],
+) -> None:
+    """By how much a merge with each column raises the sum of squares; the least and its column."""
+    columns = products.shape[1]
+    for row in range(products.shape[0]):
+        length, size = own_lengths[row], own_sizes[row]
+        least_of_all, begin_of_best = _INFINITE, 0
+        for begin in range(0, columns - _BLOCK + 1, _BLOCK):
+            least = _INFINITE
+            for offset in range(_BLOCK):
+                column = begin + offset
+                gap = length + lengths[column] - _TWO * products[row, column]
+                raised = max(gap, _ZERO) * (size * sizes[column] / (size + sizes[column]))
+                least = min(least, raised)
+            if least < least_of_all:
+                least_of_all, begin_of_best = least, begin
+        best[row], nearest[row] = _INFINITE, -1
+        tail = columns - columns % _BLOCK
+        for part in range(2):
+            begin = begin_of_best if part == 0 else tail
+            for column in range(begin, min(begin + _BLOCK, columns)):
+                gap = length + lengths[column] - _TWO * products[row, column]
+                raised = max(gap, _ZERO) * (size * sizes[column] / (size + sizes[column]))
+                if raised < best[row]:
+                    best[row], nearest[row] = raised, column
+
+
+def _mutual_pairs(
+    best: Float32[np.ndarray, " m"], nearest: Int[np.ndarray, " m"]
+) -> tuple[Int[np.ndarray, " q"], Int[np.ndarray, " q"]]:
+    """Clusters that are each other's nearest: at least one pair."""
+    own = np.arange(len(nearest))
+    first = own[(nearest[nearest] == own) & (own < nearest)]
+    if len(first) == 0:  # ties, or rounding, can lead round in a circle
+        first = np.array([np.argmin(best)])
+    return first, nearest[first]
+
+
+def halves(rows: Float32[np.ndarray, "m p"]) -> np.ndarray[Any, Any]:
+    """Split rows in two by 2-means: (m,) True for those of the first half; neither is empty.
+
+    Cost: about 2·m·p multiplications, and the centres from a sample.
+    """
+    sample = rows[:: max(1, len(rows) // _SAMPLE)]
+    first = sample[np.argmax(_squared_to(sample, sample.mean(axis=0)))]
+    second = sample[np.argmax(_squared_to(sample, first))]
+    for _ in range(_MOVES):
+        left = _is_nearer(sample, first, second)
+        if left.all() or not left.any():
+            break
+        first, second = sample[left].mean(axis=0), sample[~left].mean(axis=0)
+    left = _is_nearer(rows, first, second)
+    if left.all() or not left.any():
+        left = np.arange(len(rows)) < len(rows) // 2
+    return left
+
+
+def _squared_to(
+    rows: Float32[np.ndarray, "m p"], point: Float32[np.ndarray, " p"]
+) -> Float32[np.ndarray, " m"]:
+    gaps = rows - point
+    squared: Float32[np.ndarray, " m"] = np.einsum("ij,ij->i", gaps, gaps)
+    return squared
+
+
+def _is_nearer(
+    rows: Float32[np.ndarray, "m p"],
+    first: Float32[np.ndarray, " p"],
+    second: Float32[np.ndarray, " p"],
+) -> np.ndarray[Any, Any]:
+    axis = second - first
+    nearer: np.ndarray[Any, Any] = rows @ axis <= np.float32((second + first) @ axis / 2)
+    return nearer

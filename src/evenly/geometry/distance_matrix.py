@@ -1,0 +1,97 @@
+"""Distances of people with a metric of their own, in the place of points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.geometry.points import LARGEST, blocks
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+__all__ = ["Metric"]
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """Distances between the rows of a pool, in the place of `Points`.
+
+    Attributes:
+        matrix: (n, n) symmetric distances (not squared), perhaps a memory map. Read by rows.
+        candidates: (n,) True where a row may be chosen.
+    """
+
+    matrix: np.ndarray[Any, Any]
+    candidates: Bool[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    @property
+    def stored(self) -> np.ndarray[Any, Any]:
+        """The matrix, as `Points` call it."""
+        return self.matrix
+
+    @property
+    def unit(self) -> bool:
+        """Distances are never normalised."""
+        return False
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a row."""
+        return len(self.matrix)
+
+    def squared(self, rows: Any) -> Float[np.ndarray, "m n"]:
+        """Squared distances of some rows to all."""
+        distances: Float[np.ndarray, "m n"] = self.matrix[rows].astype(np.float64)
+        distances *= distances
+        return distances
+
+    def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
+        """Mean squared distance to all candidates; -inf for other rows.
+
+        For Euclidean distances this is the squared distance to the mean and a constant:
+        sum_j |x_i - x_j|² = n·|x_i - m|² + sum_j |x_j - m|².
+        """
+        squared = np.full(len(self), -np.inf)
+        for block in blocks(len(self), len(self), numbers=1 << 22):
+            rows = np.flatnonzero(self.candidates[block]) + block.start
+            squared[rows] = self.squared(rows)[:, self.candidates].mean(axis=1)
+        return squared
+
+    def fault(self) -> str | None:
+        """What keeps the matrix from being distances; None where nothing does.
+
+        Cost: reads the matrix twice, a block of rows and the same block of columns at a time.
+        """
+        matrix = self.matrix
+        if matrix.shape[0] != matrix.shape[1]:
+            return f"has shape {matrix.shape}; distances need a square matrix (n, n)"
+        step = max(1, (1 << 22) // max(1, len(self)))
+        for begin in range(0, len(self), step):
+            rows = np.arange(begin, min(begin + step, len(self)))
+            part = matrix[rows].astype(np.float64)
+            wrong = ~(np.isfinite(part) & (part >= 0) & (part <= LARGEST))
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                return (
+                    f"has {part[row, column]} at row {rows[row]}, column {column}; distances are "
+                    f"finite, not negative and at most {LARGEST:g}"
+                )
+            own = part[np.arange(len(rows)), rows]
+            if own.any():
+                row = int(np.flatnonzero(own)[0])
+                return f"has {own[row]} on its diagonal, at row {rows[row]}; it must be 0 there"
+            differ = part != matrix[:, rows].T
+            if differ.any():
+                row, column = np.argwhere(differ)[0]
+                return (
+                    f"is not symmetric: row {rows[row]}, column {column} is {part[row, column]}, "
+                    f"row {column}, column {rows[row]} is {matrix[column, rows[row]]}; for the "
+                    "mean of both, pass (matrix + matrix.T) / 2"
+                )
+        return None

@@ -1,0 +1,287 @@
+"""The distances that decide: subtract, square, sum, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.geometry.threads import for_each_tile, usable_threads
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+__all__ = [
+    "LARGEST",
+    "TIE",
+    "Points",
+    "blocks",
+    "first_of_the_farthest",
+    "mean_of",
+    "reach_of",
+    "readable",
+    "row_lengths",
+    "squared_distances_between",
+    "squared_distances_to",
+    "squared_lengths",
+]
+
+
+TIE = 1e-12
+"""Squared distances within this relative difference are equal: the smaller row number wins."""
+
+
+COINCIDENT = 1e-28
+"""Unit rows whose squared distance is below this differ by the rounding of a division only."""
+
+
+LARGEST = 1e150
+"""The largest magnitude a coordinate may have: its square must stay a float64."""
+
+
+# A block is sized so that its working set stays in the caches of one core's share.
+_BLOCK_NUMBERS = 1 << 18
+
+
+_MEAN_ROWS = 4096
+
+
+_NO_FACTORS = np.empty(0)
+
+
+_SMALLEST = float(np.nextafter(0.0, 1.0))
+
+
+def reach_of(distance: float) -> float:
+    """The squared distance below which two rows are nearer to each other than a distance.
+
+    Squared distances that differ by less than TIE, relatively, are equal, and rows at exactly
+    the distance are no nearer. With a distance of 0 only rows at distance 0 are.
+    """
+    return max(distance * distance * (1.0 - TIE), _SMALLEST)
+
+
+def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator[slice]:
+    """Slices over `count` rows of `width` numbers, each of about `numbers` numbers."""
+    step = max(1, numbers // max(1, width))
+    for begin in range(0, count, step):
+        yield slice(begin, min(begin + step, count))
+
+
+def row_lengths(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """Euclidean length of each row, in float64; not finite where a coordinate is not."""
+    lengths: Float[np.ndarray, " n"] = np.sqrt(squared_lengths(rows))
+    return lengths
+
+
+def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+    """Sum of squares of each row, in float64, in the same order on every machine."""
+    from evenly.geometry.kernels.exact import squared_lengths_of_rows
+    from evenly.geometry.threads import for_each_tile, usable_threads
+
+    squared = np.empty(len(rows))
+
+    def measure(part: slice) -> None:
+        squared[part] = squared_lengths_of_rows(readable(rows[part]))
+
+    parts = blocks(len(rows), 1, numbers=_MEAN_ROWS)
+    for_each_tile(measure, parts, threads=usable_threads())
+    return squared
+
+
+def readable(stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array as the compiled loops take it: float16 as its bits."""
+    return stored.view(np.uint16) if stored.dtype == np.float16 else stored
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The rows of a pool as geometry sees them.
+
+    Attributes:
+        stored: (n, d) vectors as they came: float16, float32 or float64, any strides, perhaps
+            read-only or memory-mapped, or on disk and read by slices and row numbers. Never
+            copied as a whole.
+        factors: (n,) reciprocal lengths to multiply rows by, or None when rows count as they are.
+        candidates: (n,) True where a row may be chosen. Rows that are not (a zero vector that
+            cannot be normalised, say) are never looked at.
+        longest: no candidate counts as longer than this; 1 for normalised rows.
+    """
+
+    stored: Any
+    factors: Float[np.ndarray, " n"] | None
+    candidates: Bool[np.ndarray, " n"]
+    longest: float
+
+    @classmethod
+    def of(
+        cls,
+        stored: np.ndarray[Any, Any],
+        lengths: Float[np.ndarray, " n"],
+        candidates: Bool[np.ndarray, " n"],
+        *,
+        normalize: bool,
+    ) -> Points:
+        """Points of vectors with their lengths, which normalisation divides by."""
+        if normalize:
+            factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=candidates)
+            return cls(stored, factors, candidates, 1.0)
+        return cls(stored, None, candidates, float(lengths[candidates].max()))
+
+    @property
+    def arrays(self) -> tuple[np.ndarray[Any, Any], Float[np.ndarray, " n"]]:
+        """The rows and their factors (none: an empty array) as the compiled loops take them."""
+        return readable(self.stored), _NO_FACTORS if self.factors is None else self.factors
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the rows are one array; else they are read when they are asked for."""
+        return isinstance(self.stored, np.ndarray)
+
+    @property
+    def coincident(self) -> float:
+        """Squared distances below this are 0."""
+        return COINCIDENT if self.unit else 0.0
+
+    @property
+    def unit(self) -> bool:
+        """Whether rows are normalised to length one."""
+        return self.factors is not None
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def dimension(self) -> int:
+        """How many coordinates a row has."""
+        return int(self.stored.shape[1])
+
+    def exact(self, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m d"]:
+        """The rows whose distances are the truth: float64, normalised when rows are."""
+        taken: Float[np.ndarray, "m d"] = self.stored[rows].astype(np.float64)
+        if self.factors is not None:
+            taken *= self.factors[rows, None]
+        return taken
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> Points:
+        """These rows as points of their own; a copy."""
+        taken = np.ascontiguousarray(self.stored[rows])
+        factors = None if self.factors is None else self.factors[rows]
+        return Points(taken, factors, np.ones(len(rows), bool), self.longest)
+
+    @classmethod
+    def join(cls, parts: Sequence[Points]) -> Points:
+        """Points of several pools as one; a copy."""
+        factors = None
+        if parts[0].factors is not None:
+            factors = np.concatenate([part.factors for part in parts if part.factors is not None])
+        return cls(
+            np.concatenate([part.stored for part in parts]),
+            factors,
+            np.concatenate([part.candidates for part in parts]),
+            parts[0].longest,
+        )
+
+    def part(self, part: slice) -> Points:
+        """Consecutive rows as points of their own, sharing memory."""
+        factors = None if self.factors is None else self.factors[part]
+        return Points(self.stored[part], factors, self.candidates[part], self.longest)
+
+    def resized(self, count: int) -> Points:
+        """A copy with room for `count` rows; those beyond the present ones hold zeros."""
+        stored = np.zeros((count, self.dimension), self.stored.dtype)
+        kept = min(count, len(self))
+        stored[:kept] = self.stored[:kept]
+        factors = None
+        if self.factors is not None:
+            factors = np.zeros(count)
+            factors[:kept] = self.factors[:kept]
+        return Points(stored, factors, np.ones(count, bool), self.longest)
+
+    def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
+        """Squared distance of every candidate to the mean of all; -inf for the others.
+
+        The mean is taken relative to the first candidate, because a mean far from zero would
+        be rounded more coarsely than the rows are apart, and equally distant rows would no
+        longer tie. Blocks of rows are added up each by itself and then in order, so the bits
+        do not depend on the threads.
+        """
+        from evenly.geometry.kernels.exact import add_rows, squared_distances_to_point
+        from evenly.geometry.threads import for_each_tile, usable_threads
+
+        origin = self.exact(np.array([np.argmax(self.candidates)]))[0]
+        parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
+        sums = np.zeros((len(parts), self.dimension))
+        squared = np.full(len(self), -np.inf)
+
+        def add(number: int) -> None:
+            part = self.part(parts[number])
+            add_rows(*part.arrays, np.flatnonzero(part.candidates), origin, sums[number])
+
+        def measure(block: slice) -> None:
+            part = self.part(block)
+            rows = np.flatnonzero(part.candidates)
+            squared[block.start + rows] = squared_distances_to_point(
+                *part.arrays, rows, origin, mean, self.coincident
+            )
+
+        threads = usable_threads()
+        for_each_tile(add, range(len(parts)), threads=threads)
+        mean = sums.sum(axis=0) / np.count_nonzero(self.candidates)
+        for_each_tile(measure, parts, threads=threads)
+        return squared
+
+
+def squared_distances_between(
+    left: Points,
+    left_rows: Int[np.ndarray, " p"],
+    right: Points,
+    right_rows: Int[np.ndarray, " p"],
+) -> Float[np.ndarray, " p"]:
+    """Squared distances of pairs: row left_rows[i] of one and right_rows[i] of the other.
+
+    By subtraction in float64: the arithmetic that decides. Unit rows that differ by the
+    rounding of their normalisation only are the same row, at distance exactly 0.
+
+    Cost: 3·d operations a pair.
+    """
+    from evenly.geometry.kernels.exact import squared_distances_of_pairs
+
+    squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(
+        *left.arrays, left_rows, *right.arrays, right_rows, left.coincident
+    )
+    return squared
+
+
+def first_of_the_farthest(squared: Float[np.ndarray, " n"]) -> int:
+    """Position of the largest value; of all that are equal within rounding, the first."""
+    return int(np.argmax(squared >= squared.max() * (1.0 - TIE)))
+
+
+def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " d"]:
+    """The mean of some rows; relative to the first, so that shifted rows keep their digits."""
+    origin = points.exact(rows[:1])[0]
+    total = np.zeros(points.dimension)
+    for part in blocks(len(rows), points.dimension):
+        total += (points.exact(rows[part]) - origin).sum(axis=0)
+    mean: Float[np.ndarray, " d"] = origin + total / len(rows)
+    return mean
+
+
+def squared_distances_to(
+    points: Points, rows: Int[np.ndarray, " m"], point: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, " m"]:
+    """Squared distances of some rows to any point, by subtraction in float64.
+
+    Cost: 3·m·d operations.
+    """
+    squared = np.empty(len(rows))
+
+    def measure(part: slice) -> None:
+        gaps = points.exact(rows[part]) - point
+        squared[part] = np.einsum("ij,ij->i", gaps, gaps)
+
+    for_each_tile(measure, blocks(len(rows), points.dimension), threads=usable_threads())
+    return squared

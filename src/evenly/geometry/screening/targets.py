@@ -1,0 +1,150 @@
+"""The rows that others are compared with: right factors of products, in arrays that grow."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.geometry.kernels.screening import CHUNK
+from evenly.geometry.points import Points
+from evenly.geometry.screening.proxies import StandIns
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Int
+
+__all__ = ["SEGMENT", "Columns"]
+
+
+SEGMENT = 1024
+"""Columns that rows are compared with at once, at most."""
+
+
+class Columns:
+    """Points and their stand-ins, padded to whole chunks with columns that count as infinitely far.
+
+    Attributes:
+        stand_ins: of the pool whose rows are compared with them.
+        matrix: (capacity, W) float32 stand-ins.
+        lengths: (capacity,) float32 squared lengths of their first `stand_ins.width`
+            coordinates; inf beyond the present columns.
+        numbers: (capacity,) what `nearest` calls them.
+    """
+
+    def __init__(self, stand_ins: StandIns, capacity: int = 0, precision: str = "float32") -> None:
+        self.stand_ins = stand_ins
+        self.precision = precision
+        self._count = 0
+        capacity = -(-capacity // CHUNK) * CHUNK
+        self._points = stand_ins.points.take(np.empty(0, np.int64)).resized(capacity)
+        self.numbers = np.zeros(capacity, np.int64)
+        self._make(capacity)
+
+    def _make(self, capacity: int) -> None:
+        self.matrix: Float32[np.ndarray, "c W"] = np.zeros(
+            (capacity, self.stand_ins.frame.width), np.float32
+        )
+        self.lengths = np.full(capacity, np.inf, np.float32)
+        self.short: Any = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def points(self) -> Points:
+        """The points; more may follow that do not count."""
+        return self._points
+
+    def append(
+        self,
+        points: Points,
+        numbers: Int[np.ndarray, " b"],
+        made: Float32[np.ndarray, "b W"] | None = None,
+    ) -> None:
+        """More columns, what to call them, and their stand-ins where these are made already."""
+        end = self._count + len(points)
+        if end > len(self.matrix):
+            capacity = -(-max(end, 2 * self._count) // SEGMENT) * SEGMENT
+            self._points = self._points.resized(capacity)
+            self.numbers = np.resize(self.numbers, capacity)
+            self._move(self.stand_ins, capacity)
+        new = slice(self._count, end)
+        self._points.stored[new] = points.stored
+        if self._points.factors is not None:
+            self._points.factors[new] = points.factors
+        self.numbers[new] = numbers
+        self._count = end
+        if made is not None:
+            self.matrix[new] = made
+        self._fill(new, made=made is not None)
+
+    def change(self, stand_ins: StandIns, precision: str) -> None:
+        """The same columns for other stand-ins of the same pool, or for another precision."""
+        self.precision = precision
+        self._move(stand_ins, len(self.matrix))
+
+    def beside(self, points: Points) -> Columns:
+        """The same columns, sharing memory, to compare with rows that are not in the pool's array.
+
+        `points` are such rows, as points of their own.
+        """
+        other = copy(self)
+        other.stand_ins = StandIns(points, self.stand_ins.frame, width=self.stand_ins.width)
+        return other
+
+    def _move(self, stand_ins: StandIns, capacity: int) -> None:
+        kept = None
+        if stand_ins.frame is self.stand_ins.frame:
+            kept = self.matrix[: self._count]
+        self.stand_ins = stand_ins
+        self._make(capacity)
+        if kept is not None:
+            self.matrix[: self._count] = kept
+        self._fill(slice(0, self._count), made=kept is not None)
+
+    def _fill(self, part: slice, *, made: bool = False) -> None:
+        if not made:
+            rows = np.arange(part.start, part.stop)
+            self.matrix[part] = self.stand_ins.frame.stand_ins(self._points, rows)
+        used = self.matrix[part, : self.stand_ins.width]
+        self.lengths[part] = np.einsum("ij,ij->i", used, used)
+        self._round(part)
+
+    def _round(self, part: slice) -> None:
+        """Columns that have changed, in the precision that they are multiplied in."""
+        width = self.stand_ins.width
+        if self.precision == "int16":
+            from evenly.geometry.kernels.int16 import fill_panels, panels_for
+
+            if self.short is None:
+                self.short = panels_for(len(self.matrix), width)
+            levels = self.stand_ins.frame.levels
+            fill_panels(self.matrix, width, levels, part.start, part.stop, self.short)
+        elif self.precision == "bfloat16":
+            from evenly.geometry.kernels.bfloat16 import as_bfloat16
+
+            if self.short is None:
+                self.short = as_bfloat16(self.matrix[:, :width])
+            else:
+                self.short[part] = as_bfloat16(self.matrix[part, :width])
+
+    def centre_of(self, left: Float32[np.ndarray, "m W"], centres: int) -> Int[np.ndarray, " m"]:
+        """Which of the first columns, by products, is nearest to each row, given as stand-ins."""
+        width = self.stand_ins.width
+        products = left[:, :width] @ self.matrix[:centres, :width].T
+        products *= -2
+        products += self.lengths[:centres]
+        nearest: Int[np.ndarray, " m"] = products.argmin(axis=1)
+        return nearest
+
+    def segment(self, seen: int) -> tuple[int, int]:
+        """The columns to meet next, after the first `seen`: whole chunks, SEGMENT at most."""
+        begin = seen // CHUNK * CHUNK
+        width = min(SEGMENT, -(-(self._count - begin) // CHUNK) * CHUNK)
+        if self.precision == "bfloat16":
+            # Few different widths: the library plans anew for every shape.
+            width = SEGMENT
+            while width > CHUNK and begin + width // 2 >= self._count:
+                width //= 2
+        return begin, min(begin + width, len(self.matrix))

@@ -1,0 +1,222 @@
+"""Which stand-ins a pool compares: how many coordinates, turned or not, in which precision.
+
+All of them give the same answer; they differ in what they cost. Early, when the chosen rows are
+few and far apart, only whole rows tell near from far. Later a few leading principal axes do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry.kernels.screening import CHUNK
+from evenly.geometry.points import Points
+from evenly.geometry.screening.precision import choose_precision
+from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.targets import Columns
+from evenly.geometry.threads import in_background
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from jaxtyping import Float, Int
+
+__all__ = ["Tuning"]
+
+
+_ROOM_BYTES = 200_000_000
+
+
+_FIRST_REVIEW = 64
+
+
+_SAMPLE = 128
+
+
+# Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512), in nanoseconds a pair: a coordinate
+# of a product, a pair that the product does not rule out.
+_PER_COORDINATE = 0.023
+
+
+_PER_SUSPECT = 25.0
+
+
+# Of all comparisons of a row with a chosen one, how many are made: 0.1 to 0.4 were seen.
+_SHARE_COMPARED = 0.3
+
+
+# Multiplications from which turning all rows (their own cost apart) and cells pay.
+_LONG = 1e10
+
+
+_WORTH_THREADS = 1e8
+
+
+class Tuning:
+    """What a pool should compare next, reviewed now and then as its chosen rows grow.
+
+    Args:
+        points: the pool.
+        budget: how many rows will be chosen.
+        room: bytes that stand-ins of all rows may take.
+    """
+
+    def __init__(self, points: Points, budget: int, room: float | None = None) -> None:
+        self._points = points
+        self._budget = budget
+        self._room = points.stored.nbytes / 4 + _ROOM_BYTES if room is None else room
+        self._chosen = 0
+        self._next = _FIRST_REVIEW
+        self._axes: Frame | None = None
+        self._coming: Future[Frame] | None = None
+
+    def prepare(self, threads: int) -> None:
+        """Begin in the background what the first review will want, where there will be one."""
+        if self.is_long and self._budget > _FIRST_REVIEW and self._may_turn:
+            self._coming = in_background(self._make_axes, threads=threads)
+
+    @property
+    def owed(self) -> int:
+        """How many rows are still to be chosen."""
+        return self._budget - self._chosen
+
+    @property
+    def is_worth_threads(self) -> bool:
+        """Whether there is enough work to share it."""
+        return self._work_left > _WORTH_THREADS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there is enough work for preparations to pay."""
+        return self._work_left > _LONG
+
+    def keeps(self, frame: Frame) -> bool:
+        """Whether stand-ins of all rows fit in memory; those that are the rows are there."""
+        if frame.off is not None:
+            return True
+        return len(self._points) * frame.width * 4 <= self._room
+
+    @property
+    def _work_left(self) -> float:
+        """Multiplications still to do, roughly."""
+        pairs = float(len(self._points)) * self.owed * _SHARE_COMPARED
+        return pairs * self._points.dimension
+
+    def first_precision(self) -> str:
+        """The precision to begin with, while rows are far apart."""
+        return choose_precision(self._points, self._work_left)
+
+    def review(
+        self, columns: Columns, squared: Float[np.ndarray, " n"]
+    ) -> tuple[StandIns, str] | None:
+        """Other stand-ins and a precision, where they are clearly cheaper; else None."""
+        self._chosen = len(columns)
+        if self._chosen < self._next:
+            return None
+        self._next = 2 * self._chosen
+        work = self._work_left
+        if work < _LONG:
+            return None
+        farthest = float(squared.max())
+        if not 0.0 < farthest < np.inf:
+            return None
+        awake = np.flatnonzero(squared >= 0.5 * farthest)
+        stand_ins = self.cheaper(columns, awake, np.full(len(awake), farthest))
+        frame = (stand_ins or columns.stand_ins).frame
+        precision = choose_precision(self._points, work, frame, farthest)
+        if stand_ins is None and precision == columns.precision:
+            return None
+        return stand_ins or columns.stand_ins, precision
+
+    def cheaper(
+        self,
+        columns: Columns,
+        rows: Int[np.ndarray, " m"],
+        squared: Float[np.ndarray, " m"],
+    ) -> StandIns | None:
+        """Stand-ins with which comparing such rows is clearly cheaper; None where there are none.
+
+        `squared` is what is known of the rows: products are compared with it.
+        """
+        if not self._may_turn:
+            return None
+        now = columns.stand_ins
+        if now.frame.axes is None and self._axes is None:
+            self._axes = self._make_axes() if self._coming is None else self._coming.result()
+        costs = self._costs(columns, rows, squared)
+        widths = [width for width in costs if self._fits(width, now)]
+        if not widths:
+            return None
+        best = min(widths, key=costs.__getitem__)
+        if now.frame.axes is not None:
+            return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
+        if costs[best] > 0.8 * now.width * _per_coordinate(columns.precision):
+            return None
+        return StandIns(self._points, self._turned(best), width=best)
+
+    @property
+    def _may_turn(self) -> bool:
+        """Whether there is enough to save for principal axes to pay."""
+        dimension = self._points.dimension
+        return dimension >= 3 * CHUNK and self._work_left >= 4 * float(dimension) ** 3
+
+    def _make_axes(self) -> Frame:
+        whole = self._points.dimension // CHUNK * CHUNK
+        return Frame.of(self._points).turned(self._points, whole)
+
+    def _fits(self, width: int, now: StandIns) -> bool:
+        if now.frame.axes is not None:
+            return width <= now.frame.width
+        return width + 2 * CHUNK <= self._points.dimension and (
+            len(self._points) * width * 4 <= self._room
+        )
+
+    def _turned(self, width: int) -> Frame:
+        """A frame of the leading axes, with some more for the pairs that products leave over."""
+        assert self._axes is not None
+        room = int(self._room / 4 / len(self._points)) // CHUNK * CHUNK
+        return self._axes.leading(max(width, min(width + 2 * CHUNK, room)))
+
+    def _costs(
+        self,
+        columns: Columns,
+        rows: Int[np.ndarray, " m"],
+        squared: Float[np.ndarray, " m"],
+    ) -> dict[int, float]:
+        """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
+        some = _evenly_spaced(len(rows), _SAMPLE)
+        others = _evenly_spaced(len(columns), _SAMPLE)
+        frame = columns.stand_ins.frame
+        if frame.axes is not None:
+            left, right = columns.stand_ins[rows[some]], columns.matrix[others]
+        else:
+            assert self._axes is not None
+            frame = self._axes
+            left = frame.stand_ins(self._points, rows[some])
+            right = frame.stand_ins(columns.points, others)
+        limits = frame.allowance().limits(squared[some])[:, None]
+        partial = np.zeros((len(left), len(right)), np.float32)
+        each = _per_coordinate(columns.precision)
+        costs = {}
+        for begin in range(0, left.shape[1], CHUNK):
+            one, other = left[:, begin : begin + CHUNK], right[:, begin : begin + CHUNK]
+            partial += np.einsum("ij,ij->i", one, one)[:, None]
+            partial += np.einsum("ij,ij->i", other, other)
+            partial -= 2 * (one @ other.T)
+            left_over = float(np.mean(partial < limits))
+            width = begin + CHUNK
+            costs[width] = width * each + left_over * _PER_SUSPECT
+        return costs
+
+
+def _per_coordinate(precision: str) -> float:
+    if precision != "int16":
+        return _PER_COORDINATE
+    from evenly.geometry.kernels.int16 import IS_WIDE
+
+    return _PER_COORDINATE / 2 if IS_WIDE else _PER_COORDINATE
+
+
+def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:
+    return np.arange(length)[:: max(1, length // count)][:count]

@@ -1,0 +1,1 @@
+"""Searches among points: nearest chosen rows, close pairs, neighbours."""

@@ -1,0 +1,287 @@
+"""Rows in an order and those before them: which keep a distance, and how far they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.kernels.exact import _squared_distance
+from evenly.geometry.kernels.screening import BLOCK, FAST, _limit, _ruled_out
+from evenly.geometry.points import Points, blocks
+from evenly.geometry.screening.nearest import lower_to_nearest_of_all
+from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.targets import Columns
+from evenly.geometry.threads import alone, for_each_tile, shares, usable_threads
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, Int
+
+__all__ = [
+    "distances_to_earlier",
+    "integer_products_within",
+    "keep_apart",
+    "products_within",
+    "squared_distances_to_nearest",
+]
+
+
+_BLOCK = 2048
+
+
+_TILE = 256
+
+
+# Fewer rows are multiplied with each other sooner than a second thread has begun.
+_WORTH_THREADS = 512
+
+
+_NONE = np.iinfo(np.int64).max
+
+
+def products_within(
+    used: Float32[np.ndarray, "m K"], threads: int, *, whole: bool = False
+) -> Float32[np.ndarray, "m m"]:
+    """What products make of the squared distances between rows.
+
+    Right of the diagonal only, unless the `whole` is asked for.
+    """
+    lengths = np.einsum("ij,ij->i", used, used)
+    between = np.empty((len(used), len(used)), np.float32)
+
+    def multiply(part: slice) -> None:
+        right = slice(0 if whole else part.start, None)
+        np.matmul(used[part], used[right].T, out=between[part, right])
+        between[part, right] *= -2
+        between[part, right] += lengths[part, None]
+        between[part, right] += lengths[right]
+
+    threads = threads if len(used) >= _WORTH_THREADS else 1
+    for_each_tile(multiply, shares(len(used), _TILE, threads), threads=threads)
+    return between
+
+
+def integer_products_within(
+    left: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
+) -> Float32[np.ndarray, "m k"]:
+    """The same of the first `width` coordinates of stand-ins, in 16-bit integers; k >= m.
+
+    Right of the diagonal only. `levels` are those of their frame.
+    """
+    from evenly.geometry.kernels.int16 import cuts_for, fill_between, fill_panels, panels_for
+
+    room = -(-len(left) // BLOCK) * BLOCK
+    panels = panels_for(room, width)
+    fill_panels(left, width, levels, 0, len(left), panels)
+    lengths = np.zeros(room, np.float32)
+    lengths[: len(left)] = np.einsum("ij,ij->i", left[:, :width], left[:, :width])
+    between = np.empty((len(left), room), np.float32)
+    threads = threads if len(left) >= _WORTH_THREADS else 1
+    shared = cuts_for(len(left), threads), np.zeros(1, np.int64)
+
+    def fill(_: int) -> None:
+        fill_between(left, width, panels, levels, lengths, between, *shared)
+
+    for_each_tile(fill, range(threads), threads=threads)
+    return between
+
+
+def distances_to_earlier(
+    points: Points | Metric,
+    rows: Int[np.ndarray, " k"],
+    *,
+    before: Int[np.ndarray, " b"] | None = None,
+    away: Points | None = None,
+) -> Float[np.ndarray, " k"]:
+    """Euclidean distance of each of some rows to the nearest one before it; exact.
+
+    Args:
+        points: the pool.
+        rows: row numbers in their order.
+        before: other rows of the pool, that come before all of them.
+        away: points from elsewhere that do.
+
+    Returns:
+        (k,) inf for a row that none comes before.
+
+    Cost: k²/2·d multiplications, as matrix products.
+    """
+    if isinstance(points, Metric):
+        return _by_distance(points, rows, np.empty(0, np.int64) if before is None else before)
+    squared = np.full(len(rows), np.inf)
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(rows))
+        for others in (away, None if before is None else points.take(before)):
+            if others is not None:
+                columns.append(others, np.zeros(len(others), np.int64))
+        for block in blocks(len(rows), 1, numbers=_BLOCK):
+            _lower_block(columns, points.take(rows[block]), squared[block], threads)
+    distances: Float[np.ndarray, " k"] = np.sqrt(squared)
+    return distances
+
+
+def squared_distances_to_nearest(
+    points: Points, rows: Int[np.ndarray, " m"], others: Points
+) -> Float[np.ndarray, " m"]:
+    """Squared distance of each of some rows to the nearest of other points; exact.
+
+    Cost: m·(number of the others)·d multiplications, as matrix products.
+    """
+    squared = np.full(len(rows), np.inf)
+    threads = usable_threads()
+    with alone():
+        columns = Columns(StandIns(points, Frame.of(points)), len(others))
+        columns.append(others, np.zeros(len(others), np.int64))
+        for block in blocks(len(rows), 1, numbers=_BLOCK):
+            taken = points.take(rows[block])
+            against = columns.beside(taken)
+            left = against.stand_ins[np.arange(len(taken))]
+            _lower(against, left, squared[block], threads)
+    return squared
+
+
+def _lower(
+    columns: Columns,
+    left: Float32[np.ndarray, "b W"],
+    squared: Float[np.ndarray, " b"],
+    threads: int,
+) -> None:
+    """Lower, in place, to the nearest column of each of the points beside the columns."""
+    nearest = np.full(len(left), _NONE)
+
+    def compare(part: slice) -> None:
+        rows = np.arange(part.start, part.stop)
+        lower_to_nearest_of_all(columns, rows, left[part], squared[part], nearest[part])
+
+    for_each_tile(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
+
+
+def _lower_block(
+    columns: Columns, points: Points, squared: Float[np.ndarray, " b"], threads: int
+) -> None:
+    """Lower to the columns, and to earlier rows of the block; then make it columns."""
+    against = columns.beside(points)
+    left = against.stand_ins[np.arange(len(points))]
+    _lower(against, left, squared, threads)
+    stand_ins = against.stand_ins
+    lower_to_earlier(
+        *points.arrays,
+        products_within(left[:, : stand_ins.width], threads),
+        left,
+        stand_ins.width,
+        stand_ins.frame.chunk,
+        tuple(stand_ins.frame.allowance()),
+        points.coincident,
+        squared,
+    )
+    columns.append(points, np.zeros(len(points), np.int64), left)
+
+
+def _by_distance(
+    metric: Metric, rows: Int[np.ndarray, " k"], before: Int[np.ndarray, " b"]
+) -> Float[np.ndarray, " k"]:
+    distances = np.full(len(rows), np.inf)
+    order = np.concatenate([before, rows])
+    for position, row in enumerate(rows.tolist()):
+        earlier = order[: len(before) + position]
+        distances[position] = metric.matrix[row][earlier].min(initial=np.inf)
+    return distances
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def lower_to_earlier(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " m"],
+    between: Float32[np.ndarray, "m m"],
+    stand_ins: Float32[np.ndarray, "m w"],
+    width: int,
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    coincident: float,
+    squared: Float[np.ndarray, " m"],
+) -> None:
+    """Lower each row's squared distance, in place, to that of the nearest row before it.
+
+    The arguments are those of `keep_apart`.
+    """
+    scale, stretch, error, rounding = allowance
+    limits = np.empty(len(squared), np.float32)
+    for row in range(len(squared)):
+        limits[row] = _limit(squared[row], scale, stretch, error, rounding)
+    terms = np.empty(stored.shape[1])
+    for there in range(len(squared)):
+        for here in range(there + 1, len(squared)):
+            product = between[there, here]
+            if product >= limits[here]:
+                continue
+            if width < stand_ins.shape[1] and _ruled_out(
+                stand_ins, here, stand_ins, there, width, chunk, product, limits[here]
+            ):
+                continue
+            decided = _squared_distance(
+                stored, factors, here, stored, factors, there, coincident, terms
+            )
+            if decided < squared[here]:
+                squared[here] = decided
+                limits[here] = _limit(decided, scale, stretch, error, rounding)
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def keep_apart(
+    stored: np.ndarray[Any, Any],
+    factors: Float[np.ndarray, " m"],
+    between: Float32[np.ndarray, "m m"],
+    stand_ins: Float32[np.ndarray, "m w"],
+    width: int,
+    chunk: int,
+    allowance: tuple[float, float, float, float],
+    coincident: float,
+    reach: float,
+    owed: int,
+) -> Int[np.ndarray, " p"]:
+    """Keep each row, in order, whose squared distance to all kept before it is `reach` or more.
+
+    Args:
+        stored, factors: the rows.
+        between: what products of the first `width` coordinates of the stand-ins make of the
+            squared distances; only what is right of the diagonal is read.
+        stand_ins: all coordinates.
+        chunk: how many of those behind `width` are added up at once.
+        allowance: scale, stretch, error and rounding; see `Allowance`.
+        coincident: squared distances below this are 0.
+        reach: see above.
+        owed: stop after so many.
+
+    Returns:
+        Positions of the rows that are kept.
+    """
+    scale, stretch, error, rounding = allowance
+    limit = _limit(reach, scale, stretch, error, rounding)
+    out = np.zeros(len(between), np.bool_)
+    kept = np.empty(min(owed, len(between)), np.int64)
+    terms = np.empty(stored.shape[1])
+    count = 0
+    for here in range(len(between)):
+        if count == len(kept):
+            break
+        if out[here]:
+            continue
+        kept[count] = here
+        count += 1
+        for there in range(here + 1, len(between)):
+            product = between[here, there]
+            if product >= limit or out[there]:
+                continue
+            if width < stand_ins.shape[1] and _ruled_out(
+                stand_ins, there, stand_ins, here, width, chunk, product, limit
+            ):
+                continue
+            if (
+                _squared_distance(stored, factors, there, stored, factors, here, coincident, terms)
+                < reach
+            ):
+                out[there] = True
+    return kept[:count]

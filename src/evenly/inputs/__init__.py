@@ -1,0 +1,1 @@
+"""The validation boundary: from whatever the user has to prepared data."""

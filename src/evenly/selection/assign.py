@@ -1,0 +1,147 @@
+"""Who stands for whom: for every row of the pool, the chosen row nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from evenly.errors import RowError
+from evenly.geometry import nearest_chosen
+from evenly.inputs.prepare import Intake
+from evenly.memory import memory_bytes
+from evenly.samples import write_columns
+from evenly.selection.results.selection import Selection
+from evenly.selection.resume import check_same_vectors, take_in_again
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["Assignments", "assign", "taken_in_with_the_dropped"]
+
+
+@dataclass(frozen=True, eq=False)
+class Assignments:
+    """For every row of the input, the chosen row nearest to it.
+
+    Attributes:
+        rows: (n,) row numbers of the input, 0 to n - 1.
+        nearest: (n,) row number of the nearest chosen row; a chosen row is nearest to itself.
+            Of several equally near the smallest. -1 for a row that was dropped.
+        distances: (n,) Euclidean distance (not squared) to it; 0 for a chosen row, nan for a
+            row that was dropped.
+        chosen: (k,) the chosen rows, in the order picked.
+        sizes: (k,) how many rows each of them stands for, itself among them.
+    """
+
+    rows: Int[np.ndarray, " n"]
+    nearest: Int[np.ndarray, " n"]
+    distances: Float[np.ndarray, " n"]
+    chosen: Int[np.ndarray, " k"]
+    sizes: Int[np.ndarray, " k"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        return (
+            f"Assignments({len(self)} rows to {len(self.chosen)} chosen ones, "
+            f"largest distance {np.nanmax(self.distances):.6g})"
+        )
+
+    def of(self, chosen_row: int) -> list[int]:
+        """The rows that a chosen row stands for, the nearest first: itself, then the others.
+
+        Raises:
+            RowError: the row is not a chosen one.
+        """
+        if chosen_row not in self.chosen:
+            raise RowError(
+                f"row {chosen_row} is not a chosen row, so it stands for none. The chosen rows "
+                "are in `chosen`; who stands for this one is in `nearest`."
+            )
+        own = np.flatnonzero(self.nearest == chosen_row)
+        order = np.lexsort((own, own != chosen_row, self.distances[own]))
+        rows: list[int] = own[order].tolist()
+        return rows
+
+    def write(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Write a table of row, nearest, distance and rank, one line for each row of the input.
+
+        `rank` is the position of the nearest chosen row in the order picked, from 0. For rows
+        that were dropped all but `row` are null, or empty fields.
+
+        Args:
+            path: .csv, .tsv, .jsonl, .json (each also with .gz) or .parquet.
+            force: overwrite an existing file.
+
+        Raises:
+            OutputExistsError: the file exists and `force` is not set.
+            OutputError: it cannot be written, or has another suffix.
+        """
+        none = self.nearest < 0
+        order = np.argsort(self.chosen)
+        at = np.searchsorted(
+            self.chosen, np.where(none, self.chosen[0], self.nearest), sorter=order
+        )
+        columns = {
+            "row": np.ma.masked_array(self.rows, np.zeros(len(self), bool)),
+            "nearest": np.ma.masked_array(self.nearest, none),
+            "distance": np.ma.masked_array(self.distances, none),
+            "rank": np.ma.masked_array(order[at], none),
+        }
+        write_columns(path, columns, force=force)
+
+
+def assign(
+    selection: Selection,
+    data: Any = None,
+    *,
+    memory: str | float | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    **given: Any,
+) -> Assignments:
+    """`Selection.assignments`.
+
+    Cost: n·k·d multiplications at most, as matrix products; never more than a block of
+        distances in memory.
+    """
+    intake = taken_in_with_the_dropped(
+        selection, data, memory=memory, device=device, progress=progress, **given
+    )
+    usable = int(np.count_nonzero(intake.points.candidates))
+    with tqdm(
+        total=usable,
+        desc="assigning",
+        unit="row",
+        disable=None if progress is None else not progress,
+    ) as bar:
+        found = nearest_chosen(intake.points, selection.indices, progress=bar.update)
+    nearest = np.full(len(intake), -1)
+    distances = np.full(len(intake), np.nan)
+    nearest[found.rows], distances[found.rows] = found.nearest, found.distances
+    # The nearest row *other* than itself was found, which is no answer for a chosen row.
+    chosen = np.array(selection.indices)
+    nearest[chosen], distances[chosen] = chosen, 0.0
+    sizes = np.bincount(nearest[found.rows], minlength=len(intake))[chosen]
+    return Assignments(np.arange(len(intake)), nearest, distances, chosen, sizes)
+
+
+def taken_in_with_the_dropped(
+    selection: Selection, data: Any, *, memory: str | float | None, **options: Any
+) -> Intake:
+    """The data set of a selection taken in again, less the rows that it had dropped.
+
+    Raises:
+        ManifestError: other vectors came of it than the selection was made from.
+    """
+    intake = take_in_again(selection, data, memory=memory_bytes(memory), **options)
+    check_same_vectors(selection, intake)
+    dropped = selection.provenance["dropped"]
+    candidates = intake.points.candidates.copy()
+    candidates[[int(row) for row in dropped]] = False
+    return replace(intake, points=replace(intake.points, candidates=candidates))

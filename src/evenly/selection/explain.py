@@ -1,0 +1,218 @@
+"""Why a row was taken, or left."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.errors import RowError
+from evenly.geometry import Metric, Points, squared_distances_between
+from evenly.inputs.prepare import Intake
+from evenly.options import whole_number
+from evenly.samples import Samples, excerpt, texts_of_rows
+from evenly.selection.assign import taken_in_with_the_dropped
+from evenly.selection.results.selection import Selection
+from evenly.selection.resume import options_of
+from evenly.selection.rules.row_names import RowNames
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+__all__ = ["Explanation", "explain"]
+
+
+# Options that can leave a row out, or take one, whatever its distance is.
+_RULES = (
+    "include",
+    "exclude",
+    "away_from",
+    "groups",
+    "quotas",
+    "balance",
+    "token_budget",
+    "costs",
+    "quality",
+    "quality_weight",
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a row was taken, or left. `str()` of it is for people.
+
+    Attributes:
+        row: the row number.
+        location: where the row is, such as "train.jsonl, line 18".
+        outcome: "chosen", "left", "excluded" (by `exclude`) or "dropped".
+        rows: how many rows were chosen.
+        position: of a chosen row, in the order picked, from 0; else None.
+        radius: of a chosen row, what `radii` says of it; None for the first.
+        nearest: the chosen row nearest to it: of the earlier picks for a row that was chosen,
+            of all for one that was left or excluded. None for the first pick and for dropped
+            rows.
+        nearest_position: of that row, in the order picked.
+        nearest_location: where that row is.
+        distance: Euclidean distance (not squared) between the two. A row that was left could
+            have been picked only when the radius had fallen to this.
+        h_min: smallest distance between two chosen rows; None for a single one.
+        reason: why a dropped row was dropped.
+        rules: the options that can leave out a row which is farther away than h_min.
+        text: the row's text, shortened; None for vectors.
+        nearest_text: the text of the nearest chosen row.
+    """
+
+    row: int
+    location: str
+    outcome: str
+    rows: int
+    position: int | None = None
+    radius: float | None = None
+    nearest: int | None = None
+    nearest_position: int | None = None
+    nearest_location: str | None = None
+    distance: float | None = None
+    h_min: float | None = None
+    reason: str | None = None
+    rules: tuple[str, ...] = ()
+    text: str | None = None
+    nearest_text: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON values."""
+        return {**asdict(self), "rules": list(self.rules)}
+
+    def __str__(self) -> str:
+        lines = [self._said()]
+        shown = [(self.row, self.text), (self.nearest, self.nearest_text)]
+        width = max(len(str(row)) for row, _ in shown)
+        lines += [f"  row {row!s:>{width}}: {text}" for row, text in shown if text is not None]
+        return "\n".join(lines)
+
+    def _said(self) -> str:
+        if self.outcome == "dropped":
+            return f"{self.location} was dropped: it {self.reason}."
+        if self.outcome == "excluded":
+            return f"{self.location} was excluded: exclude= names it. {self._nearest_chosen()}."
+        if self.outcome == "left":
+            return f"{self.location} was left out. {self._said_of_the_left()}"
+        which = f"{self.location} was chosen, as pick {(self.position or 0) + 1} of {self.rows}"
+        if self.nearest is None:
+            return f"{which}: what comes first has no earlier pick to be far from."
+        return (
+            f"{which}. The nearest pick before it is {self._neighbour()}, at distance "
+            f"{self.distance:.6g}; the radius was {self.radius:.6g} then."
+        )
+
+    def _said_of_the_left(self) -> str:
+        assert self.distance is not None
+        near = self._nearest_chosen()
+        if self.h_min is None:
+            return f"{near}. Only one row was chosen."
+        if self.distance > self.h_min:
+            because = f" ({', '.join(self.rules)})" if self.rules else ""
+            return (
+                f"{near}. That is more than h_min, which is {self.h_min:.6g}: a rule of the "
+                f"selection{because} kept it out, not its distance."
+            )
+        return (
+            f"{near}, so that row stands for it. Chosen rows are {self.h_min:.6g} (h_min) or more "
+            f"apart; this one is next only when the radius has fallen to {self.distance:.6g}."
+        )
+
+    def _nearest_chosen(self) -> str:
+        return f"The nearest chosen row is {self._neighbour()}, at distance {self.distance:.6g}"
+
+    def _neighbour(self) -> str:
+        return f"{self.nearest_location} (pick {(self.nearest_position or 0) + 1})"
+
+
+def explain(
+    selection: Selection,
+    row: int,
+    data: Any = None,
+    *,
+    memory: str | float | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    **given: Any,
+) -> Explanation:
+    """`Selection.explain`.
+
+    Cost: the data set is taken in again, its vectors from the cache; then k·d.
+    """
+    count = selection.provenance["input"]["rows"]
+    row = whole_number("row", row, least=0)
+    if row >= count:
+        raise RowError(f"row numbers go from 0 to {count - 1}, got {row}.")
+    samples = selection.samples_again(data)
+    told: dict[str, Any] = {
+        "row": row,
+        "location": _place(samples, row),
+        "rows": len(selection),
+        "h_min": selection.h_min if len(selection) > 1 else None,
+        "rules": tuple(name for name in _RULES if selection.provenance["options"].get(name)),
+    }
+    reason = selection.provenance["dropped"].get(str(row))
+    if reason is not None:
+        return Explanation(**told, outcome="dropped", reason=reason)
+    intake = taken_in_with_the_dropped(
+        selection, samples, memory=memory, device=device, progress=progress, **given
+    )
+    position = _position(selection, row)
+    told["outcome"] = "chosen"
+    if position is None:
+        told["outcome"] = "excluded" if _is_excluded(selection, intake, row) else "left"
+    told["position"] = position
+    told["radius"] = float(selection.radii[position]) if position else None
+    picks = selection.indices[:position]
+    shown = [row]
+    if len(picks):
+        squared = _squared_distances(intake.points, row, picks)
+        # Of several at the same distance the smallest row number, as everywhere.
+        at = int(np.lexsort((picks, squared))[0])
+        told["nearest"], told["nearest_position"] = int(picks[at]), at
+        told["nearest_location"] = _place(samples, int(picks[at]))
+        told["distance"] = float(np.sqrt(squared[at]))
+        shown.append(int(picks[at]))
+    return Explanation(**told, **_texts(selection, intake, shown, given))
+
+
+def _place(samples: Samples, row: int) -> str:
+    located = samples.locate(row)
+    return located if located.startswith("row ") else f"row {row} ({located})"
+
+
+def _position(selection: Selection, row: int) -> int | None:
+    found = np.flatnonzero(selection.indices == row)
+    return int(found[0]) if len(found) else None
+
+
+def _is_excluded(selection: Selection, intake: Intake, row: int) -> bool:
+    """Whether `exclude` names the row; unknown, and no, where only a hash of it was kept."""
+    options = selection.provenance["options"]
+    exclude, id_column = options.get("exclude"), options.get("id_column")
+    if exclude is None or str(exclude).startswith("<") or str(id_column).startswith("<"):
+        return False
+    return row in RowNames(intake, id_column).rows("exclude", exclude)
+
+
+def _squared_distances(
+    points: Points | Metric, row: int, others: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    if isinstance(points, Metric):
+        squared: Float[np.ndarray, " m"] = points.squared([row])[0, others]
+        return squared
+    one, many = points.take(np.array([row])), points.take(others)
+    return squared_distances_between(one, np.zeros(len(others), int), many, np.arange(len(others)))
+
+
+def _texts(
+    selection: Selection, intake: Intake, rows: list[int], given: dict[str, Any]
+) -> dict[str, Any]:
+    if intake.embeddings is None:
+        return {}
+    before = options_of(selection, overruled={*given, "encoder"})
+    texts = texts_of_rows(intake.samples, rows, given.get("text", before["text"]), before["roles"])
+    return dict(zip(("text", "nearest_text"), map(excerpt, texts), strict=False))

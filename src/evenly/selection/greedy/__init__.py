@@ -1,0 +1,1 @@
+"""Farthest-first: the driver, its picks, its checkpoint and its progress bar."""

@@ -1,0 +1,1 @@
+"""Rows that are all at least a distance apart."""

@@ -1,0 +1,258 @@
+"""Resume an earlier selection: its options, its data set and its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+
+from evenly.errors import ManifestError
+from evenly.geometry import Metric
+from evenly.inputs.prepare import Intake, take_in
+from evenly.memory import memory_bytes
+from evenly.selection.greedy.picks import Picks
+from evenly.selection.greedy.run import are_usable
+from evenly.selection.results.provenance import hash_of_array, provenance_of
+from evenly.selection.results.run_key import Job
+from evenly.selection.results.selection import Selection
+from evenly.selection.rules.outliers import without_outliers
+from evenly.selection.rules.resolve import KEPT, RULES, rule_options, rules_of
+from evenly.selection.rules.rules import Rules
+
+__all__ = [
+    "TakenUp",
+    "check_same_vectors",
+    "merge_options",
+    "options_of",
+    "take_in_again",
+    "take_up",
+]
+
+
+_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+
+
+_OF_THE_INTAKE = (*_OF_TEXTS, "normalize", "on_invalid")
+
+
+def options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, Any]:
+    """The options of an earlier selection, as arguments.
+
+    Trust in a model's code is not among them: a file must not grant it.
+
+    Raises:
+        ManifestError: one that is not overruled was a Python object, of which a name is left,
+            or a list of which only a hash was kept.
+    """
+    options = dict(earlier.provenance["options"])
+    opaque = {
+        name: str(value)
+        for name, value in options.items()
+        if name not in overruled and str(value).startswith("<")
+    }
+    if opaque:
+        raise ManifestError(
+            "the selection cannot be taken up again as it is: "
+            f"{'; '.join(_why_not_kept(name, told) for name, told in opaque.items())}. Pass "
+            f"{'it' if len(opaque) == 1 else 'them'} again: "
+            f"{', '.join(f'{name}=…' for name in opaque)}"
+        )
+    if options.get("encoder_options"):
+        told = options["encoder_options"].items()
+        trusted = "trust_remote_code"
+        options["encoder_options"] = {name: value for name, value in told if name != trusted}
+    return options
+
+
+def _why_not_kept(name: str, told: str) -> str:
+    if " values, sha256:" not in told:
+        return f"{name} was a Python object ({told}) then"
+    return (
+        f"{name} was too long to be kept, only a hash of it was ({told}; up to {KEPT} numbers or "
+        "strings are kept)"
+    )
+
+
+def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The earlier options, overruled by the arguments, those of the encoder one by one."""
+    both = {**earlier, **arguments}
+    if "encoder" not in arguments:
+        own = arguments.get("encoder_options", {})
+        both["encoder_options"] = {**earlier.get("encoder_options", {}), **own}
+    return both
+
+
+def take_in_again(
+    earlier: Selection,
+    data: Any = None,
+    *,
+    engine: str = "auto",
+    memory: float | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    **given: Any,
+) -> Intake:
+    """Take in the data set of an earlier selection again, as it was taken in then.
+
+    Args:
+        earlier: the selection.
+        data: what it was made from, where that is no longer at hand.
+        engine, memory, device, progress: as in `take_in`.
+        given: other options of `take_in` that were given: what stands there overrules what
+            the selection was made with.
+
+    Raises:
+        ManifestError: the input has changed since, or an option was a Python object.
+        OptionError: the input cannot be opened again, and `data` is not passed.
+        DataError: `data` has another number of rows than the input had.
+    """
+    if earlier.provenance["options"].get("engine") == "distances":
+        engine = "distances"
+    intake = take_in(
+        earlier.samples_again(data),
+        **_intake_options(earlier, given),
+        engine=engine,
+        memory=memory,
+        device=device,
+        progress=progress,
+    )
+    if data is None:
+        return replace(intake, path=earlier.provenance["input"].get("path"))
+    return replace(intake, path=fspath(data)) if isinstance(data, str | PathLike) else intake
+
+
+def check_same_vectors(earlier: Selection, intake: Intake) -> None:
+    """Refuse a data set of which other vectors came than the selection was made from.
+
+    Raises:
+        ManifestError: they are others, or were normalised then and are not now.
+    """
+    before = Job.of(earlier.provenance)
+    vectors, told = before.decides["vectors"], before.told
+    if intake.embeddings is not None:
+        found = hash_of_array(intake.embeddings.vectors)
+    else:
+        found = intake.samples.content_hash()
+        if found != vectors:
+            # The same array has another content hash in a file than it had in memory.
+            found = hash_of_array(intake.points.stored)
+    normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
+    now = {"vectors": found, "normalize": intake.options["normalize"]}
+    different = Job(normalized, told).differs_from(Job(now, told))
+    if different is not None:
+        raise ManifestError(
+            f"{intake.samples.origin} is not what this selection was made from: {different}. "
+            "Pass the same data and options, or select again."
+        )
+
+
+def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that the data set was taken in with, as far as they were of use."""
+    unneeded = _OF_TEXTS if earlier.provenance["encoder"] is None else ()
+    before = options_of(earlier, overruled={*given, *unneeded, *RULES})
+    wanted = [name for name in _OF_THE_INTAKE if name in before and name not in unneeded]
+    options = {**{name: before[name] for name in wanted}, **given}
+    if not unneeded:
+        # An encoder that is passed again is the same encoder: its options stay.
+        own = given.get("encoder_options", {})
+        options["encoder_options"] = {**(before.get("encoder_options") or {}), **own}
+    return options
+
+
+@dataclass(frozen=True, eq=False)
+class TakenUp:
+    """An earlier selection taken up again.
+
+    Attributes:
+        intake: its data set.
+        rules: those it was made by.
+        provenance: as of a selection that is made now.
+    """
+
+    intake: Intake
+    rules: Rules
+    provenance: dict[str, Any]
+
+
+def take_up(
+    earlier: Selection,
+    data: Any = None,
+    *,
+    budget: int | float | None,
+    engine: str,
+    memory: str | float | None,
+    device: str,
+    progress: bool | None,
+    **given: Any,
+) -> TakenUp:
+    """Take an earlier selection up again: its data set and its rules, which must be the same.
+
+    Args:
+        earlier: the selection.
+        budget: how many rows there are to be now.
+        data, engine, memory, device, progress: as in `Selection.extend`.
+        given: options that were given again, rules among them.
+
+    Raises:
+        ManifestError, OptionError: as in `Selection.extend`.
+    """
+    rules_again = _rules_again(earlier, {name: given.pop(name) for name in RULES if name in given})
+    intake = take_in_again(
+        earlier,
+        data,
+        engine=engine,
+        memory=memory_bytes(memory),
+        device=device,
+        progress=progress,
+        **given,
+    )
+    before = earlier.provenance["options"]
+    if isinstance(intake.points, Metric):
+        engine = "distances"
+    options = {
+        "budget": budget,
+        "start": before.get("start", int(earlier.indices[0])),
+        "engine": engine,
+        "memory": memory,
+        "seed": before.get("seed", 0),
+    }
+    fraction = before.get("drop_outliers")
+    if fraction is not None:
+        options["drop_outliers"] = fraction
+        names = {name: rules_again.get(name) for name in ("include", "id_column")}
+        intake = without_outliers(intake, fraction, **names, progress=progress)
+    of_the_intake = {name: value for name, value in intake.options.items() if value is not None}
+    rules = rules_of(
+        intake, budget=budget, **rules_again, intake_options={**of_the_intake, **given}
+    )
+    provenance = provenance_of(intake, {**options, **rule_options(rules_again)}, rules.describe())
+    _check_same_job(earlier, provenance, intake)
+    return TakenUp(intake, rules, provenance)
+
+
+def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
+    """The rules that the selection was made by."""
+    before = earlier.provenance["options"]
+    others = [name for name in before if name not in RULES]
+    kept = options_of(earlier, overruled={*given, *others})
+    return {**{name: kept[name] for name in RULES if name in kept}, **given}
+
+
+def _check_same_job(earlier: Selection, provenance: dict[str, Any], intake: Intake) -> None:
+    """Refuse picks that are not of these vectors: going on from them would be no answer."""
+    before, now = Job.of(earlier.provenance), Job.of(provenance)
+    if intake.embeddings is None and before.decides != now.decides:
+        # The same array has another content hash in a file than it had in memory.
+        now = now.on_vectors(hash_of_array(intake.points.stored))
+    different = before.differs_from(now)
+    picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
+    if different is None and are_usable(picks, intake):
+        return
+    raise ManifestError(
+        f"{intake.samples.origin} is not what this selection was made from: "
+        f"{different or 'rows that it chose cannot be chosen'}. Pass the same data and options, "
+        "or select again."
+    )

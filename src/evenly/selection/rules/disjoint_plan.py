@@ -1,0 +1,45 @@
+"""Quota plans for groups that do not overlap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.selection.rules.quota_plan import Ledger, shares
+from evenly.selection.rules.quotas import Quotas, refuse
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+
+class _Disjoint(Ledger):
+    """Groups that share no row, so that every kind has limits of its own: closed form.
+
+    With limits low <= x <= high for each kind, any sum from sum(low) to sum(high) can be met.
+    Cost: O(T) a plan.
+    """
+
+    def __init__(self, quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> None:
+        super().__init__(quotas, usable)
+        self._low, self._high = np.zeros_like(self._usable), self._usable.copy()
+        kinds = np.flatnonzero(np.diff(quotas.members.indptr) == 1)
+        groups = quotas.members.indices
+        self._low[kinds] = quotas.least[groups]
+        self._high[kinds] = np.minimum(quotas.most[groups], self._usable[kinds])
+        self._budget = budget
+        if not self._replan(self.taken, None):
+            raise refuse(f"no choice of {budget} rows meets them all")
+
+    def _replan(self, least: Int[np.ndarray, " T"], kind: int | None) -> bool:
+        base = np.maximum(self._low, least)
+        if (least > self._high).any():
+            return False
+        if self._budget is None:
+            self._plan = self._high.copy()
+            return True
+        owed, spare = self._budget - int(base.sum()), self._high - base
+        if not 0 <= owed <= spare.sum():
+            return False
+        self._plan = base + shares(owed, spare, self.taken)
+        return True

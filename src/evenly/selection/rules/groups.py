@@ -1,0 +1,338 @@
+"""`groups=`, `quotas=` and `balance=`: from what users pass to `Quotas`."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.errors import OptionError, QuotaError
+from evenly.selection.rules.quotas import Quotas
+from evenly.selection.rules.row_values import name_of, values_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from scipy.sparse import csr_array
+
+    from evenly.inputs.prepare import Intake
+
+__all__ = ["BALANCES", "apportion", "check_quotas", "quotas_of"]
+
+
+BALANCES = ("equal", "proportional")
+
+
+_SHOWN = 8
+
+
+_NO_GROUP = "(no group)"
+
+
+def check_quotas(groups: Any, quotas: Any, balance: Any) -> None:
+    """Refuse what can be the quotas of no data.
+
+    Raises:
+        OptionError: one of the three is missing, or of a kind it cannot be.
+        QuotaError: a quota is no number of rows and no fraction, or its least is above its most.
+    """
+    if balance is not None and balance not in BALANCES:
+        raise OptionError(f"balance must be {' or '.join(map(repr, BALANCES))}, got {balance!r}.")
+    if balance is not None and quotas is not None:
+        raise OptionError("quotas= and balance= both say how many rows of each group; give one.")
+    if groups is None:
+        if quotas is not None or balance is not None:
+            given = "quotas=" if quotas is not None else "balance="
+            raise OptionError(f"{given} needs groups=, a column or one group a row.")
+        return
+    if quotas is None and balance is None:
+        raise OptionError('groups= needs quotas={"name": rows, …} or balance="equal".')
+    if quotas is None:
+        return
+    if not isinstance(quotas, Mapping) or not quotas:
+        raise OptionError(f'quotas must be {{"group": rows, …}}, got {quotas!r}.')
+    for name, quota in quotas.items():
+        _ends(name, quota)
+
+
+def quotas_of(
+    intake: Intake,
+    usable: Bool[np.ndarray, " n"],
+    include: Int[np.ndarray, " i"],
+    budget: int | None,
+    *,
+    groups: Any,
+    quotas: Mapping[Any, Any] | None,
+    balance: str | None,
+    counted: bool,
+) -> Quotas | None:
+    """The quotas, resolved; whether they can be met is for `Quotas.ledger` to say.
+
+    Args:
+        intake: the data set.
+        usable: (n,) the rows that can be chosen.
+        include: rows that are in.
+        budget: how many rows there will be; None where that is not known.
+        groups: a column, or for each row its group, a list of its groups, or None.
+        quotas: group -> rows, a fraction of the budget, or a pair of these: least and most.
+        balance: "equal" or "proportional", in the place of quotas.
+        counted: whether the selection ends by the number of rows (or by a distance before),
+            and not by tokens: then the least of a group can be kept free.
+
+    Raises:
+        QuotaError: an unknown group, or a quota that only a budget gives a meaning.
+        OptionError: `balance` with overlapping groups.
+    """
+    if groups is None:
+        return None
+    matrix, names = _groups_of_rows(intake, groups)
+    if balance is not None:
+        _need_budget(f"balance={balance!r}", budget, counted)
+        assert budget is not None
+        return _balanced(matrix, names, usable, include, budget, equal=balance == "equal")
+    assert quotas is not None
+    chosen, least, most = _limits(quotas, names, matrix, usable, budget, counted)
+    return Quotas.of(matrix[:, chosen], tuple(names[g] for g in chosen), least, most)
+
+
+def _groups_of_rows(intake: Intake, groups: Any) -> tuple[csr_array, list[str]]:
+    """Which groups each row is in, as a sparse matrix (n, G), and the names of groups."""
+    from scipy.sparse import csr_array
+
+    values = values_of(intake, "groups", groups)
+    number: dict[str, int] = {}
+    columns: list[int] = []
+    ends = [0]
+    for value in values:
+        several = isinstance(value, list | tuple | set | frozenset | np.ndarray)
+        own = {name_of(one) for one in value} if several else {name_of(value)}
+        columns.extend(number.setdefault(name, len(number)) for name in own if name is not None)
+        ends.append(len(columns))
+    shape = (len(values), max(1, len(number)))
+    matrix = csr_array((np.ones(len(columns), np.int64), columns, ends), shape=shape)
+    matrix.sort_indices()
+    if not number:
+        raise QuotaError("groups= names no group: the value of every row is missing.")
+    return matrix, list(number)
+
+
+def _limits(
+    quotas: Mapping[Any, Any],
+    names: list[str],
+    matrix: csr_array,
+    usable: Bool[np.ndarray, " n"],
+    budget: int | None,
+    counted: bool,
+) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " g"], Int[np.ndarray, " g"]]:
+    """The groups that have quotas, by their numbers, and least and most of each."""
+    place = {name: number for number, name in enumerate(names)}
+    chosen, least, most, exact = [], [], [], []
+    for given, quota in quotas.items():
+        name = name_of(given)
+        if name is None or name not in place:
+            raise _unknown_group(str(given), names, matrix, usable)
+        if place[name] in chosen:
+            raise QuotaError(f"the group {name!r} has two quotas; give it one.")
+        low, high = _ends(name, quota)
+        if budget is None and (_is_fraction(low) or _is_fraction(high)):
+            raise QuotaError(
+                f"the quota of {name!r} is a fraction of the budget, and there is none. Give "
+                "budget=, or a number of rows."
+            )
+        if low:
+            _need_budget(f"the quota of {name!r} ({_shown(quota)})", budget, counted)
+        if budget is not None and not _is_fraction(low) and low > budget:
+            raise QuotaError(f"the quota of {name!r} is {low} rows, more than the budget {budget}.")
+        chosen.append(place[name])
+        least.append(low)
+        most.append(high)
+        exact.append(not isinstance(quota, Sequence))
+    rows = int(np.count_nonzero(usable)) if budget is None else budget
+    found = _as_rows(least, most, exact, rows)
+    return np.array(chosen, np.int64), *found
+
+
+def _as_rows(
+    least: list[int | float], most: list[int | float], exact: list[bool], budget: int
+) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " g"]]:
+    """Limits as numbers of rows.
+
+    Fractions that are exact are rounded together, by largest remainders, so that those that add
+    up to 1 add up to the budget. Fractions that are ends are rounded outwards, so that what can
+    be met as fractions can be met as rows.
+    """
+    low = np.array([_rounded(end, budget, math.floor) for end in least], np.int64)
+    high = np.array([_rounded(end, budget, math.ceil) for end in most], np.int64)
+    joint = [g for g, one in enumerate(exact) if one and _is_fraction(least[g])]
+    if joint:
+        wanted = np.array([float(least[g]) for g in joint]) * budget
+        if wanted.sum() <= budget * (1 + _FUZZ):
+            total = math.floor(wanted.sum() + 0.5 + _FUZZ)
+            low[joint] = high[joint] = _by_largest_remainders(wanted, total)
+        else:  # of groups that overlap
+            low[joint] = high[joint] = np.floor(wanted + 0.5 + _FUZZ)
+    return low, np.minimum(high, budget)
+
+
+_FUZZ = 1e-9
+"""Shares that differ by less are equal: 0.1 of 30 rows is 3 and not 3.0000000000000004."""
+
+
+def _rounded(end: int | float, budget: int, towards: Any) -> int:
+    if not _is_fraction(end):
+        return int(min(end, budget))
+    fuzz = _FUZZ if towards is math.floor else -_FUZZ
+    return int(towards(float(end) * budget + fuzz))
+
+
+def _by_largest_remainders(shares: Float[np.ndarray, " g"], total: int) -> Int[np.ndarray, " g"]:
+    """Whole numbers near the shares that add up to `total`; of equal remainders the first wins."""
+    whole = np.floor(shares + _FUZZ).astype(np.int64)
+    remainders = np.round(shares - whole, 9)
+    left = total - int(whole.sum())
+    order = np.argsort(-remainders, kind="stable")
+    whole[order[: max(0, left)]] += 1
+    return whole
+
+
+def _balanced(
+    matrix: csr_array,
+    names: list[str],
+    usable: Bool[np.ndarray, " n"],
+    include: Int[np.ndarray, " i"],
+    budget: int,
+    *,
+    equal: bool,
+) -> Quotas:
+    """As many rows of each group, or as many in proportion to its usable rows, as there can be."""
+    from scipy.sparse import csr_array, hstack
+
+    sizes = np.diff(matrix.indptr)
+    if sizes.max() > 1:
+        raise OptionError(
+            "balance= is for groups that share no row, and here a row is in several. Say how "
+            "many rows of each group: quotas={…}"
+        )
+    if (sizes == 0)[usable].any():
+        # Rows without a group are a group of their own, or the shares would not add up.
+        matrix = csr_array(hstack([matrix, csr_array((sizes == 0).astype(np.int64)[:, None])]))
+        names = [*names, _NO_GROUP]
+    available = matrix[usable].sum(axis=0)
+    wanted = np.ones(len(names)) if equal else available.astype(np.float64)
+    counts = apportion(budget, wanted, matrix[include].sum(axis=0), available)
+    return Quotas.of(matrix, tuple(names), counts, counts)
+
+
+def apportion(
+    total: int,
+    weights: Float[np.ndarray, " G"],
+    least: Int[np.ndarray, " G"],
+    most: Int[np.ndarray, " G"],
+) -> Int[np.ndarray, " G"]:
+    """Divide `total` in proportion to weights, each share within its limits.
+
+    Shares are λ·weight, cut off at the limits, with the λ that makes them add up; then they are
+    rounded by largest remainders. Of equal remainders the group with most rows wins, then the
+    first.
+
+    Args:
+        total: sum(least) <= total <= sum(most).
+        weights: above 0 where `most` is.
+        least, most: limits of each share.
+    """
+    order = np.argsort(-most, kind="stable")
+    w, low, high = weights[order], least[order], most[order]
+    below, above = 0.0, float(total + 1) / max(w[high > 0].min(initial=1.0), 1e-300)
+    for _ in range(200):
+        middle = (below + above) / 2
+        if np.clip(middle * w, low, high).sum() < total:
+            below = middle
+        else:
+            above = middle
+    shares = np.clip(above * w, low, high)
+    counts = np.floor(shares + _FUZZ).astype(np.int64)
+    remainders = np.where(counts < high, np.round(shares - counts, 9), -1.0)
+    for group in np.argsort(-remainders, kind="stable")[: max(0, total - int(counts.sum()))]:
+        counts[group] += 1
+    divided: Int[np.ndarray, " G"] = np.empty_like(counts)
+    divided[order] = counts
+    return divided
+
+
+def _need_budget(what: str, budget: int | None, counted: bool) -> None:
+    """Refuse a least where it could not be promised.
+
+    How many rows fit beside each other at a distance is not known before they are chosen (it
+    is the independent set of a graph), and what rows of a group will cost depends on which they
+    are. So without a number of rows, or where tokens may run out before, only limits hold.
+    """
+    if budget is None:
+        raise QuotaError(
+            f"{what} needs a budget of rows: how many there will be is not known otherwise, and "
+            "a least could not be promised. Give budget=, or limits only: (0, most)."
+        )
+    if not counted:
+        raise QuotaError(
+            f"{what} cannot be promised beside token_budget=: the tokens may run out before. "
+            "Give limits only, (0, most), or leave token_budget= out."
+        )
+
+
+def _unknown_group(
+    given: str, names: list[str], matrix: csr_array, usable: Bool[np.ndarray, " n"]
+) -> QuotaError:
+    counts = matrix[usable].sum(axis=0)
+    close = difflib.get_close_matches(given, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    largest = np.argsort(-counts, kind="stable")[:_SHOWN]
+    told = ", ".join(f"{names[g]!r} ({counts[g]} rows)" for g in largest)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return QuotaError(f"no row is in the group {given!r}.{hint} The groups are: {told}{more}.")
+
+
+def _is_fraction(end: int | float) -> bool:
+    return isinstance(end, float) and not math.isinf(end)
+
+
+def _ends(name: Any, quota: Any) -> tuple[int | float, int | float]:
+    """Least and most that a quota says; a most of inf where it leaves that open.
+
+    Raises:
+        QuotaError: it says no such thing.
+    """
+    if isinstance(quota, str) or not isinstance(quota, Sequence):
+        end = _end(name, quota, quota)
+        return end, end
+    if len(quota) != 2:
+        raise _no_quota(name, quota)
+    low = 0 if quota[0] is None else _end(name, quota, quota[0])
+    high = math.inf if quota[1] is None else _end(name, quota, quota[1])
+    if _is_fraction(low) == _is_fraction(high) and low > high:
+        raise QuotaError(f"the quota of {name!r} has its least above its most: {_shown(quota)}.")
+    return low, high
+
+
+def _end(name: Any, quota: Any, end: Any) -> int | float:
+    if isinstance(end, bool | np.bool_) or not isinstance(end, Real):
+        raise _no_quota(name, quota)
+    if isinstance(end, Integral):
+        if end < 0:
+            raise _no_quota(name, quota)
+        return int(end)
+    if not 0.0 <= float(end) <= 1.0:
+        raise _no_quota(name, quota)
+    return float(end)
+
+
+def _no_quota(name: Any, quota: Any) -> QuotaError:
+    return QuotaError(
+        f"the quota of {name!r} must be a number of rows (int), a fraction of the budget from 0 "
+        f"to 1 (float), or a pair of these, (least, most); got {_shown(quota)}."
+    )
+
+
+def _shown(quota: Any) -> str:
+    return repr(tuple(quota)) if isinstance(quota, list) else repr(quota)

@@ -1,0 +1,30 @@
+"""What the rules imply for a pool: usable points, and rows to keep away from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from evenly.engines import Pool
+from evenly.geometry import Metric, Points
+from evenly.selection.rules.rules import Rules
+
+__all__ = ["keep_away", "points_under"]
+
+
+def keep_away(pool: Pool, rules: Rules) -> None:
+    """Tell a new pool what its rows keep away from."""
+    if rules.away is not None:
+        pool.add(np.full(len(rules.away), -1), rules.away)
+    elif rules.before is not None:
+        pool.add(rules.before, None)
+
+
+def points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
+    """The points whose candidates the rules leave; none is longer than they say, away or not."""
+    if rules.excluded is not None:
+        points = replace(points, candidates=rules.usable(points.candidates))
+    if rules.away is not None and isinstance(points, Points):
+        points = replace(points, longest=max(points.longest, rules.away.longest))
+    return points

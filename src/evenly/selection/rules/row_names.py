@@ -1,0 +1,173 @@
+"""Rows that users name: by number, by a mask, or by id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.errors import OptionError, RowError
+from evenly.selection.results.selection import Selection
+from evenly.selection.rules.row_values import as_plain, name_of, values_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+    from evenly.inputs.prepare import Intake
+
+__all__ = ["RowNames", "is_of_the_pool", "names_rows"]
+
+
+_SHOWN = 5
+
+
+_BOOLS = bool | np.bool_
+
+
+_WHOLE = int | np.integer
+
+
+@dataclass(frozen=True, eq=False)
+class RowNames:
+    """How rows of a data set can be named.
+
+    Attributes:
+        intake: the data set.
+        id_column: the column of the ids, or the ids; None where rows have none.
+    """
+
+    intake: Intake
+    id_column: Any = None
+
+    def rows(self, option: str, given: Any) -> Int[np.ndarray, " m"]:
+        """The row numbers that an option means, in the order given; of a mask, rising.
+
+        Raises:
+            OptionError: it is neither row numbers, nor a mask of n values, nor ids.
+            RowError: a row or an id is not there, or an id is that of several rows.
+        """
+        if isinstance(given, Selection):
+            if not is_of_the_pool(given, self.intake):
+                other = given.provenance["input"]["origin"]
+                raise OptionError(
+                    f"{option} is a Selection from other data ({other}), whose row numbers are "
+                    f"not those of {self.intake.samples.origin}."
+                )
+            return np.array(given.indices)
+        values = as_plain(option, given)
+        if not len(values):
+            return np.empty(0, np.int64)
+        if _are(values, _BOOLS):
+            return self._of_mask(option, values)
+        if self.id_column is not None:
+            return self._of_ids(option, values)
+        if not _are(values, _WHOLE):
+            odd = next((value for value in values if not _is_whole(value)), None)
+            raise OptionError(
+                f"{option} must hold row numbers, or be a mask of one bool a row; it has {odd!r}. "
+                "To name rows by their ids, say which column these are in: id_column=…"
+            )
+        return self._of_numbers(option, values)
+
+    def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
+        rows = len(self.intake)
+        if len(values) != rows:
+            raise OptionError(
+                f"{option} is a mask of {len(values)} values, but {self.intake.samples.origin} "
+                f"has {rows} rows. A mask has one bool a row."
+            )
+        return np.flatnonzero(np.asarray(values, bool))
+
+    def _of_numbers(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
+        count = len(self.intake)
+        # Compared as they came: a number that is no int64 is not to become another.
+        outside = next((row for row in values if not 0 <= row < count), None)
+        if outside is not None:
+            raise RowError(
+                f"{option} names row {outside}, but {self.intake.samples.origin} has {count} "
+                f"rows, numbered from 0 to {count - 1}."
+            )
+        return np.array(values, np.int64)
+
+    def _of_ids(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
+        wanted = [name_of(value) for value in values]
+        missing = [name for name in wanted if name not in self._row_of]
+        if missing:
+            shown = ", ".join(repr(name) for name in missing[:_SHOWN])
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            raise RowError(f"{option} names ids that are not in {self._where}: {shown}{more}.")
+        for name in wanted:
+            if name in self._twice:
+                first, second = self._row_of[name], self._twice[name]
+                locate = self.intake.samples.locate
+                raise RowError(
+                    f"{option} names the id {name!r}, which is not unique in {self._where}: "
+                    f"{locate(first)} and {locate(second)} have it. Give row numbers or a mask."
+                )
+        return np.array([self._row_of[name] for name in wanted], np.int64)
+
+    @property
+    def _where(self) -> str:
+        named = isinstance(self.id_column, str)
+        return f"the column {self.id_column!r}" if named else "id_column"
+
+    @cached_property
+    def _rows_by_id(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
+        first: dict[str | None, int] = {}
+        second: dict[str | None, int] = {}
+        for row, value in enumerate(values_of(self.intake, "id_column", self.id_column)):
+            name = name_of(value)
+            if name is None:
+                continue
+            if name in first:
+                second.setdefault(name, row)
+            else:
+                first[name] = row
+        return first, second
+
+    @property
+    def _row_of(self) -> dict[str | None, int]:
+        return self._rows_by_id[0]
+
+    @property
+    def _twice(self) -> dict[str | None, int]:
+        return self._rows_by_id[1]
+
+
+def is_of_the_pool(earlier: Selection, intake: Intake) -> bool:
+    """Whether the row numbers of an earlier selection are row numbers of this data set."""
+    source = earlier.provenance["input"]
+    return bool(
+        source["rows"] == len(intake) and source["content_hash"] == intake.samples.content_hash()
+    )
+
+
+def names_rows(given: Any, *, by_id: bool) -> bool:
+    """Whether something names rows of the data, rather than being data itself.
+
+    Whole numbers and bools do, in one dimension; strings do where rows have ids.
+    """
+    if isinstance(given, str) or hasattr(given, "read") or hasattr(given, "columns"):
+        return False
+    if getattr(given, "ndim", 1) != 1:
+        return False
+    try:
+        values = as_plain("away_from", given)
+    except OptionError:
+        return False
+    if not len(values):
+        return True
+    return _are(values, _BOOLS) or _are(values, _WHOLE) or (by_id and _are(values, str))
+
+
+def _are(values: np.ndarray[Any, Any] | list[Any], kind: Any) -> bool:
+    """Whether all values are of a type; bools are no whole numbers."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return values.ndim == 1 and isinstance(values[0], kind)
+    return all(_is_whole(value) if kind is _WHOLE else isinstance(value, kind) for value in values)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, _WHOLE) and not isinstance(value, bool)

@@ -1,0 +1,131 @@
+"""What users pass as one value a row: a column, or anything row-aligned with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenly.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from evenly.inputs.prepare import Intake
+
+__all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
+
+
+# What pandas has in the place of a value.
+_MISSING = ("NAType", "NaTType")
+
+
+MOST = 2**53
+"""The largest whole number up to which every one has an exact float64."""
+
+
+def as_plain(option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
+    """Several values as an array, where they came as one or as a series, else as a list.
+
+    Raises:
+        OptionError: it is one value, a mapping, or has no end that is known.
+    """
+    if isinstance(given, np.ndarray):
+        return given
+    if hasattr(given, "detach"):
+        return np.asarray(given.detach().cpu())
+    if hasattr(given, "to_pylist"):
+        return list(given.to_pylist())
+    if hasattr(given, "to_numpy"):
+        return np.asarray(given.to_numpy())
+    if (
+        isinstance(given, str | bytes | Mapping)
+        or not isinstance(given, Iterable)
+        or not hasattr(given, "__len__")
+    ):
+        raise OptionError(
+            f"{option} must be a list, an array or a series of values, got {given!r}."
+        )
+    return list(given)
+
+
+def values_of(intake: Intake, option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
+    """One value a row: of the column that is named, or as they are passed.
+
+    Raises:
+        ColumnError: there is no such column.
+        OptionError: they are not as many as there are rows.
+    """
+    if isinstance(given, str):
+        return intake.samples.column(given)
+    values = as_plain(option, given)
+    if len(values) != len(intake):
+        raise OptionError(
+            f"{option} has {len(values)} values, but {intake.samples.origin} has {len(intake)} "
+            "rows. Pass one value a row, or the name of a column."
+        )
+    return values
+
+
+def numbers_of(
+    intake: Intake, option: str, given: Any, *, whole: bool = False
+) -> Float[np.ndarray, " n"]:
+    """One number of at least 0 for each row; 0 where a row is no candidate.
+
+    Numbers may be strings, which is all that CSV has.
+
+    Raises:
+        DataError: a row's value is no number, is NaN, infinite or negative, or is not whole
+            where it must be; the message names the row.
+    """
+    values = values_of(intake, option, given)
+    candidates = intake.points.candidates
+    numbers = _as_floats(values)
+    wrong = candidates & ~((numbers >= 0) & (numbers <= (MOST if whole else np.inf)))
+    wrong |= candidates & np.isinf(numbers)
+    if whole:
+        wrong |= candidates & (numbers != np.floor(numbers))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        what = f"a whole number from 0 to {MOST}" if whole else "a finite number, 0 or more"
+        name = f"column {given!r}" if isinstance(given, str) else "the value"
+        more = int(np.count_nonzero(wrong)) - 1
+        raise DataError(
+            f"{option}: {name} at {intake.samples.locate(row)} is {_plain(values[row])!r}"
+            f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
+            "mend them, or leave such rows out."
+        )
+    return np.where(candidates, numbers, 0.0)
+
+
+def _as_floats(values: np.ndarray[Any, Any] | list[Any]) -> Float[np.ndarray, " n"]:
+    """Values as numbers; NaN where one is none."""
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    return np.fromiter(map(_as_float, values), np.float64, len(values))
+
+
+def _as_float(value: Any) -> float:
+    if value is None or isinstance(value, bool | np.bool_):
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def name_of(value: Any) -> str | None:
+    """What an id or a group is called: 17, "17" and 17.0 are one. None where there is none."""
+    value = _plain(value)
+    if value is None or type(value).__name__ in _MISSING:
+        return None
+    if isinstance(value, float):
+        if np.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value)
