@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly import embed, errors, select_uniform
-from evenly.inputs.prepare import take_in
+from evenly.inputs.prepare import prepare
 from evenly.options import as_json_value
 from tests.fakes import Letters, texts_of
 
@@ -273,11 +273,11 @@ def test_vectors_on_disk_that_are_slow_to_read_here_and_there_are_told_of(tmp_pa
     np.save(tmp_path / "rows.npy", by_row)
     np.save(tmp_path / "columns.npy", np.asfortranarray(by_row))
 
-    take_in(tmp_path / "columns.npy")
-    take_in(tmp_path / "rows.npy", engine="mapped")
+    prepare(tmp_path / "columns.npy")
+    prepare(tmp_path / "rows.npy", engine="mapped")
     assert not caplog.records
 
-    take_in(tmp_path / "columns.npy", engine="mapped")
+    prepare(tmp_path / "columns.npy", engine="mapped")
     [record] = caplog.records
     assert "columns.npy stays on disk" in record.getMessage()
     assert "write it as .npy" in record.getMessage()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.errors import OptionError, QuotaError
-from evenly.inputs.prepare import take_in
+from evenly.inputs.prepare import prepare
 from evenly.selection.rules.groups import apportion
 from evenly.selection.rules.resolve import rules_of
 
@@ -18,13 +18,13 @@ VECTORS = np.random.default_rng(0).normal(size=(10, 4))
 
 
 @pytest.fixture(scope="module")
-def intake():
-    return take_in(VECTORS)
+def prepared():
+    return prepare(VECTORS)
 
 
-def limits(intake, quotas=None, *, budget=6, groups=GROUPS, **options):
+def limits(prepared, quotas=None, *, budget=6, groups=GROUPS, **options):
     """Group -> (least, most)."""
-    found = rules_of(intake, budget=budget, groups=groups, quotas=quotas, **options).quotas
+    found = rules_of(prepared, budget=budget, groups=groups, quotas=quotas, **options).quotas
     return {
         name: (int(low), int(high))
         for name, low, high in zip(found.names, found.least, found.most, strict=True)
@@ -51,36 +51,36 @@ def limits(intake, quotas=None, *, budget=6, groups=GROUPS, **options):
     ],
 )
 def test_a_quota_is_rows_or_a_fraction_or_two_ends(quota, found):
-    more = take_in(np.random.default_rng(0).normal(size=(20, 4)))
+    more = prepare(np.random.default_rng(0).normal(size=(20, 4)))
     groups = [*GROUPS, *["more"] * 10]
     assert limits(more, {"code": quota}, groups=groups) == {"code": found}
 
 
-def test_fractions_that_add_up_to_one_add_up_to_the_budget(intake):
+def test_fractions_that_add_up_to_one_add_up_to_the_budget(prepared):
     third = 1 / 3
-    found = limits(intake, {"code": third, "math": third, "talk": third}, budget=3)
+    found = limits(prepared, {"code": third, "math": third, "talk": third}, budget=3)
     assert found == {"code": (1, 1), "math": (1, 1), "talk": (1, 1)}
-    found = limits(intake, {"code": 0.45, "math": 0.35, "talk": 0.2}, budget=5)
+    found = limits(prepared, {"code": 0.45, "math": 0.35, "talk": 0.2}, budget=5)
     assert [low for low, _ in found.values()] == [2, 2, 1]
     # 0.1 · 30 is 3.0000000000000004.
-    many = take_in(np.random.default_rng(0).normal(size=(60, 3)))
+    many = prepare(np.random.default_rng(0).normal(size=(60, 3)))
     groups = ["a"] * 30 + ["b"] * 30
     assert limits(many, {"a": (0.1, 0.1)}, budget=30, groups=groups) == {"a": (3, 3)}
     # 0.58 · 50 is 28.999999999999996.
     assert limits(many, {"a": (0.58, 0.58)}, budget=50, groups=groups) == {"a": (29, 29)}
 
 
-def test_groups_are_named_by_what_they_are_called(intake):
+def test_groups_are_named_by_what_they_are_called(prepared):
     numbers = np.array([1] * 6 + [2] * 4)
     for groups in (numbers, numbers.astype(float), numbers.tolist(), pd.Series(numbers)):
         for name in (1, "1", 1.0):
-            assert limits(intake, {name: 2}, groups=groups) == {"1": (2, 2)}
+            assert limits(prepared, {name: 2}, groups=groups) == {"1": (2, 2)}
 
 
-def test_rows_may_be_in_several_groups_or_in_none(intake):
+def test_rows_may_be_in_several_groups_or_in_none(prepared):
     groups = [["a", "b"], ["b"], [], None, float("nan"), "a", ("a",), {"b"}, ["a", "a"], "c"]
 
-    quotas = rules_of(intake, budget=6, groups=groups, quotas={"a": (1, 3), "b": 2}).quotas
+    quotas = rules_of(prepared, budget=6, groups=groups, quotas={"a": (1, 3), "b": 2}).quotas
 
     assert quotas.names == ("a", "b")
     per_row = quotas.members.toarray()[quotas.kinds]
@@ -129,40 +129,42 @@ def test_rows_may_be_in_several_groups_or_in_none(intake):
         ({"balance": "equal", "budget": None, "min_distance": 1}, QuotaError, "needs a budget"),
     ],
 )
-def test_what_cannot_be_is_refused_and_named(intake, options, error, words):
+def test_what_cannot_be_is_refused_and_named(prepared, options, error, words):
     with pytest.raises(error, match=words):
-        rules_of(intake, **{"budget": 6, "groups": GROUPS, **options})
+        rules_of(prepared, **{"budget": 6, "groups": GROUPS, **options})
 
 
-def test_limits_hold_without_a_number_of_rows(intake):
+def test_limits_hold_without_a_number_of_rows(prepared):
     quotas = {"code": (0, 2)}
-    candidates = intake.points.candidates
+    candidates = prepared.points.candidates
 
-    near = rules_of(intake, min_distance=0.5, groups=GROUPS, quotas=quotas)
-    dear = rules_of(intake, budget=9, token_budget=9, costs=[1] * 10, groups=GROUPS, quotas=quotas)
+    near = rules_of(prepared, min_distance=0.5, groups=GROUPS, quotas=quotas)
+    dear = rules_of(
+        prepared, budget=9, token_budget=9, costs=[1] * 10, groups=GROUPS, quotas=quotas
+    )
 
     for rules in (near, dear):
         assert rules.ledger(candidates).room.tolist() == [4, 2]
 
 
-def test_a_balance_is_equal_as_far_as_there_are_rows(intake):
-    assert limits(intake, balance="equal", budget=3) == dict.fromkeys(set(GROUPS), (1, 1))
-    found = limits(intake, balance="equal", budget=6)
+def test_a_balance_is_equal_as_far_as_there_are_rows(prepared):
+    assert limits(prepared, balance="equal", budget=3) == dict.fromkeys(set(GROUPS), (1, 1))
+    found = limits(prepared, balance="equal", budget=6)
     assert found == {"code": (3, 3), "math": (2, 2), "talk": (1, 1)}
-    assert limits(intake, balance="equal", budget=10)["code"] == (6, 6)
-    found = limits(intake, balance="equal", budget=6, include=[0, 1, 2, 3, 4])
+    assert limits(prepared, balance="equal", budget=10)["code"] == (6, 6)
+    found = limits(prepared, balance="equal", budget=6, include=[0, 1, 2, 3, 4])
     assert [low for low, _ in found.values()] == [5, 1, 0]
-    found = limits(intake, balance="equal", budget=6, exclude=[7, 8])
+    found = limits(prepared, balance="equal", budget=6, exclude=[7, 8])
     assert [low for low, _ in found.values()] == [4, 1, 1]
 
 
-def test_a_balance_is_proportional_to_the_usable_rows(intake):
-    found = limits(intake, balance="proportional", budget=5)
+def test_a_balance_is_proportional_to_the_usable_rows(prepared):
+    found = limits(prepared, balance="proportional", budget=5)
     # 3, 1.5 and 0.5: of equal remainders the larger group wins.
     assert [low for low, _ in found.values()] == [3, 2, 0]
-    found = limits(intake, balance="proportional", budget=5, exclude=[6, 7, 8])
+    found = limits(prepared, balance="proportional", budget=5, exclude=[6, 7, 8])
     assert [low for low, _ in found.values()] == [4, 0, 1]
-    found = limits(intake, balance="proportional", budget=5, groups=[*GROUPS[:5], *[None] * 5])
+    found = limits(prepared, balance="proportional", budget=5, groups=[*GROUPS[:5], *[None] * 5])
     assert found == {"code": (3, 3), "(no group)": (2, 2)}
 
 

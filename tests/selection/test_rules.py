@@ -20,7 +20,7 @@ from evenly.errors import (
     RowError,
     VectorError,
 )
-from evenly.inputs.prepare import take_in
+from evenly.inputs.prepare import prepare
 from evenly.selection.rules.resolve import check_rules, rule_options, rules_of
 from evenly.selection.rules.rules import Rules
 from tests.fakes import Letters
@@ -45,16 +45,16 @@ VECTORS = RNG.normal(size=(10, 4)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def words():
-    return take_in(RECORDS, **OPTIONS)
+    return prepare(RECORDS, **OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def vectors():
-    return take_in(VECTORS)
+    return prepare(VECTORS)
 
 
-def rules(intake, *, budget=4, **options) -> Rules:
-    return rules_of(intake, budget=budget, intake_options=OPTIONS, **options)
+def rules(prepared, *, budget=4, **options) -> Rules:
+    return rules_of(prepared, budget=budget, input_options=OPTIONS, **options)
 
 
 def mask(*rows) -> np.ndarray:
@@ -223,14 +223,14 @@ def test_what_cannot_be_is_refused_and_named(words, options, error, words_of_it)
 
 def test_rows_without_a_text_cannot_be_included_and_need_neither_cost_nor_quality():
     records = [*RECORDS[:4], {"text": None, "tokens": None, "quality": -1.0}]
-    intake = take_in(records, **OPTIONS, on_invalid="drop")
+    prepared = prepare(records, **OPTIONS, on_invalid="drop")
 
-    found = rules(intake, budget=3, exclude=[4], away_from=[4, 2], token_budget=9, costs="tokens")
+    found = rules(prepared, budget=3, exclude=[4], away_from=[4, 2], token_budget=9, costs="tokens")
     assert found.away_rows.tolist() == [2]
     assert found.costs.tolist() == [1, 2, 0, 4, 0]
-    assert rules(intake, quality="quality").weights is not None
+    assert rules(prepared, quality="quality").weights is not None
     with pytest.raises(RowError, match="include= names a row that cannot be chosen: row 4 col"):
-        rules(intake, include=[4])
+        rules(prepared, include=[4])
 
 
 def test_what_is_excluded_leaves_fewer_usable_rows(words):
@@ -246,7 +246,7 @@ def test_a_distance_or_tokens_alone_are_enough(words):
 def test_other_data_to_keep_away_from_are_taken_in_as_the_pool_is(words, tmp_path):
     path = tmp_path / "seen.jsonl"
     path.write_text('{"text": "bead"}\n{"text": "jig"}\n')
-    expected = take_in(["bead", "jig"], **OPTIONS).points
+    expected = prepare(["bead", "jig"], **OPTIONS).points
 
     for given in (["bead", "jig"], str(path), path, pd.DataFrame({"text": ["bead", "jig"]})):
         found = rules(words, away_from=given)
@@ -256,20 +256,20 @@ def test_other_data_to_keep_away_from_are_taken_in_as_the_pool_is(words, tmp_pat
     assert rules(words, away_from=["bead"], id_column=None).away.unit
     # Plain strings have no column, and need none.
     options = {**OPTIONS, "text": "text"}
-    found = rules_of(words, budget=4, away_from=["bead", "jig"], intake_options=options)
+    found = rules_of(words, budget=4, away_from=["bead", "jig"], input_options=options)
     np.testing.assert_array_equal(found.away.exact(np.arange(2)), expected.exact(np.arange(2)))
 
 
 def test_vectors_to_keep_away_from_are_scaled_as_the_pool_is():
     others = RNG.normal(size=(3, 4))
     for normalize in (True, False):
-        intake = take_in(VECTORS, normalize=normalize)
+        prepared = prepare(VECTORS, normalize=normalize)
         options = {"normalize": normalize}
-        found = rules_of(intake, budget=2, away_from=others, intake_options=options)
+        found = rules_of(prepared, budget=2, away_from=others, input_options=options)
         assert found.away.unit == normalize
         # In the type of the pool, so that the same vector is at distance 0.
         assert found.away.stored.dtype == np.float32
-        same = rules_of(intake, budget=2, away_from=VECTORS.astype(float), intake_options=options)
+        same = rules_of(prepared, budget=2, away_from=VECTORS.astype(float), input_options=options)
         assert np.array_equal(same.away.stored, VECTORS)
 
 
@@ -277,7 +277,7 @@ def test_bad_rows_of_other_data_are_refused_or_left_out(vectors):
     others = np.array([[1, 0, 0, 0], [0, 0, 0, 0]], float)
     with pytest.raises(VectorError, match="1 of 2 rows"):
         rules(vectors, away_from=others)
-    found = rules_of(vectors, budget=2, away_from=others, intake_options={"on_invalid": "drop"})
+    found = rules_of(vectors, budget=2, away_from=others, input_options={"on_invalid": "drop"})
     assert len(found.away) == 1
     assert found.away.candidates.all()
 
@@ -288,10 +288,10 @@ def test_an_encoder_that_gives_other_dimensions_each_time_is_told_so():
             return np.eye(len(texts))
 
     options = {"encoder": Fitted(), "cache_dir": False, "progress": False}
-    intake = take_in(["a", "b", "c"], **options)
+    prepared = prepare(["a", "b", "c"], **options)
 
     with pytest.raises(VectorError, match="vectors of 2 dimensions; those of a list"):
-        rules_of(intake, budget=2, away_from=["d", "e"], intake_options=options)
+        rules_of(prepared, budget=2, away_from=["d", "e"], input_options=options)
 
 
 def test_texts_are_no_company_for_vectors(vectors):
@@ -319,7 +319,7 @@ def test_an_earlier_selection_from_other_data_is_its_vectors(words):
 
     assert found.away_rows is None
     np.testing.assert_array_equal(
-        found.away.exact(np.arange(2)), take_in(chosen, **OPTIONS).points.exact(np.arange(2))
+        found.away.exact(np.arange(2)), prepare(chosen, **OPTIONS).points.exact(np.arange(2))
     )
     with pytest.raises(OptionError, match="include is a Selection from other data"):
         rules(words, include=earlier)
@@ -353,14 +353,14 @@ def test_a_selection_by_another_encoder_is_refused(words):
 
 def test_distances_have_rows_to_keep_away_from_and_no_vectors():
     matrix = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
-    intake = take_in(matrix, engine="distances")
+    prepared = prepare(matrix, engine="distances")
 
-    found = rules_of(intake, budget=2, away_from=[3])
+    found = rules_of(prepared, budget=2, away_from=[3])
     assert found.away is None
     assert found.away_rows.tolist() == [3]
     assert not found.is_plain
     with pytest.raises(OptionError, match="distances"):
-        rules_of(intake, budget=2, away_from=matrix)
+        rules_of(prepared, budget=2, away_from=matrix)
 
 
 def test_costs_are_columns_arrays_or_tokens_counted(words):
@@ -376,13 +376,13 @@ def test_costs_are_columns_arrays_or_tokens_counted(words):
 def test_tokens_are_counted_in_the_text_that_is_embedded():
     records = [{"a": "x" * row, "b": "yy"} for row in range(1, 4)]
     options = {**OPTIONS, "text": ["a", "b"]}
-    intake = take_in(records, **options)
+    prepared = prepare(records, **options)
 
-    found = rules_of(intake, token_budget=9, tokenizer=len, intake_options=options)
+    found = rules_of(prepared, token_budget=9, tokenizer=len, input_options=options)
 
     assert found.costs.tolist() == [4, 5, 6]
     with pytest.raises(OptionError, match=r"holds vectors.*costs="):
-        rules_of(take_in(VECTORS), token_budget=9)
+        rules_of(prepare(VECTORS), token_budget=9)
 
 
 def test_the_best_row_counts_in_full_and_none_for_nothing(words):

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.cli.jobs import check_output, manifest_path, write_output
 from evenly.geometry import nearest_chosen
-from evenly.metrics.measure import measure_intake
+from evenly.metrics.measure import measure_prepared
 from evenly.report import selection_table
 from evenly.samples.docstrings import docstring_records
 from evenly.selection.uniform import select_and_keep
@@ -26,13 +26,13 @@ def run_demo(
     """Select among docstrings, write the chosen ones, and tell what happened."""
     check_output(output, force=True)
     records = docstring_records()
-    selection, intake = select_and_keep(
+    selection, prepared = select_and_keep(
         records, budget, text="text", encoder=encoder, progress=progress
     )
-    measures = measure_intake(intake, selection.indices, random_subsets=3, progress=progress)
+    measures = measure_prepared(prepared, selection.indices, random_subsets=3, progress=progress)
     write_output(selection, output, force=True)
 
-    reached = nearest_chosen(intake.points, selection.indices)
+    reached = nearest_chosen(prepared.points, selection.indices)
     left_out = np.flatnonzero(~reached.chosen)
     nearest_first = left_out[np.argsort(reached.distances[left_out], kind="stable")]
     shown = nearest_first[:: max(1, len(nearest_first) // (4 * _SHOWN))][:_SHOWN]

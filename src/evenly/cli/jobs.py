@@ -21,10 +21,10 @@ from evenly.errors import (
     OutputError,
 )
 from evenly.inputs.embed import embed
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.metrics import Measures
 from evenly.metrics.curve import Curve
-from evenly.metrics.measure import Certificate, measure_intake
+from evenly.metrics.measure import Certificate, measure_prepared
 from evenly.report.table import two_columns
 from evenly.samples import check_table_path, open_samples
 from evenly.samples.formats import output_format, split_suffix
@@ -97,21 +97,21 @@ def run_selection(
     if earlier is not None and "by_quality" in earlier.provenance:
         if checkpoint is not None:
             raise OptionError(f"{manifest} is of rows chosen by quality, which keep no checkpoint.")
-        selection, intake = by_quality_and_keep(data, **arguments, progress=progress)
+        selection, prepared = by_quality_and_keep(data, **arguments, progress=progress)
     else:
-        selection, intake = select_and_keep(
+        selection, prepared = select_and_keep(
             data, **arguments, checkpoint=checkpoint, progress=progress
         )
     if earlier is not None:
         _check_reproduced(earlier, selection, str(manifest))
     measures = measure_and_write(
-        selection, intake, output=output, force=force, progress=progress, **after
+        selection, prepared, output=output, force=force, progress=progress, **after
     )
     return selection, measures
 
 
 def run_again(
-    again: Callable[..., tuple[Selection, Intake]],
+    again: Callable[..., tuple[Selection, PreparedData]],
     manifest: str,
     data: Any,
     arguments: dict[str, Any],
@@ -131,16 +131,16 @@ def run_again(
     check_output(output, force=force, checkpoint=checkpoint)
     if checkpoint is not None:
         arguments = {**arguments, "checkpoint": checkpoint}
-    selection, intake = again(Selection.load(manifest), data=data, **arguments, progress=progress)
+    selection, prepared = again(Selection.load(manifest), data=data, **arguments, progress=progress)
     measures = measure_and_write(
-        selection, intake, output=output, force=force, progress=progress, **after
+        selection, prepared, output=output, force=force, progress=progress, **after
     )
     return selection, measures
 
 
 def measure_and_write(
     selection: Selection,
-    intake: Intake,
+    prepared: PreparedData,
     *,
     output: str | BinaryIO | None,
     order: Order,
@@ -152,9 +152,9 @@ def measure_and_write(
     """Measure a selection, and write it where there is an output."""
     curve = None
     if is_plain(selection):
-        curve = Curve(selection.radii, int(np.count_nonzero(intake.points.candidates)))
-    measures = measure_intake(
-        intake,
+        curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.candidates)))
+    measures = measure_prepared(
+        prepared,
         selection.indices,
         random_subsets=random_subsets,
         certificate=certificate,

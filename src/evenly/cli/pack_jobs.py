@@ -25,9 +25,9 @@ def run_by_quality(
 ) -> tuple[Selection, Measures]:
     """Select by quality, measure, and write the records with their manifest beside them."""
     check_output(output, force=force)
-    selection, intake = by_quality_and_keep(data, **arguments, progress=progress)
+    selection, prepared = by_quality_and_keep(data, **arguments, progress=progress)
     measures = measure_and_write(
-        selection, intake, output=output, force=force, progress=progress, **after
+        selection, prepared, output=output, force=force, progress=progress, **after
     )
     return selection, measures
 

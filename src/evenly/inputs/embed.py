@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from evenly.embedding import Embeddings
 from evenly.errors import OptionError
-from evenly.inputs.prepare import TextColumns, take_in
+from evenly.inputs.prepare import TextColumns, prepare
 
 __all__ = ["embed"]
 
@@ -48,7 +48,7 @@ def embed(
 
     Cost: one pass of the encoder over each distinct text that the cache does not hold.
     """
-    intake = take_in(
+    prepared = prepare(
         data,
         text=text,
         roles=roles,
@@ -59,6 +59,6 @@ def embed(
         cache_dir=cache_dir,
         progress=progress,
     )
-    if intake.embeddings is None:
-        raise OptionError(f"{intake.samples.origin} holds vectors already; nothing to embed.")
-    return intake.embeddings
+    if prepared.embeddings is None:
+        raise OptionError(f"{prepared.samples.origin} holds vectors already; nothing to embed.")
+    return prepared.embeddings

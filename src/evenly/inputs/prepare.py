@@ -31,14 +31,14 @@ from evenly.memory import free_memory
 from evenly.options import as_json_value
 from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_texts, texts_of_rows
 
-__all__ = ["Intake", "TextColumns", "load_once", "stay_on_disk", "take_in"]
+__all__ = ["PreparedData", "TextColumns", "load_once", "prepare", "stay_on_disk"]
 
 
 TextColumns = str | Sequence[str] | Callable[[Any], str] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Intake:
+class PreparedData:
     """A data set that has been read, embedded and checked.
 
     Attributes:
@@ -77,7 +77,7 @@ class Intake:
         return f'{located} ("{excerpt(self.texts_of([row])[0])}")'
 
 
-def take_in(
+def prepare(
     data: Any,
     *,
     text: TextColumns = None,
@@ -93,7 +93,7 @@ def take_in(
     progress: bool | None = None,
     embedding: bool = True,
     keep_texts: bool = False,
-) -> Intake:
+) -> PreparedData:
     """Read, embed and check a data set; see `select_uniform` for the arguments.
 
     `memory` is in bytes. Files of vectors that exceed it, or that the engine "mapped" is to
@@ -163,7 +163,7 @@ def take_in(
         "normalize": normalize and engine != "distances",
         "on_invalid": on_invalid,
     }
-    return Intake(
+    return PreparedData(
         samples=samples,
         points=points,
         dropped=dropped,
@@ -182,7 +182,7 @@ def take_in(
 def load_once(
     encoder: Any, encoder_options: Mapping[str, Any] | None = None, device: str = "auto"
 ) -> Any:
-    """An encoder to pass to `take_in` many times; arguments as there.
+    """An encoder to pass to `prepare` many times; arguments as there.
 
     Raises:
         ModelNotFoundError: the encoder's weights are not to be had.

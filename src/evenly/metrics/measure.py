@@ -15,7 +15,7 @@ from tqdm import tqdm
 from evenly.errors import OptionError, RowError
 from evenly.geometry import Metric, Points, nearest_chosen
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics.certificate import certified_fraction
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.facts import Facts
@@ -37,7 +37,7 @@ __all__ = [
     "check_certificate",
     "facts_of",
     "measure",
-    "measure_intake",
+    "measure_prepared",
     "measure_rows",
     "random_rows",
     "row_numbers",
@@ -196,7 +196,7 @@ def measure(
     random_subsets = whole_number("random_subsets", random_subsets, least=0)
     seed = whole_number("seed", seed, least=0)
     check_certificate(certificate)
-    intake = take_in(
+    prepared = prepare(
         data_or_vectors,
         text=text,
         roles=roles,
@@ -209,9 +209,9 @@ def measure(
         cache_dir=cache_dir,
         progress=progress,
     )
-    chosen = row_numbers(intake, indices)
-    return measure_intake(
-        intake,
+    chosen = row_numbers(prepared, indices)
+    return measure_prepared(
+        prepared,
         chosen,
         random_subsets=random_subsets,
         certificate=certificate,
@@ -247,8 +247,8 @@ def facts_of(
     return Facts(points, size, seed=seed, work=work, curve=curve, progress=progress)
 
 
-def measure_intake(
-    intake: Intake,
+def measure_prepared(
+    prepared: PreparedData,
     chosen: Int[np.ndarray, " k"],
     *,
     random_subsets: int,
@@ -265,9 +265,9 @@ def measure_intake(
     one already; `known` are bounds on the h_min of so many rows, by name.
     """
     began = perf_counter()
-    candidates = np.flatnonzero(intake.points.candidates)
+    candidates = np.flatnonzero(prepared.points.candidates)
     facts = facts_of(
-        intake.points,
+        prepared.points,
         len(chosen),
         subsets=1 + random_subsets,
         certificate=certificate,
@@ -281,9 +281,9 @@ def measure_intake(
         unit="row",
         disable=None if progress is None else not progress,
     ) as bar:
-        measures = _measure(intake.points, chosen, bar.update)
+        measures = _measure(prepared.points, chosen, bar.update)
         others = [
-            _measure(intake.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
+            _measure(prepared.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
             for draw in range(random_subsets)
         ]
     measures = _with_facts(
@@ -376,7 +376,7 @@ def _measure(
     )
 
 
-def row_numbers(intake: Intake, indices: Any) -> Int[np.ndarray, " k"]:
+def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:
     """`indices`, or those of a selection, as an array of distinct, usable row numbers."""
     # Tensors have a method of that name.
     if not hasattr(indices, "__array__"):
@@ -391,17 +391,17 @@ def row_numbers(intake: Intake, indices: Any) -> Int[np.ndarray, " k"]:
             f"{type(indices).__name__} with shape {rows.shape} and dtype {rows.dtype}."
         )
     rows = rows.astype(np.int64)
-    outside = rows[(rows < 0) | (rows >= len(intake))]
+    outside = rows[(rows < 0) | (rows >= len(prepared))]
     if len(outside):
-        raise RowError(f"row numbers go from 0 to {len(intake) - 1}, got {outside[0]}.")
+        raise RowError(f"row numbers go from 0 to {len(prepared) - 1}, got {outside[0]}.")
     values, counts = np.unique(rows, return_counts=True)
     if len(values) < len(rows):
         raise RowError(
             f"row {values[counts > 1][0]} is named {counts.max()} times; once is allowed."
         )
-    for row in rows[~intake.points.candidates[rows]].tolist():
+    for row in rows[~prepared.points.candidates[rows]].tolist():
         raise RowError(
-            f"row {row} cannot be used: {intake.samples.locate(row)} {intake.dropped[row]}."
+            f"row {row} cannot be used: {prepared.samples.locate(row)} {prepared.dropped[row]}."
         )
     return rows
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from evenly.errors import OptionError
 from evenly.geometry import Metric
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import TextColumns, take_in
+from evenly.inputs.prepare import TextColumns, prepare
 from evenly.metrics.certificate import Ceilings
 from evenly.metrics.curve import Curve
 
@@ -78,7 +78,7 @@ def rows_at(
     """
     if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
         raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
-    intake = take_in(
+    prepared = prepare(
         data_or_vectors,
         text=text,
         roles=roles,
@@ -91,7 +91,7 @@ def rows_at(
         cache_dir=cache_dir,
         progress=progress,
     )
-    points = intake.points
+    points = prepared.points
     counts_cells = not isinstance(points, Metric) and points.in_memory
     lowest = float(h_min) if counts_cells else h_min / 2.0 * (1.0 - 1e-6)
     curve = Curve.down_to(points, lowest, progress=progress)

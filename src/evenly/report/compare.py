@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics import Measures
 from evenly.metrics.measure import (
     Certificate,
@@ -173,7 +173,7 @@ def compare(
         raise OptionError(
             f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
         )
-    intake = take_in(
+    prepared = prepare(
         data,
         text=text,
         roles=roles,
@@ -188,7 +188,7 @@ def compare(
     )
     return compare_intake(
         subsets,
-        intake,
+        prepared,
         random_subsets=random_subsets,
         certificate=certificate,
         details=details,
@@ -199,7 +199,7 @@ def compare(
 
 def compare_intake(
     subsets: Mapping[str, Any],
-    intake: Intake,
+    prepared: PreparedData,
     *,
     random_subsets: int,
     certificate: Certificate,
@@ -208,10 +208,10 @@ def compare_intake(
     progress: bool | None,
 ) -> Comparison:
     """`compare` for a data set that has been taken in already."""
-    chosen = {str(name): _rows_of(intake, name, rows) for name, rows in subsets.items()}
+    chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
     sizes = sorted({len(rows) for rows in chosen.values()})
     facts = facts_of(
-        intake.points,
+        prepared.points,
         sizes[-1],
         subsets=len(chosen) + random_subsets * len(sizes),
         certificate=certificate,
@@ -241,8 +241,8 @@ def compare_intake(
     )
 
 
-def _rows_of(intake: Intake, name: Any, rows: Any) -> Any:
+def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Any:
     try:
-        return row_numbers(intake, rows)
+        return row_numbers(prepared, rows)
     except RowError as error:
         raise RowError(f"subset {str(name)!r}: {error}") from None

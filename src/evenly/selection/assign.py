@@ -11,16 +11,16 @@ from tqdm import tqdm
 
 from evenly.errors import RowError
 from evenly.geometry import nearest_chosen
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
 from evenly.samples import write_columns
 from evenly.selection.results.selection import Selection
-from evenly.selection.resume import check_same_vectors, take_in_again
+from evenly.selection.resume import check_same_vectors, prepare_again
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Assignments", "assign", "taken_in_with_the_dropped"]
+__all__ = ["Assignments", "assign", "prepare_with_dropped"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,38 +110,38 @@ def assign(
     Cost: n·k·d multiplications at most, as matrix products; never more than a block of
         distances in memory.
     """
-    intake = taken_in_with_the_dropped(
+    prepared = prepare_with_dropped(
         selection, data, memory=memory, device=device, progress=progress, **given
     )
-    usable = int(np.count_nonzero(intake.points.candidates))
+    usable = int(np.count_nonzero(prepared.points.candidates))
     with tqdm(
         total=usable,
         desc="assigning",
         unit="row",
         disable=None if progress is None else not progress,
     ) as bar:
-        found = nearest_chosen(intake.points, selection.indices, progress=bar.update)
-    nearest = np.full(len(intake), -1)
-    distances = np.full(len(intake), np.nan)
+        found = nearest_chosen(prepared.points, selection.indices, progress=bar.update)
+    nearest = np.full(len(prepared), -1)
+    distances = np.full(len(prepared), np.nan)
     nearest[found.rows], distances[found.rows] = found.nearest, found.distances
     # The nearest row *other* than itself was found, which is no answer for a chosen row.
     chosen = np.array(selection.indices)
     nearest[chosen], distances[chosen] = chosen, 0.0
-    sizes = np.bincount(nearest[found.rows], minlength=len(intake))[chosen]
-    return Assignments(np.arange(len(intake)), nearest, distances, chosen, sizes)
+    sizes = np.bincount(nearest[found.rows], minlength=len(prepared))[chosen]
+    return Assignments(np.arange(len(prepared)), nearest, distances, chosen, sizes)
 
 
-def taken_in_with_the_dropped(
+def prepare_with_dropped(
     selection: Selection, data: Any, *, memory: str | float | None, **options: Any
-) -> Intake:
+) -> PreparedData:
     """The data set of a selection taken in again, less the rows that it had dropped.
 
     Raises:
         ManifestError: other vectors came of it than the selection was made from.
     """
-    intake = take_in_again(selection, data, memory=memory_bytes(memory), **options)
-    check_same_vectors(selection, intake)
+    prepared = prepare_again(selection, data, memory=memory_bytes(memory), **options)
+    check_same_vectors(selection, prepared)
     dropped = selection.provenance["dropped"]
-    candidates = intake.points.candidates.copy()
+    candidates = prepared.points.candidates.copy()
     candidates[[int(row) for row in dropped]] = False
-    return replace(intake, points=replace(intake.points, candidates=candidates))
+    return replace(prepared, points=replace(prepared.points, candidates=candidates))

@@ -20,7 +20,7 @@ from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.memory import memory_bytes
 from evenly.options import check_distance
 from evenly.selection.greedy.driver import coverage_radius_of
@@ -156,7 +156,7 @@ def by_quality_and_keep(
     memory: str | float | None = None,
     progress: bool | None = None,
     **others: Any,
-) -> tuple[Selection, Intake]:
+) -> tuple[Selection, PreparedData]:
     """`select_by_quality`, and the data set as it was taken in."""
     rows = {name: others.pop(name, None) for name in _ROWS}
     _check(
@@ -168,9 +168,9 @@ def by_quality_and_keep(
     )
     check_packing_engine(engine)
     kept = {**others, "engine": engine, "device": device, "progress": progress}
-    intake = take_in(data, **kept, memory=memory_bytes(memory))
-    rules = rules_of(intake, budget=budget, **rows, min_distance=min_distance, intake_options=kept)
-    found = numbers_of(intake, "quality", quality)
+    prepared = prepare(data, **kept, memory=memory_bytes(memory))
+    rules = rules_of(prepared, budget=budget, **rows, min_distance=min_distance, input_options=kept)
+    found = numbers_of(prepared, "quality", quality)
     options = {
         "budget": budget,
         "method": method,
@@ -179,21 +179,21 @@ def by_quality_and_keep(
         "engine": engine,
         "memory": memory,
     }
-    provenance = provenance_of(intake, options, rules.describe())
+    provenance = provenance_of(prepared, options, rules.describe())
     began = perf_counter()
     with packing_bar(progress) as show:
         if method == "gist":
             assert diversity_weight is not None
-            chosen, radii, told = _by_gist(intake, rules, found, float(diversity_weight), show)
+            chosen, radii, told = _by_gist(prepared, rules, found, float(diversity_weight), show)
         else:
-            chosen, radii, told = _by_packing(intake, rules, found, min_distance, show)
-    radius = _coverage_radius(intake.points, rules, chosen, memory_bytes(memory))
-    intake.samples.check_unchanged()
+            chosen, radii, told = _by_packing(prepared, rules, found, min_distance, show)
+    radius = _coverage_radius(prepared.points, rules, chosen, memory_bytes(memory))
+    prepared.samples.check_unchanged()
     if method == "packing":
         _warn_of_duplicates(radii, rules.budget)
-    seconds = intake.seconds | {"selection": perf_counter() - began}
+    seconds = prepared.seconds | {"selection": perf_counter() - began}
     provenance = {**when_done(provenance, seconds, 0), "by_quality": told}
-    return Selection(chosen, radii, radius, provenance, intake.samples), intake
+    return Selection(chosen, radii, radius, provenance, prepared.samples), prepared
 
 
 def _check(
@@ -244,13 +244,13 @@ _Show = Callable[[float, int], Callable[[int], object]]
 
 
 def _by_packing(
-    intake: Intake,
+    prepared: PreparedData,
     rules: Rules,
     quality: Float[np.ndarray, " n"],
     min_distance: float | None,
     show: _Show,
 ) -> _Found:
-    points, include = points_under(rules, intake.points), rules.include
+    points, include = points_under(rules, prepared.points), rules.include
     usable = points.candidates.copy()
     usable[include] = False
     order = best_first(quality, usable)
@@ -295,13 +295,13 @@ def _filled_up(packer: Packer, order: Int[np.ndarray, " m"], owed: int) -> Int[n
 
 
 def _by_gist(
-    intake: Intake,
+    prepared: PreparedData,
     rules: Rules,
     quality: Float[np.ndarray, " n"],
     weight: float,
     show: _Show,
 ) -> _Found:
-    points = points_under(rules, intake.points)
+    points = points_under(rules, prepared.points)
     order = best_first(quality, points.candidates)
     assert rules.budget is not None
     if rules.budget == 1:

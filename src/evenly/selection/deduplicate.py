@@ -16,7 +16,7 @@ from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
 from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen, reach_of
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.memory import memory_bytes
 from evenly.options import check_distance
 from evenly.selection.greedy.progress import packing_bar
@@ -114,10 +114,10 @@ def deduplicate(
         "memory": memory_bytes(memory),
         "progress": progress,
     }
-    intake = take_in(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
-    usable = int(np.count_nonzero(intake.points.candidates))
+    prepared = prepare(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
+    usable = int(np.count_nonzero(prepared.points.candidates))
     left = None if to is None else _rows_left(to, usable)
-    order = _order_of(intake, keep, quality)
+    order = _order_of(prepared, keep, quality)
     options = {
         "min_distance": min_distance,
         "to": to,
@@ -126,15 +126,15 @@ def deduplicate(
         "engine": engine,
         "memory": memory,
     }
-    provenance = provenance_of(intake, options)
+    provenance = provenance_of(prepared, options)
     began = perf_counter()
-    first = _first_of_equals(intake, order)
+    first = _first_of_equals(prepared, order)
     distinct: Int[np.ndarray, " m"] = order[first[order] == order]
-    packer = Packer(intake.points)
+    packer = Packer(prepared.points)
     with packing_bar(progress) as show:
 
         def pack(distance: float, limit: int | None = None) -> Int[np.ndarray, " k"]:
-            if not intake.points.dimension:
+            if not prepared.points.dimension:
                 return distinct  # texts that differ, and nothing is known of them
             told = show(distance, len(distinct))
             return packer.pack(distinct, distance, limit=limit, progress=told).rows
@@ -143,11 +143,11 @@ def deduplicate(
             assert min_distance is not None
             distance, kept = float(min_distance), pack(min_distance)
         else:
-            upper = largest_distance(intake.points)
-            distance, kept = distance_leaving(intake.points, distinct, left, upper, pack)
-    representative, distances = _representatives(intake.points, distinct, first, kept, distance)
-    intake.samples.check_unchanged()
-    seconds = intake.seconds | {"packing": perf_counter() - began}
+            upper = largest_distance(prepared.points)
+            distance, kept = distance_leaving(prepared.points, distinct, left, upper, pack)
+    representative, distances = _representatives(prepared.points, distinct, first, kept, distance)
+    prepared.samples.check_unchanged()
+    seconds = prepared.seconds | {"packing": perf_counter() - began}
     return Deduplication(
         np.sort(kept),
         representative,
@@ -155,7 +155,7 @@ def deduplicate(
         distance,
         _groups_of(first, order),
         when_done(provenance, seconds, 0),
-        intake.samples,
+        prepared.samples,
     )
 
 
@@ -197,29 +197,29 @@ def _rows_left(to: Any, usable: int) -> int:
     return rows_of_budget(to, usable)
 
 
-def _order_of(intake: Intake, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
+def _order_of(prepared: PreparedData, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
     """The usable rows, those that are kept rather than others first."""
-    usable = intake.points.candidates
+    usable = prepared.points.candidates
     if keep == "first":
         return np.flatnonzero(usable)
     if keep == "best":
-        better = numbers_of(intake, "quality", quality)
-    elif intake.texts is None:
+        better = numbers_of(prepared, "quality", quality)
+    elif prepared.texts is None:
         raise OptionError(
-            f'keep="longest" is of texts, and {intake.samples.origin} holds vectors. Pass the '
+            f'keep="longest" is of texts, and {prepared.samples.origin} holds vectors. Pass the '
             'lengths: keep="best", quality=…'
         )
     else:
-        better = np.array([len(text) for text in intake.texts], float)
+        better = np.array([len(text) for text in prepared.texts], float)
     return best_first(better, usable)
 
 
-def _first_of_equals(intake: Intake, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
+def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """For every row the first in the order that is equal to it: the same text or numbers."""
-    first = np.arange(len(intake))
-    content: Any = intake.texts
+    first = np.arange(len(prepared))
+    content: Any = prepared.texts
     if content is None:
-        content, twice = _digests_of_likely_equals(intake.points)
+        content, twice = _digests_of_likely_equals(prepared.points)
         order = order[twice[order]]
     seen: dict[Any, int] = {}
     for row in order.tolist():

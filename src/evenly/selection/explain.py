@@ -9,10 +9,10 @@ import numpy as np
 
 from evenly.errors import RowError
 from evenly.geometry import Metric, Points, squared_distances_between
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.options import whole_number
 from evenly.samples import Samples, excerpt, texts_of_rows
-from evenly.selection.assign import taken_in_with_the_dropped
+from evenly.selection.assign import prepare_with_dropped
 from evenly.selection.results.selection import Selection
 from evenly.selection.resume import options_of
 from evenly.selection.rules.row_names import RowNames
@@ -157,26 +157,26 @@ def explain(
     reason = selection.provenance["dropped"].get(str(row))
     if reason is not None:
         return Explanation(**told, outcome="dropped", reason=reason)
-    intake = taken_in_with_the_dropped(
+    prepared = prepare_with_dropped(
         selection, samples, memory=memory, device=device, progress=progress, **given
     )
     position = _position(selection, row)
     told["outcome"] = "chosen"
     if position is None:
-        told["outcome"] = "excluded" if _is_excluded(selection, intake, row) else "left"
+        told["outcome"] = "excluded" if _is_excluded(selection, prepared, row) else "left"
     told["position"] = position
     told["radius"] = float(selection.radii[position]) if position else None
     picks = selection.indices[:position]
     shown = [row]
     if len(picks):
-        squared = _squared_distances(intake.points, row, picks)
+        squared = _squared_distances(prepared.points, row, picks)
         # Of several at the same distance the smallest row number, as everywhere.
         at = int(np.lexsort((picks, squared))[0])
         told["nearest"], told["nearest_position"] = int(picks[at]), at
         told["nearest_location"] = _place(samples, int(picks[at]))
         told["distance"] = float(np.sqrt(squared[at]))
         shown.append(int(picks[at]))
-    return Explanation(**told, **_texts(selection, intake, shown, given))
+    return Explanation(**told, **_texts(selection, prepared, shown, given))
 
 
 def _place(samples: Samples, row: int) -> str:
@@ -189,13 +189,13 @@ def _position(selection: Selection, row: int) -> int | None:
     return int(found[0]) if len(found) else None
 
 
-def _is_excluded(selection: Selection, intake: Intake, row: int) -> bool:
+def _is_excluded(selection: Selection, prepared: PreparedData, row: int) -> bool:
     """Whether `exclude` names the row; unknown, and no, where only a hash of it was kept."""
     options = selection.provenance["options"]
     exclude, id_column = options.get("exclude"), options.get("id_column")
     if exclude is None or str(exclude).startswith("<") or str(id_column).startswith("<"):
         return False
-    return row in RowNames(intake, id_column).rows("exclude", exclude)
+    return row in RowNames(prepared, id_column).rows("exclude", exclude)
 
 
 def _squared_distances(
@@ -209,10 +209,12 @@ def _squared_distances(
 
 
 def _texts(
-    selection: Selection, intake: Intake, rows: list[int], given: dict[str, Any]
+    selection: Selection, prepared: PreparedData, rows: list[int], given: dict[str, Any]
 ) -> dict[str, Any]:
-    if intake.embeddings is None:
+    if prepared.embeddings is None:
         return {}
     before = options_of(selection, overruled={*given, "encoder"})
-    texts = texts_of_rows(intake.samples, rows, given.get("text", before["text"]), before["roles"])
+    texts = texts_of_rows(
+        prepared.samples, rows, given.get("text", before["text"]), before["roles"]
+    )
     return dict(zip(("text", "nearest_text"), map(excerpt, texts), strict=False))

@@ -9,13 +9,13 @@ import numpy as np
 
 from evenly.engines.registry import check_engine
 from evenly.errors import BudgetError
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
 from evenly.selection.greedy.checkpoint import read_checkpoint
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import choose
 from evenly.selection.results.selection import Selection
-from evenly.selection.resume import take_up
+from evenly.selection.resume import resume
 from evenly.selection.rules.budget import rows_of_budget
 
 __all__ = ["extend_and_keep"]
@@ -32,19 +32,19 @@ def extend_and_keep(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     **given: Any,
-) -> tuple[Selection, Intake]:
+) -> tuple[Selection, PreparedData]:
     """`Selection.extend`, and the data set as it was taken in.
 
     Args:
         earlier: the selection.
         to, data, engine, memory, device, checkpoint, progress: as in `Selection.extend`.
-        given: other options of `take_in` that were given; see `take_in_again`.
+        given: other options of `prepare` that were given; see `prepare_again`.
     """
     _check_larger(earlier, to)
     check_engine(engine)
     if checkpoint is not None:
         read_checkpoint(checkpoint)
-    again = take_up(
+    again = resume(
         earlier,
         data,
         budget=to,
@@ -56,7 +56,7 @@ def extend_and_keep(
     )
     options = again.provenance["options"]
     selection = choose(
-        again.intake,
+        again.prepared,
         again.rules,
         lambda: again.provenance,
         start=options["start"],
@@ -68,7 +68,7 @@ def extend_and_keep(
         checkpoint=checkpoint,
         progress=progress,
     )
-    return selection, again.intake
+    return selection, again.prepared
 
 
 def _check_larger(earlier: Selection, to: Any) -> None:

@@ -16,11 +16,11 @@ from evenly.selection.refine.apply import cover, in_order
 from evenly.selection.refine.maximal import more_rows
 from evenly.selection.results.provenance import when_done
 from evenly.selection.results.selection import Selection
-from evenly.selection.resume import take_up
+from evenly.selection.resume import resume
 from evenly.selection.rules.problem import points_under
 
 if TYPE_CHECKING:
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["fill_and_keep"]
 
@@ -37,20 +37,20 @@ def fill_and_keep(
     device: str = "auto",
     progress: bool | None = None,
     **given: Any,
-) -> tuple[Selection, Intake]:
+) -> tuple[Selection, PreparedData]:
     """`Selection.fill`, and the data set as it was taken in.
 
     Args:
         earlier: the selection.
         data, min_distance, seconds, seed, engine, memory, device, progress: as in
             `Selection.fill`.
-        given: other options of `take_in`, and rules, that were given again.
+        given: other options of `prepare`, and rules, that were given again.
     """
     distance = _distance(earlier, min_distance)
     Refine(seconds=seconds)
     whole_number("seed", seed, least=0)
     check_engine(engine)
-    again = take_up(
+    again = resume(
         earlier,
         data,
         budget=earlier.provenance["options"].get("budget"),
@@ -60,8 +60,8 @@ def fill_and_keep(
         progress=progress,
         **given,
     )
-    intake, rules, allowed = again.intake, again.rules, memory_bytes(memory)
-    points = points_under(rules, intake.points)
+    prepared, rules, allowed = again.prepared, again.rules, memory_bytes(memory)
+    points = points_under(rules, prepared.points)
     with searching_bar("filling", "rows", len(earlier), progress) as told:
         found = more_rows(
             points,
@@ -77,7 +77,7 @@ def fill_and_keep(
     engine = again.provenance["options"]["engine"]
     radius = cover(points, rules, picks, engine=engine, memory=allowed, device=device)
     provenance = when_done(
-        again.provenance, {**intake.seconds, "filling": found.seconds}, len(earlier)
+        again.provenance, {**prepared.seconds, "filling": found.seconds}, len(earlier)
     )
     provenance["filled"] = {
         "rows_before": len(earlier),
@@ -86,7 +86,7 @@ def fill_and_keep(
         "ended_by": found.ended,
         "rows_looked_at": found.looked_at,
     }
-    return Selection(picks.rows, picks.radii, radius, provenance, intake.samples), intake
+    return Selection(picks.rows, picks.radii, radius, provenance, prepared.samples), prepared
 
 
 def _distance(earlier: Selection, min_distance: float | None) -> float:

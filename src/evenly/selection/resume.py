@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly.errors import ManifestError
 from evenly.geometry import Metric
-from evenly.inputs.prepare import Intake, take_in
+from evenly.inputs.prepare import PreparedData, prepare
 from evenly.memory import memory_bytes
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
@@ -23,12 +23,12 @@ from evenly.selection.rules.resolve import KEPT, RULES, rule_options, rules_of
 from evenly.selection.rules.rules import Rules
 
 __all__ = [
-    "TakenUp",
+    "Resumed",
     "check_same_vectors",
     "merge_options",
     "options_of",
-    "take_in_again",
-    "take_up",
+    "prepare_again",
+    "resume",
 ]
 
 
@@ -85,7 +85,7 @@ def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[st
     return both
 
 
-def take_in_again(
+def prepare_again(
     earlier: Selection,
     data: Any = None,
     *,
@@ -94,14 +94,14 @@ def take_in_again(
     device: str = "auto",
     progress: bool | None = None,
     **given: Any,
-) -> Intake:
+) -> PreparedData:
     """Take in the data set of an earlier selection again, as it was taken in then.
 
     Args:
         earlier: the selection.
         data: what it was made from, where that is no longer at hand.
-        engine, memory, device, progress: as in `take_in`.
-        given: other options of `take_in` that were given: what stands there overrules what
+        engine, memory, device, progress: as in `prepare`.
+        given: other options of `prepare` that were given: what stands there overrules what
             the selection was made with.
 
     Raises:
@@ -111,7 +111,7 @@ def take_in_again(
     """
     if earlier.provenance["options"].get("engine") == "distances":
         engine = "distances"
-    intake = take_in(
+    prepared = prepare(
         earlier.samples_again(data),
         **_intake_options(earlier, given),
         engine=engine,
@@ -120,11 +120,11 @@ def take_in_again(
         progress=progress,
     )
     if data is None:
-        return replace(intake, path=earlier.provenance["input"].get("path"))
-    return replace(intake, path=fspath(data)) if isinstance(data, str | PathLike) else intake
+        return replace(prepared, path=earlier.provenance["input"].get("path"))
+    return replace(prepared, path=fspath(data)) if isinstance(data, str | PathLike) else prepared
 
 
-def check_same_vectors(earlier: Selection, intake: Intake) -> None:
+def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
     """Refuse a data set of which other vectors came than the selection was made from.
 
     Raises:
@@ -132,19 +132,19 @@ def check_same_vectors(earlier: Selection, intake: Intake) -> None:
     """
     before = Job.of(earlier.provenance)
     vectors, told = before.decides["vectors"], before.told
-    if intake.embeddings is not None:
-        found = hash_of_array(intake.embeddings.vectors)
+    if prepared.embeddings is not None:
+        found = hash_of_array(prepared.embeddings.vectors)
     else:
-        found = intake.samples.content_hash()
+        found = prepared.samples.content_hash()
         if found != vectors:
             # The same array has another content hash in a file than it had in memory.
-            found = hash_of_array(intake.points.stored)
+            found = hash_of_array(prepared.points.stored)
     normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
-    now = {"vectors": found, "normalize": intake.options["normalize"]}
+    now = {"vectors": found, "normalize": prepared.options["normalize"]}
     different = Job(normalized, told).differs_from(Job(now, told))
     if different is not None:
         raise ManifestError(
-            f"{intake.samples.origin} is not what this selection was made from: {different}. "
+            f"{prepared.samples.origin} is not what this selection was made from: {different}. "
             "Pass the same data and options, or select again."
         )
 
@@ -163,21 +163,21 @@ def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class TakenUp:
+class Resumed:
     """An earlier selection taken up again.
 
     Attributes:
-        intake: its data set.
+        prepared: its data set.
         rules: those it was made by.
         provenance: as of a selection that is made now.
     """
 
-    intake: Intake
+    prepared: PreparedData
     rules: Rules
     provenance: dict[str, Any]
 
 
-def take_up(
+def resume(
     earlier: Selection,
     data: Any = None,
     *,
@@ -187,7 +187,7 @@ def take_up(
     device: str,
     progress: bool | None,
     **given: Any,
-) -> TakenUp:
+) -> Resumed:
     """Take an earlier selection up again: its data set and its rules, which must be the same.
 
     Args:
@@ -200,7 +200,7 @@ def take_up(
         ManifestError, OptionError: as in `Selection.extend`.
     """
     rules_again = _rules_again(earlier, {name: given.pop(name) for name in RULES if name in given})
-    intake = take_in_again(
+    prepared = prepare_again(
         earlier,
         data,
         engine=engine,
@@ -210,7 +210,7 @@ def take_up(
         **given,
     )
     before = earlier.provenance["options"]
-    if isinstance(intake.points, Metric):
+    if isinstance(prepared.points, Metric):
         engine = "distances"
     options = {
         "budget": budget,
@@ -223,14 +223,14 @@ def take_up(
     if fraction is not None:
         options["drop_outliers"] = fraction
         names = {name: rules_again.get(name) for name in ("include", "id_column")}
-        intake = without_outliers(intake, fraction, **names, progress=progress)
-    of_the_intake = {name: value for name, value in intake.options.items() if value is not None}
+        prepared = without_outliers(prepared, fraction, **names, progress=progress)
+    of_the_intake = {name: value for name, value in prepared.options.items() if value is not None}
     rules = rules_of(
-        intake, budget=budget, **rules_again, intake_options={**of_the_intake, **given}
+        prepared, budget=budget, **rules_again, input_options={**of_the_intake, **given}
     )
-    provenance = provenance_of(intake, {**options, **rule_options(rules_again)}, rules.describe())
-    _check_same_job(earlier, provenance, intake)
-    return TakenUp(intake, rules, provenance)
+    provenance = provenance_of(prepared, {**options, **rule_options(rules_again)}, rules.describe())
+    _check_same_job(earlier, provenance, prepared)
+    return Resumed(prepared, rules, provenance)
 
 
 def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
@@ -241,18 +241,18 @@ def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
     return {**{name: kept[name] for name in RULES if name in kept}, **given}
 
 
-def _check_same_job(earlier: Selection, provenance: dict[str, Any], intake: Intake) -> None:
+def _check_same_job(earlier: Selection, provenance: dict[str, Any], prepared: PreparedData) -> None:
     """Refuse picks that are not of these vectors: going on from them would be no answer."""
     before, now = Job.of(earlier.provenance), Job.of(provenance)
-    if intake.embeddings is None and before.decides != now.decides:
+    if prepared.embeddings is None and before.decides != now.decides:
         # The same array has another content hash in a file than it had in memory.
-        now = now.on_vectors(hash_of_array(intake.points.stored))
+        now = now.on_vectors(hash_of_array(prepared.points.stored))
     different = before.differs_from(now)
     picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
-    if different is None and are_usable(picks, intake):
+    if different is None and are_usable(picks, prepared):
         return
     raise ManifestError(
-        f"{intake.samples.origin} is not what this selection was made from: "
+        f"{prepared.samples.origin} is not what this selection was made from: "
         f"{different or 'rows that it chose cannot be chosen'}. Pass the same data and options, "
         "or select again."
     )

@@ -25,7 +25,7 @@ from evenly.errors import (
 )
 from evenly.geometry import Points
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, load_once, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, load_once, prepare
 from evenly.options import as_json_value, whole_number
 from evenly.samples import Samples, can_be_read_again, read_batch, read_batches
 from evenly.selection.results.stream import StreamSelection
@@ -294,25 +294,25 @@ class UniformStream:
 
     def _meet(self, samples: Samples) -> None:
         first, count = self.seen, len(samples)
-        intake = self._take_in(samples)
-        if intake is None:
+        prepared = self._take_in(samples)
+        if prepared is None:
             self.dropped += count
         else:
-            self._check_same_kind(intake, first)
-            assert isinstance(intake.points, Points)
-            equal = self._candidates.meet(intake.points, np.arange(first, first + count))
+            self._check_same_kind(prepared, first)
+            assert isinstance(prepared.points, Points)
+            equal = self._candidates.meet(prepared.points, np.arange(first, first + count))
             some = sorted([*self._equal, *equal])[: self.budget]
             self._equal = some if self._candidates.threshold == 0.0 else []
             self._keep_records(samples, first)
-            self.dropped += len(intake.dropped)
+            self.dropped += len(prepared.dropped)
         self.seen = first + count
 
-    def _take_in(self, samples: Samples) -> Intake | None:
+    def _take_in(self, samples: Samples) -> PreparedData | None:
         """A batch; None where none of its rows can be used, and these are dropped."""
         if self._encoder is None and not samples.holds_vectors:
             self._encoder = load_once(**self._encoding)
         try:
-            return take_in(
+            return prepare(
                 samples,
                 encoder=self._encoder,
                 **self._options,
@@ -328,11 +328,11 @@ class UniformStream:
                 error.args = (f"in the batch that begins with row {self.seen:,}: {error}",)
             raise
 
-    def _check_same_kind(self, intake: Intake, first: int) -> None:
-        made_by = _made_by(intake)
-        now = (intake.points.dimension, _name(made_by), intake.text)
+    def _check_same_kind(self, prepared: PreparedData, first: int) -> None:
+        made_by = _made_by(prepared)
+        now = (prepared.points.dimension, _name(made_by), prepared.text)
         if self._candidates.dimension is None:
-            self._made_by, self._text = made_by, intake.text
+            self._made_by, self._text = made_by, prepared.text
             return
         before = (self._candidates.dimension, _name(self._made_by), self._text)
         if now != before:
@@ -390,11 +390,11 @@ class UniformStream:
         chosen = candidates.points.take(np.flatnonzero(np.isin(candidates.numbers, found.indices)))
         radius, rows = 0.0, 0
         for samples in batches:
-            intake = self._take_in(samples)
+            prepared = self._take_in(samples)
             rows += len(samples)
-            if intake is not None:
-                assert isinstance(intake.points, Points)
-                radius = max(radius, largest_distance(intake.points, chosen))
+            if prepared is not None:
+                assert isinstance(prepared.points, Points)
+                radius = max(radius, largest_distance(prepared.points, chosen))
             bar.update(len(samples))
         if rows != self.seen:
             raise DataError(
@@ -404,9 +404,9 @@ class UniformStream:
         return radius
 
 
-def _made_by(intake: Intake) -> dict[str, Any] | None:
+def _made_by(prepared: PreparedData) -> dict[str, Any] | None:
     """What made the vectors; None for vectors that came as such."""
-    embeddings = intake.embeddings
+    embeddings = prepared.embeddings
     if embeddings is None:
         return None
     return {

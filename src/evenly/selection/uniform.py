@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from evenly.engines.registry import check_engine
 from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import Intake, TextColumns, take_in
+from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.memory import memory_bytes
 from evenly.options import whole_number
 from evenly.selection.greedy.checkpoint import read_checkpoint
@@ -217,7 +217,7 @@ def select_and_keep(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     **others: Any,
-) -> tuple[Selection, Intake]:
+) -> tuple[Selection, PreparedData]:
     """`select_uniform`, and the data set as it was taken in, to measure without doing it twice."""
     given = {name: others.pop(name, None) for name in RULES}
     check_rules(budget=budget, **given)
@@ -229,18 +229,18 @@ def select_and_keep(
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # one that is unreadable is better known before embedding
     allowed = memory_bytes(memory)
-    intake = take_in(
+    prepared = prepare(
         data, **others, engine=engine, memory=allowed, device=device, progress=progress
     )
-    intake = without_outliers(
-        intake,
+    prepared = without_outliers(
+        prepared,
         drop_outliers,
         include=given["include"],
         id_column=given["id_column"],
         progress=progress,
     )
-    intake_options = {**others, "device": device, "progress": progress}
-    rules = rules_of(intake, budget=budget, **given, intake_options=intake_options)
+    input_options = {**others, "device": device, "progress": progress}
+    rules = rules_of(prepared, budget=budget, **given, input_options=input_options)
     options: dict[str, Any] = {
         "budget": budget,
         "start": start,
@@ -252,9 +252,9 @@ def select_and_keep(
         options["drop_outliers"] = drop_outliers
     if refinement is not None:
         options["refine"] = asdict(refinement)
-    provenance = begin_provenance_of(intake, {**options, **rule_options(given)}, rules.describe())
+    provenance = begin_provenance_of(prepared, {**options, **rule_options(given)}, rules.describe())
     selection = choose(
-        intake,
+        prepared,
         rules,
         provenance,
         start=start,
@@ -268,7 +268,7 @@ def select_and_keep(
     if refinement is not None:
         selection = refine_selection(
             selection,
-            intake,
+            prepared,
             rules,
             refinement,
             engine=engine,
@@ -276,4 +276,4 @@ def select_and_keep(
             device=device,
             progress=progress,
         )
-    return selection, intake
+    return selection, prepared

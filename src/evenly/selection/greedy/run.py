@@ -16,7 +16,7 @@ from evenly.engines import Pool, make_pool
 from evenly.errors import CheckpointError, DuplicateRowsWarning
 from evenly.geometry import Metric, Points, alone
 from evenly.geometry.search.in_order import distances_to_earlier
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
@@ -34,7 +34,7 @@ __all__ = ["are_usable", "choose"]
 
 
 def choose(
-    intake: Intake,
+    prepared: PreparedData,
     rules: Rules,
     provenance: Callable[[], dict[str, Any]],
     *,
@@ -50,7 +50,7 @@ def choose(
     """Choose rows of a data set.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         rules: how many rows, and what else is to be kept to.
         provenance: gives what `provenance_of` does. Only a checkpoint wants it at once; else the
             hashes in it may still be on their way while rows are chosen.
@@ -65,15 +65,15 @@ def choose(
         OutputError: the checkpoint cannot be written.
     """
     began = perf_counter()
-    points = points_under(rules, intake.points)
+    points = points_under(rules, prepared.points)
     rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
-    limits = Limits() if rules.is_plain else Limits(rules, intake.points.candidates)
+    limits = Limits() if rules.is_plain else Limits(rules, prepared.points.candidates)
     job = Job.none() if checkpoint is None else Job.of(provenance())
-    saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, intake)
+    saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, prepared)
     if begun is not None and (saved is None or len(begun) > len(saved.picks)):
         saved = Saved(job, begun, None)
     if saved is None:
-        saved = Saved(job, _beginning(intake, points, rules, limits, start, seed), None)
+        saved = Saved(job, _beginning(prepared, points, rules, limits, start, seed), None)
         taken_over = 0
     else:
         taken_over = min(len(saved.picks), rows)
@@ -91,19 +91,19 @@ def choose(
         answer = _complete(pool_of, rows, saved, limits, checkpoint, progress)
     picks, coverage_radius = answer
     rules.check_met(picks.rows)
-    intake.samples.check_unchanged()
+    prepared.samples.check_unchanged()
     _warn_of_duplicates(picks, rules)
     found = provenance()
     if taken_over == 0 and "drop_outliers" not in found["options"]:
         first = picks.rows[len(rules.include) :]
-        warn_of_isolated(intake, first, stacklevel=level_of_the_caller())
-    seconds = intake.seconds | {"selection": perf_counter() - began}
+        warn_of_isolated(prepared, first, stacklevel=level_of_the_caller())
+    seconds = prepared.seconds | {"selection": perf_counter() - began}
     found = when_done(found, seconds, min(taken_over, len(picks)))
-    return Selection(picks.rows, picks.radii, coverage_radius, found, intake.samples)
+    return Selection(picks.rows, picks.radii, coverage_radius, found, prepared.samples)
 
 
 def _beginning(
-    intake: Intake,
+    prepared: PreparedData,
     points: Points | Metric,
     rules: Rules,
     limits: Limits,
@@ -116,7 +116,7 @@ def _beginning(
         keeps_away = rules.away is not None or rules.before is not None
         if keeps_away and start == "farthest-from-mean":
             return Picks.none()
-        row = first_row(intake, start, seed, points=points, limits=limits, weights=rules.weights)
+        row = first_row(prepared, start, seed, points=points, limits=limits, weights=rules.weights)
         if not keeps_away:
             return Picks.first(row)
         rows = np.array([row])
@@ -131,15 +131,15 @@ def _likely_rows(rules: Rules, rows: int) -> int:
     return rows if rules.budget is not None else max(1, rows // 4)
 
 
-def are_usable(picks: Picks, intake: Intake) -> bool:
+def are_usable(picks: Picks, prepared: PreparedData) -> bool:
     """Whether picks from a file are rows of this data set that may be chosen, each once."""
-    candidates = intake.points.candidates
+    candidates = prepared.points.candidates
     inside = (picks.rows >= 0) & (picks.rows < len(candidates))
     distinct = len(np.unique(picks.rows)) == len(picks)
     return bool(distinct and inside.all() and candidates[picks.rows].all())
 
 
-def _of_the_same_job(path: str | PathLike[str], job: Job, intake: Intake) -> Saved | None:
+def _of_the_same_job(path: str | PathLike[str], job: Job, prepared: PreparedData) -> Saved | None:
     saved = read_checkpoint(path)
     if saved is None:
         return None
@@ -149,7 +149,7 @@ def _of_the_same_job(path: str | PathLike[str], job: Job, intake: Intake) -> Sav
             f"{fspath(path)} is the checkpoint of another selection: {different}. Give the "
             "options and data it was begun with, delete it to begin anew, or name another file."
         )
-    if not are_usable(saved.picks, intake):
+    if not are_usable(saved.picks, prepared):
         raise CheckpointError(
             f"the checkpoint {fspath(path)} is damaged: it holds rows that cannot be chosen. "
             "Delete it to begin anew."

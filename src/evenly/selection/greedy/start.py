@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.errors import OptionError, RowError
 from evenly.geometry import TIE, Metric, Points, first_of_the_farthest
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.selection.rules.remaining import Limits
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_start(start: Any) -> None:
 
 
 def first_row(
-    intake: Intake,
+    prepared: PreparedData,
     start: int | str,
     seed: int,
     *,
@@ -48,7 +48,7 @@ def first_row(
     """The row number of the first pick.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         start, seed: as in `select_uniform`.
         points: its points; no candidates where rules exclude rows.
         limits: which rows may be picked; the best that may is.
@@ -59,7 +59,7 @@ def first_row(
 
     Cost: 2·n·d for the named rows that depend on the mean.
     """
-    points = intake.points if points is None else points
+    points = prepared.points if points is None else points
     limits = Limits() if limits is None else limits
     if isinstance(start, str):
         scores = _scores(points, start, seed, weights)
@@ -71,14 +71,14 @@ def first_row(
     row = int(start)
     if not 0 <= row < len(points):
         raise RowError(f"start must be a row number from 0 to {len(points) - 1}, got {row}.")
-    if not intake.points.candidates[row]:
+    if not prepared.points.candidates[row]:
         raise RowError(
             f"start is row {row}, which cannot be chosen: "
-            f"{intake.samples.locate(row)} {intake.dropped[row]}."
+            f"{prepared.samples.locate(row)} {prepared.dropped[row]}."
         )
     if not points.candidates[row] or not limits.may_pick(row):
         raise RowError(
-            f"start is row {row}, {intake.samples.locate(row)}, which exclude=, away_from=, "
+            f"start is row {row}, {prepared.samples.locate(row)}, which exclude=, away_from=, "
             "quotas or the token budget leave out. Name another, or leave start out."
         )
     return row

@@ -24,7 +24,7 @@ from evenly.selection.rules.rules import Rules
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["check_refine", "cover", "in_order", "refine_selection"]
 
@@ -58,7 +58,7 @@ def check_refine(wanted: Any, rules: Mapping[str, Any]) -> Refine | None:
 
 def refine_selection(
     selection: Selection,
-    intake: Intake,
+    prepared: PreparedData,
     rules: Rules,
     wanted: Refine,
     *,
@@ -72,7 +72,7 @@ def refine_selection(
     The rows to include come first, then each row is the farthest of those left from those
     before it, so that radii fall and the last is h_min.
     """
-    points = points_under(rules, intake.points)
+    points = points_under(rules, prepared.points)
     with searching_bar("refining", "h_min", selection.h_min, progress) as told:
         found = refine(
             points,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from evenly._version import __version__
 from evenly.geometry import Points, in_background, usable_threads
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.options import as_json_value
 from evenly.samples.base import feed_array
 
@@ -25,30 +25,30 @@ _LARGE = 200_000
 
 
 def provenance_of(
-    intake: Intake, options: dict[str, Any], rules: dict[str, Any] | None = None
+    prepared: PreparedData, options: dict[str, Any], rules: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """What is known before the selection, as JSON values.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         options: those of the selection; those of the intake are added.
         rules: what the rules came to, from `Rules.describe`.
 
     Cost: hashes the input, and the vectors where they were made from texts.
     """
-    embeddings = intake.embeddings
+    embeddings = prepared.embeddings
     return {
         "evenly": __version__,
         "versions": dict(_versions(embedded=embeddings is not None)),
-        "options": as_json_value({**intake.options, **options}),
+        "options": as_json_value({**prepared.options, **options}),
         "input": {
-            "origin": intake.samples.origin,
-            "path": intake.path,
-            "rows": len(intake),
-            "dimension": intake.points.dimension,
-            "content_hash": intake.samples.content_hash(),
+            "origin": prepared.samples.origin,
+            "path": prepared.path,
+            "rows": len(prepared),
+            "dimension": prepared.points.dimension,
+            "content_hash": prepared.samples.content_hash(),
         },
-        "text": intake.text,
+        "text": prepared.text,
         "encoder": None
         if embeddings is None
         else {
@@ -60,24 +60,24 @@ def provenance_of(
             "reused": embeddings.reused,
             "computed": embeddings.computed,
         },
-        "dropped": {str(row): reason for row, reason in intake.dropped.items()},
+        "dropped": {str(row): reason for row, reason in prepared.dropped.items()},
         **({"rules": rules} if rules else {}),
     }
 
 
 def begin_provenance_of(
-    intake: Intake, options: dict[str, Any], rules: dict[str, Any] | None = None
+    prepared: PreparedData, options: dict[str, Any], rules: dict[str, Any] | None = None
 ) -> Callable[[], dict[str, Any]]:
     """Begin with `provenance_of`; what is returned waits for it.
 
     Large arrays are hashed by one of the threads that rows are chosen with, beside the others.
     """
-    points = intake.points
+    points = prepared.points
     large = (
         isinstance(points, Points) and points.in_memory and len(points) * points.dimension > _LARGE
     )
     threads = usable_threads() if large else 1
-    return in_background(lambda: provenance_of(intake, options, rules), threads=threads).result
+    return in_background(lambda: provenance_of(prepared, options, rules), threads=threads).result
 
 
 def when_done(

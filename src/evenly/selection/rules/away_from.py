@@ -12,7 +12,7 @@ import numpy as np
 
 from evenly.errors import OptionError, VectorError
 from evenly.geometry import Metric, Points
-from evenly.inputs.prepare import take_in
+from evenly.inputs.prepare import prepare
 from evenly.samples import open_samples
 from evenly.selection.results.selection import Selection
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
@@ -20,7 +20,7 @@ from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_row
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["Away"]
 
@@ -43,16 +43,16 @@ class Away:
 
     @classmethod
     def of(
-        cls, given: Any, intake: Intake, names: RowNames, intake_options: Mapping[str, Any]
+        cls, given: Any, prepared: PreparedData, names: RowNames, input_options: Mapping[str, Any]
     ) -> Away:
         """Points of whatever the user keeps away from.
 
         Args:
             given: row numbers, a mask or ids of rows of the pool; an earlier Selection or the
                 path of its manifest; or anything that `data` may be.
-            intake: the pool.
+            prepared: the pool.
             names: how its rows can be named.
-            intake_options: what `take_in` was given for the pool.
+            input_options: what `prepare` was given for the pool.
 
         Raises:
             OptionError: it is a Selection by another encoder, or texts where the pool has none.
@@ -64,17 +64,17 @@ class Away:
         if _is_manifest(given):
             given = Selection.load(given)
         if isinstance(given, Selection):
-            _check_encoder(given, intake)
-            if is_of_the_pool(given, intake):
-                return cls._rows(intake, np.array(given.indices))
-            return cls(_points_of_selection(given, intake, intake_options), None)
+            _check_encoder(given, prepared)
+            if is_of_the_pool(given, prepared):
+                return cls._rows(prepared, np.array(given.indices))
+            return cls(_points_of_selection(given, prepared, input_options), None)
         if names_rows(given, by_id=names.id_column is not None):
-            return cls._rows(intake, names.rows("away_from", given))
-        return cls(_points_of(given, intake, intake_options), None)
+            return cls._rows(prepared, names.rows("away_from", given))
+        return cls(_points_of(given, prepared, input_options), None)
 
     @classmethod
-    def _rows(cls, intake: Intake, rows: Int[np.ndarray, " a"]) -> Away:
-        points = intake.points
+    def _rows(cls, prepared: PreparedData, rows: Int[np.ndarray, " a"]) -> Away:
+        points = prepared.points
         # A row that was dropped has no vector to keep away from.
         usable = np.unique(rows[points.candidates[rows]])
         if not len(usable):
@@ -93,8 +93,8 @@ def _is_manifest(given: Any) -> bool:
         return False
 
 
-def _check_encoder(earlier: Selection, intake: Intake) -> None:
-    before, now = earlier.provenance.get("encoder"), intake.embeddings
+def _check_encoder(earlier: Selection, prepared: PreparedData) -> None:
+    before, now = earlier.provenance.get("encoder"), prepared.embeddings
     if before is None or now is None:
         return
     if (before["name"], before["fingerprint"]) != (now.encoder, now.fingerprint):
@@ -111,7 +111,7 @@ def _short(fingerprint: str | None) -> str:
 
 
 def _points_of_selection(
-    earlier: Selection, intake: Intake, intake_options: Mapping[str, Any]
+    earlier: Selection, prepared: PreparedData, input_options: Mapping[str, Any]
 ) -> Points | None:
     """The rows that it chose, with the text that it was made from."""
     before = earlier.provenance["options"]
@@ -121,12 +121,14 @@ def _points_of_selection(
         if name in before and not str(before[name]).startswith("<")
     }
     records = earlier.samples_again().take(earlier.indices)
-    return _points_of(records, intake, {**intake_options, **own})
+    return _points_of(records, prepared, {**input_options, **own})
 
 
-def _points_of(given: Any, intake: Intake, intake_options: Mapping[str, Any]) -> Points | None:
+def _points_of(
+    given: Any, prepared: PreparedData, input_options: Mapping[str, Any]
+) -> Points | None:
     """Another data set, taken in as the pool was."""
-    if isinstance(intake.points, Metric):
+    if isinstance(prepared.points, Metric):
         raise OptionError(
             'engine="distances" knows no distances but those between rows of the data, so '
             "away_from= must name some of them: row numbers, a mask or ids."
@@ -134,27 +136,27 @@ def _points_of(given: Any, intake: Intake, intake_options: Mapping[str, Any]) ->
     samples = open_samples(given)
     if not len(samples):
         return None
-    options = dict(intake_options)
+    options = dict(input_options)
     if samples.holds_vectors:
-        vectors = _in_the_type_of(intake.points, samples.vectors, samples.origin)
+        vectors = _in_the_type_of(prepared.points, samples.vectors, samples.origin)
         samples = open_samples(vectors)
         options = {name: value for name, value in options.items() if name not in _TEXTS}
-    elif intake.embeddings is None:
+    elif prepared.embeddings is None:
         raise OptionError(
-            f"away_from is {samples.origin}, which holds texts, but {intake.samples.origin} holds "
+            f"away_from is {samples.origin}, which holds texts, but {prepared.samples.origin} holds "
             "vectors, and nobody knows by which encoder. Embed the texts with that one first: "
             "evenly.embed(…)"
         )
     elif not samples.columns:
         # Plain strings are the texts, whatever the column of the pool is called.
         options.pop("text", None)
-    other = take_in(samples, **{**options, "engine": "memory"})
+    other = prepare(samples, **{**options, "engine": "memory"})
     points = other.points
     assert isinstance(points, Points)
-    if points.dimension != intake.points.dimension:
+    if points.dimension != prepared.points.dimension:
         raise VectorError(
             f"away_from is {samples.origin} with vectors of {points.dimension} dimensions; those "
-            f"of {intake.samples.origin} have {intake.points.dimension}. Both must come of the "
+            f"of {prepared.samples.origin} have {prepared.points.dimension}. Both must come of the "
             "same encoder."
         )
     return points if points.candidates.all() else points.take(np.flatnonzero(points.candidates))

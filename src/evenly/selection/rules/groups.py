@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
     from scipy.sparse import csr_array
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["BALANCES", "apportion", "check_quotas", "quotas_of"]
 
@@ -59,7 +59,7 @@ def check_quotas(groups: Any, quotas: Any, balance: Any) -> None:
 
 
 def quotas_of(
-    intake: Intake,
+    prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     include: Int[np.ndarray, " i"],
     budget: int | None,
@@ -72,7 +72,7 @@ def quotas_of(
     """The quotas, resolved; whether they can be met is for `Quotas.ledger` to say.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         usable: (n,) the rows that can be chosen.
         include: rows that are in.
         budget: how many rows there will be; None where that is not known.
@@ -88,7 +88,7 @@ def quotas_of(
     """
     if groups is None:
         return None
-    matrix, names = _groups_of_rows(intake, groups)
+    matrix, names = _groups_of_rows(prepared, groups)
     if balance is not None:
         _need_budget(f"balance={balance!r}", budget, counted)
         assert budget is not None
@@ -98,11 +98,11 @@ def quotas_of(
     return Quotas.of(matrix[:, chosen], tuple(names[g] for g in chosen), least, most)
 
 
-def _groups_of_rows(intake: Intake, groups: Any) -> tuple[csr_array, list[str]]:
+def _groups_of_rows(prepared: PreparedData, groups: Any) -> tuple[csr_array, list[str]]:
     """Which groups each row is in, as a sparse matrix (n, G), and the names of groups."""
     from scipy.sparse import csr_array
 
-    values = values_of(intake, "groups", groups)
+    values = values_of(prepared, "groups", groups)
     number: dict[str, int] = {}
     columns: list[int] = []
     ends = [0]

@@ -23,7 +23,7 @@ from evenly.geometry import (
     most_isolated,
     pair_distances,
 )
-from evenly.inputs.prepare import Intake
+from evenly.inputs.prepare import PreparedData
 from evenly.selection.rules.row_names import RowNames
 
 if TYPE_CHECKING:
@@ -106,26 +106,26 @@ def outliers(
 
 
 def without_outliers(
-    intake: Intake,
+    prepared: PreparedData,
     fraction: float | None,
     *,
     include: Any = None,
     id_column: Any = None,
     progress: bool | None = None,
-) -> Intake:
+) -> PreparedData:
     """A data set whose outliers are dropped, and listed among the dropped rows with the reason.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         fraction: see `outliers`; None for none.
         include, id_column: as in `select_uniform`: what is included stays, whatever it is.
         progress: as in `outliers`.
     """
     if fraction is None:
-        return intake
-    names = RowNames(intake, id_column)
+        return prepared
+    names = RowNames(prepared, id_column)
     stay = set() if include is None else set(names.rows("include", include).tolist())
-    rows, means = outliers(intake.points, fraction, progress=progress)
+    rows, means = outliers(prepared.points, fraction, progress=progress)
     reasons = {
         row: (
             f"is an outlier: {mean:.4g} from its {NEIGHBOURS} nearest rows on average, which puts "
@@ -134,12 +134,12 @@ def without_outliers(
         for row, mean in zip(rows.tolist(), means.tolist(), strict=True)
         if row not in stay
     }
-    candidates = intake.points.candidates.copy()
+    candidates = prepared.points.candidates.copy()
     candidates[list(reasons)] = False
     return replace(
-        intake,
-        points=replace(intake.points, candidates=candidates),
-        dropped={**intake.dropped, **reasons},
+        prepared,
+        points=replace(prepared.points, candidates=candidates),
+        dropped={**prepared.dropped, **reasons},
     )
 
 
@@ -181,22 +181,24 @@ def isolated_among(points: Points | Metric, picks: Int[np.ndarray, " m"]) -> Int
     return found
 
 
-def warn_of_isolated(intake: Intake, picks: Int[np.ndarray, " m"], *, stacklevel: int) -> None:
+def warn_of_isolated(
+    prepared: PreparedData, picks: Int[np.ndarray, " m"], *, stacklevel: int
+) -> None:
     """Warn, with examples, when some of the first picks look like rows that are far from all.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         picks: (m,) row numbers in the order picked; the first 20 are looked at.
         stacklevel: as in `warnings.warn`.
     """
     first = picks[:_FIRST_PICKS]
-    found = isolated_among(intake.points, first)
+    found = isolated_among(prepared.points, first)
     if len(found) == 0:
         return
     shown = found[:_SHOWN].tolist()
-    examples = "; ".join(map(intake.describe, shown))
+    examples = "; ".join(map(prepared.describe, shown))
     more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
-    share = max(len(found) / np.count_nonzero(intake.points.candidates), 0.001)
+    share = max(len(found) / np.count_nonzero(prepared.points.candidates), 0.001)
     warnings.warn(
         f"{len(found)} of the first {len(first)} picks are far from all other rows, as broken or "
         f"foreign rows are: {examples}{more}. Look at them: farthest-first takes such rows first. "

@@ -13,7 +13,7 @@ from evenly.selection.rules.row_values import numbers_of
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["LEAST_WEIGHT", "check_quality", "weights_of"]
 
@@ -50,7 +50,10 @@ def best_first(
 
 
 def weights_of(
-    intake: Intake, usable: Bool[np.ndarray, " n"], quality: Any, quality_weight: float | None
+    prepared: PreparedData,
+    usable: Bool[np.ndarray, " n"],
+    quality: Any,
+    quality_weight: float | None,
 ) -> Float[np.ndarray, " n"] | None:
     """What the distances of each row count for.
 
@@ -63,7 +66,7 @@ def weights_of(
     """
     if quality is None:
         return None
-    found = numbers_of(intake, "quality", quality)
+    found = numbers_of(prepared, "quality", quality)
     largest = found[usable].max()
     if largest == 0:
         raise OptionError("quality is 0 for every usable row, so that none is better than another.")

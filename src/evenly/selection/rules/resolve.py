@@ -26,7 +26,7 @@ from evenly.selection.rules.token_costs import check_costs, costs_of
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["RULES", "check_rules", "rule_options", "rules_of"]
 
@@ -88,7 +88,7 @@ def check_rules(
 
 
 def rules_of(
-    intake: Intake,
+    prepared: PreparedData,
     *,
     budget: int | float | None = None,
     include: Any = None,
@@ -104,16 +104,16 @@ def rules_of(
     tokenizer: Any = None,
     quality: Any = None,
     quality_weight: float | None = None,
-    intake_options: Mapping[str, Any] | None = None,
+    input_options: Mapping[str, Any] | None = None,
 ) -> Rules:
     """The rules of a selection; see `select_uniform` for what users may pass.
 
     Args:
-        intake: the data set.
+        prepared: the data set.
         budget: rows, a fraction of the usable ones, or None.
         include, exclude, away_from, id_column, min_distance, groups, quotas, balance,
             token_budget, costs, tokenizer, quality, quality_weight: as in `select_uniform`.
-        intake_options: what `take_in` was given for the data set: `away_from` is taken in by
+        input_options: what `prepare` was given for the data set: `away_from` is taken in by
             the same, and tokens are counted in the same text.
 
     Returns:
@@ -125,7 +125,7 @@ def rules_of(
         DataError: a row's cost or quality is missing or negative; a column is missing; the data
             of `away_from` cannot be used.
 
-    Cost: that of the columns it reads; of `away_from`, what `take_in` costs; of tokens, what
+    Cost: that of the columns it reads; of `away_from`, what `prepare` costs; of tokens, what
         the tokenizer does; of overlapping groups, an integer program over the kinds of rows.
     """
     check_rules(
@@ -140,17 +140,17 @@ def rules_of(
         quality=quality,
         quality_weight=quality_weight,
     )
-    options = dict(intake_options or {})
-    names = RowNames(intake, id_column)
-    included = _included(intake, names, include)
-    away = Away.of(away_from, intake, names, options)
-    excluded = _excluded(intake, names, included, exclude, away)
-    candidates = intake.points.candidates
+    options = dict(input_options or {})
+    names = RowNames(prepared, id_column)
+    included = _included(prepared, names, include)
+    away = Away.of(away_from, prepared, names, options)
+    excluded = _excluded(prepared, names, included, exclude, away)
+    candidates = prepared.points.candidates
     usable = candidates if excluded is None else candidates & ~excluded
     if not usable.any():
         raise EmptyPoolError(
-            f"exclude= and away_from= leave none of the {len(intake)} rows of "
-            f"{intake.samples.origin}."
+            f"exclude= and away_from= leave none of the {len(prepared)} rows of "
+            f"{prepared.samples.origin}."
         )
     rows = None if budget is None else rows_of_budget(budget, int(np.count_nonzero(usable)))
     if rows is not None and len(included) > rows:
@@ -163,7 +163,7 @@ def rules_of(
         away_rows=away.rows,
         min_distance=float(min_distance or 0.0),
         quotas=quotas_of(
-            intake,
+            prepared,
             usable,
             included,
             rows,
@@ -173,16 +173,16 @@ def rules_of(
             counted=token_budget is None,
         ),
         costs=costs_of(
-            intake,
+            prepared,
             usable,
             included,
             token_budget,
             costs=costs,
             tokenizer=tokenizer,
-            intake_options=options,
+            input_options=options,
         ),
         token_budget=None if token_budget is None else int(token_budget),
-        weights=weights_of(intake, usable, quality, quality_weight),
+        weights=weights_of(prepared, usable, quality, quality_weight),
     )
     _check_quotas_can_be_met(rules, candidates)
     return rules
@@ -196,28 +196,32 @@ def rule_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _told(name, value) for name, value in given.items() if value is not None}
 
 
-def _included(intake: Intake, names: RowNames, include: Any) -> Int[np.ndarray, " i"]:
+def _included(prepared: PreparedData, names: RowNames, include: Any) -> Int[np.ndarray, " i"]:
     if include is None:
         return np.empty(0, np.int64)
     rows = names.rows("include", include)
     distinct, times = np.unique(rows, return_counts=True)
     if len(distinct) < len(rows):
         raise RowError(f"include= names row {distinct[np.argmax(times > 1)]} twice.")
-    for row in rows[~intake.points.candidates[rows]].tolist():
+    for row in rows[~prepared.points.candidates[rows]].tolist():
         raise RowError(
-            f"include= names a row that cannot be chosen: {intake.samples.locate(row)} "
-            f"{intake.dropped[row]}."
+            f"include= names a row that cannot be chosen: {prepared.samples.locate(row)} "
+            f"{prepared.dropped[row]}."
         )
     return rows
 
 
 def _excluded(
-    intake: Intake, names: RowNames, included: Int[np.ndarray, " i"], exclude: Any, away: Away
+    prepared: PreparedData,
+    names: RowNames,
+    included: Int[np.ndarray, " i"],
+    exclude: Any,
+    away: Away,
 ) -> Bool[np.ndarray, " n"] | None:
     """The rows never chosen: those excluded, and those of this pool to keep away from."""
     by_option = {"exclude": None if exclude is None else names.rows("exclude", exclude)}
     by_option["away_from"] = away.rows
-    excluded = np.zeros(len(intake), bool)
+    excluded = np.zeros(len(prepared), bool)
     for option, rows in by_option.items():
         if rows is None:
             continue
@@ -226,7 +230,7 @@ def _excluded(
         if len(both):
             more = f" and {len(both) - 1} more" if len(both) > 1 else ""
             raise OptionError(
-                f"{intake.samples.locate(int(both[0]))}{more} cannot be in include= and in "
+                f"{prepared.samples.locate(int(both[0]))}{more} cannot be in include= and in "
                 f"{option}= at once: what {option}= names is never chosen."
             )
     return excluded if excluded.any() else None

@@ -15,7 +15,7 @@ from evenly.selection.rules.row_values import as_plain, name_of, values_of
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["RowNames", "is_of_the_pool", "names_rows"]
 
@@ -34,11 +34,11 @@ class RowNames:
     """How rows of a data set can be named.
 
     Attributes:
-        intake: the data set.
+        prepared: the data set.
         id_column: the column of the ids, or the ids; None where rows have none.
     """
 
-    intake: Intake
+    prepared: PreparedData
     id_column: Any = None
 
     def rows(self, option: str, given: Any) -> Int[np.ndarray, " m"]:
@@ -49,11 +49,11 @@ class RowNames:
             RowError: a row or an id is not there, or an id is that of several rows.
         """
         if isinstance(given, Selection):
-            if not is_of_the_pool(given, self.intake):
+            if not is_of_the_pool(given, self.prepared):
                 other = given.provenance["input"]["origin"]
                 raise OptionError(
                     f"{option} is a Selection from other data ({other}), whose row numbers are "
-                    f"not those of {self.intake.samples.origin}."
+                    f"not those of {self.prepared.samples.origin}."
                 )
             return np.array(given.indices)
         values = as_plain(option, given)
@@ -72,21 +72,21 @@ class RowNames:
         return self._of_numbers(option, values)
 
     def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
-        rows = len(self.intake)
+        rows = len(self.prepared)
         if len(values) != rows:
             raise OptionError(
-                f"{option} is a mask of {len(values)} values, but {self.intake.samples.origin} "
+                f"{option} is a mask of {len(values)} values, but {self.prepared.samples.origin} "
                 f"has {rows} rows. A mask has one bool a row."
             )
         return np.flatnonzero(np.asarray(values, bool))
 
     def _of_numbers(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
-        count = len(self.intake)
+        count = len(self.prepared)
         # Compared as they came: a number that is no int64 is not to become another.
         outside = next((row for row in values if not 0 <= row < count), None)
         if outside is not None:
             raise RowError(
-                f"{option} names row {outside}, but {self.intake.samples.origin} has {count} "
+                f"{option} names row {outside}, but {self.prepared.samples.origin} has {count} "
                 f"rows, numbered from 0 to {count - 1}."
             )
         return np.array(values, np.int64)
@@ -101,7 +101,7 @@ class RowNames:
         for name in wanted:
             if name in self._twice:
                 first, second = self._row_of[name], self._twice[name]
-                locate = self.intake.samples.locate
+                locate = self.prepared.samples.locate
                 raise RowError(
                     f"{option} names the id {name!r}, which is not unique in {self._where}: "
                     f"{locate(first)} and {locate(second)} have it. Give row numbers or a mask."
@@ -117,7 +117,7 @@ class RowNames:
     def _rows_by_id(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
         first: dict[str | None, int] = {}
         second: dict[str | None, int] = {}
-        for row, value in enumerate(values_of(self.intake, "id_column", self.id_column)):
+        for row, value in enumerate(values_of(self.prepared, "id_column", self.id_column)):
             name = name_of(value)
             if name is None:
                 continue
@@ -136,11 +136,12 @@ class RowNames:
         return self._rows_by_id[1]
 
 
-def is_of_the_pool(earlier: Selection, intake: Intake) -> bool:
+def is_of_the_pool(earlier: Selection, prepared: PreparedData) -> bool:
     """Whether the row numbers of an earlier selection are row numbers of this data set."""
     source = earlier.provenance["input"]
     return bool(
-        source["rows"] == len(intake) and source["content_hash"] == intake.samples.content_hash()
+        source["rows"] == len(prepared)
+        and source["content_hash"] == prepared.samples.content_hash()
     )
 
 

@@ -12,7 +12,7 @@ from evenly.errors import DataError, OptionError
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
 
@@ -50,7 +50,7 @@ def as_plain(option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
     return list(given)
 
 
-def values_of(intake: Intake, option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
+def values_of(prepared: PreparedData, option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
     """One value a row: of the column that is named, or as they are passed.
 
     Raises:
@@ -58,18 +58,18 @@ def values_of(intake: Intake, option: str, given: Any) -> np.ndarray[Any, Any] |
         OptionError: they are not as many as there are rows.
     """
     if isinstance(given, str):
-        return intake.samples.column(given)
+        return prepared.samples.column(given)
     values = as_plain(option, given)
-    if len(values) != len(intake):
+    if len(values) != len(prepared):
         raise OptionError(
-            f"{option} has {len(values)} values, but {intake.samples.origin} has {len(intake)} "
+            f"{option} has {len(values)} values, but {prepared.samples.origin} has {len(prepared)} "
             "rows. Pass one value a row, or the name of a column."
         )
     return values
 
 
 def numbers_of(
-    intake: Intake, option: str, given: Any, *, whole: bool = False
+    prepared: PreparedData, option: str, given: Any, *, whole: bool = False
 ) -> Float[np.ndarray, " n"]:
     """One number of at least 0 for each row; 0 where a row is no candidate.
 
@@ -79,8 +79,8 @@ def numbers_of(
         DataError: a row's value is no number, is NaN, infinite or negative, or is not whole
             where it must be; the message names the row.
     """
-    values = values_of(intake, option, given)
-    candidates = intake.points.candidates
+    values = values_of(prepared, option, given)
+    candidates = prepared.points.candidates
     numbers = _as_floats(values)
     wrong = candidates & ~((numbers >= 0) & (numbers <= (MOST if whole else np.inf)))
     wrong |= candidates & np.isinf(numbers)
@@ -92,7 +92,7 @@ def numbers_of(
         name = f"column {given!r}" if isinstance(given, str) else "the value"
         more = int(np.count_nonzero(wrong)) - 1
         raise DataError(
-            f"{option}: {name} at {intake.samples.locate(row)} is {_plain(values[row])!r}"
+            f"{option}: {name} at {prepared.samples.locate(row)} is {_plain(values[row])!r}"
             f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
             "mend them, or leave such rows out."
         )

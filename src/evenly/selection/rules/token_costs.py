@@ -16,7 +16,7 @@ from evenly.selection.rules.row_values import numbers_of
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-    from evenly.inputs.prepare import Intake
+    from evenly.inputs.prepare import PreparedData
 
 __all__ = ["check_costs", "costs_of"]
 
@@ -39,14 +39,14 @@ def check_costs(token_budget: Any, costs: Any, tokenizer: Any) -> None:
 
 
 def costs_of(
-    intake: Intake,
+    prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     include: Int[np.ndarray, " i"],
     token_budget: int | None,
     *,
     costs: Any,
     tokenizer: Any,
-    intake_options: Mapping[str, Any],
+    input_options: Mapping[str, Any],
 ) -> Int[np.ndarray, " n"] | None:
     """What each row costs, in tokens or in whatever `costs` count; 0 where it is not usable.
 
@@ -58,10 +58,10 @@ def costs_of(
     if token_budget is None:
         return None
     if costs is not None:
-        found = numbers_of(intake, "costs", costs, whole=True).astype(np.int64)
+        found = numbers_of(prepared, "costs", costs, whole=True).astype(np.int64)
         found[~usable] = 0
     else:
-        found = _counted(intake, usable, tokenizer, intake_options)
+        found = _counted(prepared, usable, tokenizer, input_options)
     taken = int(found[include].sum())
     if taken > token_budget:
         raise BudgetError(
@@ -76,26 +76,26 @@ def costs_of(
 
 
 def _counted(
-    intake: Intake,
+    prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     tokenizer: Any,
-    intake_options: Mapping[str, Any],
+    input_options: Mapping[str, Any],
 ) -> Int[np.ndarray, " n"]:
-    if intake.samples.holds_vectors:
+    if prepared.samples.holds_vectors:
         raise OptionError(
-            f"{intake.samples.origin} holds vectors, and no texts to count tokens in. Say what "
+            f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
         )
-    text, roles = (intake_options.get(name) for name in ("text", "roles"))
-    texts = read_texts(intake.samples, text, ("user",) if roles is None else roles).values
+    text, roles = (input_options.get(name) for name in ("text", "roles"))
+    texts = read_texts(prepared.samples, text, ("user",) if roles is None else roles).values
     counting = load_tokenizer(
         tokenizer,
-        encoder=intake_options.get("encoder", "all-MiniLM-L6-v2"),
-        backend=(intake_options.get("encoder_options") or {}).get("backend", "torch"),
+        encoder=input_options.get("encoder", "all-MiniLM-L6-v2"),
+        backend=(input_options.get("encoder_options") or {}).get("backend", "torch"),
     )
-    counts = np.zeros(len(intake), np.int64)
+    counts = np.zeros(len(prepared), np.int64)
     rows = np.flatnonzero(usable)
     counts[rows] = count_tokens(
-        [texts[row] for row in rows.tolist()], counting, progress=intake_options.get("progress")
+        [texts[row] for row in rows.tolist()], counting, progress=input_options.get("progress")
     )
     return counts
