@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.geometry.clustering import tree
 from evenly.geometry.clustering.tree import Spreads, Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
@@ -140,7 +140,7 @@ def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
 
     expected = gaps[np.triu_indices(len(gaps), 1)]
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected, rel=1e-6)
-    metric = Metric(gaps_of(points), points.candidates)
+    metric = DistanceMatrix(gaps_of(points), points.candidates)
     parts = [*squared_distances_of_all_pairs(metric, rows)]
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected)
 
@@ -158,6 +158,6 @@ def test_the_few_nearest_are_those():
     assert np.sqrt(few_nearest(points, queries, 3)) == pytest.approx(expected)
     gaps[:, 3] = gaps[3] = 1.0
     np.fill_diagonal(gaps, 0.0)
-    assert np.sqrt(few_nearest(Metric(gaps, points.candidates), queries, 3)) == pytest.approx(
-        expected
-    )
+    assert np.sqrt(
+        few_nearest(DistanceMatrix(gaps, points.candidates), queries, 3)
+    ) == pytest.approx(expected)

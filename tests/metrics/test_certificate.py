@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from evenly import errors, measure, rows_at, select_uniform
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.metrics.bounds import (
     levenshtein_count,
     plane_bound,
@@ -331,7 +331,7 @@ def test_bounds_of_other_metrics(seed, metric):
     gaps = cdist(rows, rows, metric)
     size = int(rng.integers(2, len(rows) + 1))
 
-    bounds = Ceilings(Metric(gaps, np.ones(len(rows), bool)), size).bounds(size, 0.0)
+    bounds = Ceilings(DistanceMatrix(gaps, np.ones(len(rows), bool)), size).bounds(size, 0.0)
 
     assert set(bounds) - {"all rows"} == {"balls", "clusters"}
     assert min(bounds["balls"], bounds["clusters"]) >= best_h_min(gaps, size)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import eigvalsh
 
 from evenly import measure, select_uniform
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.metrics import diversity
 from evenly.metrics.diversity import Diversity, clusters_of, kernel_eigenvalue, vendi_score
 from tests.metrics.best import gaps_of, points_of
@@ -121,7 +121,7 @@ def test_rows_that_are_no_candidates_are_of_no_cluster():
 
     assert clusters_of(points)[5] == -1
     assert np.delete(clusters_of(points), 5).min() == 0
-    assert clusters_of(Metric(gaps_of(points), points.candidates)) is None
+    assert clusters_of(DistanceMatrix(gaps_of(points), points.candidates)) is None
 
 
 def test_measures_of_directions_are_left_out_for_rows_of_any_length():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenly import measure, select_uniform
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.metrics import theory
 from evenly.metrics.curve import Curve
 from evenly.metrics.theory import ClosePairs, two_nn
@@ -151,7 +151,7 @@ def test_measure_tells_the_theory_when_asked():
 
 def test_distances_alone_tell_the_theory_too():
     points = points_of(np.random.default_rng(9).random((500, 2)), normalize=False)
-    metric = Metric(gaps_of(points), points.candidates)
+    metric = DistanceMatrix(gaps_of(points), points.candidates)
 
     assert two_nn(metric, seed=0) == pytest.approx(two_nn(points, seed=0))
     expected = ClosePairs(points, seed=0).expected_h_min(20)

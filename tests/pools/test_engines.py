@@ -23,7 +23,7 @@ from evenly.engines.mapped import MappedPool
 from evenly.engines.memory import MemoryPool
 from evenly.engines.sharded import ShardedPool
 from evenly.errors import OptionError
-from evenly.geometry import Metric, Points, StandIns, first_of_the_farthest, row_lengths
+from evenly.geometry import DistanceMatrix, Points, StandIns, first_of_the_farthest, row_lengths
 from evenly.geometry.screening import tuning
 from evenly.geometry.screening.tuning import Tuning
 from evenly.selection.greedy import driver as driver
@@ -292,7 +292,7 @@ def test_distances_give_what_vectors_give(vectors, frontier, data):
     start = data.draw(st.integers(0, len(vectors) - 1))
     rows = vectors.astype(np.float64)
     matrix = np.sqrt([oracle.squared_distances(rows, row, normalize=False) for row in rows])
-    metric = Metric(matrix, np.ones(len(matrix), bool))
+    metric = DistanceMatrix(matrix, np.ones(len(matrix), bool))
     assert metric.fault() is None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "FRONTIER", frontier)
@@ -313,9 +313,9 @@ def test_a_matrix_that_is_no_distances_is_told():
     ]:
         wrong = matrix.copy()
         wrong[row, column] = value
-        assert told in Metric(wrong, everyone).fault()
-    assert "square" in Metric(matrix[:2], everyone[:2]).fault()
-    assert Metric(matrix.astype(np.float16), everyone).fault() is None
+        assert told in DistanceMatrix(wrong, everyone).fault()
+    assert "square" in DistanceMatrix(matrix[:2], everyone[:2]).fault()
+    assert DistanceMatrix(matrix.astype(np.float16), everyone).fault() is None
 
 
 @pytest.mark.cuda

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenly.geometry import Metric, Points, reach_of, row_lengths, squared_distances_between
+from evenly.geometry import DistanceMatrix, Points, reach_of, row_lengths, squared_distances_between
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
 from evenly.selection.refine.constraints import Terms
@@ -123,7 +123,7 @@ def test_distances_of_another_metric():
     rng = np.random.default_rng(1)
     matrix = np.abs(rng.normal(size=(50, 1, 3)) - rng.normal(size=(1, 50, 3))).sum(axis=2)
     matrix = np.triu(matrix, 1) + np.triu(matrix, 1).T
-    metric = Metric(matrix, np.ones(50, bool))
+    metric = DistanceMatrix(matrix, np.ones(50, bool))
     some = rng.permutation(50)[:40]
 
     graph = neighbour_graph(metric, some, 2.0)

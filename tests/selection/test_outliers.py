@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, measure, select_uniform
-from evenly.geometry import Metric, Points, mean_distances_to_nearest, most_isolated, row_lengths
+from evenly.geometry import (
+    DistanceMatrix,
+    Points,
+    mean_distances_to_nearest,
+    most_isolated,
+    row_lengths,
+)
 from evenly.geometry.search import knn_distance as isolated
 from evenly.selection.rules.outliers import isolated_among, outliers
 from tests.fakes import Letters, gaps_by_definition, texts_of
@@ -154,7 +160,7 @@ def test_distances_of_another_metric_and_vectors_on_disk(tmp_path, small_parts):
     np.save(tmp_path / "vectors.npy", vectors)
     stored = select_uniform(tmp_path / "vectors.npy", 9, engine="mapped").samples.stored
 
-    of_gaps, _ = outliers(Metric(gaps, np.ones(130, bool)), 0.1)
+    of_gaps, _ = outliers(DistanceMatrix(gaps, np.ones(130, bool)), 0.1)
     everyone = np.ones(130, bool)
     on_disk, _ = outliers(Points.of(stored, row_lengths(vectors), everyone, normalize=False), 0.1)
 

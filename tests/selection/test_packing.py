@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.geometry import TIE, Metric, reach_of
+from evenly.geometry import TIE, DistanceMatrix, reach_of
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.packing.packer import Packer, packing_in_order
 from tests.pool_strategies import KINDS, make_pool, pools
@@ -88,7 +88,11 @@ def test_distances_of_any_metric_give_the_same(data, vectors):
     limit = data.draw(st.none() | st.integers(1, len(vectors)))
 
     found = packing_in_order(
-        Metric(gaps, np.ones(len(gaps), bool)), order, min_distance, before=before, limit=limit
+        DistanceMatrix(gaps, np.ones(len(gaps), bool)),
+        order,
+        min_distance,
+        before=before,
+        limit=limit,
     )
 
     expected = packing_by_definition(vectors, order, min_distance, away=vectors[before])[:limit]
@@ -160,7 +164,7 @@ def test_distances_to_earlier_rows_are_what_they_say(data, vectors, normalize, o
     with tiny_blocks():
         found = distances_to_earlier(points, rows, before=before[away:], away=others)
         of_a_metric = distances_to_earlier(
-            Metric(gaps, np.ones(len(gaps), bool)), rows, before=before
+            DistanceMatrix(gaps, np.ones(len(gaps), bool)), rows, before=before
         )
 
     for position, row in enumerate(rows):

@@ -12,7 +12,7 @@ from evenly.engines import cuda, memory
 from evenly.engines import faiss as faiss_pool
 from evenly.engines import voronoi as cells
 from evenly.engines.distances import DistancesPool
-from evenly.geometry import Metric, Points, row_lengths
+from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.greedy import driver as driver
 from evenly.selection.greedy.driver import farthest_first
@@ -198,7 +198,7 @@ def test_rules_on_distances(vectors, data):
         rules = replace(rules, away_rows=away_rows)
         told["away"] = rows[away_rows]
     everyone = np.ones(len(rows), bool)
-    metric = Metric(matrix, rules.usable(everyone))
+    metric = DistanceMatrix(matrix, rules.usable(everyone))
     pool = DistancesPool(metric)
     keep_away(pool, rules)
     begun = Picks(rules.include, distances_to_earlier(metric, rules.include, before=away_rows))

@@ -8,7 +8,7 @@ import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -24,7 +24,7 @@ class DistancesPool(Bounded):
     Memory beyond the matrix: 8 bytes a row, and a frontier's own distances.
     """
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: DistanceMatrix) -> None:
         self._metric = metric
         self._bounds = Bounds(np.where(metric.candidates, np.inf, -np.inf))
         self._squared = self._bounds.squared

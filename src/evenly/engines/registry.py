@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.errors import OptionError
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 
 if TYPE_CHECKING:
     from evenly.engines.protocol import Pool
@@ -44,7 +44,7 @@ _WORTH_A_GPU = 1e12
 
 
 def choose_engine(
-    points: Points | Metric, budget: int, engine: str = "auto", device: str = "auto"
+    points: Points | DistanceMatrix, budget: int, engine: str = "auto", device: str = "auto"
 ) -> str:
     """The engine that "auto" is for these rows; another name is itself.
 
@@ -56,7 +56,7 @@ def choose_engine(
     """
     if engine != "auto":
         return engine
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         return "distances"
     if not points.in_memory:
         return "mapped"
@@ -76,7 +76,7 @@ def _wants_gpu(device: str) -> bool:
 
 
 def make_pool(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     budget: int,
     engine: str = "auto",
     *,
@@ -97,7 +97,7 @@ def make_pool(
     """
     chosen = choose_engine(points, budget, engine, device)
     log.info("engine %s for %d rows, %d to choose", chosen, len(points), budget)
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         from evenly.engines.distances import DistancesPool
 
         return DistancesPool(points)

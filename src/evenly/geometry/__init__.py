@@ -6,7 +6,7 @@ or less (`standins.py`), whose errors have a bound. Pairs that they do not rule 
 exactly (`nearest.py`), so speed never changes an answer.
 """
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import (
     COINCIDENT,
     LARGEST,
@@ -44,8 +44,8 @@ __all__ = [
     "TIE",
     "Allowance",
     "Columns",
+    "DistanceMatrix",
     "Frame",
-    "Metric",
     "Nearest",
     "Points",
     "StandIns",

@@ -12,11 +12,11 @@ from evenly.geometry.points import LARGEST, blocks
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["Metric"]
+__all__ = ["DistanceMatrix"]
 
 
 @dataclass(frozen=True, eq=False)
-class Metric:
+class DistanceMatrix:
     """Distances between the rows of a pool, in the place of `Points`.
 
     Attributes:

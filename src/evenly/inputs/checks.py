@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.errors import EmptyPoolError, TextError, VectorError
-from evenly.geometry import LARGEST, Metric, row_lengths
+from evenly.geometry import LARGEST, DistanceMatrix, row_lengths
 from evenly.samples import Samples
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ OnInvalid = Literal["error", "drop"]
 _SHOWN = 5
 
 
-def _metric_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> Metric:
+def _distance_matrix_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> DistanceMatrix:
     """The data as distances of every row to every other.
 
     Raises:
@@ -36,7 +36,7 @@ def _metric_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> Metric:
         raise VectorError(
             f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
         )
-    metric = Metric(samples.vectors, candidates)
+    metric = DistanceMatrix(samples.vectors, candidates)
     fault = metric.fault()
     if fault is not None:
         raise VectorError(f"{samples.origin} {fault}.")

@@ -17,11 +17,11 @@ import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import (
     OnInvalid,
     _check_vectors,
-    _metric_of,
+    _distance_matrix_of,
     _refuse,
     _refuse_empty,
     _spread,
@@ -56,7 +56,7 @@ class PreparedData:
     """
 
     samples: Samples
-    points: Points | Metric
+    points: Points | DistanceMatrix
     dropped: dict[int, str]
     embeddings: Embeddings | None
     text: str | None
@@ -146,9 +146,9 @@ def prepare(
     _refuse_empty(samples, dropped)
     candidates = np.ones(len(samples), bool)
     candidates[list(dropped)] = False
-    points: Points | Metric
+    points: Points | DistanceMatrix
     if engine == "distances":
-        points = _metric_of(samples, candidates)
+        points = _distance_matrix_of(samples, candidates)
     else:
         points = Points.of(vectors, lengths, candidates, normalize=scaled)
     seconds = {"reading": read - began}

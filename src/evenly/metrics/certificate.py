@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.metrics.bounds import (
     balls_bound,
     line_bound,
@@ -41,7 +41,7 @@ class Ceilings:
 
     def __init__(
         self,
-        points: Points | Metric,
+        points: Points | DistanceMatrix,
         size: int,
         *,
         work: float = 0.0,
@@ -84,7 +84,7 @@ class Ceilings:
     def _steps(self) -> int:
         """How often a centre is moved: each time reads the pool."""
         points = self._points
-        if isinstance(points, Metric) or not points.in_memory:
+        if isinstance(points, DistanceMatrix) or not points.in_memory:
             return 0
         numbers = float(self.curve.pool_size) * points.dimension
         return int(min(max(self._work / 100 / numbers, 4), 30))
@@ -107,8 +107,8 @@ class Ceilings:
         if size == self.curve.pool_size:
             found["all rows"] = reached
         found["balls"] = balls_bound(radii)
-        if isinstance(self._points, Metric):
-            found |= _bounds_of_metric(self._points, size)
+        if isinstance(self._points, DistanceMatrix):
+            found |= _bounds_of_distances(self._points, size)
         else:
             found |= self._bounds_of_points(self._points, size)
             low = max(reached, float(radii[-1]))
@@ -172,7 +172,7 @@ def clusters_bound(distances: Float[np.ndarray, "n n"], size: int) -> float:
     return float(heights[len(distances) - size])
 
 
-def _bounds_of_metric(metric: Metric, size: int) -> dict[str, float]:
+def _bounds_of_distances(metric: DistanceMatrix, size: int) -> dict[str, float]:
     rows = np.flatnonzero(metric.candidates)
     if len(rows) > _LARGEST_METRIC:
         return {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.engines import make_pool
-from evenly.geometry import Metric, Points, first_of_the_farthest
+from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
@@ -36,7 +36,9 @@ class Curve:
     pool_size: int
 
     @classmethod
-    def of(cls, points: Points | Metric, size: int, *, progress: bool | None = None) -> Curve:
+    def of(
+        cls, points: Points | DistanceMatrix, size: int, *, progress: bool | None = None
+    ) -> Curve:
         """Run farthest-first to `size` picks, from the row farthest from the mean.
 
         Cost: that of selecting so many rows.
@@ -46,7 +48,7 @@ class Curve:
 
     @classmethod
     def down_to(
-        cls, points: Points | Metric, distance: float, *, progress: bool | None = None
+        cls, points: Points | DistanceMatrix, distance: float, *, progress: bool | None = None
     ) -> Curve:
         """Run farthest-first until a radius is below `distance`, or no row is left."""
         total = int(np.count_nonzero(points.candidates))
@@ -93,7 +95,9 @@ class Curve:
         return float(-1.0 / slope) if slope < 0 else float("inf")
 
 
-def _picks(points: Points | Metric, size: int, begun: Picks | None, progress: bool | None) -> Picks:
+def _picks(
+    points: Points | DistanceMatrix, size: int, begun: Picks | None, progress: bool | None
+) -> Picks:
     if begun is None:
         begun = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
     with progress_bar(size, len(begun), progress) as show:

@@ -10,7 +10,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial.distance import squareform
 
-from evenly.geometry import Metric, Points, alone
+from evenly.geometry import DistanceMatrix, Points, alone
 from evenly.geometry.clustering.tree import leading_coordinates, split_evenly
 from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
 
@@ -57,7 +57,7 @@ class Diversity:
     @classmethod
     def of(
         cls,
-        points: Points | Metric,
+        points: Points | DistanceMatrix,
         chosen: Int[np.ndarray, " k"],
         clusters: Int[np.ndarray, " n"] | None,
         bandwidth: float,
@@ -101,7 +101,7 @@ def vendi_score(rows: Float[np.ndarray, "k d"]) -> float:
 
 
 def kernel_eigenvalue(
-    points: Points | Metric, chosen: Int[np.ndarray, " k"], bandwidth: float
+    points: Points | DistanceMatrix, chosen: Int[np.ndarray, " k"], bandwidth: float
 ) -> float | None:
     """The smallest eigenvalue of the Gaussian kernel on some rows; None beyond 8192 of them.
 
@@ -130,14 +130,14 @@ def kernel_eigenvalue(
     return float(1.0 / largest)
 
 
-def clusters_of(points: Points | Metric) -> Int[np.ndarray, " n"] | None:
+def clusters_of(points: Points | DistanceMatrix) -> Int[np.ndarray, " n"] | None:
     """Number of the cluster of each row of a pool (-1: no candidate); None for distances.
 
     The largest is halved by 2-means until there are 128, or 8 rows in each.
 
     Cost: about n·d·64 multiplications.
     """
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         return None
     rows = np.flatnonzero(points.candidates)
     label = np.full(len(points), -1)

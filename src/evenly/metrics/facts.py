@@ -14,7 +14,7 @@ from evenly.metrics.theory import ClosePairs, two_nn
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.geometry import Metric, Points
+    from evenly.geometry import DistanceMatrix, Points
     from evenly.metrics.curve import Curve
 
 __all__ = ["Facts"]
@@ -30,7 +30,7 @@ class Facts:
 
     def __init__(
         self,
-        points: Points | Metric,
+        points: Points | DistanceMatrix,
         size: int,
         *,
         seed: int = 0,

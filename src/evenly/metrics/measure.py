@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
-from evenly.geometry import Metric, Points, nearest_chosen
+from evenly.geometry import DistanceMatrix, Points, nearest_chosen
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics.certificate import certified_fraction
@@ -232,7 +232,7 @@ def check_certificate(certificate: Any) -> None:
 
 
 def facts_of(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     size: int,
     *,
     subsets: int,
@@ -347,7 +347,9 @@ def _with_facts(
 
 
 def _measure(
-    points: Points | Metric, chosen: Int[np.ndarray, " k"], progress: Callable[[int], object]
+    points: Points | DistanceMatrix,
+    chosen: Int[np.ndarray, " k"],
+    progress: Callable[[int], object],
 ) -> Measures:
     found = nearest_chosen(points, chosen, progress=progress)
     # A chosen row is reached by itself; its neighbours are the other chosen rows.

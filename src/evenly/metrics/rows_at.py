@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from evenly.errors import OptionError
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import TextColumns, prepare
 from evenly.metrics.certificate import Ceilings
@@ -92,7 +92,7 @@ def rows_at(
         progress=progress,
     )
     points = prepared.points
-    counts_cells = not isinstance(points, Metric) and points.in_memory
+    counts_cells = not isinstance(points, DistanceMatrix) and points.in_memory
     lowest = float(h_min) if counts_cells else h_min / 2.0 * (1.0 - 1e-6)
     curve = Curve.down_to(points, lowest, progress=progress)
     ceilings = Ceilings(points, len(curve.radii), curve=curve)

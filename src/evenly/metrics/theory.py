@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.integrate import trapezoid
 
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Theory:
         )
 
 
-def two_nn(points: Points | Metric, seed: int) -> float | None:
+def two_nn(points: Points | DistanceMatrix, seed: int) -> float | None:
     """The intrinsic dimension, from how much farther second neighbours are than first ones.
 
     The ratio µ of both distances has the distribution 1 - µ^-d where the density hardly varies
@@ -115,7 +115,7 @@ class ClosePairs:
     about exp(-½·k(k - 1)·F(r)), F(r) the share of pairs that are closer.
     """
 
-    def __init__(self, points: Points | Metric, seed: int) -> None:
+    def __init__(self, points: Points | DistanceMatrix, seed: int) -> None:
         """Measure the pairs of up to 4096 rows, drawn by `seed`.
 
         Cost: 8 million distances at most.

@@ -17,7 +17,7 @@ from evenly.engines import make_pool
 from evenly.engines.mapped import least_memory
 from evenly.engines.registry import DEFAULT_MEMORY, check_packing_engine
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
-from evenly.geometry import Metric, Points, first_of_the_farthest, nearest_chosen
+from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, nearest_chosen
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
@@ -256,7 +256,7 @@ def _by_packing(
     order = best_first(quality, usable)
     # A matrix of distances knows what to keep away from as rows, all else as points.
     before = np.empty(0, np.int64)
-    if isinstance(points, Metric) and rules.away_rows is not None:
+    if isinstance(points, DistanceMatrix) and rules.away_rows is not None:
         before = rules.away_rows
     radii_of = partial(distances_to_earlier, points, away=rules.away)
     packer = Packer(points, before=np.concatenate([before, include]), away=rules.away)
@@ -320,7 +320,9 @@ def _by_gist(
     return rows, radii, {"value": value}
 
 
-def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " 2"]:
+def _far_pair(
+    points: Points | DistanceMatrix, order: Int[np.ndarray, " m"]
+) -> Int[np.ndarray, " 2"]:
     """Two rows at least half as far apart as the farthest, in the order."""
     first = first_of_the_farthest(points.squared_distances_to_mean())
     others = nearest_chosen(points, np.array([first]))
@@ -330,7 +332,7 @@ def _far_pair(points: Points | Metric, order: Int[np.ndarray, " m"]) -> Int[np.n
 
 
 def _coverage_radius(
-    points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " k"], memory: float | None
+    points: Points | DistanceMatrix, rules: Rules, rows: Int[np.ndarray, " k"], memory: float | None
 ) -> float:
     """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
     points = points_under(rules, points)

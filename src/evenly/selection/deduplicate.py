@@ -14,7 +14,7 @@ import numpy as np
 
 from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
-from evenly.geometry import TIE, Metric, Points, blocks, nearest_chosen, reach_of
+from evenly.geometry import TIE, DistanceMatrix, Points, blocks, nearest_chosen, reach_of
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.memory import memory_bytes
@@ -228,7 +228,7 @@ def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> In
 
 
 def _digests_of_likely_equals(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
 ) -> tuple[dict[int, bytes], Bool[np.ndarray, " n"]]:
     """A hash of each row whose numbers have the weighted sum of another row's, and which these are.
 
@@ -249,7 +249,7 @@ def _digests_of_likely_equals(
     return digests, twice
 
 
-def _numbers(points: Points | Metric) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
+def _numbers(points: Points | DistanceMatrix) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
     """The rows as they are stored, a block at a time."""
     for block in blocks(len(points), points.dimension):
         part = np.asarray(points.stored[block])
@@ -258,7 +258,7 @@ def _numbers(points: Points | Metric) -> Iterator[tuple[slice, np.ndarray[Any, A
 
 
 def _representatives(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     distinct: Int[np.ndarray, " m"],
     first: Int[np.ndarray, " n"],
     kept: Int[np.ndarray, " k"],

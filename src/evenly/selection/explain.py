@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import RowError
-from evenly.geometry import Metric, Points, squared_distances_between
+from evenly.geometry import DistanceMatrix, Points, squared_distances_between
 from evenly.inputs.prepare import PreparedData
 from evenly.options import whole_number
 from evenly.samples import Samples, excerpt, texts_of_rows
@@ -199,9 +199,9 @@ def _is_excluded(selection: Selection, prepared: PreparedData, row: int) -> bool
 
 
 def _squared_distances(
-    points: Points | Metric, row: int, others: Int[np.ndarray, " m"]
+    points: Points | DistanceMatrix, row: int, others: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " m"]:
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         squared: Float[np.ndarray, " m"] = points.squared([row])[0, others]
         return squared
     one, many = points.take(np.array([row])), points.take(others)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import ManifestError
-from evenly.geometry import Metric
+from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.memory import memory_bytes
 from evenly.selection.greedy.picks import Picks
@@ -210,7 +210,7 @@ def resume(
         **given,
     )
     before = earlier.provenance["options"]
-    if isinstance(prepared.points, Metric):
+    if isinstance(prepared.points, DistanceMatrix):
         engine = "distances"
     options = {
         "budget": budget,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import squared_distances_of_pairs
 from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks, squared_distances_between
@@ -55,7 +55,7 @@ class ClosePairs:
 
 
 def close_pairs(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     reach: float,
     *,
@@ -98,7 +98,7 @@ def close_pairs(
 
 
 def close_counts(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     others: Int[np.ndarray, " s"],
     reach: float,
@@ -129,13 +129,13 @@ def _joined(parts: list[Any], place: int) -> Any:
 
 
 def _comparison(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     others: Int[np.ndarray, " s"],
     reach: float,
 ) -> Callable[..., tuple[Any, Any, Any]]:
     """What finds the pairs of a tile: positions left and right, and squared distances."""
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         metric = points
 
         def look_up(left: slice, right: slice, *, within: bool) -> tuple[Any, Any, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import _squared_distance
 from evenly.geometry.kernels.screening import BLOCK, FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks
@@ -89,7 +89,7 @@ def integer_products_within(
 
 
 def distances_to_earlier(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " k"],
     *,
     before: Int[np.ndarray, " b"] | None = None,
@@ -108,7 +108,7 @@ def distances_to_earlier(
 
     Cost: k²/2·d multiplications, as matrix products.
     """
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         return _by_distance(points, rows, np.empty(0, np.int64) if before is None else before)
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
@@ -181,7 +181,7 @@ def _lower_block(
 
 
 def _by_distance(
-    metric: Metric, rows: Int[np.ndarray, " k"], before: Int[np.ndarray, " b"]
+    metric: DistanceMatrix, rows: Int[np.ndarray, " k"], before: Int[np.ndarray, " b"]
 ) -> Float[np.ndarray, " k"]:
     distances = np.full(len(rows), np.inf)
     order = np.concatenate([before, rows])

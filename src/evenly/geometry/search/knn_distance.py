@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import TIE, Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import lower_to_several_nearest
 from evenly.geometry.screening.proxies import Frame, StandIns
@@ -39,7 +39,7 @@ _FEW = 4096
 
 
 def mean_distances_to_nearest(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     k: int,
     others: Int[np.ndarray, " c"] | None = None,
@@ -55,7 +55,7 @@ def mean_distances_to_nearest(
     Cost: m·c·d multiplications, as matrix products.
     """
     others = np.flatnonzero(points.candidates) if others is None else others
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         return _by_distance(points, rows, k, others)
     with alone():
         search = _Search(points, rows, k, others)
@@ -65,7 +65,7 @@ def mean_distances_to_nearest(
 
 
 def most_isolated(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     count: int,
     k: int,
     *,
@@ -96,7 +96,7 @@ def most_isolated(
         doi:10.1145/956750.956758 (rows left alone).
     """
     rows = np.flatnonzero(points.candidates)
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         means = _by_distance(points, rows, k, rows)
         return _largest(rows, means, count)
     # In random order a row meets some of its neighbours early. On disk it is the file's order.
@@ -105,10 +105,12 @@ def most_isolated(
         return _Search(points, rows, k, order).largest(count, progress or (lambda _: None))
 
 
-def pair_distances(points: Points | Metric, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " p"]:
+def pair_distances(
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " p"]:
     """The Euclidean distances of all pairs of some rows, p = m·(m - 1)/2; meant for a sample."""
     one, other = np.triu_indices(len(rows), 1)
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         squared = points.squared(rows)[:, rows][one, other]
     else:
         some = points.take(rows)
@@ -288,7 +290,7 @@ def _largest(
 
 
 def _by_distance(
-    metric: Metric, rows: Int[np.ndarray, " m"], k: int, others: Int[np.ndarray, " c"]
+    metric: DistanceMatrix, rows: Int[np.ndarray, " m"], k: int, others: Int[np.ndarray, " c"]
 ) -> Float[np.ndarray, " m"]:
     means = np.empty(len(rows))
     for block in blocks(len(rows), len(metric), numbers=1 << 22):

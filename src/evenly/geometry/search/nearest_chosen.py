@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import Frame, StandIns
@@ -45,7 +45,7 @@ class Nearest:
 
 
 def nearest_chosen(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     chosen: Int[np.ndarray, " k"],
     *,
     below: float = np.inf,
@@ -65,7 +65,7 @@ def nearest_chosen(
         for one block of products a thread.
     """
     rows = np.flatnonzero(points.candidates)
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         return _nearest_by_distance(points, rows, chosen, progress)
     squared = np.full(len(rows), below)
     nearest = np.full(len(rows), len(points))
@@ -113,7 +113,7 @@ def nearest_chosen(
 
 
 def _nearest_by_distance(
-    metric: Metric,
+    metric: DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     chosen: Int[np.ndarray, " k"],
     progress: Callable[[int], object] | None,

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry import TIE, Metric, Points, blocks, for_each_tile, reach_of, usable_threads
+from evenly.geometry import (
+    TIE,
+    DistanceMatrix,
+    Points,
+    blocks,
+    for_each_tile,
+    reach_of,
+    usable_threads,
+)
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.close_pairs import ClosePairs, close_pairs
 
@@ -75,7 +83,7 @@ class NeighbourGraph:
 
 
 def neighbour_graph(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     distance: float,
     *,

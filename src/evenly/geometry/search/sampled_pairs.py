@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.distance_matrix import Metric
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_between
 from evenly.geometry.screening.proxies import Frame
 
@@ -30,7 +30,7 @@ _SPARE = 4
 
 
 def squared_distances_of_all_pairs(
-    points: Points | Metric, rows: Int[np.ndarray, " k"]
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " k"]
 ) -> Iterator[Float[np.ndarray, " p"]]:
     """Squared distances of every two of some rows, each pair once, in parts.
 
@@ -38,7 +38,7 @@ def squared_distances_of_all_pairs(
 
     Cost: k²·d / 2 multiplications in float64; memory of the rows in float64, and of a part.
     """
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         for begin in range(len(rows)):
             yield points.squared(rows[begin])[rows[begin + 1 :]]
         return
@@ -58,7 +58,7 @@ def squared_distances_of_all_pairs(
 
 
 def few_nearest(
-    points: Points | Metric, queries: Int[np.ndarray, " q"], count: int
+    points: Points | DistanceMatrix, queries: Int[np.ndarray, " q"], count: int
 ) -> Float[np.ndarray, "q count"]:
     """Squared distances of some candidates to their nearest other candidates, nearest first.
 
@@ -69,7 +69,7 @@ def few_nearest(
     Cost: n·q·d multiplications in float32; reads the pool once, in blocks.
     """
     rows = np.flatnonzero(points.candidates)
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         squared = points.squared(queries)[:, rows]
         squared[rows[None, :] == queries[:, None]] = np.inf
         return np.sort(np.partition(squared, count - 1, axis=1)[:, :count], axis=1)

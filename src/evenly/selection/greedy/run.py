@@ -14,7 +14,7 @@ import numpy as np
 from evenly.caller import level_of_the_caller
 from evenly.engines import Pool, make_pool
 from evenly.errors import CheckpointError, DuplicateRowsWarning
-from evenly.geometry import Metric, Points, alone
+from evenly.geometry import DistanceMatrix, Points, alone
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
@@ -104,7 +104,7 @@ def choose(
 
 def _beginning(
     prepared: PreparedData,
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     limits: Limits,
     start: int | str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import OptionError, RowError
-from evenly.geometry import TIE, Metric, Points, first_of_the_farthest
+from evenly.geometry import TIE, DistanceMatrix, Points, first_of_the_farthest
 from evenly.inputs.prepare import PreparedData
 from evenly.selection.rules.remaining import Limits
 
@@ -41,7 +41,7 @@ def first_row(
     start: int | str,
     seed: int,
     *,
-    points: Points | Metric | None = None,
+    points: Points | DistanceMatrix | None = None,
     limits: Limits | None = None,
     weights: Float[np.ndarray, " n"] | None = None,
 ) -> int:
@@ -84,7 +84,7 @@ def first_row(
     return row
 
 
-def medoid(points: Points | Metric) -> int:
+def medoid(points: Points | DistanceMatrix) -> int:
     """The candidate nearest the mean m of all n candidates: their squared Euclidean medoid.
 
     Nearest the mean is exactly the row with the smallest sum of squared distances to all,
@@ -98,7 +98,7 @@ def medoid(points: Points | Metric) -> int:
 
 
 def _scores(
-    points: Points | Metric, start: str, seed: int, weights: Float[np.ndarray, " n"] | None
+    points: Points | DistanceMatrix, start: str, seed: int, weights: Float[np.ndarray, " n"] | None
 ) -> Float[np.ndarray, " n"]:
     """For a named start a number a row: the first row of the largest is it, or of the least."""
     if start == "random":

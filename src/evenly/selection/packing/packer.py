@@ -14,8 +14,8 @@ import numpy as np
 
 from evenly.geometry import (
     Columns,
+    DistanceMatrix,
     Frame,
-    Metric,
     Points,
     StandIns,
     alone,
@@ -83,7 +83,7 @@ class Packing:
 
 
 def packing_in_order(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     order: Int[np.ndarray, " m"],
     min_distance: float,
     *,
@@ -126,12 +126,12 @@ class Packer:
 
     def __init__(
         self,
-        points: Points | Metric,
+        points: Points | DistanceMatrix,
         *,
         before: Int[np.ndarray, " b"] | None = None,
         away: Points | None = None,
     ) -> None:
-        assert away is None or not isinstance(points, Metric)
+        assert away is None or not isinstance(points, DistanceMatrix)
         self._points = points
         self._before = np.empty(0, np.int64) if before is None else before
         self._away = away
@@ -152,7 +152,7 @@ class Packer:
         reach = reach_of(min_distance)
         limit = len(order) if limit is None else min(limit, len(order))
         report = progress or (lambda _: None)
-        if isinstance(self._points, Metric):
+        if isinstance(self._points, DistanceMatrix):
             return _pack_by_distance(self._points, self._before, order, reach, limit, report)
         with alone():
             return self._pack(self._points, order, reach, limit, report)
@@ -388,7 +388,7 @@ def _nearer(
 
 
 def _pack_by_distance(
-    metric: Metric,
+    metric: DistanceMatrix,
     before: Int[np.ndarray, " b"],
     order: Int[np.ndarray, " m"],
     reach: float,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry import Metric, Points, reach_of
+from evenly.geometry import DistanceMatrix, Points, reach_of
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.knn_distance import pair_distances
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, neighbour_graph
@@ -35,7 +35,7 @@ _SAMPLE = 1024
 
 
 def distance_leaving(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     order: Int[np.ndarray, " m"],
     left: int,
     upper: float,
@@ -66,7 +66,7 @@ def distance_leaving(
         return 0.0, kept
     # More than a distance that no two rows exceed: it leaves a single one.
     below, above = 0.0, upper * (1.0 + _PRECISION)
-    if left > _MANY * len(order) and (isinstance(points, Metric) or points.in_memory):
+    if left > _MANY * len(order) and (isinstance(points, DistanceMatrix) or points.in_memory):
         graph, distance = _near_pairs(points, order, above)
 
         def pack_graph(distance: float, limit: int) -> Int[np.ndarray, " k"]:
@@ -107,7 +107,7 @@ class _TooManyError(Exception):
 
 
 def _near_pairs(
-    points: Points | Metric, rows: Int[np.ndarray, " m"], largest: float
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"], largest: float
 ) -> tuple[NeighbourGraph | None, float]:
     """All pairs nearer than a distance that is such that there are not too many of them.
 

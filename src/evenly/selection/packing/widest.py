@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +44,12 @@ class Widest:
         return float(self.radii.min(initial=np.inf))
 
 
-def largest_distance(points: Points | Metric) -> float:
+def largest_distance(points: Points | DistanceMatrix) -> float:
     """A distance that no two candidates exceed: twice the largest one to their mean.
 
     Cost: 2·n·d; of a matrix of distances, to read it.
     """
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         rows = np.flatnonzero(points.candidates)
         return max(float(points.matrix[row][rows].max()) for row in rows.tolist())
     farthest = points.squared_distances_to_mean().max()

@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly.engines import make_pool
 from evenly.errors import OptionError
-from evenly.geometry import Metric, Points, first_of_the_farthest
+from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
@@ -105,7 +105,7 @@ def refine_selection(
 
 
 def in_order(
-    points: Points | Metric, rules: Rules, rows: Int[np.ndarray, " m"], budget: int
+    points: Points | DistanceMatrix, rules: Rules, rows: Int[np.ndarray, " m"], budget: int
 ) -> Picks:
     """At most so many of some rows, in the order of farthest first among them.
 
@@ -113,8 +113,8 @@ def in_order(
     the farthest from their mean.
     """
     rows = np.sort(rows)
-    within: Points | Metric
-    if isinstance(points, Metric):
+    within: Points | DistanceMatrix
+    if isinstance(points, DistanceMatrix):
         # Rows to keep away from are known by their numbers in the whole matrix.
         numbers = np.arange(len(points))
         within = replace(points, candidates=np.isin(numbers, rows))
@@ -135,7 +135,7 @@ def in_order(
 
 
 def cover(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     picks: Picks,
     *,

@@ -18,7 +18,7 @@ from evenly.selection.refine.subproblem import graph_of
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.geometry import Metric, Points
+    from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.rules.rules import Rules
 
 __all__ = ["More", "more_rows"]
@@ -42,7 +42,7 @@ class More:
 
 
 def more_rows(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,
@@ -96,7 +96,7 @@ def more_rows(
 
 
 def _larger(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int
 
-    from evenly.geometry import Metric, Points
+    from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.greedy.picks import Picks
     from evenly.selection.rules.rules import Rules
 
@@ -95,7 +95,7 @@ class Refined:
 
 
 def refine(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     picks: Picks,
     wanted: Refine,
@@ -148,7 +148,7 @@ def refine(
     )
 
 
-def _known_best(points: Points | Metric, rules: Rules, picks: Picks) -> float | None:
+def _known_best(points: Points | DistanceMatrix, rules: Rules, picks: Picks) -> float | None:
     """The h_min of the picks, where it is plain that no rows are farther apart; else None."""
     fixed = len(rules.include)
     h_min = float(picks.radii.min())
@@ -172,7 +172,7 @@ class _Search:
 
     def __init__(
         self,
-        points: Points | Metric,
+        points: Points | DistanceMatrix,
         rules: Rules,
         picks: Picks,
         wanted: Refine,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import Metric, Points, reach_of
+from evenly.geometry import DistanceMatrix, Points, reach_of
 from evenly.geometry.search.close_pairs import close_counts
 from evenly.geometry.search.in_order import squared_distances_to_nearest
 from evenly.geometry.search.neighbour_graph import BYTES_A_PAIR, NeighbourGraph, neighbour_graph
@@ -62,7 +62,7 @@ class Task:
             apart than they are.
     """
 
-    points: Points | Metric
+    points: Points | DistanceMatrix
     positions: Int[np.ndarray, " m"]
     rows: Int[np.ndarray, " m"]
     begun: Bool[np.ndarray, " m"]
@@ -75,7 +75,7 @@ class Task:
 
 
 def task_of(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,
@@ -129,19 +129,19 @@ def task_of(
     return Task(points, positions, rows, begun, terms, pairs, whole)
 
 
-def _in_memory(points: Points | Metric) -> bool:
+def _in_memory(points: Points | DistanceMatrix) -> bool:
     """Whether rows can be read again and again."""
-    return isinstance(points, Metric) or points.in_memory
+    return isinstance(points, DistanceMatrix) or points.in_memory
 
 
 def _limits(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     rows: Int[np.ndarray, " m"],
     fixed: Int[np.ndarray, " i"],
 ) -> np.ndarray:
     """Squared distances of rows to the nearest of those that they must keep away from."""
-    if isinstance(points, Metric):
+    if isinstance(points, DistanceMatrix):
         others = fixed if rules.before is None else np.concatenate([fixed, rules.before])
         if not len(others):
             return np.full(len(rows), np.inf)
@@ -157,7 +157,7 @@ def _limits(
 
 
 def _that_matter(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     begun: Bool[np.ndarray, " m"],
     top: float,
@@ -190,7 +190,7 @@ def _that_matter(
 
 
 def graph_of(
-    points: Points | Metric,
+    points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,

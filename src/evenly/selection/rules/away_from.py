@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import OptionError, VectorError
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.prepare import prepare
 from evenly.samples import open_samples
 from evenly.selection.results.selection import Selection
@@ -79,7 +79,7 @@ class Away:
         usable = np.unique(rows[points.candidates[rows]])
         if not len(usable):
             return cls(None, None)
-        return cls(None if isinstance(points, Metric) else points.take(usable), usable)
+        return cls(None if isinstance(points, DistanceMatrix) else points.take(usable), usable)
 
 
 def _is_manifest(given: Any) -> bool:
@@ -128,7 +128,7 @@ def _points_of(
     given: Any, prepared: PreparedData, input_options: Mapping[str, Any]
 ) -> Points | None:
     """Another data set, taken in as the pool was."""
-    if isinstance(prepared.points, Metric):
+    if isinstance(prepared.points, DistanceMatrix):
         raise OptionError(
             'engine="distances" knows no distances but those between rows of the data, so '
             "away_from= must name some of them: row numbers, a mask or ids."

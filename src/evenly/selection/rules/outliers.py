@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from evenly.errors import IsolatedRowsWarning, OptionError
 from evenly.geometry import (
-    Metric,
+    DistanceMatrix,
     Points,
     are_near_enough,
     mean_distances_to_nearest,
@@ -76,7 +76,11 @@ def check_drop_outliers(fraction: Any) -> None:
 
 
 def outliers(
-    points: Points | Metric, fraction: float, *, k: int = NEIGHBOURS, progress: bool | None = None
+    points: Points | DistanceMatrix,
+    fraction: float,
+    *,
+    k: int = NEIGHBOURS,
+    progress: bool | None = None,
 ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
     """The rows that are farthest from their neighbours, the farthest first, and how far.
 
@@ -143,7 +147,9 @@ def without_outliers(
     )
 
 
-def isolated_among(points: Points | Metric, picks: Int[np.ndarray, " m"]) -> Int[np.ndarray, " i"]:
+def isolated_among(
+    points: Points | DistanceMatrix, picks: Int[np.ndarray, " m"]
+) -> Int[np.ndarray, " i"]:
     """Those of some picks that are far from all other rows.
 
     A row is isolated when its score is beyond med + 4·mad and 1.4·med, where med and mad are the

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from evenly.engines import Pool
-from evenly.geometry import Metric, Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.selection.rules.rules import Rules
 
 __all__ = ["keep_away", "points_under"]
@@ -21,7 +21,7 @@ def keep_away(pool: Pool, rules: Rules) -> None:
         pool.add(rules.before, None)
 
 
-def points_under(rules: Rules, points: Points | Metric) -> Points | Metric:
+def points_under(rules: Rules, points: Points | DistanceMatrix) -> Points | DistanceMatrix:
     """The points whose candidates the rules leave; none is longer than they say, away or not."""
     if rules.excluded is not None:
         points = replace(points, candidates=rules.usable(points.candidates))
