@@ -19,7 +19,7 @@ KINDS = (
 )
 
 
-def make_pool(kind, n, d, dtype, rng):
+def make_engine(kind, n, d, dtype, rng):
     """(n, d) finite vectors without a zero row."""
     if kind == "random":
         rows = rng.standard_normal((n, d))
@@ -60,7 +60,7 @@ def pools(draw, max_rows=120):
     n = draw(st.integers(1, max_rows))
     d = draw(st.sampled_from([1, 2, 3, 8, 33]))
     dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
-    rows = make_pool(kind, n, d, dtype, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+    rows = make_engine(kind, n, d, dtype, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
     storage = draw(st.sampled_from(["plain", "fortran", "strided", "read-only"]))
     if storage == "fortran":
         rows = np.asfortranarray(rows)

@@ -35,7 +35,7 @@ from evenly.geometry.screening import nearest
 from evenly.geometry.screening import proxies as standins
 from evenly.geometry.search.in_order import integer_products_within
 from tests import oracle
-from tests.pool_strategies import KINDS, make_pool, pools
+from tests.pool_strategies import KINDS, make_engine, pools
 
 WAYS = ("float32", "bfloat16", "int16", "turned", "narrow", "int16, narrow")
 ways = pytest.mark.parametrize("way", WAYS)
@@ -254,7 +254,7 @@ def test_products_are_the_same_in_registers_of_another_width(tmp_path):
 @pytest.mark.parametrize(("threads", "kept"), [(1, False), (2, True), (2, False)])
 def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threads, kept):
     rng = np.random.default_rng(3)
-    vectors = make_pool(kind, 700, 24, np.float32, rng)
+    vectors = make_engine(kind, 700, 24, np.float32, rng)
     points = points_of(vectors, False)
     chosen = rng.permutation(700)[:391]
     columns = columns_of(points, way, chosen, np.arange(391))
@@ -377,7 +377,7 @@ def test_exact_distances_are_the_definition(vectors, normalize):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lengths_do_not_depend_on_layout_or_block(kind):
-    vectors = make_pool(kind, 50, 33, np.float64, np.random.default_rng(1))
+    vectors = make_engine(kind, 50, 33, np.float64, np.random.default_rng(1))
     whole = squared_lengths(vectors)
     np.testing.assert_array_equal(whole, squared_lengths(np.asfortranarray(vectors)))
     np.testing.assert_array_equal(whole[7:9], squared_lengths(vectors[7:9]))

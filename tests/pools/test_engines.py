@@ -16,12 +16,12 @@ from evenly.engines import cuda, memory
 from evenly.engines import faiss as faiss_pool
 from evenly.engines import mapped as mapped_pool
 from evenly.engines import voronoi as cells
-from evenly.engines.cuda import TorchPool, make_cuda_pool
-from evenly.engines.distances import DistancesPool
-from evenly.engines.faiss import FaissPool
-from evenly.engines.mapped import MappedPool
-from evenly.engines.memory import MemoryPool
-from evenly.engines.sharded import ShardedPool
+from evenly.engines.cuda import TorchEngine, make_cuda_engine
+from evenly.engines.distances import DistancesEngine
+from evenly.engines.faiss import FaissEngine
+from evenly.engines.mapped import MappedEngine
+from evenly.engines.memory import MemoryEngine
+from evenly.engines.sharded import ShardedEngine
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, StandIns, first_of_the_farthest, row_lengths
 from evenly.geometry.screening import tuning
@@ -31,7 +31,7 @@ from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.rules.remaining import Limits
 from tests import oracle
-from tests.pool_strategies import KINDS, make_pool, pools
+from tests.pool_strategies import KINDS, make_engine, pools
 
 
 class EverythingSoon(Tuning):
@@ -59,21 +59,21 @@ class EverythingSoon(Tuning):
 
 
 ENGINES = {
-    "memory": MemoryPool,
-    "memory, turned": lambda points, budget: MemoryPool(
+    "memory": MemoryEngine,
+    "memory, turned": lambda points, budget: MemoryEngine(
         points, budget, EverythingSoon(points, budget)
     ),
-    "memory, bfloat16": lambda points, budget: MemoryPool(
+    "memory, bfloat16": lambda points, budget: MemoryEngine(
         points, budget, EverythingSoon(points, budget, "bfloat16")
     ),
-    "memory, int16": lambda points, budget: MemoryPool(
+    "memory, int16": lambda points, budget: MemoryEngine(
         points, budget, EverythingSoon(points, budget, "int16")
     ),
-    "faiss": lambda points, budget: FaissPool(points, budget, EverythingSoon(points, budget)),
+    "faiss": lambda points, budget: FaissEngine(points, budget, EverythingSoon(points, budget)),
     "sharded": lambda points, budget: sharded(points, budget, 3),
     "mapped": lambda points, budget: mapped(points, budget, 0.2),
-    "torch": lambda points, budget: TorchPool(points, budget, "cpu"),
-    "torch, streamed": lambda points, budget: TorchPool(points, budget, "cpu", resident=False),
+    "torch": lambda points, budget: TorchEngine(points, budget, "cpu"),
+    "torch, streamed": lambda points, budget: TorchEngine(points, budget, "cpu", resident=False),
 }
 
 
@@ -82,15 +82,17 @@ def mapped(points, budget, share):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapped_pool, "rows_in_memory", lambda *_: max(1, int(share * len(points))))
         patch.setattr(mapped_pool, "_BLOCK", 16)
-        return MappedPool(points, budget, memory=0)
+        return MappedEngine(points, budget, memory=0)
 
 
 def sharded(points, budget, shards):
     """Shards of different sizes, one of them of another engine."""
     cuts = np.linspace(0, 1, shards + 1) ** 1.5 * len(points)
     bounds = sorted({int(cut) for cut in cuts})
-    pools = [MemoryPool(points.part(slice(begin, end)), budget) for begin, end in pairwise(bounds)]
-    return ShardedPool(pools)
+    pools = [
+        MemoryEngine(points.part(slice(begin, end)), budget) for begin, end in pairwise(bounds)
+    ]
+    return ShardedEngine(pools)
 
 
 def select(engine, vectors, budget, normalize, start=None):
@@ -145,7 +147,7 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, fe
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_picks_are_the_oracles_over_many_rounds(engine, kind, normalize):
-    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
+    vectors = make_engine(kind, 3000, 24, np.float32, np.random.default_rng(7))
     found = select(engine, vectors, 900, normalize)
     assert_same(found, oracle.farthest_first(vectors, 900, normalize))
 
@@ -153,7 +155,7 @@ def test_picks_are_the_oracles_over_many_rounds(engine, kind, normalize):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("d", [768, 4096])
 def test_picks_are_the_oracles_in_many_dimensions(engine, d):
-    vectors = make_pool("clustered", 300, d, np.float32, np.random.default_rng(d))
+    vectors = make_engine("clustered", 300, d, np.float32, np.random.default_rng(d))
     found = select(engine, vectors, 120, normalize=True)
     assert_same(found, oracle.farthest_first(vectors, 120, normalize=True))
 
@@ -177,7 +179,7 @@ def test_ties_split_by_rounding_alone(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rows_that_are_no_candidates_are_never_looked_at(engine):
-    vectors = make_pool("random", 60, 8, np.float32, np.random.default_rng(0))
+    vectors = make_engine("random", 60, 8, np.float32, np.random.default_rng(0))
     candidates = np.arange(60) % 3 > 0
     spoiled = vectors.copy()
     spoiled[~candidates] = np.nan
@@ -191,9 +193,9 @@ def test_rows_that_are_no_candidates_are_never_looked_at(engine):
 
 @pytest.mark.parametrize(("picks", "times"), [(20, 0), (32, 0), (33, 1), (100, 1)])
 def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
-    vectors = make_pool("random", 100, 8, np.float32, np.random.default_rng(0))
+    vectors = make_engine("random", 100, 8, np.float32, np.random.default_rng(0))
     points = Points.of(vectors, row_lengths(vectors), np.ones(100, bool), normalize=True)
-    frontier = MemoryPool(points, 100).frontier()
+    frontier = MemoryEngine(points, 100).frontier()
     made = []
 
     def between():
@@ -210,9 +212,9 @@ def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
 
 def test_a_frontier_does_not_keep_its_pool():
     # A pool on disk makes a new pool of the rows in memory while the driver has the last frontier.
-    vectors = make_pool("random", 3000, 8, np.float32, np.random.default_rng(0))
+    vectors = make_engine("random", 3000, 8, np.float32, np.random.default_rng(0))
     points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=True)
-    pool = MemoryPool(points, 100)
+    pool = MemoryEngine(points, 100)
     pool.add(np.array([0]), pool.fetch(np.array([0])))
     frontier, gone = pool.frontier(), weakref.ref(pool)
 
@@ -237,7 +239,7 @@ def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
         tuning.Tuning, "_make_axes", lambda self: made.append(get_ident()) or turned(self)
     )
 
-    pool = MemoryPool(points, 900)
+    pool = MemoryEngine(points, 900)
     picks, coverage_radius = farthest_first(pool, 900, Picks.first(0))
 
     assert pool._columns.stand_ins.frame.axes is not None
@@ -247,7 +249,7 @@ def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
 
 
 def test_memory_beyond_the_vectors_is_small():
-    vectors = make_pool("clustered", 40_000, 64, np.float32, np.random.default_rng(0))
+    vectors = make_engine("clustered", 40_000, 64, np.float32, np.random.default_rng(0))
     tracemalloc.start()
     select("memory", vectors, 500, normalize=True, start=0)
     _, peak = tracemalloc.get_traced_memory()
@@ -276,7 +278,7 @@ def test_sharding_changes_nothing(vectors, shards, data):
     budget = data.draw(st.integers(1, len(vectors)))
     points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
     start = Picks.first(data.draw(st.integers(0, len(vectors) - 1)))
-    whole = farthest_first(MemoryPool(points, budget), budget, start)
+    whole = farthest_first(MemoryEngine(points, budget), budget, start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "FRONTIER", data.draw(st.sampled_from([2, 5, 1024])))
         patch.setattr(driver, "SMALLEST_FRONTIER", 2)
@@ -297,7 +299,7 @@ def test_distances_give_what_vectors_give(vectors, frontier, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(driver, "SMALLEST_FRONTIER", 2)
-        picks, coverage = farthest_first(DistancesPool(metric), budget, Picks.first(start))
+        picks, coverage = farthest_first(DistancesEngine(metric), budget, Picks.first(start))
     expected = oracle.farthest_first(vectors, budget, False, start)
     assert_same((picks.rows, picks.radii, coverage), expected)
 
@@ -323,10 +325,10 @@ def test_a_matrix_that_is_no_distances_is_told():
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_gives_the_oracles_picks(kind, normalize):
-    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
+    vectors = make_engine(kind, 3000, 24, np.float32, np.random.default_rng(7))
     points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=normalize)
     start = first_of_the_farthest(points.squared_distances_to_mean())
-    picks, coverage = farthest_first(make_cuda_pool(points, 900), 900, Picks.first(start))
+    picks, coverage = farthest_first(make_cuda_engine(points, 900), 900, Picks.first(start))
     expected = oracle.farthest_first(vectors, 900, normalize)
     assert_same((picks.rows, picks.radii, coverage), expected)
 
@@ -336,4 +338,4 @@ def test_without_a_gpu_the_error_says_what_to_do(monkeypatch):
     vectors = np.eye(3, dtype=np.float32)
     points = Points.of(vectors, row_lengths(vectors), np.ones(3, bool), normalize=True)
     with pytest.raises(OptionError, match='engine="memory"'):
-        make_cuda_pool(points, 2)
+        make_cuda_engine(points, 2)

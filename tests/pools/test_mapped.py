@@ -5,7 +5,7 @@ import pytest
 
 from evenly import select_uniform
 from evenly.engines import mapped
-from evenly.engines.mapped import MappedPool, _Kept
+from evenly.engines.mapped import MappedEngine, _Kept
 from evenly.geometry import Points, row_lengths
 from evenly.samples import open_samples
 from evenly.selection.greedy.driver import farthest_first
@@ -28,11 +28,11 @@ def test_the_file_is_read_once_each_time_that_memory_is_filled(tmp_path, monkeyp
     stored = on_disk(tmp_path)
     monkeypatch.setattr(mapped, "rows_in_memory", lambda *_: 2_500)
     fills = []
-    read_again = MappedPool._read_again
+    read_again = MappedEngine._read_again
     monkeypatch.setattr(
-        MappedPool, "_read_again", lambda self: (read_again(self), fills.append(1))[0]
+        MappedEngine, "_read_again", lambda self: (read_again(self), fills.append(1))[0]
     )
-    pool = MappedPool(points_of(stored), 600, 1e9)
+    pool = MappedEngine(points_of(stored), 600, 1e9)
 
     picks, radius = farthest_first(pool, 600, Picks.first(7))
 

@@ -36,7 +36,7 @@ def rounds_of(size, *, stop_after=None, error=KeyboardInterrupt):
 @contextlib.contextmanager
 def pool_that_stops(after, error=KeyboardInterrupt):
     """Real rounds: `error` when the pool is asked for one frontier more than `after`."""
-    make_pool = choose.make_pool
+    make_engine = choose.make_engine
 
     class Stopping:
         def __init__(self, pool):
@@ -56,7 +56,7 @@ def pool_that_stops(after, error=KeyboardInterrupt):
             return self._pool.frontier(*size)
 
     with mock.patch.object(
-        choose, "make_pool", lambda *all_, **named: Stopping(make_pool(*all_, **named))
+        choose, "make_engine", lambda *all_, **named: Stopping(make_engine(*all_, **named))
     ):
         yield
 
@@ -103,5 +103,5 @@ def signal_after(rounds, number):
 @contextlib.contextmanager
 def no_engine():
     """Whatever needs an engine fails."""
-    with mock.patch.object(choose, "make_pool", None):
+    with mock.patch.object(choose, "make_engine", None):
         yield

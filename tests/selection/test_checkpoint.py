@@ -130,13 +130,13 @@ def test_an_input_that_changes_meanwhile_is_noticed(path, tmp_path):
     train = tmp_path / "train.npy"
     np.save(train, NORMAL)
 
-    def change_it(*arguments, make_pool=choose.make_pool, **options):
+    def change_it(*arguments, make_engine=choose.make_engine, **options):
         np.save(tmp_path / "other.npy", NORMAL[:50])
         (tmp_path / "other.npy").replace(train)
-        return make_pool(*arguments, **options)
+        return make_engine(*arguments, **options)
 
     changed = pytest.raises(errors.DataError, match="changed after it was opened")
-    with mock.patch.object(choose, "make_pool", change_it), changed:
+    with mock.patch.object(choose, "make_engine", change_it), changed:
         select_uniform(train, 30, checkpoint=path)
 
 
@@ -365,11 +365,11 @@ def full(_):
 
 
 def test_a_disk_that_becomes_full_does_not_end_the_selection(path, monkeypatch, caplog):
-    def fill_the_disk(*arguments, make_pool=choose.make_pool, **named):
+    def fill_the_disk(*arguments, make_engine=choose.make_engine, **named):
         monkeypatch.setattr("evenly.atomic.os.fsync", full)
-        return make_pool(*arguments, **named)
+        return make_engine(*arguments, **named)
 
-    with mock.patch.object(choose, "make_pool", fill_the_disk), caplog.at_level(logging.WARNING):
+    with mock.patch.object(choose, "make_engine", fill_the_disk), caplog.at_level(logging.WARNING):
         found = select_uniform(NORMAL, 20, checkpoint=path)
 
     assert_same(found, select_uniform(NORMAL, 20))

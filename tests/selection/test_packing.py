@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from evenly.geometry import TIE, DistanceMatrix, reach_of
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.packing.packer import Packer, packing_in_order
-from tests.pool_strategies import KINDS, make_pool, pools
+from tests.pool_strategies import KINDS, make_engine, pools
 from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 
 FACTORS = st.sampled_from([0.5, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5])
@@ -102,7 +102,7 @@ def test_distances_of_any_metric_give_the_same(data, vectors):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_packer_packs_again_at_other_distances(kind):
-    vectors = make_pool(kind, 300, 33, np.float32, np.random.default_rng(1))
+    vectors = make_engine(kind, 300, 33, np.float32, np.random.default_rng(1))
     gaps = np.quantile(gaps_of(vectors, True), [0.3, 0.01, 0.9, 0.02])
     order = np.random.default_rng(2).permutation(300)
     packer = Packer(points_of(vectors, normalize=True))
@@ -174,7 +174,7 @@ def test_distances_to_earlier_rows_are_what_they_say(data, vectors, normalize, o
 
 
 def test_distances_to_earlier_rows_of_a_large_pool():
-    vectors = make_pool("clustered", 5000, 33, np.float32, np.random.default_rng(3))
+    vectors = make_engine("clustered", 5000, 33, np.float32, np.random.default_rng(3))
     rows = np.random.default_rng(4).permutation(5000)[:4500]
 
     found = distances_to_earlier(points_of(vectors), rows)

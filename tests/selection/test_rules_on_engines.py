@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from evenly.engines import cuda, memory
 from evenly.engines import faiss as faiss_pool
 from evenly.engines import voronoi as cells
-from evenly.engines.distances import DistancesPool
+from evenly.engines.distances import DistancesEngine
 from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.greedy import driver as driver
@@ -22,7 +22,7 @@ from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.remaining import Limits
 from evenly.selection.rules.rules import Rules
 from tests import oracle
-from tests.pool_strategies import KINDS, make_pool, pools
+from tests.pool_strategies import KINDS, make_engine, pools
 from tests.pools.test_engines import ENGINES
 
 
@@ -54,7 +54,7 @@ def rules_for(draw, vectors):
     budget = draw(st.integers(len(include), len(order)))
     rules, told = Rules(include, budget, excluded), {"excluded": excluded}
     if draw(st.booleans()):
-        told["away"] = make_pool(
+        told["away"] = make_engine(
             draw(st.sampled_from(KINDS[:8])), 4, vectors.shape[1], np.float32, random
         ).astype(vectors.dtype)
     if draw(st.booleans()):
@@ -132,7 +132,7 @@ def test_rules_are_kept_as_the_oracle_keeps_them(engine, vectors, normalize, fro
 @pytest.mark.parametrize("rule", ["away", "weights", "costs", "groups", "min_distance"])
 def test_a_rule_over_many_rounds(engine, rule):
     random = np.random.default_rng(3)
-    vectors = make_pool("clustered", 3000, 24, np.float32, random)
+    vectors = make_engine("clustered", 3000, 24, np.float32, random)
     rules, told = Rules(np.array([5]), 700), {}
     if rule == "away":
         told["away"] = vectors[::7] + np.float32(0.01)
@@ -173,7 +173,7 @@ def test_a_rule_over_many_rounds(engine, rule):
 @pytest.mark.parametrize("dearest", [40, 400])
 def test_a_token_budget_ends_at_the_same_row_wherever_it_was_begun(dearest):
     random = np.random.default_rng(8)
-    vectors = make_pool("clustered", 400, 8, np.float32, random)
+    vectors = make_engine("clustered", 400, 8, np.float32, random)
     costs = random.integers(1, dearest, 400)
     rules = Rules(np.array([5]), 400, costs=costs, token_budget=5000)
     everyone = np.ones(400, bool)
@@ -182,7 +182,7 @@ def test_a_token_budget_ends_at_the_same_row_wherever_it_was_begun(dearest):
     assert 4950 <= costs[expected[0]].sum() <= 5000
     for count in range(1, len(expected[0]) + 1):
         begun = Picks(expected[0][:count], expected[1][:count])
-        pool = memory.MemoryPool(points, 400)
+        pool = memory.MemoryEngine(points, 400)
         assert_same(farthest_first(pool, 400, begun, limits=Limits(rules, everyone)), expected)
 
 
@@ -199,7 +199,7 @@ def test_rules_on_distances(vectors, data):
         told["away"] = rows[away_rows]
     everyone = np.ones(len(rows), bool)
     metric = DistanceMatrix(matrix, rules.usable(everyone))
-    pool = DistancesPool(metric)
+    pool = DistancesEngine(metric)
     keep_away(pool, rules)
     begun = Picks(rules.include, distances_to_earlier(metric, rules.include, before=away_rows))
     found = farthest_first(pool, rules.budget, begun, limits=Limits(rules, everyone))
@@ -215,7 +215,7 @@ def test_with_nothing_included_the_farthest_from_what_is_kept_away_comes_first(
     everyone = np.ones(len(vectors), bool)
     points = Points.of(vectors, row_lengths(vectors), everyone, normalize=normalize)
     rules = Rules(np.empty(0, np.int64), budget, away=points.take(np.arange(len(away))))
-    pool = memory.MemoryPool(points, budget + len(away))
+    pool = memory.MemoryEngine(points, budget + len(away))
     keep_away(pool, rules)
     found = farthest_first(pool, budget, Picks.none(), limits=Limits(rules, everyone))
     assert_same(found, oracle.with_rules(vectors, budget, normalize, [], away=away))

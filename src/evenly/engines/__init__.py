@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenly.engines.protocol import FRONTIER, Frontier, Pool
-from evenly.engines.registry import ENGINES, choose_engine, make_pool
+from evenly.engines.protocol import FRONTIER, Engine, Frontier
+from evenly.engines.registry import ENGINES, choose_engine, make_engine
 
-__all__ = ["ENGINES", "FRONTIER", "Frontier", "Pool", "choose_engine", "make_pool"]
+__all__ = ["ENGINES", "FRONTIER", "Engine", "Frontier", "choose_engine", "make_engine"]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from evenly.engines.protocol import FRONTIER, Frontier
-from evenly.engines.sharded import ShardedPool
+from evenly.engines.sharded import ShardedEngine
 from evenly.engines.upper_bounds import Bounded, Bounds
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Frame, Points
@@ -17,9 +17,9 @@ from evenly.geometry import TIE, Frame, Points
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.engines.protocol import Pool
+    from evenly.engines.protocol import Engine
 
-__all__ = ["TorchPool", "make_cuda_pool"]
+__all__ = ["TorchEngine", "make_cuda_engine"]
 
 
 _TILE = 1 << 16
@@ -36,7 +36,7 @@ _PAIR_NUMBERS = 1 << 26
 _BYTES_A_ROW = 48
 
 
-def make_cuda_pool(points: Points, budget: int, device: str = "auto") -> Pool:
+def make_cuda_engine(points: Points, budget: int, device: str = "auto") -> Engine:
     """A pool on the GPU named, or sharded over all of them.
 
     Raises:
@@ -52,15 +52,15 @@ def make_cuda_pool(points: Points, budget: int, device: str = "auto") -> Pool:
     else:
         devices = [device]
     bounds = np.linspace(0, len(points), len(devices) + 1).astype(int)
-    pools: list[Pool] = [
-        TorchPool(points.part(slice(int(begin), int(end))), budget, name)
+    pools: list[Engine] = [
+        TorchEngine(points.part(slice(int(begin), int(end))), budget, name)
         for name, begin, end in zip(devices, bounds[:-1], bounds[1:], strict=True)
     ]
-    return pools[0] if len(pools) == 1 else ShardedPool(pools)
+    return pools[0] if len(pools) == 1 else ShardedEngine(pools)
 
 
-class TorchPool(Bounded):
-    """A pool on one torch device: the same bounds as in `MemoryPool`, kept there.
+class TorchEngine(Bounded):
+    """A pool on one torch device: the same bounds as in `MemoryEngine`, kept there.
 
     Vectors stay in their own type. Where they do not fit, they stay in memory and are sent a
     tile at a time. Stand-ins are whole rows: products are cheap here and decisions are not.
@@ -154,7 +154,7 @@ class TorchPool(Bounded):
         return self._send(array)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
+        """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
         fresh = self._fresh(size)
         keys = self._bounds.keys[fresh]
         if len(fresh) > size:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Points
 
-__all__ = ["DistancesPool"]
+__all__ = ["DistancesEngine"]
 
 
-class DistancesPool(Bounded):
+class DistancesEngine(Bounded):
     """A pool that knows distances only. Each chosen row's distances are read once.
 
     Memory beyond the matrix: 8 bytes a row, and a frontier's own distances.
@@ -42,7 +42,7 @@ class DistancesPool(Bounded):
         self._squared[rows] = -np.inf
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows; see `Pool.frontier`."""
+        """The farthest rows; see `Engine.frontier`."""
         left = np.flatnonzero(self._squared >= 0.0)
         keys = self._bounds.keys
         rows = left[farthest_of(keys[left], size)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.engines.memory import MemoryPool
+from evenly.engines.memory import MemoryEngine
 from evenly.engines.voronoi import CELLS, Neighbours
 from evenly.geometry import squared_distances_between
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Columns
 
-__all__ = ["FaissPool"]
+__all__ = ["FaissEngine"]
 
 
 # Cells of the index that are searched for a row.
 _PROBES = 2
 
 
-class FaissPool(MemoryPool):
-    """A `MemoryPool` that looks for neighbours in an inverted-file index (IVF) of FAISS.
+class FaissEngine(MemoryEngine):
+    """A `MemoryEngine` that looks for neighbours in an inverted-file index (IVF) of FAISS.
 
     Its centroids are the first chosen rows, which are far apart: nothing has to be trained.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.engines.memory import MemoryPool
+from evenly.engines.memory import MemoryEngine
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.upper_bounds import (
     Bounded,
@@ -39,7 +39,7 @@ from evenly.geometry.screening.tuning import Tuning
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["MappedPool"]
+__all__ = ["MappedEngine"]
 
 
 # Rows read and compared at once.
@@ -61,7 +61,7 @@ _SAMPLE = 4096
 _FILLED = 0.9
 
 
-class MappedPool(Bounded):
+class MappedEngine(Bounded):
     """A pool whose vectors are on disk (`points.stored` reads them by slices and row numbers).
 
     Args:
@@ -85,7 +85,7 @@ class MappedPool(Bounded):
             self._columns = Columns(StandIns(points, Frame.of(points)), budget, precision)
         self._holds = rows_in_memory(points, budget, memory)
         self._inside = np.empty(0, np.int64)
-        self._pool: MemoryPool | None = None
+        self._pool: MemoryEngine | None = None
         self._outside = (np.inf, 0)
         self._read_at = -1
 
@@ -113,7 +113,7 @@ class MappedPool(Bounded):
         return np.where(self._inside[places] == rows, places, -1)
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
+        """What squared distances count for; see `Engine.weigh`."""
         super().weigh(weights)
         if self._pool is not None:
             self._pool.weigh(weights[self._inside])
@@ -126,7 +126,7 @@ class MappedPool(Bounded):
             self._pool.retire(places[places >= 0])
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
+        """Forget weights and retirement; see `Engine.release`."""
         self._keep_what_is_known()
         self._pool = None
         super().release()
@@ -187,7 +187,7 @@ class MappedPool(Bounded):
         inside = kept.take(self._points, self._inside)
         owed = max(0, self._budget - len(self._columns))
         tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
-        self._pool = MemoryPool(inside, owed, tuning, squared=self._squared[self._inside])
+        self._pool = MemoryEngine(inside, owed, tuning, squared=self._squared[self._inside])
         if self._bounds.weights is not None:
             self._pool.weigh(self._bounds.weights[self._inside])
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["MemoryPool"]
+__all__ = ["MemoryEngine"]
 
 
 SINGLE_ROUND = 2048
@@ -46,7 +46,7 @@ _ROWS_A_STEP = 25_000
 _NONE = np.iinfo(np.int64).max
 
 
-class MemoryPool(Bounded):
+class MemoryEngine(Bounded):
     """A pool whose vectors are one array in memory (or a memory map that fits in it).
 
     For every row it keeps the exact squared distance to the nearest of some chosen rows: the
@@ -113,7 +113,7 @@ class MemoryPool(Bounded):
                 self._neighbours.append(self._columns, nearest)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows, compared with every chosen row; see `Pool.frontier`."""
+        """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
         if len(self) <= SINGLE_ROUND and self._tuning.owed:
             size = len(self)  # small enough for a single round
         with alone():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Frame, Points
 
-__all__ = ["FRONTIER", "Frontier", "Pool"]
+__all__ = ["FRONTIER", "Engine", "Frontier"]
 
 
 FRONTIER = 1024
@@ -52,7 +52,7 @@ class Frontier:
     precision: str = "float32"
 
 
-class Pool(Protocol):
+class Engine(Protocol):
     """Rows, and which of them have been chosen so far.
 
     How a pool keeps its distances fresh is its own business. What it answers must be exact.

@@ -13,7 +13,7 @@ from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points
 
 if TYPE_CHECKING:
-    from evenly.engines.protocol import Pool
+    from evenly.engines.protocol import Engine
 
 __all__ = [
     "DEFAULT_MEMORY",
@@ -22,7 +22,7 @@ __all__ = [
     "check_engine",
     "check_packing_engine",
     "choose_engine",
-    "make_pool",
+    "make_engine",
 ]
 
 
@@ -75,14 +75,14 @@ def _wants_gpu(device: str) -> bool:
     return torch.cuda.is_available()
 
 
-def make_pool(
+def make_engine(
     points: Points | DistanceMatrix,
     budget: int,
     engine: str = "auto",
     *,
     memory: float | None = None,
     device: str = "auto",
-) -> Pool:
+) -> Engine:
     """A pool to choose `budget` rows from.
 
     Args:
@@ -98,32 +98,32 @@ def make_pool(
     chosen = choose_engine(points, budget, engine, device)
     log.info("engine %s for %d rows, %d to choose", chosen, len(points), budget)
     if isinstance(points, DistanceMatrix):
-        from evenly.engines.distances import DistancesPool
+        from evenly.engines.distances import DistancesEngine
 
-        return DistancesPool(points)
+        return DistancesEngine(points)
     if chosen == "distances":
         raise OptionError('engine="distances" needs a matrix of distances (n, n) as data.')
     if chosen == "mapped":
-        from evenly.engines.mapped import MappedPool
+        from evenly.engines.mapped import MappedEngine
 
-        return MappedPool(points, budget, DEFAULT_MEMORY if memory is None else memory)
+        return MappedEngine(points, budget, DEFAULT_MEMORY if memory is None else memory)
     if chosen == "faiss":
-        from evenly.engines.faiss import FaissPool
+        from evenly.engines.faiss import FaissEngine
 
-        return FaissPool(points, budget)
+        return FaissEngine(points, budget)
     if chosen == "cuda":
-        from evenly.engines.cuda import make_cuda_pool
+        from evenly.engines.cuda import make_cuda_engine
 
-        return make_cuda_pool(points, budget, device)
-    from evenly.engines.memory import MemoryPool
+        return make_cuda_engine(points, budget, device)
+    from evenly.engines.memory import MemoryEngine
 
     if chosen == "memory":
-        return MemoryPool(points, budget)
-    from evenly.engines.sharded import ShardedPool
+        return MemoryEngine(points, budget)
+    from evenly.engines.sharded import ShardedEngine
 
     bounds = np.linspace(0, len(points), min(_SHARDS, len(points)) + 1).astype(int)
     parts = [points.part(slice(*pair)) for pair in pairwise(bounds.tolist())]
-    return ShardedPool([MemoryPool(part, budget) for part in parts])
+    return ShardedEngine([MemoryEngine(part, budget) for part in parts])
 
 
 PACKING_ENGINES = ("auto", "memory", "mapped", "distances")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.engines.protocol import FRONTIER, Frontier, Pool
+from evenly.engines.protocol import FRONTIER, Engine, Frontier
 from evenly.engines.upper_bounds import ceiling_of, farthest_of
 from evenly.geometry import Frame, Points
 from evenly.geometry.search.in_order import products_within
@@ -15,17 +15,17 @@ from evenly.geometry.search.in_order import products_within
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["ShardedPool"]
+__all__ = ["ShardedEngine"]
 
 
-class ShardedPool:
+class ShardedEngine:
     """Pools whose rows are numbered through, in the order given.
 
     Its frontier is the farthest rows of theirs, its ceiling the largest of theirs and of the
     rows left out. All must hold points, of one type.
     """
 
-    def __init__(self, pools: Sequence[Pool]) -> None:
+    def __init__(self, pools: Sequence[Engine]) -> None:
         self._pools = pools
         self._bounds = np.cumsum([0, *(len(pool) for pool in pools)])
 
@@ -54,7 +54,7 @@ class ShardedPool:
             pool.add(np.where((local >= 0) & (local < len(pool)), local, -1), points)
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
+        """What squared distances count for; see `Engine.weigh`."""
         for pool, part in zip(self._pools, np.split(weights, self._bounds[1:-1]), strict=True):
             pool.weigh(part)
 
@@ -65,12 +65,12 @@ class ShardedPool:
             pool.retire(local[(local >= 0) & (local < len(pool))])
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
+        """Forget weights and retirement; see `Engine.release`."""
         for pool in self._pools:
             pool.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows of all frontiers; see `Pool.frontier`."""
+        """The farthest rows of all frontiers; see `Engine.frontier`."""
         parts = [pool.frontier(size) for pool in self._pools]
         rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
         squared = np.concatenate([part.squared for part in parts])

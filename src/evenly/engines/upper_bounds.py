@@ -64,12 +64,12 @@ class Bounds:
 
 
 class Bounded:
-    """A pool that keeps bounds: what `Pool` says of weights and of rows that retire."""
+    """A pool that keeps bounds: what `Engine` says of weights and of rows that retire."""
 
     _bounds: Bounds
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Pool.weigh`."""
+        """What squared distances count for; see `Engine.weigh`."""
         self._bounds.weights = self._sent(weights)
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
@@ -77,7 +77,7 @@ class Bounded:
         self._bounds.retire(self._sent(rows))
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Pool.release`."""
+        """Forget weights and retirement; see `Engine.release`."""
         self._bounds.release()
 
     def _sent(self, array: np.ndarray[Any, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.engines import make_pool
+from evenly.engines import make_engine
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
@@ -101,5 +101,5 @@ def _picks(
     if begun is None:
         begun = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
     with progress_bar(size, len(begun), progress) as show:
-        picks, _ = farthest_first(make_pool(points, size), size, begun, progress=show)
+        picks, _ = farthest_first(make_engine(points, size), size, begun, progress=show)
     return picks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.caller import level_of_the_caller
-from evenly.engines import make_pool
+from evenly.engines import make_engine
 from evenly.engines.mapped import least_memory
 from evenly.engines.registry import DEFAULT_MEMORY, check_packing_engine
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
@@ -340,7 +340,7 @@ def _coverage_radius(
     if isinstance(points, Points) and not points.in_memory:
         # Packing took as much already: too little memory is no reason to give its result up.
         memory = max(DEFAULT_MEMORY if memory is None else memory, least_memory(points, room))
-    pool = make_pool(points, room, memory=memory, device="cpu")
+    pool = make_engine(points, room, memory=memory, device="cpu")
     keep_away(pool, rules)
     if len(rows):
         pool.add(rows, pool.fetch(rows))

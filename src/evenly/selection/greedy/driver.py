@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-    from evenly.engines.protocol import Frontier, Pool
+    from evenly.engines.protocol import Engine, Frontier
 
 __all__ = ["coverage_radius_of", "farthest_first"]
 
@@ -45,7 +45,7 @@ _NO_ALLOWANCE = (1.0, 1.0, 0.0, 0.0)
 
 
 def farthest_first(
-    pool: Pool,
+    pool: Engine,
     budget: int,
     begun: Picks,
     *,
@@ -114,7 +114,7 @@ def farthest_first(
     return Picks(rows[:done], radii[:done]), radius
 
 
-def coverage_radius_of(pool: Pool) -> float:
+def coverage_radius_of(pool: Engine) -> float:
     """The largest distance from a row that may be picked to the nearest that was added; exact.
 
     0 where there is no such row. Only its maximum being asked for, most rows meet few others.
@@ -144,7 +144,7 @@ class _Round:
         return self.largest if self.largest >= self.frontier.ceiling else np.inf
 
 
-def _certain_picks(pool: Pool, owed: int, limits: Limits, *, few: int) -> _Round:
+def _certain_picks(pool: Engine, owed: int, limits: Limits, *, few: int) -> _Round:
     """At least one pick, where there is one: else the frontier is asked for again, larger."""
     # The rows of a frontier are compared with each other: few of a small pool are worth that.
     size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * owed, len(pool) // 16)))

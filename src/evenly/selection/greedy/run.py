@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evenly.caller import level_of_the_caller
-from evenly.engines import Pool, make_pool
+from evenly.engines import Engine, make_engine
 from evenly.errors import CheckpointError, DuplicateRowsWarning
 from evenly.geometry import DistanceMatrix, Points, alone
 from evenly.geometry.search.in_order import distances_to_earlier
@@ -83,12 +83,12 @@ def choose(
             saved = Saved(job, saved.picks.prefix(rows), None)
         room = _likely_rows(rules, rows) + (0 if rules.away is None else len(rules.away))
 
-        def pool_of() -> Pool:
-            pool = make_pool(points, room, engine, memory=memory, device=device)
+        def new_engine() -> Engine:
+            pool = make_engine(points, room, engine, memory=memory, device=device)
             keep_away(pool, rules)
             return pool
 
-        answer = _complete(pool_of, rows, saved, limits, checkpoint, progress)
+        answer = _complete(new_engine, rows, saved, limits, checkpoint, progress)
     picks, coverage_radius = answer
     rules.check_met(picks.rows)
     prepared.samples.check_unchanged()
@@ -174,7 +174,7 @@ def _answer_in(saved: Saved, rows: int, limits: Limits) -> tuple[Picks, float] |
 
 
 def _complete(
-    pool_of: Callable[[], Pool],
+    new_engine: Callable[[], Engine],
     rows: int,
     saved: Saved,
     limits: Limits,
@@ -194,7 +194,7 @@ def _complete(
                 kept.keep(picks)
             show(picks)
 
-        pool = pool_of()
+        pool = new_engine()
         with alone():
             picks, coverage_radius = farthest_first(
                 pool, rows, saved.picks, limits=limits, progress=after_a_round

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.engines import make_pool
+from evenly.engines import make_engine
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.geometry.search.in_order import distances_to_earlier
@@ -128,7 +128,7 @@ def in_order(
         begun = Picks.none()
     else:
         begun = Picks.first(first_of_the_farthest(within.squared_distances_to_mean()))
-    pool = make_pool(within, budget + _count(rules.away), "auto")
+    pool = make_engine(within, budget + _count(rules.away), "auto")
     keep_away(pool, own)
     picks, _ = farthest_first(pool, budget, begun)
     return Picks(numbers[picks.rows], picks.radii)
@@ -145,7 +145,7 @@ def cover(
 ) -> float:
     """The largest distance from a candidate to the nearest pick, or to what is kept away from."""
     room = len(picks) + _count(rules.away)
-    pool = make_pool(points, room, engine, memory=memory, device=device)
+    pool = make_engine(points, room, engine, memory=memory, device=device)
     keep_away(pool, rules)
     return farthest_first(pool, len(picks), picks)[1]
 

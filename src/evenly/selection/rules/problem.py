@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from evenly.engines import Pool
+from evenly.engines import Engine
 from evenly.geometry import DistanceMatrix, Points
 from evenly.selection.rules.rules import Rules
 
 __all__ = ["keep_away", "points_under"]
 
 
-def keep_away(pool: Pool, rules: Rules) -> None:
+def keep_away(pool: Engine, rules: Rules) -> None:
     """Tell a new pool what its rows keep away from."""
     if rules.away is not None:
         pool.add(np.full(len(rules.away), -1), rules.away)

@@ -19,7 +19,7 @@ from evenly.geometry import TIE
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from evenly.engines import Pool
+    from evenly.engines import Engine
     from evenly.selection.rules.rules import Rules
 
 __all__ = ["Limits"]
@@ -92,7 +92,7 @@ class Limits:
         """The cost of each of these rows; empty where they have none."""
         return self._costs[rows] if len(self._costs) else _NONE
 
-    def begin(self, pool: Pool, rows: Int[np.ndarray, " b"]) -> None:
+    def begin(self, pool: Engine, rows: Int[np.ndarray, " b"]) -> None:
         """Rules as they are after these picks."""
         if self._rules is not None and self._rules.weights is not None:
             pool.weigh(self._rules.weights**2)
@@ -132,7 +132,7 @@ class Limits:
         kind = int(self._kinds[row])
         return bool(self._ledger.room[kind] > 0) or self.may_take(kind)
 
-    def retire(self, pool: Pool) -> bool:
+    def retire(self, pool: Engine) -> bool:
         """Tell the pool which rows cannot be picked any more; whether there are new ones."""
         if not self._closed and not len(self._costs):
             return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.engines import make_pool
+from evenly.engines import make_engine
 from evenly.geometry import (
     Columns,
     Frame,
@@ -194,7 +194,7 @@ class Candidates:
 
     def _farthest_first(self, points: Points, budget: int) -> tuple[Picks, float]:
         first = first_of_the_farthest(points.squared_distances_to_mean())
-        pool: Any = make_pool(points, budget, "memory")
+        pool: Any = make_engine(points, budget, "memory")
         return farthest_first(pool, budget, Picks.first(first))
 
     def _widest(self, points: Points) -> float:
