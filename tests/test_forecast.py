@@ -16,8 +16,8 @@ def test_vectors_are_estimated_without_being_read(tmp_path):
     assert (told.engine, told.rows, told.dimension, told.budget) == ("memory", 5000, 32, 500)
     assert told.embedding_seconds == 0
     assert told.seconds == told.selection_seconds > 0
-    vectors, stand_ins = 5000 * 32 * 2, 5000 * 32 * 4
-    assert vectors + stand_ins < told.memory < 2 * (vectors + stand_ins)
+    vectors, proxies = 5000 * 32 * 2, 5000 * 32 * 4
+    assert vectors + proxies < told.memory < 2 * (vectors + proxies)
 
 
 def test_texts_are_estimated_from_a_sample():

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from evenly.geometry import (
     Columns,
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     first_of_the_farthest,
     for_each_tile,
     lower_to_nearest,
@@ -55,13 +55,13 @@ def points_of(vectors, normalize):
 
 def stand_ins_of(points, way):
     """Whole rows; turned to their principal axes; or only a few of these."""
-    frame = Frame.of(points)
+    transform = ProxyTransform.of(points)
     if "turned" in way or "narrow" in way:
-        frame = frame.turned(points, points.dimension)
+        transform = transform.turned(points, points.dimension)
     width = None
     if "narrow" in way:
-        width = max(1, frame.width // frame.chunk // 2) * frame.chunk
-    return StandIns(points, frame, width=width)
+        width = max(1, transform.width // transform.chunk // 2) * transform.chunk
+    return ProxyVectors(points, transform, width=width)
 
 
 def precision_of(way):
@@ -92,18 +92,18 @@ def ugly_rows(d):
 def products_and_limits(vectors, normalize, way, known):
     """What the products of all pairs come to, and below what a pair is looked at."""
     points = points_of(vectors, normalize)
-    stand_ins = stand_ins_of(points, way)
-    rows = stand_ins[np.arange(len(vectors))][:, : stand_ins.width]
+    proxies = stand_ins_of(points, way)
+    rows = proxies[np.arange(len(vectors))][:, : proxies.width]
     lengths = np.einsum("ij,ij->i", rows, rows)
     precision = precision_of(way)
     if precision == "bfloat16":
         between = product(rows, as_bfloat16(rows))
     elif precision == "int16":
-        between = products_in_int16(rows, stand_ins.frame.levels)
+        between = products_in_int16(rows, proxies.transform.levels)
     else:
         between = rows @ rows.T
     products = lengths[:, None] + lengths - 2 * between
-    return products, stand_ins.frame.allowance(precision).limits(known)[:, None]
+    return products, proxies.transform.error_bound(precision).limits(known)[:, None]
 
 
 def products_in_int16(rows, levels):
@@ -198,7 +198,7 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     for part in np.array_split(chosen, min(3, len(chosen))):
         columns = columns_of(points, way, part)
         begin, end = columns.segment(0)
-        left = columns.stand_ins[rows]
+        left = columns.proxies[rows]
         lower_to_nearest(
             columns, begin, end, rows, left, squared, nearest, skip=rows if skip_itself else None
         )
@@ -259,7 +259,7 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
     chosen = rng.permutation(700)[:391]
     columns = columns_of(points, way, chosen, np.arange(391))
     if kept:
-        columns.stand_ins.keep(partial(for_each_tile, threads=1))
+        columns.proxies.keep(partial(for_each_tile, threads=1))
     rows = rng.permutation(700)[:431]
     truth = np.array(
         [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
@@ -294,18 +294,18 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
 @pytest.mark.parametrize("count", [1, 15, 16, 193, 700])
 def test_integer_products_within_rows_rule_no_nearer_pair_out(count, threads):
     points = points_of(np.random.default_rng(count).standard_normal((count, 24)), False)
-    stand_ins = stand_ins_of(points, "int16, narrow")
-    rows, frame = np.arange(count), stand_ins.frame
-    left = stand_ins[rows]
-    between = integer_products_within(left, stand_ins.width, frame.levels, threads)
+    proxies = stand_ins_of(points, "int16, narrow")
+    rows, transform = np.arange(count), proxies.transform
+    left = proxies[rows]
+    between = integer_products_within(left, proxies.width, transform.levels, threads)
 
-    used = left[:, : stand_ins.width].astype(float)
+    used = left[:, : proxies.width].astype(float)
     truth = ((used[:, None] - used) ** 2).sum(axis=2)
     one, other = np.triu_indices(count, 1)
-    allowed = frame.allowance("int16").rounding
+    allowed = transform.error_bound("int16").rounding
     assert np.abs(between[one, other] - truth[one, other]).max(initial=0.0) <= allowed
     whole = squared_distances_between(points, one, points, other)
-    assert (between[one, other] < frame.allowance("int16").limits(whole * (1 + 1e-13))).all()
+    assert (between[one, other] < transform.error_bound("int16").limits(whole * (1 + 1e-13))).all()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
@@ -326,7 +326,7 @@ def test_threads_share_all_rows_and_end_together(count, threads):
 def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
     points = points_of(np.random.default_rng(0).standard_normal((900, 8)), False)
     columns = columns_of(points, "int16", np.arange(40))
-    columns.stand_ins.keep(partial(for_each_tile, threads=1))
+    columns.proxies.keep(partial(for_each_tile, threads=1))
     given = []
 
     def interrupted(work, workers, *, threads):

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import (
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     are_near_enough,
     mean_distances_to_nearest,
     median_distance_at_least,
@@ -79,12 +79,12 @@ def test_rows_as_they_are_rule_out_no_nearer_pair(normalize, d):
     vectors = oracle.unit_rows(vectors).astype(np.float32)
     vectors[::7] *= np.float32(1 - 2.0**-21)
     points = points_of(vectors, normalize)
-    frame = Frame.as_they_are(points)
-    assert frame is not None
-    stand_ins = StandIns(points, frame)
-    stand_ins.keep(None)
+    transform = ProxyTransform.as_they_are(points)
+    assert transform is not None
+    proxies = ProxyVectors(points, transform)
+    proxies.keep(None)
 
-    rows = stand_ins[np.arange(len(vectors))]
+    rows = proxies[np.arange(len(vectors))]
     lengths = np.einsum("ij,ij->i", rows, rows)
     products = lengths[:, None] + lengths - 2 * (rows @ rows.T)
     exact = vectors.astype(np.longdouble)
@@ -92,7 +92,7 @@ def test_rows_as_they_are_rule_out_no_nearer_pair(normalize, d):
     truth = ((exact[:, None] - exact[None]) ** 2).sum(axis=2).astype(float)
 
     assert np.shares_memory(rows, vectors)
-    limits = frame.allowance().limits((truth * (1 + 1e-12)).ravel()).reshape(truth.shape)
+    limits = transform.error_bound().limits((truth * (1 + 1e-12)).ravel()).reshape(truth.shape)
     assert (products < limits).all()
     assert limits[0, 1] - truth[0, 1] < 0.01
 
@@ -100,20 +100,20 @@ def test_rows_as_they_are_rule_out_no_nearer_pair(normalize, d):
 def test_rows_that_differ_from_their_stand_ins_are_copied():
     vectors = oracle.unit_rows(np.random.default_rng(0).normal(size=(50, 64))).astype(np.float32)
 
-    def frame(vectors, normalize=False):
-        return Frame.as_they_are(points_of(vectors, normalize))
+    def transform(vectors, normalize=False):
+        return ProxyTransform.as_they_are(points_of(vectors, normalize))
 
-    assert frame(vectors) is not None
-    assert frame(vectors.astype(np.float64)) is None
-    assert frame(vectors[:, ::2]) is None
-    assert frame(3 * vectors) is None
-    assert frame(1.9 * vectors) is not None
-    assert frame(1.001 * vectors, normalize=True) is None
-    assert frame(np.ascontiguousarray(vectors[:, :63])) is None
-    assert frame(oracle.unit_rows(vectors / 8 + 1).astype(np.float32)) is None  # far from zero
+    assert transform(vectors) is not None
+    assert transform(vectors.astype(np.float64)) is None
+    assert transform(vectors[:, ::2]) is None
+    assert transform(3 * vectors) is None
+    assert transform(1.9 * vectors) is not None
+    assert transform(1.001 * vectors, normalize=True) is None
+    assert transform(np.ascontiguousarray(vectors[:, :63])) is None
+    assert transform(oracle.unit_rows(vectors / 8 + 1).astype(np.float32)) is None  # far from zero
     read_only = vectors.copy()
     read_only.flags.writeable = False
-    assert frame(read_only) is None
+    assert transform(read_only) is None
 
 
 @given(

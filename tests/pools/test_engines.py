@@ -23,7 +23,7 @@ from evenly.engines.mapped import MappedEngine
 from evenly.engines.memory import MemoryEngine
 from evenly.engines.sharded import ShardedEngine
 from evenly.errors import OptionError
-from evenly.geometry import DistanceMatrix, Points, StandIns, first_of_the_farthest, row_lengths
+from evenly.geometry import DistanceMatrix, Points, ProxyVectors, first_of_the_farthest, row_lengths
 from evenly.geometry.screening import tuning
 from evenly.geometry.screening.tuning import Tuning
 from evenly.selection.greedy import driver as driver
@@ -47,14 +47,14 @@ class EverythingSoon(Tuning):
 
     def review(self, columns, squared):
         self._chosen = len(columns)
-        now = columns.stand_ins
+        now = columns.proxies
         if self._chosen < 3:
             return None
-        if now.frame.axes is None:
-            frame = now.frame.turned(self._points, self._points.dimension)
-            return StandIns(self._points, frame), self._wanted
-        chunk = now.frame.chunk
-        width = chunk * (1 + self._chosen % (now.frame.width // chunk))
+        if now.transform.axes is None:
+            transform = now.transform.turned(self._points, self._points.dimension)
+            return ProxyVectors(self._points, transform), self._wanted
+        chunk = now.transform.chunk
+        width = chunk * (1 + self._chosen % (now.transform.width // chunk))
         return now.narrowed(width), self._wanted
 
 
@@ -242,7 +242,7 @@ def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
     pool = MemoryEngine(points, 900)
     picks, coverage_radius = farthest_first(pool, 900, Picks.first(0))
 
-    assert pool._columns.stand_ins.frame.axes is not None
+    assert pool._columns.proxies.transform.axes is not None
     assert [ident == get_ident() for ident in made] == [threads == 1]
     expected = oracle.farthest_first(vectors, 900, normalize=True, start=0)
     assert_same((picks.rows, picks.radii, coverage_radius), expected)

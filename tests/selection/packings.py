@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from evenly.geometry import Points, StandIns, row_lengths
+from evenly.geometry import Points, ProxyVectors, row_lengths
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.search import in_order as apart
 from evenly.selection.packing import packer as packing
@@ -30,8 +30,8 @@ class TurnedSoon(Tuning):
     """Turns and narrows whenever it is asked."""
 
     def cheaper(self, columns, rows, squared):
-        frame = columns.stand_ins.frame.turned(self._points, self._points.dimension)
-        return StandIns(self._points, frame, width=frame.chunk)
+        transform = columns.proxies.transform.turned(self._points, self._points.dimension)
+        return ProxyVectors(self._points, transform, width=transform.chunk)
 
 
 @contextlib.contextmanager

@@ -85,9 +85,9 @@ def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
     narrowed = []
     change = Columns.change
 
-    def change_and_tell(columns, stand_ins, precision):
-        narrowed.append(stand_ins.width)
-        change(columns, stand_ins, precision)
+    def change_and_tell(columns, proxies, precision):
+        narrowed.append(proxies.width)
+        change(columns, proxies, precision)
 
     monkeypatch.setattr(Columns, "change", change_and_tell)
     monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)

@@ -12,7 +12,7 @@ from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sharded import ShardedEngine
 from evenly.engines.upper_bounds import Bounded, Bounds
 from evenly.errors import OptionError
-from evenly.geometry import TIE, Frame, Points
+from evenly.geometry import TIE, Points, ProxyTransform
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -77,8 +77,8 @@ class TorchEngine(Bounded):
     ) -> None:
         self._points = points
         self._device = torch.device(device)
-        self._frame = Frame.of(points)
-        self._shift = self._send(self._frame.shift)
+        self._transform = ProxyTransform.of(points)
+        self._shift = self._send(self._transform.shift)
         if resident is None:
             resident = self._fits()
         self._stored = self._send_rows(slice(None)) if resident else None
@@ -124,8 +124,8 @@ class TorchEngine(Bounded):
             taken *= self._factors.index_select(0, rows)[:, None]
         return taken
 
-    def _stand_ins(self, exact: torch.Tensor) -> torch.Tensor:
-        return ((exact - self._shift) * self._frame.scale).float()
+    def _proxies(self, exact: torch.Tensor) -> torch.Tensor:
+        return ((exact - self._shift) * self._transform.scale).float()
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
         """Rows as points."""
@@ -137,9 +137,9 @@ class TorchEngine(Bounded):
         new = slice(self._count, self._count + len(points))
         self._make_room(new.stop)
         self._chosen[new] = self._send(points.exact(slice(None)))
-        stand_ins = self._stand_ins(self._chosen[new])
-        self._columns[new] = stand_ins.bfloat16()
-        self._lengths[new] = torch.linalg.vecdot(stand_ins, stand_ins)
+        proxies = self._proxies(self._chosen[new])
+        self._columns[new] = proxies.bfloat16()
+        self._lengths[new] = torch.linalg.vecdot(proxies, proxies)
         self._count = new.stop
         self._squared[self._send(rows[rows >= 0])] = -torch.inf
 
@@ -169,18 +169,18 @@ class TorchEngine(Bounded):
         outside[fresh] = -torch.inf
         ceiling = float(outside.max())
         near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
-        stand_ins = self._stand_ins(self._exact(fresh))
+        proxies = self._proxies(self._exact(fresh))
         weights = self._bounds.weights_of(fresh)
         rows = fresh.cpu().numpy()
-        padded = np.zeros((len(rows), self._frame.width), np.float32)
-        padded[:, : self._points.dimension] = stand_ins.cpu().numpy()
+        padded = np.zeros((len(rows), self._transform.width), np.float32)
+        padded[:, : self._points.dimension] = proxies.cpu().numpy()
         return Frontier(
             rows=rows,
             points=self._points.take(rows),
             squared=squared.cpu().numpy(),
-            between=lambda: _between(stand_ins).cpu().numpy(),
-            stand_ins=padded,
-            frame=self._frame,
+            between=lambda: _between(proxies).cpu().numpy(),
+            proxies=padded,
+            transform=self._transform,
             ceiling=ceiling,
             ceiling_row=int(near_ceiling.int().argmax()),
             weights=None if weights is None else weights.cpu().numpy(),
@@ -227,9 +227,9 @@ class TorchEngine(Bounded):
     def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:
         """Lower the squared distances of rows to the nearest of some columns, exactly."""
         exact = self._exact(rows)
-        stand_ins = self._stand_ins(exact)
-        lengths = torch.linalg.vecdot(stand_ins, stand_ins)
-        products = (stand_ins.bfloat16() @ self._columns[begin:end].T).float()
+        proxies = self._proxies(exact)
+        lengths = torch.linalg.vecdot(proxies, proxies)
+        products = (proxies.bfloat16() @ self._columns[begin:end].T).float()
         products *= -2
         products += lengths[:, None]
         products += self._lengths[begin:end]
@@ -244,9 +244,9 @@ class TorchEngine(Bounded):
         self._squared[rows] = squared
 
     def _limits(self, squared: torch.Tensor) -> torch.Tensor:
-        allowance = self._frame.allowance("bfloat16")
-        reach = squared.sqrt() * allowance.scale * allowance.stretch + allowance.error
-        return (reach * reach + allowance.rounding).float()
+        error_bound = self._transform.error_bound("bfloat16")
+        reach = squared.sqrt() * error_bound.scale * error_bound.stretch + error_bound.error
+        return (reach * reach + error_bound.rounding).float()
 
     def _decide(
         self,
@@ -276,9 +276,9 @@ def _sums(terms: torch.Tensor) -> torch.Tensor:
     return terms[:, 0].clone()
 
 
-def _between(stand_ins: torch.Tensor) -> torch.Tensor:
-    lengths: torch.Tensor = torch.linalg.vecdot(stand_ins, stand_ins)
-    return lengths[:, None] + lengths - 2 * _product(stand_ins, stand_ins)
+def _between(proxies: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vecdot(proxies, proxies)
+    return lengths[:, None] + lengths - 2 * _product(proxies, proxies)
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

@@ -39,14 +39,14 @@ class FaissEngine(MemoryEngine):
 class _Index:
     def __init__(self) -> None:
         self._index: Any = None
-        self._frame: Any = None
+        self._transform: Any = None
 
     def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
         """Add the columns that are new; all of them when stand-ins have changed."""
         if len(columns) < CELLS:
             return
-        if self._index is None or columns.stand_ins.frame is not self._frame:
-            self._frame = columns.stand_ins.frame
+        if self._index is None or columns.proxies.transform is not self._transform:
+            self._transform = columns.proxies.transform
             self._index = _empty_index(columns.matrix[:CELLS])
         self._index.add(columns.matrix[self._index.ntotal : len(columns)])
 
@@ -68,7 +68,7 @@ class _Index:
         _, found = self._index.search(left, 1)
         hit = np.flatnonzero(found[:, 0] >= 0)  # -1 where the cells searched are empty
         met = found[hit, 0]
-        points = columns.stand_ins.points
+        points = columns.proxies.points
         decided = squared_distances_between(points, rows[hit], columns.points, met)
         closer = decided < squared[hit]
         squared[hit[closer]] = decided[closer]

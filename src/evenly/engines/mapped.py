@@ -26,9 +26,9 @@ from evenly.errors import OptionError
 from evenly.geometry import (
     TIE,
     Columns,
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     alone,
     for_each_tile,
     lower_until_below,
@@ -82,7 +82,9 @@ class MappedEngine(Bounded):
         self._seen = np.zeros(len(points), np.int32)
         with alone():
             precision = Tuning(points, budget).first_precision()
-            self._columns = Columns(StandIns(points, Frame.of(points)), budget, precision)
+            self._columns = Columns(
+                ProxyVectors(points, ProxyTransform.of(points)), budget, precision
+            )
         self._holds = rows_in_memory(points, budget, memory)
         self._inside = np.empty(0, np.int64)
         self._pool: MemoryEngine | None = None
@@ -151,8 +153,8 @@ class MappedEngine(Bounded):
             points=frontier.points,
             squared=frontier.squared,
             between=frontier.between,
-            stand_ins=frontier.stand_ins,
-            frame=frontier.frame,
+            proxies=frontier.proxies,
+            transform=frontier.transform,
             ceiling=ceiling,
             ceiling_row=row,
             weights=frontier.weights,

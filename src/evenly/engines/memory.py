@@ -13,9 +13,9 @@ from evenly.engines.voronoi import CELLS, Cells, Neighbours
 from evenly.geometry import (
     TIE,
     Columns,
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     alone,
     for_each_tile,
     lower_until_below,
@@ -79,12 +79,14 @@ class MemoryEngine(Bounded):
         self._left_over = 1.0  # of the rows that the last frontier was looked for among
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
         with alone():
-            self._stand_ins = StandIns(points, Frame.as_they_are(points) or Frame.of(points))
-            if self._tuning.keeps(self._stand_ins.frame):
-                self._stand_ins.keep(self._for_each)
+            self._proxies = ProxyVectors(
+                points, ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
+            )
+            if self._tuning.keeps(self._proxies.transform):
+                self._proxies.keep(self._for_each)
             # One round needs the first pick only.
             room = 1 if len(points) <= SINGLE_ROUND else budget
-            self._columns = Columns(self._stand_ins, room, self._tuning.first_precision())
+            self._columns = Columns(self._proxies, room, self._tuning.first_precision())
             self._tuning.prepare(self._threads)
 
     def __len__(self) -> int:
@@ -104,7 +106,7 @@ class MemoryEngine(Bounded):
         assert points is not None
         with alone():
             first = len(self._columns)
-            known = self._stand_ins[rows] if rows.min() >= 0 else None
+            known = self._proxies[rows] if rows.min() >= 0 else None
             self._columns.append(points, np.arange(first, first + len(points)), known)
             self._squared[rows[rows >= 0]] = -np.inf
             self._tune()
@@ -130,11 +132,13 @@ class MemoryEngine(Bounded):
         """Now and then: other stand-ins, where they are cheaper."""
         tuned = self._tuning.review(self._columns, self._squared)
         if tuned is not None:
-            stand_ins, precision = tuned
-            if stand_ins.frame is not self._stand_ins.frame and self._tuning.keeps(stand_ins.frame):
-                stand_ins.keep(self._for_each)
-            self._stand_ins = stand_ins
-            self._columns.change(stand_ins, precision)
+            proxies, precision = tuned
+            if proxies.transform is not self._proxies.transform and self._tuning.keeps(
+                proxies.transform
+            ):
+                proxies.keep(self._for_each)
+            self._proxies = proxies
+            self._columns.change(proxies, precision)
 
     def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
         return [rows[part] for part in tiles_of(len(rows), self._threads)]
@@ -175,7 +179,7 @@ class MemoryEngine(Bounded):
         """Compare rows with chosen rows that are near them."""
         assert self._neighbours is not None
         squared, nearest = self._squared[rows], self._nearest[rows]
-        left = self._stand_ins[rows]
+        left = self._proxies[rows]
         seen = self._seen[rows]
         weights = self._bounds.weights_of(rows)
         enough = np.full(len(rows), threshold) if weights is None else threshold / weights
@@ -217,15 +221,15 @@ class MemoryEngine(Bounded):
         if self._bounds.weights is None and self._nearly_all(fresh):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
-        stand_ins, width = self._stand_ins[fresh], self._stand_ins.width
-        levels = self._stand_ins.frame.levels if self._columns.precision == "int16" else None
+        proxies, width = self._proxies[fresh], self._proxies.width
+        levels = self._proxies.transform.levels if self._columns.precision == "int16" else None
         return Frontier(
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),
             squared=self._squared[fresh],
-            between=partial(_between, stand_ins, width, levels, self._threads),
-            stand_ins=stand_ins,
-            frame=self._stand_ins.frame,
+            between=partial(_between, proxies, width, levels, self._threads),
+            proxies=proxies,
+            transform=self._proxies.transform,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
             weights=self._bounds.weights_of(fresh),
@@ -241,11 +245,11 @@ class MemoryEngine(Bounded):
 
 
 def _between(
-    stand_ins: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
+    proxies: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
 ) -> Float32[np.ndarray, "m k"]:
     """What products tell of the squared distances of rows; in float32 where `levels` is None."""
     # Nothing of the pool: a frontier may outlive it, and memory is short where it does.
     if levels is not None:
-        return integer_products_within(stand_ins, width, levels, threads)
+        return integer_products_within(proxies, width, levels, threads)
     with alone():
-        return products_within(stand_ins[:, :width], threads)
+        return products_within(proxies[:, :width], threads)

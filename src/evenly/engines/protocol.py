@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-    from evenly.geometry import Frame, Points
+    from evenly.geometry import Points, ProxyTransform
 
 __all__ = ["FRONTIER", "Engine", "Frontier"]
 
@@ -31,8 +31,8 @@ class Frontier:
         squared: (m,) exact squared distances to the nearest chosen row.
         between: makes (m, m) of what products tell of the squared distances between the rows,
             which few picks are not worth; where `points` is None, the exact squared distances.
-        stand_ins: (m, W) float32 stand-ins of the rows; None where `points` is None.
-        frame: how they were made; None where `points` is None.
+        proxies: (m, W) float32 stand-ins of the rows; None where `points` is None.
+        transform: how they were made; None where `points` is None.
         ceiling: no row outside has a larger squared distance, multiplied by its weight where
             there are weights; -inf when there is none outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
@@ -44,8 +44,8 @@ class Frontier:
     points: Points | None
     squared: Float[np.ndarray, " m"]
     between: Callable[[], np.ndarray[Any, Any]]
-    stand_ins: np.ndarray[Any, Any] | None
-    frame: Frame | None
+    proxies: np.ndarray[Any, Any] | None
+    transform: ProxyTransform | None
     ceiling: float
     ceiling_row: int
     weights: Float[np.ndarray, " m"] | None = None

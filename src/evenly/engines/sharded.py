@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Engine, Frontier
 from evenly.engines.upper_bounds import ceiling_of, farthest_of
-from evenly.geometry import Frame, Points
+from evenly.geometry import Points, ProxyTransform
 from evenly.geometry.search.in_order import products_within
 
 if TYPE_CHECKING:
@@ -87,15 +87,15 @@ class ShardedEngine:
         outside += zip(keys[left_out].tolist(), rows[left_out].tolist(), strict=True)
         ceiling, ceiling_row = ceiling_of(outside)
         inside = points.take(kept)
-        frame = Frame.of(inside)
-        stand_ins = frame.stand_ins(inside, np.arange(len(inside)))
+        transform = ProxyTransform.of(inside)
+        proxies = transform.proxies(inside, np.arange(len(inside)))
         return Frontier(
             rows=rows[kept],
             points=inside,
             squared=squared[kept],
-            between=lambda: products_within(stand_ins, 1, whole=True),
-            stand_ins=stand_ins,
-            frame=frame,
+            between=lambda: products_within(proxies, 1, whole=True),
+            proxies=proxies,
+            transform=transform,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
             weights=None if weights is None else weights[kept],

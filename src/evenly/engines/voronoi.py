@@ -131,16 +131,16 @@ class Cells:
         """
         cells = self._cell_of_chosen[nearest]
         moved = cells != self._cell_of[rows]
-        stand_ins = columns.stand_ins
+        proxies = columns.proxies
         looked = lower_by_visits(
             left,
             columns.matrix,
-            stand_ins.frame.chunk,
-            tuple(stand_ins.frame.allowance()),
-            *stand_ins.points.arrays,
+            proxies.transform.chunk,
+            tuple(proxies.transform.error_bound()),
+            *proxies.points.arrays,
             rows,
             *columns.points.arrays,
-            stand_ins.points.coincident,
+            proxies.points.coincident,
             self._newest[cells],
             self._older,
             np.where(moved, seen, self._visited[rows]),

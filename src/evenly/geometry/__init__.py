@@ -25,7 +25,7 @@ from evenly.geometry.screening.nearest import (
     lower_until_below,
 )
 from evenly.geometry.screening.precision import choose_precision
-from evenly.geometry.screening.proxies import Allowance, Frame, StandIns
+from evenly.geometry.screening.proxies import ErrorBound, ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Columns
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
@@ -42,13 +42,13 @@ __all__ = [
     "LARGEST",
     "SEGMENT",
     "TIE",
-    "Allowance",
     "Columns",
     "DistanceMatrix",
-    "Frame",
+    "ErrorBound",
     "Nearest",
     "Points",
-    "StandIns",
+    "ProxyTransform",
+    "ProxyVectors",
     "alone",
     "are_near_enough",
     "blocks",

@@ -170,10 +170,10 @@ def _memory(
 
         limit = DEFAULT_MEMORY if allowed is None else allowed
         return min(limit, 2 * vectors + columns + rows * _BYTES_A_ROW)
-    stand_ins = float(rows) * dimension * 4
-    if stand_ins > vectors / 4 + _ROOM_BYTES:
-        stand_ins = min(float(rows) * dimension * 2, vectors / 4 + _ROOM_BYTES)
-    return vectors + stand_ins + columns + rows * _BYTES_A_ROW
+    proxies = float(rows) * dimension * 4
+    if proxies > vectors / 4 + _ROOM_BYTES:
+        proxies = min(float(rows) * dimension * 2, vectors / 4 + _ROOM_BYTES)
+    return vectors + proxies + columns + rows * _BYTES_A_ROW
 
 
 def _check_fits(engine: str, needed: float, rows: int, dimension: int, item: int) -> None:

@@ -19,7 +19,7 @@ from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.kernels.screening import FAST
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_to
-from evenly.geometry.screening.proxies import Frame
+from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ def leading_coordinates(
     points: Points, rows: Int[np.ndarray, " m"], width: int = LEADING
 ) -> Float32[np.ndarray, "m p"]:
     """Rows shifted, scaled to lengths of at most one, and turned to their principal axes."""
-    frame = Frame.of(points)
+    transform = ProxyTransform.of(points)
     if points.dimension > width:
-        frame = frame.turned(points, width)
-    short = np.empty((len(rows), frame.width), np.float32)
+        transform = transform.turned(points, width)
+    short = np.empty((len(rows), transform.width), np.float32)
     for part in blocks(len(rows), 1, numbers=_ROWS):  # of vectors on disk, few are read at once
-        short[part] = frame.stand_ins(points, rows[part])
+        short[part] = transform.proxies(points, rows[part])
     return short
 
 

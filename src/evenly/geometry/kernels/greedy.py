@@ -27,9 +27,9 @@ def greedy_within(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
     between: np.ndarray[Any, Any],
-    stand_ins: Float32[np.ndarray, "m w"],
+    proxies: Float32[np.ndarray, "m w"],
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     between_decides: bool,
     coincident: float,
     numbers: Int[np.ndarray, " m"],
@@ -55,10 +55,10 @@ def greedy_within(
     A row is compared with picks it has not met only when it could be the next: what is known
     of it bounds its distance from above. `between` rules out pairs, where there are any; where
     it decides, it holds the squared distances themselves. What it does not rule out,
-    `stand_ins` may. See `selection.farthest_first` for when a pick is certain.
+    `proxies` may. See `selection.farthest_first` for when a pick is certain.
 
     Args:
-        stored, factors, between, stand_ins, numbers, ceiling, ceiling_number: as in `Frontier`.
+        stored, factors, between, proxies, numbers, ceiling, ceiling_number: as in `Frontier`.
         chunk, allowance, between_decides, coincident, tie: how pairs are compared.
         squared: squared distance to the nearest of the chosen rows that a row has met.
         weights: what squared distances are multiplied by; empty where nothing is.
@@ -77,7 +77,7 @@ def greedy_within(
         How many picks there are; the largest key that is left; and the kind that had no room
         for the next pick, NOT_BLOCKED, or OUT_OF_PURSE. The arrays hold the state to go on.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     terms = np.empty(stored.shape[1])
     while True:
         # The largest bound first: brought up to date, it spares most others the same.
@@ -104,9 +104,7 @@ def greedy_within(
                         continue
                     if len(between) > 0 and between[one, other] >= limit:
                         continue
-                    if _ruled_out(
-                        stand_ins, row, stand_ins, position, 0, chunk, np.float32(0), limit
-                    ):
+                    if _ruled_out(proxies, row, proxies, position, 0, chunk, np.float32(0), limit):
                         continue
                     decided = _squared_distance(
                         stored, factors, row, stored, factors, position, coincident, terms

@@ -2,7 +2,7 @@
 
 Processors multiply pairs of 16-bit integers and add them up in one instruction (`vpmaddwd` of
 AVX2, `vpdpwssd` of VNNI, `smlal` of NEON), on twice as many numbers as of float32. Nothing is
-rounded but the stand-ins, once, to a 32,766th of the longest (`Frame.levels`): a margin that
+rounded but the stand-ins, once, to a 32,766th of the longest (`ProxyTransform.levels`): a margin that
 hardly leaves more pairs to be decided. The sums cannot overflow 32 bits: they are at most the
 product of two lengths, each at most 32,767, and so are sums of some of their terms.
 
@@ -172,7 +172,7 @@ def lower_by_int16(
     right: Float32[np.ndarray, "k w"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " m"],
@@ -256,7 +256,7 @@ def lower_by_int16(
                 right[column:last],
                 width,
                 chunk,
-                allowance,
+                error_bound,
                 stored,
                 factors,
                 rows,

@@ -22,7 +22,7 @@ __all__ = [
     "BLOCK",
     "CHUNK",
     "FAST",
-    "fill_stand_ins",
+    "fill_proxies",
     "lower_by_products",
     "lower_by_visits",
     "smallest_of_blocks",
@@ -48,7 +48,7 @@ BLOCK = 16
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def fill_stand_ins(
+def fill_proxies(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " m"],
@@ -67,7 +67,7 @@ def fill_stand_ins(
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
 def _limit(squared: float, scale: float, stretch: float, error: float, rounding: float) -> Any:
-    """Products at or above this cannot belong to a pair that is nearer; see `Allowance`."""
+    """Products at or above this cannot belong to a pair that is nearer; see `ErrorBound`."""
     reach = np.sqrt(squared) * scale * stretch + error
     return np.float32(reach * reach + rounding)
 
@@ -130,7 +130,7 @@ def lower_by_products(
     right: Float32[np.ndarray, "k w"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " m"],
@@ -153,7 +153,7 @@ def lower_by_products(
         lefts: which of `left` those of each row are.
         places: which rows those of the products are.
         chunk: how many of those behind `width` are added up at once.
-        allowance: scale, stretch, error and rounding; see `Allowance`.
+        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
         stored, factors, rows: the rows themselves.
         chosen, chosen_factors, numbers: the columns themselves, and what `nearest` calls them.
         skipped: for each row of the products a column that it is not compared with; -1 for none.
@@ -164,7 +164,7 @@ def lower_by_products(
     Returns:
         How many pairs the products did not rule out.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     positions = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
     terms = np.empty(stored.shape[1])
@@ -233,7 +233,7 @@ def lower_by_visits(
     left: Float32[np.ndarray, "m w"],
     right: Float32[np.ndarray, "k w"],
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " m"],
@@ -253,7 +253,7 @@ def lower_by_visits(
     chosen row to the one before it in its cell; those before `visited[i]` are not new to it.
     The other arguments are as in `lower_by_products`. Returns the pairs looked at.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     terms = np.empty(stored.shape[1])
     looked = 0
     for row in range(len(rows)):

@@ -56,10 +56,10 @@ def lower_to_several_nearest(
 
     Cost: m·k·K multiplications, and about k·log(K) exact distances a row.
     """
-    stand_ins = columns.stand_ins
-    width = stand_ins.width
+    proxies = columns.proxies
+    width = proxies.width
     used = left[:, :width]
-    stored, factors = stand_ins.points.arrays
+    stored, factors = proxies.points.arrays
     chosen, chosen_factors = columns.points.arrays
     _lower_several(
         used @ columns.matrix[begin:end, :width].T,
@@ -68,8 +68,8 @@ def lower_to_several_nearest(
         left,
         columns.matrix[begin:end],
         width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance()),
+        proxies.transform.chunk,
+        tuple(proxies.transform.error_bound()),
         stored,
         factors,
         rows,
@@ -79,7 +79,7 @@ def lower_to_several_nearest(
         skip,
         groups[0],
         _padded(groups[1][begin:end], end - begin),
-        stand_ins.points.coincident,
+        proxies.points.coincident,
         squared,
         nearest,
     )
@@ -109,7 +109,7 @@ def _lower_several(
     right: Float32[np.ndarray, "c w"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " n"],
     rows: Int[np.ndarray, " m"],
@@ -124,7 +124,7 @@ def _lower_several(
     nearest: Int[np.ndarray, " m"],
 ) -> None:
     """`lower_by_products` for the k nearest; arguments as there."""
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     blocks = products.shape[1] // _BLOCK
     last = squared.shape[1] - 1
     smallest = np.empty(blocks, np.float32)

@@ -81,8 +81,8 @@ def lower_to_nearest(
             squared,
             nearest,
         )
-    stand_ins = columns.stand_ins
-    width = stand_ins.width
+    proxies = columns.proxies
+    width = proxies.width
     used = left[:, :width]
     if columns.precision == "bfloat16":
         from evenly.geometry.kernels.bfloat16 import product
@@ -103,15 +103,15 @@ def lower_to_nearest(
         np.arange(len(rows)),
         columns.matrix[begin:end],
         width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance(columns.precision)),
-        *stand_ins.points.arrays,
+        proxies.transform.chunk,
+        tuple(proxies.transform.error_bound(columns.precision)),
+        *proxies.points.arrays,
         rows,
         chosen[begin:end],
         chosen_factors[begin:end],
         columns.numbers[begin:end],
         np.where(skipped >= 0, skipped - begin, -1),
-        stand_ins.points.coincident,
+        proxies.points.coincident,
         squared,
         nearest,
     )
@@ -145,7 +145,7 @@ def lower_until_below(
         kept, those of 2,048 rows a thread.
     """
     weights = _ALL_ONE if weights is None else weights
-    kept = columns.stand_ins.kept
+    kept = columns.proxies.kept
     if columns.precision == "int16" and kept is not None:
         skipped, end = np.full(len(rows), -1), len(columns)
         arrays = skipped, threshold, weights, seen, squared, nearest
@@ -175,7 +175,7 @@ def _lower_until_below(
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
 ) -> None:
-    left = columns.stand_ins[rows]
+    left = columns.proxies[rows]
     if columns.precision == "int16":
         skipped, end = np.full(len(rows), -1), len(columns)
         arrays = skipped, threshold, weights, seen, squared, nearest
@@ -210,25 +210,25 @@ def _lower_by_int16(
 ) -> int:
     from evenly.geometry.kernels.int16 import cuts_for, lower_by_int16
 
-    stand_ins = columns.stand_ins
+    proxies = columns.proxies
     cuts, turn = cuts_for(len(rows), threads), np.zeros(1, np.int64)
     arguments = (
         columns.short,
-        stand_ins.frame.levels,
+        proxies.transform.levels,
         columns.lengths,
         end,
         left,
         lefts,
         columns.matrix,
-        stand_ins.width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance("int16")),
-        *stand_ins.points.arrays,
+        proxies.width,
+        proxies.transform.chunk,
+        tuple(proxies.transform.error_bound("int16")),
+        *proxies.points.arrays,
         rows,
         *columns.points.arrays,
         columns.numbers,
         skipped,
-        stand_ins.points.coincident,
+        proxies.points.coincident,
         threshold,
         weights,
         seen,

@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Columns
 
 if TYPE_CHECKING:
@@ -42,14 +42,17 @@ _measured: dict[str, float] = {}
 
 
 def choose_precision(
-    points: Points, work: float, frame: Frame | None = None, squared_radius: float = np.inf
+    points: Points,
+    work: float,
+    transform: ProxyTransform | None = None,
+    squared_radius: float = np.inf,
 ) -> str:
     """Say "float32", "int16" or "bfloat16", for comparing rows at distances about a radius.
 
     Args:
         points: the pool.
         work: how many multiplications there will be.
-        frame: of the stand-ins; None for any, where rows are far apart.
+        transform: of the stand-ins; None for any, where rows are far apart.
         squared_radius: what products are compared with.
     """
     if work < _WORTH_MEASURING:
@@ -57,10 +60,10 @@ def choose_precision(
 
     def is_fine(precision: str) -> bool:
         """Whether rounding is small against the radius, so that little is left to decide."""
-        if frame is None:
+        if transform is None:
             return True
-        allowance = frame.allowance(precision)
-        return allowance.rounding <= squared_radius * allowance.scale**2 / 8
+        error_bound = transform.error_bound(precision)
+        return error_bound.rounding <= squared_radius * error_bound.scale**2 / 8
 
     found = ["float32"] + ["int16"] * is_fine("int16")
     if "torch" in sys.modules or work > _WORTH_LOADING_TORCH:
@@ -90,11 +93,11 @@ def _seconds(points: Points, precisions: list[str]) -> dict[str, float]:
 
 def _comparison(points: Points, precision: str) -> Callable[[], None]:
     """A comparison to be measured."""
-    stand_ins = StandIns(points, Frame.about(points, np.zeros(points.dimension)))
+    proxies = ProxyVectors(points, ProxyTransform.about(points, np.zeros(points.dimension)))
     rows, numbers = np.arange(_ROWS) % len(points), np.arange(_COLUMNS)
-    columns = Columns(stand_ins, _COLUMNS, precision)
+    columns = Columns(proxies, _COLUMNS, precision)
     columns.append(points.take(numbers % len(points)), numbers)
-    left = stand_ins[rows]
+    left = proxies[rows]
     products = np.empty((_ROWS, _COLUMNS), np.float32)
     below_all, nearest = np.full(_ROWS, -1.0), np.zeros(_ROWS, np.int64)
 

@@ -38,7 +38,7 @@ So a pair can be nearer than a known squared distance q only if its product is b
 
     (b.scale.sqrt(q) + E)² + H.
 
-That is `Allowance`; `tests/test_geometry.py` tries to break it. It is small against distances
+That is `ErrorBound`; `tests/test_geometry.py` tries to break it. It is small against distances
 that matter (1e-4 of them for float32), so about one pair for each row that comes nearer is
 decided exactly.
 """
@@ -52,13 +52,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry.kernels.screening import CHUNK, fill_stand_ins
+from evenly.geometry.kernels.screening import CHUNK, fill_proxies
 from evenly.geometry.points import Points, blocks
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["Allowance", "Frame", "StandIns", "principal_axes"]
+__all__ = ["ErrorBound", "ProxyTransform", "ProxyVectors", "principal_axes"]
 
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -92,7 +92,7 @@ _ROWS = 1024
 
 
 @dataclass(frozen=True)
-class Allowance:
+class ErrorBound:
     """What errors can do to a product; see the module's docstring.
 
     Attributes:
@@ -118,7 +118,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class ProxyTransform:
     """How rows of one pool become stand-ins: shift, scale, axes.
 
     Attributes:
@@ -140,7 +140,7 @@ class Frame:
     off: float | None = None
 
     @classmethod
-    def as_they_are(cls, points: Points) -> Frame | None:
+    def as_they_are(cls, points: Points) -> ProxyTransform | None:
         """Whose stand-ins are the rows themselves, so that no copy is made; None where they differ.
 
         Where the rows are far from zero for how far apart they are, a shift is worth a copy.
@@ -163,7 +163,7 @@ class Frame:
         return cls(points.dimension, np.zeros(points.dimension), 1.0, length, off=off)
 
     @classmethod
-    def of(cls, points: Points) -> Frame:
+    def of(cls, points: Points) -> ProxyTransform:
         """Not turned; shifted by a rough mean of the candidates."""
         candidates = np.flatnonzero(points.candidates)
         some = candidates[:: max(1, len(candidates) // _ROUGHLY)]
@@ -171,7 +171,7 @@ class Frame:
         return cls.about(points, rows.mean(axis=0) if len(rows) else np.zeros(points.dimension))
 
     @classmethod
-    def about(cls, points: Points, shift: Float[np.ndarray, " d"]) -> Frame:
+    def about(cls, points: Points, shift: Float[np.ndarray, " d"]) -> ProxyTransform:
         """Not turned; shifted by a row that is no longer than the longest."""
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
         # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
@@ -180,15 +180,17 @@ class Frame:
         length = min(1.0, (points.longest + float(np.linalg.norm(shift))) * scale * (1 + 2.0**-30))
         return cls(points.dimension, shift, scale, length)
 
-    def turned(self, points: Points, width: int) -> Frame:
+    def turned(self, points: Points, width: int) -> ProxyTransform:
         """The same frame, turned to the `width` leading principal axes of the points."""
         axes = principal_axes(self, points)[:, :width]
         defect = axes.T.astype(np.float64) @ axes - np.eye(width)
         stretch = math.sqrt(1.0 + float(np.linalg.norm(defect)) + 2.0**-40)
         contiguous = np.ascontiguousarray(axes)
-        return Frame(self.dimension, self.shift, self.scale, self.longest, contiguous, stretch)
+        return ProxyTransform(
+            self.dimension, self.shift, self.scale, self.longest, contiguous, stretch
+        )
 
-    def leading(self, width: int) -> Frame:
+    def leading(self, width: int) -> ProxyTransform:
         """The same frame with the leading axes only."""
         assert self.axes is not None
         return replace(self, axes=np.ascontiguousarray(self.axes[:, :width]))
@@ -212,12 +214,12 @@ class Frame:
         whole = (part for part in parts if self.width % part == 0 and part <= 4 * CHUNK)
         return next(whole, self.chunk)
 
-    def allowance(self, precision: str = "float32") -> Allowance:
+    def error_bound(self, precision: str = "float32") -> ErrorBound:
         """What errors can do to products of these stand-ins, multiplied in a precision."""
-        return self._allowances[precision]
+        return self._error_bounds[precision]
 
     @cached_property
-    def _allowances(self) -> dict[str, Allowance]:
+    def _error_bounds(self) -> dict[str, ErrorBound]:
         plain, reach = self._plain, self._reach
         bfloat16 = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
         off = math.sqrt(self.width) * _OFF_A_LEVEL * reach / _LARGEST_INT16
@@ -239,7 +241,7 @@ class Frame:
         return self.stretch * self.longest + self._plain.error
 
     @cached_property
-    def _plain(self) -> Allowance:
+    def _plain(self) -> ErrorBound:
         length, stretch = self.longest, self.stretch
         tiny = 2.0**-50 + math.sqrt(self.dimension) * 2.0**-140
         first = (UNIT_ROUNDOFF + (self.off or 0.0)) * length + tiny
@@ -249,9 +251,9 @@ class Frame:
         error = 2 * stretch * (first + turning)
         reach = stretch * length + error
         rounding = 4 * _sum_error(self.width + 10) * reach**2
-        return Allowance(self.scale, stretch, error, rounding)
+        return ErrorBound(self.scale, stretch, error, rounding)
 
-    def stand_ins(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
+    def proxies(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Rows of the pool, or points chosen elsewhere, as stand-ins."""
         made = np.zeros((len(rows), self.width), np.float32)
         self.make(points, rows, made)
@@ -265,12 +267,12 @@ class Frame:
             points, rows = points.take(rows), np.arange(len(rows))
         rows = np.ascontiguousarray(rows)  # one loop for all
         if self.axes is None:
-            fill_stand_ins(*points.arrays, rows, self.shift, self.scale, made)
+            fill_proxies(*points.arrays, rows, self.shift, self.scale, made)
             return
         straight = np.empty((min(len(rows), _ROWS), self.dimension), np.float32)
         for begin in range(0, len(rows), _ROWS):
             part = rows[begin : begin + _ROWS]
-            fill_stand_ins(*points.arrays, part, self.shift, self.scale, straight)
+            fill_proxies(*points.arrays, part, self.shift, self.scale, straight)
             np.matmul(straight[: len(part)], self.axes, out=made[begin : begin + len(part)])
 
 
@@ -278,46 +280,48 @@ def _sum_error(terms: int) -> float:
     return terms * UNIT_ROUNDOFF / (1 - terms * UNIT_ROUNDOFF)
 
 
-def principal_axes(frame: Frame, points: Points) -> Float32[np.ndarray, "d d"]:
+def principal_axes(transform: ProxyTransform, points: Points) -> Float32[np.ndarray, "d d"]:
     """Principal axes of a sample of the pool, as columns, those of the largest spread first."""
     candidates = np.flatnonzero(points.candidates)
-    wanted = _ROWS_A_COORDINATE * frame.dimension
+    wanted = _ROWS_A_COORDINATE * transform.dimension
     some = candidates[:: max(1, len(candidates) // wanted)]
-    plain = Frame(frame.dimension, frame.shift, frame.scale, frame.longest)
-    rows = plain.stand_ins(points, some)[:, : frame.dimension]
+    plain = ProxyTransform(transform.dimension, transform.shift, transform.scale, transform.longest)
+    rows = plain.proxies(points, some)[:, : transform.dimension]
     _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
     leading: Float32[np.ndarray, "d d"] = axes[:, ::-1].astype(np.float32)
     return leading
 
 
-class StandIns:
+class ProxyVectors:
     """The stand-ins of a pool, made once and kept, or made when they are asked for.
 
     Attributes:
         points: the pool.
-        frame: how they are made.
-        width: how many of their coordinates products take, a multiple of `frame.chunk`.
+        transform: how they are made.
+        width: how many of their coordinates products take, a multiple of `transform.chunk`.
     """
 
-    def __init__(self, points: Points, frame: Frame, *, width: int | None = None) -> None:
+    def __init__(
+        self, points: Points, transform: ProxyTransform, *, width: int | None = None
+    ) -> None:
         self.points = points
-        self.frame = frame
-        self.width = frame.width if width is None else width
+        self.transform = transform
+        self.width = transform.width if width is None else width
         self._kept: Float32[np.ndarray, "n W"] | None = None
 
     def keep(self, for_each: Any) -> None:
         """Make them all now; `for_each(work, tiles)` does the work."""
-        if self.frame.off is not None:
+        if self.transform.off is not None:
             self._kept = self.points.stored
             return
-        kept = np.zeros((len(self.points), self.frame.width), np.float32)
+        kept = np.zeros((len(self.points), self.transform.width), np.float32)
 
         def fill(block: slice) -> None:
             rows = np.flatnonzero(self.points.candidates[block]) + block.start
             if len(rows) == block.stop - block.start:
-                self.frame.make(self.points, rows, kept[block])
+                self.transform.make(self.points, rows, kept[block])
             else:
-                kept[rows] = self.frame.stand_ins(self.points, rows)
+                kept[rows] = self.transform.proxies(self.points, rows)
 
         for_each(fill, blocks(len(self.points), 1, numbers=_ROWS))
         self._kept = kept
@@ -327,9 +331,9 @@ class StandIns:
         """Those of all rows, where they are kept; to be read only."""
         return self._kept
 
-    def narrowed(self, width: int) -> StandIns:
+    def narrowed(self, width: int) -> ProxyVectors:
         """The same stand-ins, whose products take another number of coordinates."""
-        narrowed = StandIns(self.points, self.frame, width=width)
+        narrowed = ProxyVectors(self.points, self.transform, width=width)
         narrowed._kept = self._kept
         return narrowed
 
@@ -340,4 +344,4 @@ class StandIns:
             together = part.stop - part.start == len(rows) and bool((np.diff(rows) == 1).all())
             kept: Float32[np.ndarray, "m W"] = self._kept[part if together else rows]
             return kept
-        return self.frame.stand_ins(self.points, rows)
+        return self.transform.proxies(self.points, rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK
 from evenly.geometry.points import Points
-from evenly.geometry.screening.proxies import StandIns
+from evenly.geometry.screening.proxies import ProxyVectors
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
@@ -25,25 +25,27 @@ class Columns:
     """Points and their stand-ins, padded to whole chunks with columns that count as infinitely far.
 
     Attributes:
-        stand_ins: of the pool whose rows are compared with them.
+        proxies: of the pool whose rows are compared with them.
         matrix: (capacity, W) float32 stand-ins.
-        lengths: (capacity,) float32 squared lengths of their first `stand_ins.width`
+        lengths: (capacity,) float32 squared lengths of their first `proxies.width`
             coordinates; inf beyond the present columns.
         numbers: (capacity,) what `nearest` calls them.
     """
 
-    def __init__(self, stand_ins: StandIns, capacity: int = 0, precision: str = "float32") -> None:
-        self.stand_ins = stand_ins
+    def __init__(
+        self, proxies: ProxyVectors, capacity: int = 0, precision: str = "float32"
+    ) -> None:
+        self.proxies = proxies
         self.precision = precision
         self._count = 0
         capacity = -(-capacity // CHUNK) * CHUNK
-        self._points = stand_ins.points.take(np.empty(0, np.int64)).resized(capacity)
+        self._points = proxies.points.take(np.empty(0, np.int64)).resized(capacity)
         self.numbers = np.zeros(capacity, np.int64)
         self._make(capacity)
 
     def _make(self, capacity: int) -> None:
         self.matrix: Float32[np.ndarray, "c W"] = np.zeros(
-            (capacity, self.stand_ins.frame.width), np.float32
+            (capacity, self.proxies.transform.width), np.float32
         )
         self.lengths = np.full(capacity, np.inf, np.float32)
         self.short: Any = None
@@ -68,7 +70,7 @@ class Columns:
             capacity = -(-max(end, 2 * self._count) // SEGMENT) * SEGMENT
             self._points = self._points.resized(capacity)
             self.numbers = np.resize(self.numbers, capacity)
-            self._move(self.stand_ins, capacity)
+            self._move(self.proxies, capacity)
         new = slice(self._count, end)
         self._points.stored[new] = points.stored
         if self._points.factors is not None:
@@ -79,10 +81,10 @@ class Columns:
             self.matrix[new] = made
         self._fill(new, made=made is not None)
 
-    def change(self, stand_ins: StandIns, precision: str) -> None:
+    def change(self, proxies: ProxyVectors, precision: str) -> None:
         """The same columns for other stand-ins of the same pool, or for another precision."""
         self.precision = precision
-        self._move(stand_ins, len(self.matrix))
+        self._move(proxies, len(self.matrix))
 
     def beside(self, points: Points) -> Columns:
         """The same columns, sharing memory, to compare with rows that are not in the pool's array.
@@ -90,14 +92,14 @@ class Columns:
         `points` are such rows, as points of their own.
         """
         other = copy(self)
-        other.stand_ins = StandIns(points, self.stand_ins.frame, width=self.stand_ins.width)
+        other.proxies = ProxyVectors(points, self.proxies.transform, width=self.proxies.width)
         return other
 
-    def _move(self, stand_ins: StandIns, capacity: int) -> None:
+    def _move(self, proxies: ProxyVectors, capacity: int) -> None:
         kept = None
-        if stand_ins.frame is self.stand_ins.frame:
+        if proxies.transform is self.proxies.transform:
             kept = self.matrix[: self._count]
-        self.stand_ins = stand_ins
+        self.proxies = proxies
         self._make(capacity)
         if kept is not None:
             self.matrix[: self._count] = kept
@@ -106,20 +108,20 @@ class Columns:
     def _fill(self, part: slice, *, made: bool = False) -> None:
         if not made:
             rows = np.arange(part.start, part.stop)
-            self.matrix[part] = self.stand_ins.frame.stand_ins(self._points, rows)
-        used = self.matrix[part, : self.stand_ins.width]
+            self.matrix[part] = self.proxies.transform.proxies(self._points, rows)
+        used = self.matrix[part, : self.proxies.width]
         self.lengths[part] = np.einsum("ij,ij->i", used, used)
         self._round(part)
 
     def _round(self, part: slice) -> None:
         """Columns that have changed, in the precision that they are multiplied in."""
-        width = self.stand_ins.width
+        width = self.proxies.width
         if self.precision == "int16":
             from evenly.geometry.kernels.int16 import fill_panels, panels_for
 
             if self.short is None:
                 self.short = panels_for(len(self.matrix), width)
-            levels = self.stand_ins.frame.levels
+            levels = self.proxies.transform.levels
             fill_panels(self.matrix, width, levels, part.start, part.stop, self.short)
         elif self.precision == "bfloat16":
             from evenly.geometry.kernels.bfloat16 import as_bfloat16
@@ -131,7 +133,7 @@ class Columns:
 
     def centre_of(self, left: Float32[np.ndarray, "m W"], centres: int) -> Int[np.ndarray, " m"]:
         """Which of the first columns, by products, is nearest to each row, given as stand-ins."""
-        width = self.stand_ins.width
+        width = self.proxies.width
         products = left[:, :width] @ self.matrix[:centres, :width].T
         products *= -2
         products += self.lengths[:centres]

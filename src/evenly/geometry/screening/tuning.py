@@ -13,7 +13,7 @@ import numpy as np
 from evenly.geometry.kernels.screening import CHUNK
 from evenly.geometry.points import Points
 from evenly.geometry.screening.precision import choose_precision
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Columns
 from evenly.geometry.threads import in_background
 
@@ -68,8 +68,8 @@ class Tuning:
         self._room = points.stored.nbytes / 4 + _ROOM_BYTES if room is None else room
         self._chosen = 0
         self._next = _FIRST_REVIEW
-        self._axes: Frame | None = None
-        self._coming: Future[Frame] | None = None
+        self._axes: ProxyTransform | None = None
+        self._coming: Future[ProxyTransform] | None = None
 
     def prepare(self, threads: int) -> None:
         """Begin in the background what the first review will want, where there will be one."""
@@ -91,11 +91,11 @@ class Tuning:
         """Whether there is enough work for preparations to pay."""
         return self._work_left > _LONG
 
-    def keeps(self, frame: Frame) -> bool:
+    def keeps(self, transform: ProxyTransform) -> bool:
         """Whether stand-ins of all rows fit in memory; those that are the rows are there."""
-        if frame.off is not None:
+        if transform.off is not None:
             return True
-        return len(self._points) * frame.width * 4 <= self._room
+        return len(self._points) * transform.width * 4 <= self._room
 
     @property
     def _work_left(self) -> float:
@@ -109,7 +109,7 @@ class Tuning:
 
     def review(
         self, columns: Columns, squared: Float[np.ndarray, " n"]
-    ) -> tuple[StandIns, str] | None:
+    ) -> tuple[ProxyVectors, str] | None:
         """Other stand-ins and a precision, where they are clearly cheaper; else None."""
         self._chosen = len(columns)
         if self._chosen < self._next:
@@ -122,38 +122,38 @@ class Tuning:
         if not 0.0 < farthest < np.inf:
             return None
         awake = np.flatnonzero(squared >= 0.5 * farthest)
-        stand_ins = self.cheaper(columns, awake, np.full(len(awake), farthest))
-        frame = (stand_ins or columns.stand_ins).frame
-        precision = choose_precision(self._points, work, frame, farthest)
-        if stand_ins is None and precision == columns.precision:
+        proxies = self.cheaper(columns, awake, np.full(len(awake), farthest))
+        transform = (proxies or columns.proxies).transform
+        precision = choose_precision(self._points, work, transform, farthest)
+        if proxies is None and precision == columns.precision:
             return None
-        return stand_ins or columns.stand_ins, precision
+        return proxies or columns.proxies, precision
 
     def cheaper(
         self,
         columns: Columns,
         rows: Int[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
-    ) -> StandIns | None:
+    ) -> ProxyVectors | None:
         """Stand-ins with which comparing such rows is clearly cheaper; None where there are none.
 
         `squared` is what is known of the rows: products are compared with it.
         """
         if not self._may_turn:
             return None
-        now = columns.stand_ins
-        if now.frame.axes is None and self._axes is None:
+        now = columns.proxies
+        if now.transform.axes is None and self._axes is None:
             self._axes = self._make_axes() if self._coming is None else self._coming.result()
         costs = self._costs(columns, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
             return None
         best = min(widths, key=costs.__getitem__)
-        if now.frame.axes is not None:
+        if now.transform.axes is not None:
             return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
         if costs[best] > 0.8 * now.width * _per_coordinate(columns.precision):
             return None
-        return StandIns(self._points, self._turned(best), width=best)
+        return ProxyVectors(self._points, self._turned(best), width=best)
 
     @property
     def _may_turn(self) -> bool:
@@ -161,18 +161,18 @@ class Tuning:
         dimension = self._points.dimension
         return dimension >= 3 * CHUNK and self._work_left >= 4 * float(dimension) ** 3
 
-    def _make_axes(self) -> Frame:
+    def _make_axes(self) -> ProxyTransform:
         whole = self._points.dimension // CHUNK * CHUNK
-        return Frame.of(self._points).turned(self._points, whole)
+        return ProxyTransform.of(self._points).turned(self._points, whole)
 
-    def _fits(self, width: int, now: StandIns) -> bool:
-        if now.frame.axes is not None:
-            return width <= now.frame.width
+    def _fits(self, width: int, now: ProxyVectors) -> bool:
+        if now.transform.axes is not None:
+            return width <= now.transform.width
         return width + 2 * CHUNK <= self._points.dimension and (
             len(self._points) * width * 4 <= self._room
         )
 
-    def _turned(self, width: int) -> Frame:
+    def _turned(self, width: int) -> ProxyTransform:
         """A frame of the leading axes, with some more for the pairs that products leave over."""
         assert self._axes is not None
         room = int(self._room / 4 / len(self._points)) // CHUNK * CHUNK
@@ -187,15 +187,15 @@ class Tuning:
         """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
         some = _evenly_spaced(len(rows), _SAMPLE)
         others = _evenly_spaced(len(columns), _SAMPLE)
-        frame = columns.stand_ins.frame
-        if frame.axes is not None:
-            left, right = columns.stand_ins[rows[some]], columns.matrix[others]
+        transform = columns.proxies.transform
+        if transform.axes is not None:
+            left, right = columns.proxies[rows[some]], columns.matrix[others]
         else:
             assert self._axes is not None
-            frame = self._axes
-            left = frame.stand_ins(self._points, rows[some])
-            right = frame.stand_ins(columns.points, others)
-        limits = frame.allowance().limits(squared[some])[:, None]
+            transform = self._axes
+            left = transform.proxies(self._points, rows[some])
+            right = transform.proxies(columns.points, others)
+        limits = transform.error_bound().limits(squared[some])[:, None]
         partial = np.zeros((len(left), len(right)), np.float32)
         each = _per_coordinate(columns.precision)
         costs = {}

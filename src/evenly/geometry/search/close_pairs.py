@@ -13,7 +13,7 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import squared_distances_of_pairs
 from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks, squared_distances_between
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Columns
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
@@ -145,10 +145,10 @@ def _comparison(
 
         return look_up
     vectors = points
-    stand_ins = _stand_ins(points, rows, reach)
-    frame, width = stand_ins.frame, stand_ins.width
-    made = frame.stand_ins(points, rows)
-    against = made if others is rows else frame.stand_ins(points, others)
+    proxies = _proxies(points, rows, reach)
+    transform, width = proxies.transform, proxies.width
+    made = transform.proxies(points, rows)
+    against = made if others is rows else transform.proxies(points, others)
     lengths, other_lengths = _lengths(made, width), _lengths(against, width)
 
     def compare(left: slice, right: slice, *, within: bool) -> tuple[Any, Any, Any]:
@@ -160,8 +160,8 @@ def _comparison(
             made[left],
             against[right],
             width,
-            frame.chunk,
-            tuple(frame.allowance()),
+            transform.chunk,
+            tuple(transform.error_bound()),
             reach,
             within,
         )
@@ -185,9 +185,9 @@ def _lengths(made: Float32[np.ndarray, "m W"], width: int) -> Float32[np.ndarray
     return lengths
 
 
-def _stand_ins(points: Points, rows: Int[np.ndarray, " m"], reach: float) -> StandIns:
+def _proxies(points: Points, rows: Int[np.ndarray, " m"], reach: float) -> ProxyVectors:
     """Those of which few coordinates tell near from far, where that pays."""
-    straight = StandIns(points, Frame.of(points))
+    straight = ProxyVectors(points, ProxyTransform.of(points))
     if float(len(rows)) ** 2 * points.dimension < _WORTH_TURNING:
         return straight
     columns = Columns(straight, _SAMPLE)
@@ -226,7 +226,7 @@ def suspects(
     right: Float32[np.ndarray, "k W"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     reach: float,
     within: bool,
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
@@ -237,11 +237,11 @@ def suspects(
         lengths, other_lengths: squared lengths of those coordinates.
         left, right: all coordinates of the stand-ins.
         chunk: how many of those behind `width` are added up at once.
-        allowance: scale, stretch, error and rounding; see `Allowance`.
+        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
         reach: a squared distance.
         within: whether left and right are the same rows; then each pair is told once.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     limit = _limit(reach, scale, stretch, error, rounding)
     two = np.float32(2)
     room = 4096

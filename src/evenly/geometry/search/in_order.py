@@ -12,7 +12,7 @@ from evenly.geometry.kernels.exact import _squared_distance
 from evenly.geometry.kernels.screening import BLOCK, FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Columns
 from evenly.geometry.threads import alone, for_each_tile, shares, usable_threads
 
@@ -113,7 +113,7 @@ def distances_to_earlier(
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
     with alone():
-        columns = Columns(StandIns(points, Frame.of(points)), len(rows))
+        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(rows))
         for others in (away, None if before is None else points.take(before)):
             if others is not None:
                 columns.append(others, np.zeros(len(others), np.int64))
@@ -133,12 +133,12 @@ def squared_distances_to_nearest(
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
     with alone():
-        columns = Columns(StandIns(points, Frame.of(points)), len(others))
+        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(others))
         columns.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
             taken = points.take(rows[block])
             against = columns.beside(taken)
-            left = against.stand_ins[np.arange(len(taken))]
+            left = against.proxies[np.arange(len(taken))]
             _lower(against, left, squared[block], threads)
     return squared
 
@@ -164,16 +164,16 @@ def _lower_block(
 ) -> None:
     """Lower to the columns, and to earlier rows of the block; then make it columns."""
     against = columns.beside(points)
-    left = against.stand_ins[np.arange(len(points))]
+    left = against.proxies[np.arange(len(points))]
     _lower(against, left, squared, threads)
-    stand_ins = against.stand_ins
+    proxies = against.proxies
     lower_to_earlier(
         *points.arrays,
-        products_within(left[:, : stand_ins.width], threads),
+        products_within(left[:, : proxies.width], threads),
         left,
-        stand_ins.width,
-        stand_ins.frame.chunk,
-        tuple(stand_ins.frame.allowance()),
+        proxies.width,
+        proxies.transform.chunk,
+        tuple(proxies.transform.error_bound()),
         points.coincident,
         squared,
     )
@@ -196,10 +196,10 @@ def lower_to_earlier(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
     between: Float32[np.ndarray, "m m"],
-    stand_ins: Float32[np.ndarray, "m w"],
+    proxies: Float32[np.ndarray, "m w"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     coincident: float,
     squared: Float[np.ndarray, " m"],
 ) -> None:
@@ -207,7 +207,7 @@ def lower_to_earlier(
 
     The arguments are those of `keep_apart`.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     limits = np.empty(len(squared), np.float32)
     for row in range(len(squared)):
         limits[row] = _limit(squared[row], scale, stretch, error, rounding)
@@ -217,8 +217,8 @@ def lower_to_earlier(
             product = between[there, here]
             if product >= limits[here]:
                 continue
-            if width < stand_ins.shape[1] and _ruled_out(
-                stand_ins, here, stand_ins, there, width, chunk, product, limits[here]
+            if width < proxies.shape[1] and _ruled_out(
+                proxies, here, proxies, there, width, chunk, product, limits[here]
             ):
                 continue
             decided = _squared_distance(
@@ -234,10 +234,10 @@ def keep_apart(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
     between: Float32[np.ndarray, "m m"],
-    stand_ins: Float32[np.ndarray, "m w"],
+    proxies: Float32[np.ndarray, "m w"],
     width: int,
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     coincident: float,
     reach: float,
     owed: int,
@@ -248,9 +248,9 @@ def keep_apart(
         stored, factors: the rows.
         between: what products of the first `width` coordinates of the stand-ins make of the
             squared distances; only what is right of the diagonal is read.
-        stand_ins: all coordinates.
+        proxies: all coordinates.
         chunk: how many of those behind `width` are added up at once.
-        allowance: scale, stretch, error and rounding; see `Allowance`.
+        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
         coincident: squared distances below this are 0.
         reach: see above.
         owed: stop after so many.
@@ -258,7 +258,7 @@ def keep_apart(
     Returns:
         Positions of the rows that are kept.
     """
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     limit = _limit(reach, scale, stretch, error, rounding)
     out = np.zeros(len(between), np.bool_)
     kept = np.empty(min(owed, len(between)), np.int64)
@@ -275,8 +275,8 @@ def keep_apart(
             product = between[here, there]
             if product >= limit or out[there]:
                 continue
-            if width < stand_ins.shape[1] and _ruled_out(
-                stand_ins, there, stand_ins, here, width, chunk, product, limit
+            if width < proxies.shape[1] and _ruled_out(
+                proxies, there, proxies, here, width, chunk, product, limit
             ):
                 continue
             if (

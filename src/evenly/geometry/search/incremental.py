@@ -51,19 +51,19 @@ def keep_arrivals(
     nearest = np.full(count, len(columns) + count)
     against = columns.beside(points)
     rows = np.arange(count)
-    left = against.stand_ins[rows]
+    left = against.proxies[rows]
 
     def compare(begin: int) -> None:
         tile = slice(begin, begin + _TILE)
         lower_to_nearest_of_all(against, rows[tile], left[tile], squared[tile], nearest[tile])
 
     for_each_tile(compare, range(0, count, _TILE), threads=threads)
-    frame = columns.stand_ins.frame
+    transform = columns.proxies.transform
     kept, seen = _keep(
         *points.arrays,
         left,
-        frame.chunk,
-        tuple(frame.allowance()),
+        transform.chunk,
+        tuple(transform.error_bound()),
         points.coincident,
         farther_than,
         room,
@@ -78,9 +78,9 @@ def keep_arrivals(
 def _keep(
     stored: np.ndarray[Any, Any],
     factors: Float[np.ndarray, " m"],
-    stand_ins: Float32[np.ndarray, "m w"],
+    proxies: Float32[np.ndarray, "m w"],
     chunk: int,
-    allowance: tuple[float, float, float, float],
+    error_bound: tuple[float, float, float, float],
     coincident: float,
     farther_than: float,
     room: int,
@@ -89,7 +89,7 @@ def _keep(
     nearest: Int[np.ndarray, " m"],
 ) -> tuple[Int[np.ndarray, " a"], int]:
     """`squared` and `nearest` are lowered in place by the rows that are kept."""
-    scale, stretch, error, rounding = allowance
+    scale, stretch, error, rounding = error_bound
     count = len(squared)
     kept = np.empty(min(room, count), np.int64)
     terms = np.empty(stored.shape[1])
@@ -102,7 +102,7 @@ def _keep(
         kept[taken] = here
         for there in range(here + 1, count):
             bound = _limit(squared[there], scale, stretch, error, rounding)
-            if _ruled_out(stand_ins, there, stand_ins, here, 0, chunk, _NOTHING, bound):
+            if _ruled_out(proxies, there, proxies, here, 0, chunk, _NOTHING, bound):
                 continue
             decided = _squared_distance(
                 stored, factors, there, stored, factors, here, coincident, terms

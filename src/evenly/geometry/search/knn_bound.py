@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.geometry.points import Points, squared_distances_between
-from evenly.geometry.screening.proxies import Frame
+from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.search.in_order import products_within
 from evenly.geometry.threads import alone
 
@@ -79,14 +79,14 @@ def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> flo
     By products of stand-ins, less all that their errors can have added.
     """
     # Not shifted: that would cost more than it gains, but for rows far from zero.
-    frame = Frame.about(points, np.zeros(points.dimension))
+    transform = ProxyTransform.about(points, np.zeros(points.dimension))
     with alone():
-        products = products_within(frame.stand_ins(points, rows), 1, whole=True)
+        products = products_within(transform.proxies(points, rows), 1, whole=True)
     np.fill_diagonal(products, -np.inf)
     pairs = len(rows) * (len(rows) - 1) // 2
     # The lower of the two in the middle, of pairs that are there twice, behind the diagonal.
     middle = len(rows) + 2 * ((pairs - 1) // 2)
-    scale, stretch, error, rounding = map(float, frame.allowance())
+    scale, stretch, error, rounding = map(float, transform.error_bound())
     squared = float(np.partition(products.ravel(), middle)[middle]) - rounding
     reach = math.sqrt(max(0.0, squared)) - error
     return max(0.0, reach / (scale * stretch) * (1.0 - _ROUNDED))

@@ -9,7 +9,7 @@ import numpy as np
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import TIE, Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import lower_to_several_nearest
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Columns
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
@@ -140,13 +140,13 @@ class _Search:
         # Rows that have met each other out of order: the run of each row of the pool.
         self._runs = np.full(len(points), -1)
         self._threads = usable_threads()
-        self._stand_ins = StandIns(points, Frame.of(points))
+        self._proxies = ProxyVectors(points, ProxyTransform.of(points))
         if (
             points.in_memory
             and len(rows) > _FEW
-            and Tuning(points, len(order)).keeps(self._stand_ins.frame)
+            and Tuning(points, len(order)).keeps(self._proxies.transform)
         ):
-            self._stand_ins.keep(self._share)
+            self._proxies.keep(self._share)
 
     def _share(self, work: Callable[[slice], object], tiles: object) -> None:
         for_each_tile(work, tiles, threads=self._threads)  # type: ignore[arg-type]
@@ -169,8 +169,8 @@ class _Search:
     ) -> None:
         """Compare rows with columns of other runs; those that are in none meet all."""
         points = self._points
-        columns = Columns(self._stand_ins, len(numbers))
-        made = self._stand_ins[numbers] if points.in_memory else None
+        columns = Columns(self._proxies, len(numbers))
+        made = self._proxies[numbers] if points.in_memory else None
         columns.append(points.take(numbers), numbers, made)
 
         def compare(tile: slice) -> None:
@@ -179,7 +179,7 @@ class _Search:
             if not points.in_memory:
                 against = columns.beside(points.take(own))
                 own = np.arange(len(own))
-            left = against.stand_ins[own]
+            left = against.proxies[own]
             squared, nearest = self.squared[some], self._nearest[some]
             met = 0
             while met < len(columns):

@@ -10,7 +10,7 @@ import numpy as np
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
-from evenly.geometry.screening.proxies import Frame, StandIns
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Columns
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
@@ -71,7 +71,7 @@ def nearest_chosen(
     nearest = np.full(len(rows), len(points))
     threads = usable_threads()
     with alone():
-        columns = Columns(StandIns(points, Frame.of(points)), len(chosen))
+        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
         columns.append(points.take(chosen), chosen)
 
         def compare(block: slice, begin: int, end: int) -> None:
@@ -79,7 +79,7 @@ def nearest_chosen(
             if not points.in_memory:
                 against = columns.beside(points.take(own))
                 own = np.arange(len(own))
-            left = against.stand_ins[own]
+            left = against.proxies[own]
             lower_to_nearest_of_all(
                 against,
                 own,
@@ -104,10 +104,10 @@ def nearest_chosen(
             if np.isposinf(below):
                 met = SEGMENT
                 compare_all(0, met)
-            stand_ins = tuning.cheaper(columns, rows, squared)
-            if stand_ins is not None:
-                stand_ins.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))
-                columns.change(stand_ins, "float32")
+            proxies = tuning.cheaper(columns, rows, squared)
+            if proxies is not None:
+                proxies.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))
+                columns.change(proxies, "float32")
         compare_all(met, len(columns))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_between
-from evenly.geometry.screening.proxies import Frame
+from evenly.geometry.screening.proxies import ProxyTransform
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -73,14 +73,14 @@ def few_nearest(
         squared = points.squared(queries)[:, rows]
         squared[rows[None, :] == queries[:, None]] = np.inf
         return np.sort(np.partition(squared, count - 1, axis=1)[:, :count], axis=1)
-    frame = Frame.of(points)
-    own = frame.stand_ins(points, queries)
+    transform = ProxyTransform.of(points)
+    own = transform.proxies(points, queries)
     wanted = min(count + _SPARE, len(rows) - 1)
     near = np.full((len(queries), wanted), np.inf, np.float32)
     names = np.full((len(queries), wanted), -1)
     for part in blocks(len(rows), len(queries), numbers=1 << 22):
         some = rows[part]
-        others = frame.stand_ins(points, some)
+        others = transform.proxies(points, some)
         # Without the query's own length, which does not change the order.
         products = np.einsum("ij,ij->i", others, others) - 2 * (own @ others.T)
         products[some[None, :] == queries[:, None]] = np.inf

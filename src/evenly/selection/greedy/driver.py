@@ -165,7 +165,7 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
     A pick is certain while no row outside can be as far, or can tie with it and have the
     smaller row number, and while the limits allow it, which are told of it.
     """
-    points, frame, squared = frontier.points, frontier.frame, frontier.squared.copy()
+    points, transform, squared = frontier.points, frontier.transform, frontier.squared.copy()
     owed = min(owed, len(squared))
     positions, radii = np.empty(owed, np.int64), np.empty(owed)
     weights = _NO_NUMBERS if frontier.weights is None else frontier.weights
@@ -181,9 +181,11 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
         count, largest, blocked = greedy_within(
             *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
             between,
-            _NO_STAND_INS if frontier.stand_ins is None else frontier.stand_ins,
-            1 if frame is None else frame.stride,
-            _NO_ALLOWANCE if frame is None else tuple(frame.allowance(frontier.precision)),
+            _NO_STAND_INS if frontier.proxies is None else frontier.proxies,
+            1 if transform is None else transform.stride,
+            _NO_ALLOWANCE
+            if transform is None
+            else tuple(transform.error_bound(frontier.precision)),
             points is None,
             0.0 if points is None else points.coincident,
             frontier.rows,

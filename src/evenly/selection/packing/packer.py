@@ -15,9 +15,9 @@ import numpy as np
 from evenly.geometry import (
     Columns,
     DistanceMatrix,
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     alone,
     blocks,
     for_each_tile,
@@ -135,9 +135,9 @@ class Packer:
         self._points = points
         self._before = np.empty(0, np.int64) if before is None else before
         self._away = away
-        self._frame: Frame | None = None
+        self._transform: ProxyTransform | None = None
         self._tuning: Tuning | None = None
-        self._last: StandIns | None = None
+        self._last: ProxyVectors | None = None
         self._threads = usable_threads()
 
     def pack(
@@ -165,7 +165,7 @@ class Packer:
         limit: int,
         report: Callable[[int], object],
     ) -> Packing:
-        columns = Columns(StandIns(points, self._frame_of(points)))
+        columns = Columns(ProxyVectors(points, self._transform_of(points)))
         for others in (self._away, points.take(self._before) if len(self._before) else None):
             if others is not None:
                 columns.append(others, np.full(len(others), -1))
@@ -190,27 +190,27 @@ class Packer:
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         for_each_tile(work, tiles, threads=self._threads)
 
-    def _frame_of(self, points: Points) -> Frame:
+    def _transform_of(self, points: Points) -> ProxyTransform:
         """Not turned: made for the first packing, and used again by the others."""
-        if self._frame is None:
-            self._frame = Frame.of(points)
-        return self._frame
+        if self._transform is None:
+            self._transform = ProxyTransform.of(points)
+        return self._transform
 
     def _tune(self, points: Points, columns: Columns, reach: float) -> None:
         """Fewer coordinates from now on, where they are enough to tell near from far."""
         if self._tuning is None:
             self._tuning = Tuning(points, len(points) // _SHARE_KEPT)
         some = np.flatnonzero(points.candidates)[:: max(1, len(points) // _SAMPLE)]
-        stand_ins = self._tuning.cheaper(columns, some, np.full(len(some), reach))
-        if stand_ins is None:
+        proxies = self._tuning.cheaper(columns, some, np.full(len(some), reach))
+        if proxies is None:
             return
         last = self._last
-        if last is not None and last.frame.width == stand_ins.frame.width:
-            stand_ins = last.narrowed(stand_ins.width)
-        elif points.in_memory and self._tuning.keeps(stand_ins.frame):
-            stand_ins.keep(self._for_each)
-        self._last = stand_ins
-        columns.change(stand_ins, "float32")
+        if last is not None and last.transform.width == proxies.transform.width:
+            proxies = last.narrowed(proxies.width)
+        elif points.in_memory and self._tuning.keeps(proxies.transform):
+            proxies.keep(self._for_each)
+        self._last = proxies
+        columns.change(proxies, "float32")
 
     def _far_enough(
         self,
@@ -254,7 +254,7 @@ class Packer:
             part = rest[begin : begin + _WITHIN]
             taken = points.take(block[part])
             against = columns.beside(taken)
-            left = against.stand_ins[np.arange(len(part))]
+            left = against.proxies[np.arange(len(part))]
             apart = np.arange(len(part))
             if len(columns) > before:
                 apart = np.flatnonzero(~_nearer(against, before, apart, left, reach))
@@ -274,17 +274,17 @@ class Packer:
         room: int,
     ) -> Int[np.ndarray, " p"]:
         """Which of the rows, of points beside the columns, are kept."""
-        stand_ins = columns.stand_ins
+        proxies = columns.proxies
         left = left[rows]
-        between = products_within(left[:, : stand_ins.width], self._threads)
-        points = stand_ins.points.take(rows)
+        between = products_within(left[:, : proxies.width], self._threads)
+        points = proxies.points.take(rows)
         kept = keep_apart(
             *points.arrays,
             between,
             left,
-            stand_ins.width,
-            stand_ins.frame.chunk,
-            tuple(stand_ins.frame.allowance()),
+            proxies.width,
+            proxies.transform.chunk,
+            tuple(proxies.transform.error_bound()),
             points.coincident,
             reach,
             room,
@@ -333,17 +333,17 @@ class _Cells:
         reach: float,
     ) -> Bool[np.ndarray, " m"]:
         """Whether a column of its cell is nearer to a row than the reach."""
-        stand_ins = columns.stand_ins
+        proxies = columns.proxies
         squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
         lower_by_visits(
             left,
             columns.matrix,
-            stand_ins.frame.chunk,
-            tuple(stand_ins.frame.allowance()),
-            *stand_ins.points.arrays,
+            proxies.transform.chunk,
+            tuple(proxies.transform.error_bound()),
+            *proxies.points.arrays,
             rows,
             *columns.points.arrays,
-            stand_ins.points.coincident,
+            proxies.points.coincident,
             self._newest[self.of(columns, left)],
             self._older,
             np.zeros(len(rows), np.int64),
@@ -358,7 +358,7 @@ def _left_out(
     columns: Columns, cells: _Cells, rows: Int[np.ndarray, " m"], reach: float
 ) -> Bool[np.ndarray, " m"]:
     """Whether a column is nearer to a row than the reach: those of its cell first, then all."""
-    left = columns.stand_ins[rows]
+    left = columns.proxies[rows]
     left_out = np.zeros(len(rows), bool)
     if len(cells):
         left_out = cells.visit(columns, rows, left, reach)

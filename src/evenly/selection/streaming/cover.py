@@ -10,9 +10,9 @@ import numpy as np
 from evenly.engines import make_engine
 from evenly.geometry import (
     Columns,
-    Frame,
     Points,
-    StandIns,
+    ProxyTransform,
+    ProxyVectors,
     alone,
     first_of_the_farthest,
     keep_arrivals,
@@ -232,7 +232,7 @@ class Candidates:
         wider = np.result_type(like.stored.dtype, kept.stored.dtype)
         base = replace(shaping.take(np.arange(min(1, len(like)))), longest=self._longest)
         base = replace(base, stored=base.stored.astype(wider, copy=False))
-        columns = Columns(StandIns(base, Frame.of(shaping)), len(kept))
+        columns = Columns(ProxyVectors(base, ProxyTransform.of(shaping)), len(kept))
         columns.append(kept, np.arange(len(kept)))
         self._columns = columns
 
