@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import (
-    Columns,
     Points,
     ProxyTransform,
     ProxyVectors,
+    Targets,
     first_of_the_farthest,
     for_each_tile,
     lower_to_nearest,
@@ -69,9 +69,9 @@ def precision_of(way):
 
 
 def columns_of(points, way, rows, numbers=None):
-    columns = Columns(stand_ins_of(points, way), precision=precision_of(way))
-    columns.append(points.take(rows), rows if numbers is None else numbers)
-    return columns
+    targets = Targets(stand_ins_of(points, way), precision=precision_of(way))
+    targets.append(points.take(rows), rows if numbers is None else numbers)
+    return targets
 
 
 def squared_distances_in_extended_precision(vectors, normalize):
@@ -110,11 +110,11 @@ def products_in_int16(rows, levels):
     """The products of all pairs of rows, as the engine makes them."""
     count, width = rows.shape
     room = -(-count // BLOCK) * BLOCK
-    columns = np.zeros((room, width), np.float32)
-    columns[:count] = rows
-    lengths = np.einsum("ij,ij->i", columns, columns)
+    targets = np.zeros((room, width), np.float32)
+    targets[:count] = rows
+    lengths = np.einsum("ij,ij->i", targets, targets)
     panels = panels_for(room, width)
-    fill_panels(columns, width, levels, 0, count, panels)
+    fill_panels(targets, width, levels, 0, count, panels)
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     made, own_lengths = np.empty((TOGETHER, room), np.float32), np.empty(TOGETHER, np.float32)
     smallest = np.empty((TOGETHER, room // BLOCK), np.float32)
@@ -196,11 +196,11 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     rows = np.arange(n)
     squared, nearest = np.full(n, np.inf), np.full(n, n)
     for part in np.array_split(chosen, min(3, len(chosen))):
-        columns = columns_of(points, way, part)
-        begin, end = columns.segment(0)
-        left = columns.proxies[rows]
+        targets = columns_of(points, way, part)
+        begin, end = targets.segment(0)
+        left = targets.proxies[rows]
         lower_to_nearest(
-            columns, begin, end, rows, left, squared, nearest, skip=rows if skip_itself else None
+            targets, begin, end, rows, left, squared, nearest, skip=rows if skip_itself else None
         )
 
     truth = np.array(
@@ -257,9 +257,9 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
     vectors = make_engine(kind, 700, 24, np.float32, rng)
     points = points_of(vectors, False)
     chosen = rng.permutation(700)[:391]
-    columns = columns_of(points, way, chosen, np.arange(391))
+    targets = columns_of(points, way, chosen, np.arange(391))
     if kept:
-        columns.proxies.keep(partial(for_each_tile, threads=1))
+        targets.proxies.keep(partial(for_each_tile, threads=1))
     rows = rng.permutation(700)[:431]
     truth = np.array(
         [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
@@ -271,7 +271,7 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
     threshold = float(np.quantile(truth.min(axis=1), 0.6))
     squared, nearest, after = known.copy(), np.full(431, 391), seen.copy()
 
-    lower_until_below(columns, rows, threshold, weights, after, squared, nearest, threads=threads)
+    lower_until_below(targets, rows, threshold, weights, after, squared, nearest, threads=threads)
 
     unmet = np.where(met, np.inf, truth)
     whole = np.minimum(known, unmet.min(axis=1))
@@ -325,8 +325,8 @@ def test_threads_share_all_rows_and_end_together(count, threads):
 
 def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
     points = points_of(np.random.default_rng(0).standard_normal((900, 8)), False)
-    columns = columns_of(points, "int16", np.arange(40))
-    columns.proxies.keep(partial(for_each_tile, threads=1))
+    targets = columns_of(points, "int16", np.arange(40))
+    targets.proxies.keep(partial(for_each_tile, threads=1))
     given = []
 
     def interrupted(work, workers, *, threads):
@@ -337,7 +337,7 @@ def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
     monkeypatch.setattr(int16, "lower_by_int16", lambda *arguments: given.append(arguments) or 0)
     arrays = np.zeros(900, np.int32), np.full(900, np.inf), np.full(900, 40)
     with pytest.raises(KeyboardInterrupt):
-        lower_until_below(columns, np.arange(900), 0.0, None, *arrays, threads=2)
+        lower_until_below(targets, np.arange(900), 0.0, None, *arrays, threads=2)
     monkeypatch.undo()
     int16.lower_by_int16(*given[0])  # another thread, that looks for more to do
     assert (arrays[0] == 0).all()

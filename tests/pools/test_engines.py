@@ -45,9 +45,9 @@ class EverythingSoon(Tuning):
     def is_long(self):
         return True
 
-    def review(self, columns, squared):
-        self._chosen = len(columns)
-        now = columns.proxies
+    def review(self, targets, squared):
+        self._chosen = len(targets)
+        now = targets.proxies
         if self._chosen < 3:
             return None
         if now.transform.axes is None:
@@ -242,7 +242,7 @@ def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
     pool = MemoryEngine(points, 900)
     picks, coverage_radius = farthest_first(pool, 900, Picks.first(0))
 
-    assert pool._columns.proxies.transform.axes is not None
+    assert pool._targets.proxies.transform.axes is not None
     assert [ident == get_ident() for ident in made] == [threads == 1]
     expected = oracle.farthest_first(vectors, 900, normalize=True, start=0)
     assert_same((picks.rows, picks.radii, coverage_radius), expected)

@@ -29,8 +29,8 @@ class OnDisk:
 class TurnedSoon(Tuning):
     """Turns and narrows whenever it is asked."""
 
-    def cheaper(self, columns, rows, squared):
-        transform = columns.proxies.transform.turned(self._points, self._points.dimension)
+    def cheaper(self, targets, rows, squared):
+        transform = targets.proxies.transform.turned(self._points, self._points.dimension)
         return ProxyVectors(self._points, transform, width=transform.chunk)
 
 

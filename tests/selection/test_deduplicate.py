@@ -17,7 +17,7 @@ from evenly.errors import (
     OutputExistsError,
     TextError,
 )
-from evenly.geometry.screening.targets import SEGMENT, Columns
+from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.selection.packing import target_size as leaving
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import distance_leaving
@@ -83,13 +83,13 @@ def test_what_is_kept_is_a_packing_and_others_go_to_the_nearest(data, vectors, n
 def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
     vectors = make_engine("clustered", 6000, 96, np.float32, np.random.default_rng(2))
     narrowed = []
-    change = Columns.change
+    change = Targets.change
 
     def change_and_tell(columns, proxies, precision):
         narrowed.append(proxies.width)
         change(columns, proxies, precision)
 
-    monkeypatch.setattr(Columns, "change", change_and_tell)
+    monkeypatch.setattr(Targets, "change", change_and_tell)
     monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)
 
     found = deduplicate(vectors, 0.14)

@@ -92,7 +92,7 @@ class TorchEngine(Bounded):
         self._chosen = torch.zeros(
             (budget, points.dimension), dtype=torch.float64, device=self._device
         )
-        self._columns = torch.zeros(
+        self._targets = torch.zeros(
             (budget, points.dimension), dtype=torch.bfloat16, device=self._device
         )
         self._lengths = torch.zeros(budget, dtype=torch.float32, device=self._device)
@@ -138,7 +138,7 @@ class TorchEngine(Bounded):
         self._make_room(new.stop)
         self._chosen[new] = self._send(points.exact(slice(None)))
         proxies = self._proxies(self._chosen[new])
-        self._columns[new] = proxies.bfloat16()
+        self._targets[new] = proxies.bfloat16()
         self._lengths[new] = torch.linalg.vecdot(proxies, proxies)
         self._count = new.stop
         self._squared[self._send(rows[rows >= 0])] = -torch.inf
@@ -147,7 +147,7 @@ class TorchEngine(Bounded):
         if count > len(self._chosen):
             more = max(count, 2 * len(self._chosen)) - len(self._chosen)
             self._chosen = torch.nn.functional.pad(self._chosen, (0, 0, 0, more))
-            self._columns = torch.nn.functional.pad(self._columns, (0, 0, 0, more))
+            self._targets = torch.nn.functional.pad(self._targets, (0, 0, 0, more))
             self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
 
     def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -229,7 +229,7 @@ class TorchEngine(Bounded):
         exact = self._exact(rows)
         proxies = self._proxies(exact)
         lengths = torch.linalg.vecdot(proxies, proxies)
-        products = (proxies.bfloat16() @ self._columns[begin:end].T).float()
+        products = (proxies.bfloat16() @ self._targets[begin:end].T).float()
         products *= -2
         products += lengths[:, None]
         products += self._lengths[begin:end]
@@ -253,13 +253,13 @@ class TorchEngine(Bounded):
         exact: torch.Tensor,
         squared: torch.Tensor,
         rows: torch.Tensor,
-        columns: torch.Tensor,
+        targets: torch.Tensor,
     ) -> None:
         step = max(1, _PAIR_NUMBERS // self._points.dimension)
         for begin in range(0, len(rows), step):
             part = slice(begin, begin + step)
             terms = exact.index_select(0, rows[part])
-            terms -= self._chosen.index_select(0, columns[part])
+            terms -= self._chosen.index_select(0, targets[part])
             terms *= terms
             decided = _sums(terms)
             decided[decided < self._points.coincident] = 0.0

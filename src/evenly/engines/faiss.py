@@ -17,7 +17,7 @@ from evenly.geometry import squared_distances_between
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32, Int
 
-    from evenly.geometry import Columns
+    from evenly.geometry import Targets
 
 __all__ = ["FaissEngine"]
 
@@ -41,14 +41,14 @@ class _Index:
         self._index: Any = None
         self._transform: Any = None
 
-    def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
+    def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
         """Add the columns that are new; all of them when stand-ins have changed."""
-        if len(columns) < CELLS:
+        if len(targets) < CELLS:
             return
-        if self._index is None or columns.proxies.transform is not self._transform:
-            self._transform = columns.proxies.transform
-            self._index = _empty_index(columns.matrix[:CELLS])
-        self._index.add(columns.matrix[self._index.ntotal : len(columns)])
+        if self._index is None or targets.proxies.transform is not self._transform:
+            self._transform = targets.proxies.transform
+            self._index = _empty_index(targets.matrix[:CELLS])
+        self._index.add(targets.matrix[self._index.ntotal : len(targets)])
 
     def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
         """All: who asks for this engine asks for its index."""
@@ -56,7 +56,7 @@ class _Index:
 
     def visit(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
@@ -68,8 +68,8 @@ class _Index:
         _, found = self._index.search(left, 1)
         hit = np.flatnonzero(found[:, 0] >= 0)  # -1 where the cells searched are empty
         met = found[hit, 0]
-        points = columns.proxies.points
-        decided = squared_distances_between(points, rows[hit], columns.points, met)
+        points = targets.proxies.points
+        decided = squared_distances_between(points, rows[hit], targets.points, met)
         closer = decided < squared[hit]
         squared[hit[closer]] = decided[closer]
         nearest[hit[closer]] = met[closer]

@@ -25,10 +25,10 @@ from evenly.engines.upper_bounds import (
 from evenly.errors import OptionError
 from evenly.geometry import (
     TIE,
-    Columns,
     Points,
     ProxyTransform,
     ProxyVectors,
+    Targets,
     alone,
     for_each_tile,
     lower_until_below,
@@ -82,7 +82,7 @@ class MappedEngine(Bounded):
         self._seen = np.zeros(len(points), np.int32)
         with alone():
             precision = Tuning(points, budget).first_precision()
-            self._columns = Columns(
+            self._targets = Targets(
                 ProxyVectors(points, ProxyTransform.of(points)), budget, precision
             )
         self._holds = rows_in_memory(points, budget, memory)
@@ -101,9 +101,9 @@ class MappedEngine(Bounded):
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen: those in memory are compared with them from now on."""
         assert points is not None
-        first = len(self._columns)
+        first = len(self._targets)
         with alone():
-            self._columns.append(points, np.arange(first, first + len(points)))
+            self._targets.append(points, np.arange(first, first + len(points)))
         self._squared[rows[rows >= 0]] = -np.inf
         if self._pool is not None:
             self._pool.add(self._places(rows), points)
@@ -164,13 +164,13 @@ class MappedEngine(Bounded):
     @property
     def _is_fresh(self) -> bool:
         """Whether the rows in memory were read after the last pick."""
-        return self._read_at == len(self._columns)
+        return self._read_at == len(self._targets)
 
     def _read_again(self) -> None:
         """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
         self._keep_what_is_known()
         self._pool = None  # its memory is needed for the next
-        self._read_at = len(self._columns)
+        self._read_at = len(self._targets)
         kept, wanted = _Kept(self._holds), self._holds
         with alone():
             threshold = self._likely_threshold()
@@ -187,7 +187,7 @@ class MappedEngine(Bounded):
             self._inside = np.zeros(1, np.int64)
         self._outside = ceiling_outside(keys, self._inside)
         inside = kept.take(self._points, self._inside)
-        owed = max(0, self._budget - len(self._columns))
+        owed = max(0, self._budget - len(self._targets))
         tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
         self._pool = MemoryEngine(inside, owed, tuning, squared=self._squared[self._inside])
         if self._bounds.weights is not None:
@@ -215,7 +215,7 @@ class MappedEngine(Bounded):
 
         Those whose bounds still do are kept: they need not be read again.
         """
-        stale = (self._bounds.keys >= threshold) & (self._seen < len(self._columns))
+        stale = (self._bounds.keys >= threshold) & (self._seen < len(self._targets))
         tiles = []
         for begin in range(0, len(stale), _BLOCK):
             rows = np.flatnonzero(stale[begin : begin + _BLOCK]) + begin
@@ -229,12 +229,12 @@ class MappedEngine(Bounded):
         self, rows: Int[np.ndarray, " m"], threshold: float, kept: _Kept | None
     ) -> None:
         points = self._points.take(rows)
-        columns = self._columns.beside(points)
+        targets = self._targets.beside(points)
         order = np.argsort(self._seen[rows], kind="stable")
         sorted_rows = rows[order]
         squared, seen = self._squared[sorted_rows], self._seen[sorted_rows]
         lower_until_below(
-            columns,
+            targets,
             order,
             threshold,
             self._bounds.weights_of(sorted_rows),

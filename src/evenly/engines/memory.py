@@ -12,10 +12,10 @@ from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthe
 from evenly.engines.voronoi import CELLS, Cells, Neighbours
 from evenly.geometry import (
     TIE,
-    Columns,
     Points,
     ProxyTransform,
     ProxyVectors,
+    Targets,
     alone,
     for_each_tile,
     lower_until_below,
@@ -86,7 +86,7 @@ class MemoryEngine(Bounded):
                 self._proxies.keep(self._for_each)
             # One round needs the first pick only.
             room = 1 if len(points) <= SINGLE_ROUND else budget
-            self._columns = Columns(self._proxies, room, self._tuning.first_precision())
+            self._targets = Targets(self._proxies, room, self._tuning.first_precision())
             self._tuning.prepare(self._threads)
 
     def __len__(self) -> int:
@@ -105,14 +105,14 @@ class MemoryEngine(Bounded):
         """Mark rows as chosen: they are columns for the others from now on, and retired."""
         assert points is not None
         with alone():
-            first = len(self._columns)
+            first = len(self._targets)
             known = self._proxies[rows] if rows.min() >= 0 else None
-            self._columns.append(points, np.arange(first, first + len(points)), known)
+            self._targets.append(points, np.arange(first, first + len(points)), known)
             self._squared[rows[rows >= 0]] = -np.inf
             self._tune()
             if self._neighbours is not None:
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
-                self._neighbours.append(self._columns, nearest)
+                self._neighbours.append(self._targets, nearest)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
@@ -130,7 +130,7 @@ class MemoryEngine(Bounded):
 
     def _tune(self) -> None:
         """Now and then: other stand-ins, where they are cheaper."""
-        tuned = self._tuning.review(self._columns, self._squared)
+        tuned = self._tuning.review(self._targets, self._squared)
         if tuned is not None:
             proxies, precision = tuned
             if proxies.transform is not self._proxies.transform and self._tuning.keeps(
@@ -138,7 +138,7 @@ class MemoryEngine(Bounded):
             ):
                 proxies.keep(self._for_each)
             self._proxies = proxies
-            self._columns.change(proxies, precision)
+            self._targets.change(proxies, precision)
 
     def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
         return [rows[part] for part in tiles_of(len(rows), self._threads)]
@@ -163,14 +163,14 @@ class MemoryEngine(Bounded):
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below it."""
-        stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._columns)))
-        if self._neighbours is not None and len(self._columns) >= 2 * CELLS:
-            unmet = len(self._columns) - self._seen[stale]
+        stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._targets)))
+        if self._neighbours is not None and len(self._targets) >= 2 * CELLS:
+            unmet = len(self._targets) - self._seen[stale]
             worth = self._neighbours.are_worth_a_visit(unmet)
             visitors = stale[worth & (self._nearest[stale] != _NONE)]
             self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
             stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
-        if len(self._columns) == 1:
+        if len(self._targets) == 1:
             self._for_each(self._meet_the_first, self._tiles(stale))
         else:
             self._meet(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
@@ -183,7 +183,7 @@ class MemoryEngine(Bounded):
         seen = self._seen[rows]
         weights = self._bounds.weights_of(rows)
         enough = np.full(len(rows), threshold) if weights is None else threshold / weights
-        self._neighbours.visit(self._columns, rows, left, seen, enough, squared, nearest)
+        self._neighbours.visit(self._targets, rows, left, seen, enough, squared, nearest)
         self._squared[rows], self._nearest[rows] = squared, nearest
 
     def _meet(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
@@ -193,7 +193,7 @@ class MemoryEngine(Bounded):
         """
         squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
         lower_until_below(
-            self._columns,
+            self._targets,
             rows,
             threshold,
             self._bounds.weights_of(rows),
@@ -206,12 +206,12 @@ class MemoryEngine(Bounded):
 
     def _meet_the_first(self, rows: Int[np.ndarray, " m"]) -> None:
         """Compare rows with the only chosen one: deciding costs less than a product of a chunk."""
-        first = self._columns.points
+        first = self._targets.points
         none = np.zeros(len(rows), np.int64)
         found = squared_distances_between(self._points, rows, first, none)
         nearer = found < self._squared[rows]
         self._squared[rows[nearer]] = found[nearer]
-        self._nearest[rows[nearer]] = self._columns.numbers[0]
+        self._nearest[rows[nearer]] = self._targets.numbers[0]
         self._seen[rows] = 1
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
@@ -222,7 +222,7 @@ class MemoryEngine(Bounded):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
         proxies, width = self._proxies[fresh], self._proxies.width
-        levels = self._proxies.transform.levels if self._columns.precision == "int16" else None
+        levels = self._proxies.transform.levels if self._targets.precision == "int16" else None
         return Frontier(
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),

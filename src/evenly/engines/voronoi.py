@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from evenly.geometry import Columns
+from evenly.geometry import Targets
 from evenly.geometry.kernels.screening import lower_by_visits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PER_VISIT, _PER_LOOK = 600, 20
 class Neighbours(Protocol):
     """Finds chosen rows that are near a row: any of them gives a true upper bound."""
 
-    def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
+    def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
         """Take in the columns that are new; `nearest` is which earlier one each is nearest to."""
 
     def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
@@ -38,7 +38,7 @@ class Neighbours(Protocol):
 
     def visit(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
@@ -69,32 +69,32 @@ class Cells:
         self._older = np.empty(0, np.int64)
         self._cell_of_chosen = np.empty(0, np.int32)
         self._count = 0
-        self._new: list[tuple[Columns, int, Int[np.ndarray, " b"]]] = []
+        self._new: list[tuple[Targets, int, Int[np.ndarray, " b"]]] = []
         self._pause = 0
         self._outcomes: list[float] = []
 
-    def append(self, columns: Columns, nearest: Int[np.ndarray, " b"]) -> None:
+    def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
         """Take in the columns that are new; they go into cells when there are visits again.
 
         `nearest` is which earlier column each is nearest to; where there is none (a row of
         another pool), the nearest centre is looked for.
         """
-        self._new.append((columns, len(columns), nearest))
-        if len(columns) >= self._pause:
+        self._new.append((targets, len(targets), nearest))
+        if len(targets) >= self._pause:
             for new in self._new:
                 self._put_into_cells(*new)
             self._new.clear()
 
-    def _put_into_cells(self, columns: Columns, end: int, nearest: Int[np.ndarray, " b"]) -> None:
+    def _put_into_cells(self, targets: Targets, end: int, nearest: Int[np.ndarray, " b"]) -> None:
         begin = self._count
         if end > len(self._older):
-            self._older = np.resize(self._older, len(columns.matrix))
-            self._cell_of_chosen = np.resize(self._cell_of_chosen, len(columns.matrix))
+            self._older = np.resize(self._older, len(targets.matrix))
+            self._cell_of_chosen = np.resize(self._cell_of_chosen, len(targets.matrix))
         positions = np.arange(begin, end)
         cells = self._cell_of_chosen[np.minimum(nearest, begin - 1)] if begin else positions.copy()
         lost = np.flatnonzero(nearest >= begin)
         first = min(CELLS, end)
-        cells[lost] = columns.centre_of(columns.matrix[begin + lost], first)
+        cells[lost] = targets.centre_of(targets.matrix[begin + lost], first)
         cells[positions < CELLS] = positions[positions < CELLS]
         self._cell_of_chosen[begin:end] = cells
         # Each leads to the one before it in its cell, the first to the newest there was.
@@ -117,7 +117,7 @@ class Cells:
 
     def visit(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         seen: Int[np.ndarray, " m"],
@@ -131,15 +131,15 @@ class Cells:
         """
         cells = self._cell_of_chosen[nearest]
         moved = cells != self._cell_of[rows]
-        proxies = columns.proxies
+        proxies = targets.proxies
         looked = lower_by_visits(
             left,
-            columns.matrix,
+            targets.matrix,
             proxies.transform.chunk,
             tuple(proxies.transform.error_bound()),
             *proxies.points.arrays,
             rows,
-            *columns.points.arrays,
+            *targets.points.arrays,
             proxies.points.coincident,
             self._newest[cells],
             self._older,

@@ -26,7 +26,7 @@ from evenly.geometry.screening.nearest import (
 )
 from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ErrorBound, ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import SEGMENT, Columns
+from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
 from evenly.geometry.search.knn_distance import (
@@ -42,13 +42,13 @@ __all__ = [
     "LARGEST",
     "SEGMENT",
     "TIE",
-    "Columns",
     "DistanceMatrix",
     "ErrorBound",
     "Nearest",
     "Points",
     "ProxyTransform",
     "ProxyVectors",
+    "Targets",
     "alone",
     "are_near_enough",
     "blocks",

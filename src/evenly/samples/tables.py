@@ -1,4 +1,4 @@
-"""Columns of numbers to a file, in every format that holds records."""
+"""Targets of numbers to a file, in every format that holds records."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _ZERO = np.float32(0)
 _TWO = np.float32(2)
 
 
-# Columns of which only the smallest is noted at first.
+# Targets of which only the smallest is noted at first.
 _BLOCK = 16
 
 
@@ -127,11 +127,11 @@ def _nearest_by_ward(
     nearest: Int[np.ndarray, " s"],
 ) -> None:
     """By how much a merge with each column raises the sum of squares; the least and its column."""
-    columns = products.shape[1]
+    targets = products.shape[1]
     for row in range(products.shape[0]):
         length, size = own_lengths[row], own_sizes[row]
         least_of_all, begin_of_best = _INFINITE, 0
-        for begin in range(0, columns - _BLOCK + 1, _BLOCK):
+        for begin in range(0, targets - _BLOCK + 1, _BLOCK):
             least = _INFINITE
             for offset in range(_BLOCK):
                 column = begin + offset
@@ -141,10 +141,10 @@ def _nearest_by_ward(
             if least < least_of_all:
                 least_of_all, begin_of_best = least, begin
         best[row], nearest[row] = _INFINITE, -1
-        tail = columns - columns % _BLOCK
+        tail = targets - targets % _BLOCK
         for part in range(2):
             begin = begin_of_best if part == 0 else tail
-            for column in range(begin, min(begin + _BLOCK, columns)):
+            for column in range(begin, min(begin + _BLOCK, targets)):
                 gap = length + lengths[column] - _TWO * products[row, column]
                 raised = max(gap, _ZERO) * (size * sizes[column] / (size + sizes[column]))
                 if raised < best[row]:

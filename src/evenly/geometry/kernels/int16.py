@@ -66,7 +66,7 @@ TOGETHER = 192
 _LEAST = 48
 
 
-# Columns they are multiplied with before they are looked at: the products fit in the caches, and
+# Targets they are multiplied with before they are looked at: the products fit in the caches, and
 # rows that need no more are left out soon.
 _AT_ONCE = 8 * BLOCK
 
@@ -345,7 +345,7 @@ def _multiply(  # type: ignore[no-untyped-def]  # numba compares the signatures
 ):
     """Multiply _ROWS rows with a block of columns or two, and find the smallest of each row.
 
-    In Python, were `columns` what the panels are made of:
+    In Python, were `targets` what the panels are made of:
 
         for block in (block, other)[:_BLOCKS]:
             part = slice(block * BLOCK, (block + 1) * BLOCK)
@@ -390,14 +390,14 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
     pairs = context.make_array(signature.args[panels])(context, builder, arguments[panels]).shape
     with cgutils.for_range(builder, builder.extract_value(pairs, 1)) as loop:
         first = builder.mul(loop.index, _INT64(_VECTORS))
-        columns = {
+        targets = {
             (turn, ahead): load(right[turn], builder.add(first, _INT64(ahead)))
             for turn, ahead in vectors
         }
         for pointer, kept in zip(left, sums, strict=True):
             pair = builder.bitcast(everywhere(load(pointer, loop.index), _SUMS), _PAIRS)
             for vector, total in kept.items():
-                more = _products_of_pairs(builder, pair, columns[vector])
+                more = _products_of_pairs(builder, pair, targets[vector])
                 builder.store(builder.add(builder.load(total), more), total)
 
     scale = everywhere(arguments[shrink], _FLOATS)

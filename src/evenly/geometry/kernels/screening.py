@@ -44,7 +44,7 @@ _TWO = np.float32(2)
 
 
 BLOCK = 16
-"""Columns of which the smallest product is noted, to pass over most of them."""
+"""Targets of which the smallest product is noted, to pass over most of them."""
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT, _squared_distance
 from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -27,7 +27,7 @@ _BLOCK = 16
 
 
 def lower_to_several_nearest(
-    columns: Columns,
+    targets: Targets,
     begin: int,
     end: int,
     rows: Int[np.ndarray, " m"],
@@ -41,10 +41,10 @@ def lower_to_several_nearest(
     """Lower `squared` in place to the squared distances of the k nearest columns so far.
 
     Args:
-        columns: what to compare with, those from `begin` to `end`, whole chunks, none of which
+        targets: what to compare with, those from `begin` to `end`, whole chunks, none of which
             the rows have met.
-        begin: see `columns`.
-        end: see `columns`.
+        begin: see `targets`.
+        end: see `targets`.
         rows: (m,) row numbers in the pool.
         left: their stand-ins, whole.
         squared: exact squared distances to the k nearest columns so far, ascending; inf where
@@ -56,17 +56,17 @@ def lower_to_several_nearest(
 
     Cost: m·k·K multiplications, and about k·log(K) exact distances a row.
     """
-    proxies = columns.proxies
+    proxies = targets.proxies
     width = proxies.width
     used = left[:, :width]
     stored, factors = proxies.points.arrays
-    chosen, chosen_factors = columns.points.arrays
+    chosen, chosen_factors = targets.points.arrays
     _lower_several(
-        used @ columns.matrix[begin:end, :width].T,
+        used @ targets.matrix[begin:end, :width].T,
         np.einsum("ij,ij->i", used, used),
-        columns.lengths[begin:end],
+        targets.lengths[begin:end],
         left,
-        columns.matrix[begin:end],
+        targets.matrix[begin:end],
         width,
         proxies.transform.chunk,
         tuple(proxies.transform.error_bound()),
@@ -75,7 +75,7 @@ def lower_to_several_nearest(
         rows,
         chosen[begin:end],
         chosen_factors[begin:end],
-        columns.numbers[begin:end],
+        targets.numbers[begin:end],
         skip,
         groups[0],
         _padded(groups[1][begin:end], end - begin),

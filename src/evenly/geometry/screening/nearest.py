@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.kernels.screening import lower_by_products, smallest_of_blocks
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import for_each_tile, shares
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _ALL_ONE = np.empty(0)
 
 
 def lower_to_nearest(
-    columns: Columns,
+    targets: Targets,
     begin: int,
     end: int,
     rows: Int[np.ndarray, " m"],
@@ -46,9 +46,9 @@ def lower_to_nearest(
     """Lower `squared` in place to the exact squared distance to the nearest column, if nearer.
 
     Args:
-        columns: what to compare with, those from `begin` to `end`, whole chunks.
-        begin: see `columns`.
-        end: see `columns`.
+        targets: what to compare with, those from `begin` to `end`, whole chunks.
+        begin: see `targets`.
+        end: see `targets`.
         rows: (m,) row numbers in the pool.
         left: their stand-ins, whole.
         squared: exact squared distances known so far (inf where none is).
@@ -63,14 +63,14 @@ def lower_to_nearest(
     """
     skipped = np.full(len(rows), -1)
     if skip is not None:
-        present = columns.numbers[begin : min(end, len(columns))]
+        present = targets.numbers[begin : min(end, len(targets))]
         _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
         skipped[in_rows] = begin + in_columns
-    if columns.precision == "int16":
+    if targets.precision == "int16":
         seen = np.full(len(rows), begin, np.int32)
         return _lower_by_int16(
-            columns,
-            min(end, len(columns)),
+            targets,
+            min(end, len(targets)),
             rows,
             left,
             np.arange(len(rows)),
@@ -81,18 +81,18 @@ def lower_to_nearest(
             squared,
             nearest,
         )
-    proxies = columns.proxies
+    proxies = targets.proxies
     width = proxies.width
     used = left[:, :width]
-    if columns.precision == "bfloat16":
+    if targets.precision == "bfloat16":
         from evenly.geometry.kernels.bfloat16 import product
 
-        products = product(used, columns.short[begin:end])
+        products = product(used, targets.short[begin:end])
     else:
         products = _room(len(rows), end - begin)
-        np.matmul(used, columns.matrix[begin:end, :width].T, out=products)
-    chosen, chosen_factors = columns.points.arrays
-    lengths = columns.lengths[begin:end]
+        np.matmul(used, targets.matrix[begin:end, :width].T, out=products)
+    chosen, chosen_factors = targets.points.arrays
+    lengths = targets.lengths[begin:end]
     suspects: int = lower_by_products(
         products,
         smallest_of_blocks(products, lengths),
@@ -101,15 +101,15 @@ def lower_to_nearest(
         left,
         np.arange(len(rows)),
         np.arange(len(rows)),
-        columns.matrix[begin:end],
+        targets.matrix[begin:end],
         width,
         proxies.transform.chunk,
-        tuple(proxies.transform.error_bound(columns.precision)),
+        tuple(proxies.transform.error_bound(targets.precision)),
         *proxies.points.arrays,
         rows,
         chosen[begin:end],
         chosen_factors[begin:end],
-        columns.numbers[begin:end],
+        targets.numbers[begin:end],
         np.where(skipped >= 0, skipped - begin, -1),
         proxies.points.coincident,
         squared,
@@ -119,7 +119,7 @@ def lower_to_nearest(
 
 
 def lower_until_below(
-    columns: Columns,
+    targets: Targets,
     rows: Int[np.ndarray, " m"],
     threshold: float,
     weights: Float[np.ndarray, " m"] | None,
@@ -132,7 +132,7 @@ def lower_until_below(
     """Compare rows with the columns they have not met, until all are met or they are near enough.
 
     Args:
-        columns: what to compare with.
+        targets: what to compare with.
         rows: (m,) row numbers in the pool.
         threshold: a row is near enough where its squared distance, times its weight, is below.
         weights: None for 1.
@@ -145,17 +145,17 @@ def lower_until_below(
         kept, those of 2,048 rows a thread.
     """
     weights = _ALL_ONE if weights is None else weights
-    kept = columns.proxies.kept
-    if columns.precision == "int16" and kept is not None:
-        skipped, end = np.full(len(rows), -1), len(columns)
+    kept = targets.proxies.kept
+    if targets.precision == "int16" and kept is not None:
+        skipped, end = np.full(len(rows), -1), len(targets)
         arrays = skipped, threshold, weights, seen, squared, nearest
-        _lower_by_int16(columns, end, rows, kept, rows, *arrays, threads)
+        _lower_by_int16(targets, end, rows, kept, rows, *arrays, threads)
         return
 
     def lower(part: slice) -> None:
         some = weights[part] if len(weights) else weights
         arrays = some, seen[part], squared[part], nearest[part]
-        _lower_until_below(columns, rows[part], threshold, *arrays)
+        _lower_until_below(targets, rows[part], threshold, *arrays)
 
     for_each_tile(lower, tiles_of(len(rows), threads), threads=threads)
 
@@ -167,7 +167,7 @@ def tiles_of(count: int, threads: int) -> Iterator[slice]:
 
 
 def _lower_until_below(
-    columns: Columns,
+    targets: Targets,
     rows: Int[np.ndarray, " m"],
     threshold: float,
     weights: Float[np.ndarray, " m"],
@@ -175,27 +175,27 @@ def _lower_until_below(
     squared: Float[np.ndarray, " m"],
     nearest: Int[np.ndarray, " m"],
 ) -> None:
-    left = columns.proxies[rows]
-    if columns.precision == "int16":
-        skipped, end = np.full(len(rows), -1), len(columns)
+    left = targets.proxies[rows]
+    if targets.precision == "int16":
+        skipped, end = np.full(len(rows), -1), len(targets)
         arrays = skipped, threshold, weights, seen, squared, nearest
-        _lower_by_int16(columns, end, rows, left, np.arange(len(rows)), *arrays)
+        _lower_by_int16(targets, end, rows, left, np.arange(len(rows)), *arrays)
         return
     waiting = np.arange(len(rows))
     while len(waiting):
-        begin, end = columns.segment(int(seen[waiting[0]]))
+        begin, end = targets.segment(int(seen[waiting[0]]))
         met = waiting[: np.searchsorted(seen[waiting], end)]
         everyone = len(met) == len(rows)
         known, by = squared[met], nearest[met]
-        lower_to_nearest(columns, begin, end, rows[met], left if everyone else left[met], known, by)
+        lower_to_nearest(targets, begin, end, rows[met], left if everyone else left[met], known, by)
         squared[met], nearest[met] = known, by
-        seen[met] = min(end, len(columns))
+        seen[met] = min(end, len(targets))
         keys = squared[waiting] * (weights[waiting] if len(weights) else 1.0)
-        waiting = waiting[(keys >= threshold) & (seen[waiting] < len(columns))]
+        waiting = waiting[(keys >= threshold) & (seen[waiting] < len(targets))]
 
 
 def _lower_by_int16(
-    columns: Columns,
+    targets: Targets,
     end: int,
     rows: Int[np.ndarray, " m"],
     left: Float32[np.ndarray, "n W"],
@@ -210,23 +210,23 @@ def _lower_by_int16(
 ) -> int:
     from evenly.geometry.kernels.int16 import cuts_for, lower_by_int16
 
-    proxies = columns.proxies
+    proxies = targets.proxies
     cuts, turn = cuts_for(len(rows), threads), np.zeros(1, np.int64)
     arguments = (
-        columns.short,
+        targets.short,
         proxies.transform.levels,
-        columns.lengths,
+        targets.lengths,
         end,
         left,
         lefts,
-        columns.matrix,
+        targets.matrix,
         proxies.width,
         proxies.transform.chunk,
         tuple(proxies.transform.error_bound("int16")),
         *proxies.points.arrays,
         rows,
-        *columns.points.arrays,
-        columns.numbers,
+        *targets.points.arrays,
+        targets.numbers,
         skipped,
         proxies.points.coincident,
         threshold,
@@ -251,7 +251,7 @@ def _lower_by_int16(
 
 
 def lower_to_nearest_of_all(
-    columns: Columns,
+    targets: Targets,
     rows: Int[np.ndarray, " m"],
     left: Float32[np.ndarray, "m W"],
     squared: Float[np.ndarray, " m"],
@@ -262,16 +262,16 @@ def lower_to_nearest_of_all(
     skip: Int[np.ndarray, " m"] | None = None,
 ) -> None:
     """`lower_to_nearest` for all columns, or those from `begin` to `end`, segment by segment."""
-    last = len(columns) if end is None else end
+    last = len(targets) if end is None else end
     while begin < last:
-        part = columns.segment(begin)
-        lower_to_nearest(columns, *part, rows, left, squared, nearest, skip=skip)
+        part = targets.segment(begin)
+        lower_to_nearest(targets, *part, rows, left, squared, nearest, skip=skip)
         begin = part[1]
 
 
-def _room(rows: int, columns: int) -> Float32[np.ndarray, "m k"]:
+def _room(rows: int, targets: int) -> Float32[np.ndarray, "m k"]:
     """Room for a product, used again by this thread: fresh pages cost as much as the product."""
     kept: Float32[np.ndarray, " s"] | None = getattr(_scratch, "kept", None)
-    if kept is None or len(kept) < rows * columns:
-        kept = _scratch.kept = np.empty(rows * columns, np.float32)
-    return kept[: rows * columns].reshape(rows, columns)
+    if kept is None or len(kept) < rows * targets:
+        kept = _scratch.kept = np.empty(rows * targets, np.float32)
+    return kept[: rows * targets].reshape(rows, targets)

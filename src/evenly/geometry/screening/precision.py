@@ -11,7 +11,7 @@ import numpy as np
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,16 +95,16 @@ def _comparison(points: Points, precision: str) -> Callable[[], None]:
     """A comparison to be measured."""
     proxies = ProxyVectors(points, ProxyTransform.about(points, np.zeros(points.dimension)))
     rows, numbers = np.arange(_ROWS) % len(points), np.arange(_COLUMNS)
-    columns = Columns(proxies, _COLUMNS, precision)
-    columns.append(points.take(numbers % len(points)), numbers)
+    targets = Targets(proxies, _COLUMNS, precision)
+    targets.append(points.take(numbers % len(points)), numbers)
     left = proxies[rows]
     products = np.empty((_ROWS, _COLUMNS), np.float32)
     below_all, nearest = np.full(_ROWS, -1.0), np.zeros(_ROWS, np.int64)
 
     def compare() -> None:
         if precision == "float32":  # without what comes after
-            np.matmul(left, columns.matrix.T, out=products)
+            np.matmul(left, targets.matrix.T, out=products)
         else:
-            lower_to_nearest(columns, 0, _COLUMNS, rows, left, below_all, nearest)
+            lower_to_nearest(targets, 0, _COLUMNS, rows, left, below_all, nearest)
 
     return compare

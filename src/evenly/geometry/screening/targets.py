@@ -14,14 +14,14 @@ from evenly.geometry.screening.proxies import ProxyVectors
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
 
-__all__ = ["SEGMENT", "Columns"]
+__all__ = ["SEGMENT", "Targets"]
 
 
 SEGMENT = 1024
-"""Columns that rows are compared with at once, at most."""
+"""Targets that rows are compared with at once, at most."""
 
 
-class Columns:
+class Targets:
     """Points and their stand-ins, padded to whole chunks with columns that count as infinitely far.
 
     Attributes:
@@ -86,7 +86,7 @@ class Columns:
         self.precision = precision
         self._move(proxies, len(self.matrix))
 
-    def beside(self, points: Points) -> Columns:
+    def beside(self, points: Points) -> Targets:
         """The same columns, sharing memory, to compare with rows that are not in the pool's array.
 
         `points` are such rows, as points of their own.
@@ -114,7 +114,7 @@ class Columns:
         self._round(part)
 
     def _round(self, part: slice) -> None:
-        """Columns that have changed, in the precision that they are multiplied in."""
+        """Targets that have changed, in the precision that they are multiplied in."""
         width = self.proxies.width
         if self.precision == "int16":
             from evenly.geometry.kernels.int16 import fill_panels, panels_for

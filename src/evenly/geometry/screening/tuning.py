@@ -14,7 +14,7 @@ from evenly.geometry.kernels.screening import CHUNK
 from evenly.geometry.points import Points
 from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import in_background
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class Tuning:
         return choose_precision(self._points, self._work_left)
 
     def review(
-        self, columns: Columns, squared: Float[np.ndarray, " n"]
+        self, targets: Targets, squared: Float[np.ndarray, " n"]
     ) -> tuple[ProxyVectors, str] | None:
         """Other stand-ins and a precision, where they are clearly cheaper; else None."""
-        self._chosen = len(columns)
+        self._chosen = len(targets)
         if self._chosen < self._next:
             return None
         self._next = 2 * self._chosen
@@ -122,16 +122,16 @@ class Tuning:
         if not 0.0 < farthest < np.inf:
             return None
         awake = np.flatnonzero(squared >= 0.5 * farthest)
-        proxies = self.cheaper(columns, awake, np.full(len(awake), farthest))
-        transform = (proxies or columns.proxies).transform
+        proxies = self.cheaper(targets, awake, np.full(len(awake), farthest))
+        transform = (proxies or targets.proxies).transform
         precision = choose_precision(self._points, work, transform, farthest)
-        if proxies is None and precision == columns.precision:
+        if proxies is None and precision == targets.precision:
             return None
-        return proxies or columns.proxies, precision
+        return proxies or targets.proxies, precision
 
     def cheaper(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
     ) -> ProxyVectors | None:
@@ -141,17 +141,17 @@ class Tuning:
         """
         if not self._may_turn:
             return None
-        now = columns.proxies
+        now = targets.proxies
         if now.transform.axes is None and self._axes is None:
             self._axes = self._make_axes() if self._coming is None else self._coming.result()
-        costs = self._costs(columns, rows, squared)
+        costs = self._costs(targets, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
             return None
         best = min(widths, key=costs.__getitem__)
         if now.transform.axes is not None:
             return now.narrowed(best) if costs[best] < 0.97 * costs[now.width] else None
-        if costs[best] > 0.8 * now.width * _per_coordinate(columns.precision):
+        if costs[best] > 0.8 * now.width * _per_coordinate(targets.precision):
             return None
         return ProxyVectors(self._points, self._turned(best), width=best)
 
@@ -180,24 +180,24 @@ class Tuning:
 
     def _costs(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
     ) -> dict[int, float]:
         """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
         some = _evenly_spaced(len(rows), _SAMPLE)
-        others = _evenly_spaced(len(columns), _SAMPLE)
-        transform = columns.proxies.transform
+        others = _evenly_spaced(len(targets), _SAMPLE)
+        transform = targets.proxies.transform
         if transform.axes is not None:
-            left, right = columns.proxies[rows[some]], columns.matrix[others]
+            left, right = targets.proxies[rows[some]], targets.matrix[others]
         else:
             assert self._axes is not None
             transform = self._axes
             left = transform.proxies(self._points, rows[some])
-            right = transform.proxies(columns.points, others)
+            right = transform.proxies(targets.points, others)
         limits = transform.error_bound().limits(squared[some])[:, None]
         partial = np.zeros((len(left), len(right)), np.float32)
-        each = _per_coordinate(columns.precision)
+        each = _per_coordinate(targets.precision)
         costs = {}
         for begin in range(0, left.shape[1], CHUNK):
             one, other = left[:, begin : begin + CHUNK], right[:, begin : begin + CHUNK]

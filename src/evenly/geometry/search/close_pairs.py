@@ -14,7 +14,7 @@ from evenly.geometry.kernels.exact import squared_distances_of_pairs
 from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
 
@@ -190,11 +190,11 @@ def _proxies(points: Points, rows: Int[np.ndarray, " m"], reach: float) -> Proxy
     straight = ProxyVectors(points, ProxyTransform.of(points))
     if float(len(rows)) ** 2 * points.dimension < _WORTH_TURNING:
         return straight
-    columns = Columns(straight, _SAMPLE)
+    targets = Targets(straight, _SAMPLE)
     some = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
-    columns.append(points.take(some), some)
+    targets.append(points.take(some), some)
     tuning = Tuning(points, len(rows) // 2)
-    return tuning.cheaper(columns, some, np.full(len(some), reach)) or straight
+    return tuning.cheaper(targets, some, np.full(len(some), reach)) or straight
 
 
 def _decide(

@@ -13,7 +13,7 @@ from evenly.geometry.kernels.screening import BLOCK, FAST, _limit, _ruled_out
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import alone, for_each_tile, shares, usable_threads
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ def distances_to_earlier(
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
     with alone():
-        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(rows))
+        targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(rows))
         for others in (away, None if before is None else points.take(before)):
             if others is not None:
-                columns.append(others, np.zeros(len(others), np.int64))
+                targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
-            _lower_block(columns, points.take(rows[block]), squared[block], threads)
+            _lower_block(targets, points.take(rows[block]), squared[block], threads)
     distances: Float[np.ndarray, " k"] = np.sqrt(squared)
     return distances
 
@@ -133,18 +133,18 @@ def squared_distances_to_nearest(
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
     with alone():
-        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(others))
-        columns.append(others, np.zeros(len(others), np.int64))
+        targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(others))
+        targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
             taken = points.take(rows[block])
-            against = columns.beside(taken)
+            against = targets.beside(taken)
             left = against.proxies[np.arange(len(taken))]
             _lower(against, left, squared[block], threads)
     return squared
 
 
 def _lower(
-    columns: Columns,
+    targets: Targets,
     left: Float32[np.ndarray, "b W"],
     squared: Float[np.ndarray, " b"],
     threads: int,
@@ -154,16 +154,16 @@ def _lower(
 
     def compare(part: slice) -> None:
         rows = np.arange(part.start, part.stop)
-        lower_to_nearest_of_all(columns, rows, left[part], squared[part], nearest[part])
+        lower_to_nearest_of_all(targets, rows, left[part], squared[part], nearest[part])
 
     for_each_tile(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
 
 
 def _lower_block(
-    columns: Columns, points: Points, squared: Float[np.ndarray, " b"], threads: int
+    targets: Targets, points: Points, squared: Float[np.ndarray, " b"], threads: int
 ) -> None:
     """Lower to the columns, and to earlier rows of the block; then make it columns."""
-    against = columns.beside(points)
+    against = targets.beside(points)
     left = against.proxies[np.arange(len(points))]
     _lower(against, left, squared, threads)
     proxies = against.proxies
@@ -177,7 +177,7 @@ def _lower_block(
         points.coincident,
         squared,
     )
-    columns.append(points, np.zeros(len(points), np.int64), left)
+    targets.append(points, np.zeros(len(points), np.int64), left)
 
 
 def _by_distance(

@@ -11,7 +11,7 @@ from evenly.geometry.kernels.exact import _squared_distance
 from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import for_each_tile
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ _NOTHING = np.float32(0)
 
 
 def keep_arrivals(
-    columns: Columns, points: Points, farther_than: float, room: int, *, threads: int
+    targets: Targets, points: Points, farther_than: float, room: int, *, threads: int
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " p"], Float[np.ndarray, " p"], int]:
     """Keep the rows that are farther than a distance from all columns and from those kept before.
 
     Args:
-        columns: what was kept so far, numbered by position.
+        targets: what was kept so far, numbered by position.
         points: (m,) the rows, in the order of arrival, all in memory. Not many: their pairs are
             looked at.
         farther_than: a Euclidean distance, not squared.
@@ -48,8 +48,8 @@ def keep_arrivals(
     """
     count = len(points)
     squared = np.full(count, np.inf)
-    nearest = np.full(count, len(columns) + count)
-    against = columns.beside(points)
+    nearest = np.full(count, len(targets) + count)
+    against = targets.beside(points)
     rows = np.arange(count)
     left = against.proxies[rows]
 
@@ -58,7 +58,7 @@ def keep_arrivals(
         lower_to_nearest_of_all(against, rows[tile], left[tile], squared[tile], nearest[tile])
 
     for_each_tile(compare, range(0, count, _TILE), threads=threads)
-    transform = columns.proxies.transform
+    transform = targets.proxies.transform
     kept, seen = _keep(
         *points.arrays,
         left,
@@ -67,7 +67,7 @@ def keep_arrivals(
         points.coincident,
         farther_than,
         room,
-        len(columns),
+        len(targets),
         squared,
         nearest,
     )

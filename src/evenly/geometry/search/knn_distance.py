@@ -10,7 +10,7 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import TIE, Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import lower_to_several_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Columns
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
 
@@ -25,7 +25,7 @@ __all__ = ["mean_distances_to_nearest", "most_isolated", "pair_distances"]
 _ROWS = 1024
 
 
-# Columns that rows meet before it is asked again which of them still matter: few at first.
+# Targets that rows meet before it is asked again which of them still matter: few at first.
 _FIRST, _MOST = 512, 4096
 
 
@@ -169,21 +169,21 @@ class _Search:
     ) -> None:
         """Compare rows with columns of other runs; those that are in none meet all."""
         points = self._points
-        columns = Columns(self._proxies, len(numbers))
+        targets = Targets(self._proxies, len(numbers))
         made = self._proxies[numbers] if points.in_memory else None
-        columns.append(points.take(numbers), numbers, made)
+        targets.append(points.take(numbers), numbers, made)
 
         def compare(tile: slice) -> None:
             some = positions[tile]
-            own, against = self._rows[some], columns
+            own, against = self._rows[some], targets
             if not points.in_memory:
-                against = columns.beside(points.take(own))
+                against = targets.beside(points.take(own))
                 own = np.arange(len(own))
             left = against.proxies[own]
             squared, nearest = self.squared[some], self._nearest[some]
             met = 0
-            while met < len(columns):
-                part = columns.segment(met)
+            while met < len(targets):
+                part = targets.segment(met)
                 lower_to_several_nearest(
                     against,
                     *part,

@@ -11,7 +11,7 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import SEGMENT, Columns
+from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import alone, for_each_tile, usable_threads
 
@@ -71,13 +71,13 @@ def nearest_chosen(
     nearest = np.full(len(rows), len(points))
     threads = usable_threads()
     with alone():
-        columns = Columns(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
-        columns.append(points.take(chosen), chosen)
+        targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
+        targets.append(points.take(chosen), chosen)
 
         def compare(block: slice, begin: int, end: int) -> None:
-            own, against = rows[block], columns
+            own, against = rows[block], targets
             if not points.in_memory:
-                against = columns.beside(points.take(own))
+                against = targets.beside(points.take(own))
                 own = np.arange(len(own))
             left = against.proxies[own]
             lower_to_nearest_of_all(
@@ -90,7 +90,7 @@ def nearest_chosen(
                 end=end,
                 skip=rows[block],
             )
-            if progress is not None and end == len(columns):
+            if progress is not None and end == len(targets):
                 progress(len(rows[block]))
 
         def compare_all(begin: int, end: int) -> None:
@@ -104,11 +104,11 @@ def nearest_chosen(
             if np.isposinf(below):
                 met = SEGMENT
                 compare_all(0, met)
-            proxies = tuning.cheaper(columns, rows, squared)
+            proxies = tuning.cheaper(targets, rows, squared)
             if proxies is not None:
                 proxies.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))
-                columns.change(proxies, "float32")
-        compare_all(met, len(columns))
+                targets.change(proxies, "float32")
+        compare_all(met, len(targets))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.geometry import (
-    Columns,
     DistanceMatrix,
     Points,
     ProxyTransform,
     ProxyVectors,
+    Targets,
     alone,
     blocks,
     for_each_tile,
@@ -165,27 +165,27 @@ class Packer:
         limit: int,
         report: Callable[[int], object],
     ) -> Packing:
-        columns = Columns(ProxyVectors(points, self._transform_of(points)))
+        targets = Targets(ProxyVectors(points, self._transform_of(points)))
         for others in (self._away, points.take(self._before) if len(self._before) else None):
             if others is not None:
-                columns.append(others, np.full(len(others), -1))
-        begun = len(columns)
+                targets.append(others, np.full(len(others), -1))
+        begun = len(targets)
         cells = _Cells()
         size, looked, tuned = _FIRST_BLOCK, 0, False
-        while looked < len(order) and len(columns) - begun < limit:
+        while looked < len(order) and len(targets) - begun < limit:
             block = order[looked : looked + size]
-            if not tuned and len(columns) >= _REVIEW:
-                self._tune(points, columns, reach)
+            if not tuned and len(targets) >= _REVIEW:
+                self._tune(points, targets, reach)
                 tuned = True
-            rest = self._far_enough(points, columns, cells, block, reach)
-            room = limit + begun - len(columns)
-            last = self._keep_apart(points, columns, block, rest, reach, room)
+            rest = self._far_enough(points, targets, cells, block, reach)
+            room = limit + begun - len(targets)
+            last = self._keep_apart(points, targets, block, rest, reach, room)
             done = len(block) if last is None else last + 1
-            cells.append(columns)
+            cells.append(targets)
             looked += done
             report(done)
             size = min(_LARGEST_BLOCK, max(_FIRST_BLOCK, _WANTED * len(block) // (len(rest) + 1)))
-        return Packing(columns.numbers[begun : len(columns)].copy(), looked)
+        return Packing(targets.numbers[begun : len(targets)].copy(), looked)
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         for_each_tile(work, tiles, threads=self._threads)
@@ -196,12 +196,12 @@ class Packer:
             self._transform = ProxyTransform.of(points)
         return self._transform
 
-    def _tune(self, points: Points, columns: Columns, reach: float) -> None:
+    def _tune(self, points: Points, targets: Targets, reach: float) -> None:
         """Fewer coordinates from now on, where they are enough to tell near from far."""
         if self._tuning is None:
             self._tuning = Tuning(points, len(points) // _SHARE_KEPT)
         some = np.flatnonzero(points.candidates)[:: max(1, len(points) // _SAMPLE)]
-        proxies = self._tuning.cheaper(columns, some, np.full(len(some), reach))
+        proxies = self._tuning.cheaper(targets, some, np.full(len(some), reach))
         if proxies is None:
             return
         last = self._last
@@ -210,25 +210,25 @@ class Packer:
         elif points.in_memory and self._tuning.keeps(proxies.transform):
             proxies.keep(self._for_each)
         self._last = proxies
-        columns.change(proxies, "float32")
+        targets.change(proxies, "float32")
 
     def _far_enough(
         self,
         points: Points,
-        columns: Columns,
+        targets: Targets,
         cells: _Cells,
         block: Int[np.ndarray, " b"],
         reach: float,
     ) -> Int[np.ndarray, " s"]:
         """Positions in the block of the rows that no column leaves out."""
-        if len(columns) == 0:
+        if len(targets) == 0:
             return np.arange(len(block))
         left_out = np.zeros(len(block), bool)
 
         def compare(part: slice) -> None:
-            against, rows = columns, block[part]
+            against, rows = targets, block[part]
             if not points.in_memory:
-                against, rows = columns.beside(points.take(rows)), np.arange(len(rows))
+                against, rows = targets.beside(points.take(rows)), np.arange(len(rows))
             left_out[part] = _left_out(against, cells, rows, reach)
 
         size = max(_TILE // 8, min(_TILE, -(-len(block) // (4 * self._threads))))
@@ -238,7 +238,7 @@ class Packer:
     def _keep_apart(
         self,
         points: Points,
-        columns: Columns,
+        targets: Targets,
         block: Int[np.ndarray, " b"],
         rest: Int[np.ndarray, " s"],
         reach: float,
@@ -249,17 +249,17 @@ class Packer:
         Returns:
             The position of the row that takes the last room; None while there is more.
         """
-        before = len(columns)
+        before = len(targets)
         for begin in range(0, len(rest), _WITHIN):
             part = rest[begin : begin + _WITHIN]
             taken = points.take(block[part])
-            against = columns.beside(taken)
+            against = targets.beside(taken)
             left = against.proxies[np.arange(len(part))]
             apart = np.arange(len(part))
-            if len(columns) > before:
+            if len(targets) > before:
                 apart = np.flatnonzero(~_nearer(against, before, apart, left, reach))
             found = self._apart_within(against, apart, left, reach, room)
-            columns.append(taken.take(found), block[part[found]], left[found])
+            targets.append(taken.take(found), block[part[found]], left[found])
             room -= len(found)
             if room == 0:
                 return int(part[found[-1]])
@@ -267,14 +267,14 @@ class Packer:
 
     def _apart_within(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " s"],
         left: Float32[np.ndarray, "m W"],
         reach: float,
         room: int,
     ) -> Int[np.ndarray, " p"]:
         """Which of the rows, of points beside the columns, are kept."""
-        proxies = columns.proxies
+        proxies = targets.proxies
         left = left[rows]
         between = products_within(left[:, : proxies.width], self._threads)
         points = proxies.points.take(rows)
@@ -305,14 +305,14 @@ class _Cells:
         self._older = np.empty(0, np.int64)
         self._count = 0
 
-    def append(self, columns: Columns) -> None:
+    def append(self, targets: Targets) -> None:
         """Put the columns that are new into cells, once there are enough for cells to pay."""
-        begin, end = self._count, len(columns)
+        begin, end = self._count, len(targets)
         if end < 2 * _CELLS:
             return
         if end > len(self._older):
-            self._older = np.resize(self._older, len(columns.matrix))
-        cells = self.of(columns, columns.matrix[begin:end])
+            self._older = np.resize(self._older, len(targets.matrix))
+        cells = self.of(targets, targets.matrix[begin:end])
         for position, cell in enumerate(cells.tolist(), start=begin):
             self._older[position] = self._newest[cell]
             self._newest[cell] = position
@@ -321,30 +321,30 @@ class _Cells:
     def __len__(self) -> int:
         return self._count
 
-    def of(self, columns: Columns, left: Float32[np.ndarray, "m W"]) -> Int[np.ndarray, " m"]:
+    def of(self, targets: Targets, left: Float32[np.ndarray, "m W"]) -> Int[np.ndarray, " m"]:
         """The cell of each row, given as stand-ins."""
-        return columns.centre_of(left, _CELLS)
+        return targets.centre_of(left, _CELLS)
 
     def visit(
         self,
-        columns: Columns,
+        targets: Targets,
         rows: Int[np.ndarray, " m"],
         left: Float32[np.ndarray, "m W"],
         reach: float,
     ) -> Bool[np.ndarray, " m"]:
         """Whether a column of its cell is nearer to a row than the reach."""
-        proxies = columns.proxies
+        proxies = targets.proxies
         squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
         lower_by_visits(
             left,
-            columns.matrix,
+            targets.matrix,
             proxies.transform.chunk,
             tuple(proxies.transform.error_bound()),
             *proxies.points.arrays,
             rows,
-            *columns.points.arrays,
+            *targets.points.arrays,
             proxies.points.coincident,
-            self._newest[self.of(columns, left)],
+            self._newest[self.of(targets, left)],
             self._older,
             np.zeros(len(rows), np.int64),
             np.full(len(rows), reach),
@@ -355,18 +355,18 @@ class _Cells:
 
 
 def _left_out(
-    columns: Columns, cells: _Cells, rows: Int[np.ndarray, " m"], reach: float
+    targets: Targets, cells: _Cells, rows: Int[np.ndarray, " m"], reach: float
 ) -> Bool[np.ndarray, " m"]:
     """Whether a column is nearer to a row than the reach: those of its cell first, then all."""
-    left = columns.proxies[rows]
+    left = targets.proxies[rows]
     left_out = np.zeros(len(rows), bool)
     if len(cells):
-        left_out = cells.visit(columns, rows, left, reach)
+        left_out = cells.visit(targets, rows, left, reach)
     waiting = np.flatnonzero(~left_out)
     begin = 0
-    while len(waiting) and begin < len(columns):
-        end = columns.segment(begin)[1]
-        nearer = _nearer(columns, begin, rows[waiting], left[waiting], reach, end)
+    while len(waiting) and begin < len(targets):
+        end = targets.segment(begin)[1]
+        nearer = _nearer(targets, begin, rows[waiting], left[waiting], reach, end)
         left_out[waiting[nearer]] = True
         waiting = waiting[~nearer]
         begin = end
@@ -374,7 +374,7 @@ def _left_out(
 
 
 def _nearer(
-    columns: Columns,
+    targets: Targets,
     begin: int,
     rows: Int[np.ndarray, " m"],
     left: Float32[np.ndarray, "m W"],
@@ -383,7 +383,7 @@ def _nearer(
 ) -> Bool[np.ndarray, " m"]:
     """Whether one of some columns, by default all from `begin` on, is nearer than the reach."""
     squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
-    lower_to_nearest_of_all(columns, rows, left, squared, nearest, begin=begin, end=end)
+    lower_to_nearest_of_all(targets, rows, left, squared, nearest, begin=begin, end=end)
     return squared < reach
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from evenly.engines import make_engine
 from evenly.geometry import (
-    Columns,
     Points,
     ProxyTransform,
     ProxyVectors,
+    Targets,
     alone,
     first_of_the_farthest,
     keep_arrivals,
@@ -99,7 +99,7 @@ class Candidates:
         self.threshold = 0.0
         self.numbers: Int[np.ndarray, " c"] = np.empty(0, np.int64)
         self.reach: Float[np.ndarray, " c"] = np.empty(0)
-        self._columns: Columns | None = None
+        self._targets: Targets | None = None
         self._longest = 0.0
 
     def __len__(self) -> int:
@@ -108,13 +108,13 @@ class Candidates:
     @property
     def points(self) -> Points:
         """The candidates, in the order in which they came."""
-        assert self._columns is not None
-        return self._columns.points.part(slice(0, len(self)))
+        assert self._targets is not None
+        return self._targets.points.part(slice(0, len(self)))
 
     @property
     def dimension(self) -> int | None:
         """Coordinates of a row; None before the first has come."""
-        return None if self._columns is None else self._columns.points.dimension
+        return None if self._targets is None else self._targets.points.dimension
 
     def restore(
         self,
@@ -164,16 +164,16 @@ class Candidates:
 
     def _meet_block(self, own: Points, numbers: Int[np.ndarray, " m"]) -> tuple[int, list[int]]:
         """How many of the rows were looked at, and which of these were left to candidates."""
-        assert self._columns is not None
+        assert self._targets is not None
         room = self.most + 1 - len(self)
         kept, nearest, distances, seen = keep_arrivals(
-            self._columns, own, self.threshold, room, threads=usable_threads()
+            self._targets, own, self.threshold, room, threads=usable_threads()
         )
         self.reach = np.concatenate([self.reach, np.zeros(len(kept))])
         left = np.ones(seen, bool)
         left[kept] = False
         np.maximum.at(self.reach, nearest[left], distances[left])
-        self._columns.append(own.take(kept), np.arange(len(self), len(self) + len(kept)))
+        self._targets.append(own.take(kept), np.arange(len(self), len(self) + len(kept)))
         self.numbers = np.concatenate([self.numbers, numbers[kept]])
         return seen, numbers[:seen][left].tolist()
 
@@ -212,10 +212,10 @@ class Candidates:
 
     def _fitting(self, own: Points) -> Points:
         """Rows of a type and length that the columns can be compared with; these may change."""
-        if self._columns is None:
+        if self._targets is None:
             self._rebuild(own, own.take(np.empty(0, np.int64)))
-        assert self._columns is not None
-        before = self._columns.points.stored.dtype
+        assert self._targets is not None
+        before = self._targets.points.stored.dtype
         wider = np.result_type(before, own.stored.dtype)
         if wider != before or (not own.unit and own.longest > self._longest):
             kept = self.points
@@ -223,18 +223,18 @@ class Candidates:
         return replace(own, stored=own.stored.astype(wider, copy=False), longest=self._longest)
 
     def _rebuild(self, like: Points, kept: Points) -> None:
-        """Columns of these candidates, to compare rows with that are no longer than `like`."""
+        """Targets of these candidates, to compare rows with that are no longer than `like`."""
         if like.unit:
             self._longest = 1.0
-        elif like.longest > self._longest or self._columns is None:
+        elif like.longest > self._longest or self._targets is None:
             self._longest = 2.0 * like.longest  # room for longer ones, which are to come
         shaping = replace(like, longest=self._longest)
         wider = np.result_type(like.stored.dtype, kept.stored.dtype)
         base = replace(shaping.take(np.arange(min(1, len(like)))), longest=self._longest)
         base = replace(base, stored=base.stored.astype(wider, copy=False))
-        columns = Columns(ProxyVectors(base, ProxyTransform.of(shaping)), len(kept))
-        columns.append(kept, np.arange(len(kept)))
-        self._columns = columns
+        targets = Targets(ProxyVectors(base, ProxyTransform.of(shaping)), len(kept))
+        targets.append(kept, np.arange(len(kept)))
+        self._targets = targets
 
 
 def largest_distance(points: Points, chosen: Points) -> float:
