@@ -14,9 +14,9 @@ from evenly.geometry import (
     ProxyVectors,
     Targets,
     first_of_the_farthest,
-    for_each_tile,
     lower_to_nearest,
     lower_until_below,
+    parallel_for,
     row_lengths,
     squared_distances_between,
     squared_lengths,
@@ -259,7 +259,7 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
     chosen = rng.permutation(700)[:391]
     targets = columns_of(points, way, chosen, np.arange(391))
     if kept:
-        targets.proxies.keep(partial(for_each_tile, threads=1))
+        targets.proxies.keep(partial(parallel_for, threads=1))
     rows = rng.permutation(700)[:431]
     truth = np.array(
         [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
@@ -326,14 +326,14 @@ def test_threads_share_all_rows_and_end_together(count, threads):
 def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
     points = points_of(np.random.default_rng(0).standard_normal((900, 8)), False)
     targets = columns_of(points, "int16", np.arange(40))
-    targets.proxies.keep(partial(for_each_tile, threads=1))
+    targets.proxies.keep(partial(parallel_for, threads=1))
     given = []
 
     def interrupted(work, workers, *, threads):
         work(next(iter(workers)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(nearest, "for_each_tile", interrupted)
+    monkeypatch.setattr(nearest, "parallel_for", interrupted)
     monkeypatch.setattr(int16, "lower_by_int16", lambda *arguments: given.append(arguments) or 0)
     arrays = np.zeros(900, np.int32), np.full(900, np.inf), np.full(900, 40)
     with pytest.raises(KeyboardInterrupt):

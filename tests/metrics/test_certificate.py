@@ -432,8 +432,11 @@ def test_bounds_of_a_shorter_subset_are_of_its_part_of_the_curve():
     once = Ceilings(points, 60)
 
     for size in (5, 20, 60):
-        bounds, alone = once.bounds(size, 0.0), Ceilings(points, size).bounds(size, 0.0)
-        assert bounds == pytest.approx(alone)
+        bounds, single_threaded_blas = (
+            once.bounds(size, 0.0),
+            Ceilings(points, size).bounds(size, 0.0),
+        )
+        assert bounds == pytest.approx(single_threaded_blas)
 
 
 def test_balls_count_nothing_above_where_the_curve_ends():

@@ -171,11 +171,11 @@ def test_dropped_rows_are_no_part_of_the_pool():
 
     found = measure(vectors, chosen, on_invalid="drop", random_subsets=0)
 
-    alone = measure(vectors[kept], [0, 5, 9], random_subsets=0)
+    single_threaded_blas = measure(vectors[kept], [0, 5, 9], random_subsets=0)
     assert found.pool_size == 18
-    assert found.farthest_row == kept[alone.farthest_row]
-    assert found.mean_distance == pytest.approx(alone.mean_distance)
-    assert found.closest_pair == tuple(kept[list(alone.closest_pair)])
+    assert found.farthest_row == kept[single_threaded_blas.farthest_row]
+    assert found.mean_distance == pytest.approx(single_threaded_blas.mean_distance)
+    assert found.closest_pair == tuple(kept[list(single_threaded_blas.closest_pair)])
     assert measure(vectors, chosen, on_invalid="drop").random.h_min.mean > 0
     with pytest.raises(errors.RowError, match="row 8 cannot be used: row 8 is a zero vector"):
         measure(vectors, [0, 8], on_invalid="drop")

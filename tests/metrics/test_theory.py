@@ -41,9 +41,11 @@ def test_two_nn_leaves_out_duplicates_and_knows_when_too_few_are_left():
     rows = np.random.default_rng(1).random((600, 2))
     doubled = np.vstack([rows, rows[:300]])
 
-    alone = two_nn(points_of(rows[300:].copy(), normalize=False), seed=0)
+    single_threaded_blas = two_nn(points_of(rows[300:].copy(), normalize=False), seed=0)
 
-    assert two_nn(points_of(doubled, normalize=False), seed=0) == pytest.approx(alone, rel=0.3)
+    assert two_nn(points_of(doubled, normalize=False), seed=0) == pytest.approx(
+        single_threaded_blas, rel=0.3
+    )
     assert two_nn(points_of(np.ones((50, 2)), normalize=False), seed=0) is None
     assert two_nn(points_of(rows[:19].copy()), seed=0) is None
 

@@ -123,8 +123,8 @@ def test_a_selection_brings_its_own_curve(monkeypatch):
     told = json.loads(run("select", "vectors.npy", "-b", 9, "--json"))["measures"]
 
     assert not ran
-    alone = measure(VECTORS, select_uniform(VECTORS, 9), random_subsets=3)
-    assert told["bounds"] == pytest.approx(alone.as_dict()["bounds"])
+    single_threaded_blas = measure(VECTORS, select_uniform(VECTORS, 9), random_subsets=3)
+    assert told["bounds"] == pytest.approx(single_threaded_blas.as_dict()["bounds"])
     assert ran
 
 

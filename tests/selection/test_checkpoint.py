@@ -17,7 +17,7 @@ from evenly import errors, select_uniform
 from evenly.selection.greedy import run as choose
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.picks import Picks
-from evenly.selection.results.run_key import Job
+from evenly.selection.results.run_key import RunKey
 from tests.fakes import Letters, texts_of
 from tests.pool_strategies import pools
 from tests.selection.interrupts import (
@@ -403,7 +403,7 @@ def first(count):
     return Picks(np.arange(count), np.concatenate([[np.inf], np.ones(count - 1)]))
 
 
-JOB = Job({"vectors": "sha256:0", "start": 3}, {"input": "x"})
+JOB = RunKey({"vectors": "sha256:0", "start": 3}, {"input": "x"})
 
 
 def test_picks_are_written_at_once_and_then_about_every_ten_seconds(path):
@@ -462,9 +462,9 @@ def test_a_job_is_what_decides_not_what_is_told():
 
     assert JOB.differs_from(other_words) is None
     assert JOB.differs_from(JOB) is None
-    for name in JOB.decides:
-        other = dataclasses.replace(JOB, decides=JOB.decides | {name: "else"})
+    for name in JOB.inputs:
+        other = dataclasses.replace(JOB, inputs=JOB.inputs | {name: "else"})
         assert JOB.differs_from(other)
     assert "input: x then, y now" in dataclasses.replace(JOB, told={"input": "x"}).differs_from(
-        Job({"vectors": "sha256:1", "start": 3}, {"input": "y"})
+        RunKey({"vectors": "sha256:1", "start": 3}, {"input": "y"})
     )

@@ -47,9 +47,9 @@ def test_excluded_rows_are_never_chosen_nor_covered():
     subset = chosen(20, exclude=plain.indices)
     assert not set(subset.indices) & set(plain.indices)
     kept = np.setdiff1d(np.arange(200), plain.indices)
-    alone = select_uniform(VECTORS[kept], 20)
-    np.testing.assert_array_equal(subset.indices, kept[alone.indices])
-    assert subset.coverage_radius == alone.coverage_radius
+    single_threaded_blas = select_uniform(VECTORS[kept], 20)
+    np.testing.assert_array_equal(subset.indices, kept[single_threaded_blas.indices])
+    assert subset.coverage_radius == single_threaded_blas.coverage_radius
 
 
 @pytest.mark.parametrize("by", ["rows", "selection", "vectors"])

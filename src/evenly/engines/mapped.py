@@ -29,9 +29,9 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     Targets,
-    alone,
-    for_each_tile,
     lower_until_below,
+    parallel_for,
+    single_threaded_blas,
     usable_threads,
 )
 from evenly.geometry.screening.tuning import Tuning
@@ -80,7 +80,7 @@ class MappedEngine(Bounded):
         self._bounds = Bounds(np.where(points.candidates, np.inf, -np.inf))
         self._squared = self._bounds.squared
         self._seen = np.zeros(len(points), np.int32)
-        with alone():
+        with single_threaded_blas():
             precision = Tuning(points, budget).first_precision()
             self._targets = Targets(
                 ProxyVectors(points, ProxyTransform.of(points)), budget, precision
@@ -102,7 +102,7 @@ class MappedEngine(Bounded):
         """Mark rows as chosen: those in memory are compared with them from now on."""
         assert points is not None
         first = len(self._targets)
-        with alone():
+        with single_threaded_blas():
             self._targets.append(points, np.arange(first, first + len(points)))
         self._squared[rows[rows >= 0]] = -np.inf
         if self._pool is not None:
@@ -172,7 +172,7 @@ class MappedEngine(Bounded):
         self._pool = None  # its memory is needed for the next
         self._read_at = len(self._targets)
         kept, wanted = _Kept(self._holds), self._holds
-        with alone():
+        with single_threaded_blas():
             threshold = self._likely_threshold()
             while True:
                 self._refresh(threshold, kept)
@@ -221,7 +221,7 @@ class MappedEngine(Bounded):
             rows = np.flatnonzero(stale[begin : begin + _BLOCK]) + begin
             if len(rows):
                 tiles.append(rows)
-        for_each_tile(
+        parallel_for(
             lambda rows: self._refresh_rows(rows, threshold, kept), tiles, threads=self._threads
         )
 

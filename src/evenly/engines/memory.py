@@ -16,9 +16,9 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     Targets,
-    alone,
-    for_each_tile,
     lower_until_below,
+    parallel_for,
+    single_threaded_blas,
     squared_distances_between,
     usable_threads,
 )
@@ -78,7 +78,7 @@ class MemoryEngine(Bounded):
         self._seen = np.zeros(len(points), np.int32)
         self._left_over = 1.0  # of the rows that the last frontier was looked for among
         self._neighbours = self._make_neighbours() if self._tuning.is_long else None
-        with alone():
+        with single_threaded_blas():
             self._proxies = ProxyVectors(
                 points, ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
             )
@@ -104,7 +104,7 @@ class MemoryEngine(Bounded):
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen: they are columns for the others from now on, and retired."""
         assert points is not None
-        with alone():
+        with single_threaded_blas():
             first = len(self._targets)
             known = self._proxies[rows] if rows.min() >= 0 else None
             self._targets.append(points, np.arange(first, first + len(points)), known)
@@ -118,7 +118,7 @@ class MemoryEngine(Bounded):
         """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
         if len(self) <= SINGLE_ROUND and self._tuning.owed:
             size = len(self)  # small enough for a single round
-        with alone():
+        with single_threaded_blas():
             return self._frontier_of(self._fresh(size), size)
 
     def _make_neighbours(self) -> Neighbours:
@@ -126,7 +126,7 @@ class MemoryEngine(Bounded):
         return Cells(len(self))
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
-        for_each_tile(work, tiles, threads=self._threads)
+        parallel_for(work, tiles, threads=self._threads)
 
     def _tune(self) -> None:
         """Now and then: other stand-ins, where they are cheaper."""
@@ -251,5 +251,5 @@ def _between(
     # Nothing of the pool: a frontier may outlive it, and memory is short where it does.
     if levels is not None:
         return integer_products_within(proxies, width, levels, threads)
-    with alone():
+    with single_threaded_blas():
         return products_within(proxies[:, :width], threads)

@@ -35,7 +35,13 @@ from evenly.geometry.search.knn_distance import (
     pair_distances,
 )
 from evenly.geometry.search.nearest_chosen import Nearest, nearest_chosen
-from evenly.geometry.threads import alone, for_each_tile, in_background, shares, usable_threads
+from evenly.geometry.threads import (
+    in_background,
+    parallel_for,
+    shares,
+    single_threaded_blas,
+    usable_threads,
+)
 
 __all__ = [
     "COINCIDENT",
@@ -54,7 +60,6 @@ __all__ = [
     "blocks",
     "choose_precision",
     "first_of_the_farthest",
-    "for_each_tile",
     "in_background",
     "keep_arrivals",
     "lower_to_nearest",
@@ -65,6 +70,7 @@ __all__ = [
     "most_isolated",
     "nearest_chosen",
     "pair_distances",
+    "parallel_for",
     "reach_of",
     "row_lengths",
     "shares",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry.threads import for_each_tile, usable_threads
+from evenly.geometry.threads import parallel_for, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -79,7 +79,7 @@ def row_lengths(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
 def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
     """Sum of squares of each row, in float64, in the same order on every machine."""
     from evenly.geometry.kernels.exact import squared_lengths_of_rows
-    from evenly.geometry.threads import for_each_tile, usable_threads
+    from evenly.geometry.threads import parallel_for, usable_threads
 
     squared = np.empty(len(rows))
 
@@ -87,7 +87,7 @@ def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
         squared[part] = squared_lengths_of_rows(readable(rows[part]))
 
     parts = blocks(len(rows), 1, numbers=_MEAN_ROWS)
-    for_each_tile(measure, parts, threads=usable_threads())
+    parallel_for(measure, parts, threads=usable_threads())
     return squared
 
 
@@ -209,7 +209,7 @@ class Points:
         do not depend on the threads.
         """
         from evenly.geometry.kernels.exact import add_rows, squared_distances_to_point
-        from evenly.geometry.threads import for_each_tile, usable_threads
+        from evenly.geometry.threads import parallel_for, usable_threads
 
         origin = self.exact(np.array([np.argmax(self.candidates)]))[0]
         parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
@@ -228,9 +228,9 @@ class Points:
             )
 
         threads = usable_threads()
-        for_each_tile(add, range(len(parts)), threads=threads)
+        parallel_for(add, range(len(parts)), threads=threads)
         mean = sums.sum(axis=0) / np.count_nonzero(self.candidates)
-        for_each_tile(measure, parts, threads=threads)
+        parallel_for(measure, parts, threads=threads)
         return squared
 
 
@@ -283,5 +283,5 @@ def squared_distances_to(
         gaps = points.exact(rows[part]) - point
         squared[part] = np.einsum("ij,ij->i", gaps, gaps)
 
-    for_each_tile(measure, blocks(len(rows), points.dimension), threads=usable_threads())
+    parallel_for(measure, blocks(len(rows), points.dimension), threads=usable_threads())
     return squared

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["alone", "for_each_tile", "in_background", "shares", "usable_threads"]
+__all__ = ["alone", "in_background", "parallel_for", "shares", "usable_threads"]
 
 
 Tile = TypeVar("Tile")
@@ -35,7 +35,7 @@ def usable_threads() -> int:
     return min(counts, default=1)
 
 
-def for_each_tile(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threads: int) -> None:
+def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threads: int) -> None:
     """Do the work for every tile, in `threads` threads; the first exception is raised.
 
     Tiles must not share what they write. With one thread, the caller's own does it all.
@@ -77,7 +77,7 @@ def shares(count: int, size: int, threads: int, *, least: int = 1) -> Iterator[s
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def single_threaded_blas() -> Iterator[None]:
     """Keep libraries from starting threads of their own, for a while."""
     libraries = [*_libraries("blas"), *_libraries("openmp")]
     before = [library.num_threads for library in libraries]
@@ -93,10 +93,12 @@ def alone() -> Iterator[None]:
 
 @functools.cache
 def _executor(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="evenly", initializer=_stay_alone)
+    return ThreadPoolExecutor(
+        threads, thread_name_prefix="evenly", initializer=_keep_single_threaded
+    )
 
 
-def _stay_alone() -> None:
+def _keep_single_threaded() -> None:
     if "torch" in sys.modules:
         import torch
 

@@ -10,7 +10,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial.distance import squareform
 
-from evenly.geometry import DistanceMatrix, Points, alone
+from evenly.geometry import DistanceMatrix, Points, single_threaded_blas
 from evenly.geometry.clustering.tree import leading_coordinates, split_evenly
 from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
 
@@ -141,7 +141,7 @@ def clusters_of(points: Points | DistanceMatrix) -> Int[np.ndarray, " n"] | None
         return None
     rows = np.flatnonzero(points.candidates)
     label = np.full(len(points), -1)
-    with alone():
+    with single_threaded_blas():
         count = min(_CLUSTERS, max(1, len(rows) // _ROWS_OF_CLUSTER))
         label[rows] = split_evenly(leading_coordinates(points, rows, 64), count)
     return label

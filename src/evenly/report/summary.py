@@ -100,8 +100,10 @@ def _measure_rows(measures: Measures, *, normalized: bool) -> list[tuple[str, st
         mean += f" (random {measures.random.mean_distance.mean:.4f})"
     rows.append(("mean distance", f"{mean}, from a row to the nearest chosen one"))
     rows.append(("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"))
-    alone = f"{measures.singleton_share:.1%} of the chosen rows stand for no row but themselves"
-    rows.append(("singletons", alone))
+    single_threaded_blas = (
+        f"{measures.singleton_share:.1%} of the chosen rows stand for no row but themselves"
+    )
+    rows.append(("singletons", single_threaded_blas))
     if measures.duplicates:
         rows.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
     if measures.theory is not None:

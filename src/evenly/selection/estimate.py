@@ -12,7 +12,7 @@ import numpy as np
 from evenly.embedding import embed_texts, load_encoder
 from evenly.engines.registry import check_engine
 from evenly.errors import EmptyPoolError, OptionError
-from evenly.geometry import alone, usable_threads
+from evenly.geometry import single_threaded_blas, usable_threads
 from evenly.inputs.prepare import TextColumns, stay_on_disk
 from evenly.memory import free_memory, memory_bytes
 from evenly.samples import open_samples, read_texts
@@ -211,7 +211,7 @@ def _seconds_a_multiplication() -> float:
     left = np.ones((1024, 192), np.float32)
     right = np.ones((512, 192), np.float32)
     times = []
-    with alone():
+    with single_threaded_blas():
         for _ in range(5):
             began = perf_counter()
             left @ right.T

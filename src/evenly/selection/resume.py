@@ -16,7 +16,7 @@ from evenly.memory import memory_bytes
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
 from evenly.selection.results.provenance import hash_of_array, provenance_of
-from evenly.selection.results.run_key import Job
+from evenly.selection.results.run_key import RunKey
 from evenly.selection.results.selection import Selection
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.resolve import KEPT, RULES, rule_options, rules_of
@@ -130,8 +130,8 @@ def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
     Raises:
         ManifestError: they are others, or were normalised then and are not now.
     """
-    before = Job.of(earlier.provenance)
-    vectors, told = before.decides["vectors"], before.told
+    before = RunKey.of(earlier.provenance)
+    vectors, told = before.inputs["vectors"], before.told
     if prepared.embeddings is not None:
         found = hash_of_array(prepared.embeddings.vectors)
     else:
@@ -141,7 +141,7 @@ def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
             found = hash_of_array(prepared.points.stored)
     normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
     now = {"vectors": found, "normalize": prepared.options["normalize"]}
-    different = Job(normalized, told).differs_from(Job(now, told))
+    different = RunKey(normalized, told).differs_from(RunKey(now, told))
     if different is not None:
         raise ManifestError(
             f"{prepared.samples.origin} is not what this selection was made from: {different}. "
@@ -243,8 +243,8 @@ def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
 
 def _check_same_job(earlier: Selection, provenance: dict[str, Any], prepared: PreparedData) -> None:
     """Refuse picks that are not of these vectors: going on from them would be no answer."""
-    before, now = Job.of(earlier.provenance), Job.of(provenance)
-    if prepared.embeddings is None and before.decides != now.decides:
+    before, now = RunKey.of(earlier.provenance), RunKey.of(provenance)
+    if prepared.embeddings is None and before.inputs != now.inputs:
         # The same array has another content hash in a file than it had in memory.
         now = now.on_vectors(hash_of_array(prepared.points.stored))
     different = before.differs_from(now)

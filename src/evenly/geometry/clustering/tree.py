@@ -20,7 +20,7 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.kernels.screening import FAST
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_to
 from evenly.geometry.screening.proxies import ProxyTransform
-from evenly.geometry.threads import alone, for_each_tile, usable_threads
+from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -83,7 +83,7 @@ class Tree:
         order: list[Any] = []
         place = clusters = 0
         waiting = [(np.arange(len(rows)), -1)]
-        with alone():
+        with single_threaded_blas():
             while waiting:
                 inside, parent = waiting.pop()
                 if len(inside) > cell:
@@ -208,8 +208,8 @@ class Spreads:
                 taken, here, tree.begin, tree.end, begin, end, first, squared, positions
             )
 
-        with alone():
-            for_each_tile(measure, list(_tasks(tree)), threads=usable_threads())
+        with single_threaded_blas():
+            parallel_for(measure, list(_tasks(tree)), threads=usable_threads())
         return cls(first, squared, positions)
 
 

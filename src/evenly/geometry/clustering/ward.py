@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from evenly.geometry.kernels.screening import FAST
-from evenly.geometry.threads import for_each_tile
+from evenly.geometry.threads import parallel_for
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
@@ -113,7 +113,7 @@ def _find_nearest(
 
     # Tiles of one shape, whatever the threads, so that products have the same bits.
     tiles = [slice(begin, begin + _ROWS) for begin in range(0, len(rows), _ROWS)]
-    for_each_tile(search, tiles, threads=threads)
+    parallel_for(search, tiles, threads=threads)
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]

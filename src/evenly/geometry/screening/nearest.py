@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.geometry.kernels.screening import lower_by_products, smallest_of_blocks
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import for_each_tile, shares
+from evenly.geometry.threads import parallel_for, shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ def lower_until_below(
         arrays = some, seen[part], squared[part], nearest[part]
         _lower_until_below(targets, rows[part], threshold, *arrays)
 
-    for_each_tile(lower, tiles_of(len(rows), threads), threads=threads)
+    parallel_for(lower, tiles_of(len(rows), threads), threads=threads)
 
 
 def tiles_of(count: int, threads: int) -> Iterator[slice]:
@@ -239,7 +239,7 @@ def _lower_by_int16(
     )
     suspects = []
     try:
-        for_each_tile(
+        parallel_for(
             lambda _: suspects.append(lower_by_int16(*arguments)),
             range(min(threads, len(cuts) - 1)),
             threads=threads,

@@ -16,7 +16,7 @@ from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
-from evenly.geometry.threads import alone, for_each_tile, usable_threads
+from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -85,7 +85,7 @@ def close_pairs(
     ]
     found: list[Any] = [None] * len(tiles)
     report = progress or (lambda _: None)
-    with alone():
+    with single_threaded_blas():
         compare = _comparison(points, rows, rows, reach)
 
         def work(number: int) -> None:
@@ -93,7 +93,7 @@ def close_pairs(
             found[number] = compare(left, right, within=left == right)
             report(len(found[number][0]))
 
-        for_each_tile(work, range(len(tiles)), threads=usable_threads())
+        parallel_for(work, range(len(tiles)), threads=usable_threads())
     return ClosePairs(*(_joined([part[place] for part in found], place) for place in range(3)))
 
 
@@ -110,7 +110,7 @@ def close_counts(
     Cost: m·s·d multiplications at most, and one exact distance for each pair that is counted.
     """
     counts = np.zeros(len(rows), np.int64)
-    with alone():
+    with single_threaded_blas():
         compare = _comparison(points, rows, others, reach)
 
         def count(left: slice) -> None:
@@ -118,7 +118,7 @@ def close_counts(
                 near = compare(left, right, within=False)[0] - left.start
                 counts[left] += np.bincount(near, minlength=left.stop - left.start)
 
-        for_each_tile(count, blocks(len(rows), 1, numbers=_TILE), threads=usable_threads())
+        parallel_for(count, blocks(len(rows), 1, numbers=_TILE), threads=usable_threads())
     return counts
 
 

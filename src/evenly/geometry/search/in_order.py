@@ -14,7 +14,7 @@ from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import alone, for_each_tile, shares, usable_threads
+from evenly.geometry.threads import parallel_for, shares, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -59,7 +59,7 @@ def products_within(
         between[part, right] += lengths[right]
 
     threads = threads if len(used) >= _WORTH_THREADS else 1
-    for_each_tile(multiply, shares(len(used), _TILE, threads), threads=threads)
+    parallel_for(multiply, shares(len(used), _TILE, threads), threads=threads)
     return between
 
 
@@ -84,7 +84,7 @@ def integer_products_within(
     def fill(_: int) -> None:
         fill_between(left, width, panels, levels, lengths, between, *shared)
 
-    for_each_tile(fill, range(threads), threads=threads)
+    parallel_for(fill, range(threads), threads=threads)
     return between
 
 
@@ -112,7 +112,7 @@ def distances_to_earlier(
         return _by_distance(points, rows, np.empty(0, np.int64) if before is None else before)
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
-    with alone():
+    with single_threaded_blas():
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(rows))
         for others in (away, None if before is None else points.take(before)):
             if others is not None:
@@ -132,7 +132,7 @@ def squared_distances_to_nearest(
     """
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
-    with alone():
+    with single_threaded_blas():
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(others))
         targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
@@ -156,7 +156,7 @@ def _lower(
         rows = np.arange(part.start, part.stop)
         lower_to_nearest_of_all(targets, rows, left[part], squared[part], nearest[part])
 
-    for_each_tile(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
+    parallel_for(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
 
 
 def _lower_block(

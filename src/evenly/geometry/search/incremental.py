@@ -12,7 +12,7 @@ from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import for_each_tile
+from evenly.geometry.threads import parallel_for
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -57,7 +57,7 @@ def keep_arrivals(
         tile = slice(begin, begin + _TILE)
         lower_to_nearest_of_all(against, rows[tile], left[tile], squared[tile], nearest[tile])
 
-    for_each_tile(compare, range(0, count, _TILE), threads=threads)
+    parallel_for(compare, range(0, count, _TILE), threads=threads)
     transform = targets.proxies.transform
     kept, seen = _keep(
         *points.arrays,

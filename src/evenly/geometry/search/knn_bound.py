@@ -14,7 +14,7 @@ import numpy as np
 from evenly.geometry.points import Points, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.search.in_order import products_within
-from evenly.geometry.threads import alone
+from evenly.geometry.threads import single_threaded_blas
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
@@ -53,7 +53,7 @@ def are_near_enough(
     """
     open_ = np.arange(len(rows))
     step = max(1, len(others) // _FEW)
-    with alone():
+    with single_threaded_blas():
         while len(open_):
             some = others[::step]
             if len(some) <= k:
@@ -80,7 +80,7 @@ def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> flo
     """
     # Not shifted: that would cost more than it gains, but for rows far from zero.
     transform = ProxyTransform.about(points, np.zeros(points.dimension))
-    with alone():
+    with single_threaded_blas():
         products = products_within(transform.proxies(points, rows), 1, whole=True)
     np.fill_diagonal(products, -np.inf)
     pairs = len(rows) * (len(rows) - 1) // 2

@@ -12,7 +12,7 @@ from evenly.geometry.screening.k_nearest import lower_to_several_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
-from evenly.geometry.threads import alone, for_each_tile, usable_threads
+from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def mean_distances_to_nearest(
     others = np.flatnonzero(points.candidates) if others is None else others
     if isinstance(points, DistanceMatrix):
         return _by_distance(points, rows, k, others)
-    with alone():
+    with single_threaded_blas():
         search = _Search(points, rows, k, others)
         search.meet(np.arange(len(rows)), 0, len(others))
         squared = search.squared
@@ -101,7 +101,7 @@ def most_isolated(
         return _largest(rows, means, count)
     # In random order a row meets some of its neighbours early. On disk it is the file's order.
     order = np.random.default_rng(0).permutation(rows) if points.in_memory else rows
-    with alone():
+    with single_threaded_blas():
         return _Search(points, rows, k, order).largest(count, progress or (lambda _: None))
 
 
@@ -149,7 +149,7 @@ class _Search:
             self._proxies.keep(self._share)
 
     def _share(self, work: Callable[[slice], object], tiles: object) -> None:
-        for_each_tile(work, tiles, threads=self._threads)  # type: ignore[arg-type]
+        parallel_for(work, tiles, threads=self._threads)  # type: ignore[arg-type]
 
     def means(self, positions: Int[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
         """Mean distance to the k nearest met so far: inf while fewer were met and more are left."""

@@ -13,7 +13,7 @@ from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.screening.tuning import Tuning
-from evenly.geometry.threads import alone, for_each_tile, usable_threads
+from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def nearest_chosen(
     squared = np.full(len(rows), below)
     nearest = np.full(len(rows), len(points))
     threads = usable_threads()
-    with alone():
+    with single_threaded_blas():
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
         targets.append(points.take(chosen), chosen)
 
@@ -95,7 +95,7 @@ def nearest_chosen(
 
         def compare_all(begin: int, end: int) -> None:
             blocks = [slice(first, first + _ROWS) for first in range(0, len(rows), _ROWS)]
-            for_each_tile(lambda block: compare(block, begin, end), blocks, threads=threads)
+            parallel_for(lambda block: compare(block, begin, end), blocks, threads=threads)
 
         met = 0
         tuning = Tuning(points, len(chosen))
@@ -106,7 +106,7 @@ def nearest_chosen(
                 compare_all(0, met)
             proxies = tuning.cheaper(targets, rows, squared)
             if proxies is not None:
-                proxies.keep(lambda work, tiles: for_each_tile(work, tiles, threads=threads))
+                proxies.keep(lambda work, tiles: parallel_for(work, tiles, threads=threads))
                 targets.change(proxies, "float32")
         compare_all(met, len(targets))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)

@@ -14,7 +14,7 @@ from evenly.geometry import (
     DistanceMatrix,
     Points,
     blocks,
-    for_each_tile,
+    parallel_for,
     reach_of,
     usable_threads,
 )
@@ -116,7 +116,7 @@ def _graph_of(rows: Int[np.ndarray, " m"], pairs: ClosePairs, reach: float) -> N
     def sort(part: slice) -> None:
         sort_neighbours(starts, neighbours, squared, part.start, part.stop)
 
-    for_each_tile(
+    parallel_for(
         sort, list(blocks(len(rows), 1, numbers=_SORTED_AT_ONCE)), threads=usable_threads()
     )
     return NeighbourGraph(rows, starts, neighbours, squared, reach)

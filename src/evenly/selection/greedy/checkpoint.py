@@ -23,7 +23,7 @@ import numpy as np
 from evenly.atomic import atomic_write
 from evenly.errors import CheckpointError, OptionError, OutputError
 from evenly.selection.greedy.picks import Picks
-from evenly.selection.results.run_key import Job
+from evenly.selection.results.run_key import RunKey
 
 __all__ = ["Checkpoint", "Saved", "read_checkpoint"]
 
@@ -60,7 +60,7 @@ class Saved:
         coverage_radius: with just these picks; None while it is not known.
     """
 
-    job: Job
+    job: RunKey
     picks: Picks
     coverage_radius: float | None
 
@@ -109,7 +109,7 @@ def _decode(content: bytes) -> Saved:
     rows = np.frombuffer(arrays, _ROWS, header["picks"])
     radii = np.frombuffer(arrays, _RADII, header["picks"], rows.nbytes)
     picks = Picks(rows.astype(np.int64), radii.astype(np.float64))
-    return Saved(Job(**header["job"]), picks, header["coverage_radius"])
+    return Saved(RunKey(**header["job"]), picks, header["coverage_radius"])
 
 
 def _encode(saved: Saved) -> bytes:

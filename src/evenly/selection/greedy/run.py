@@ -14,7 +14,7 @@ import numpy as np
 from evenly.caller import level_of_the_caller
 from evenly.engines import Engine, make_engine
 from evenly.errors import CheckpointError, DuplicateRowsWarning
-from evenly.geometry import DistanceMatrix, Points, alone
+from evenly.geometry import DistanceMatrix, Points, single_threaded_blas
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
@@ -23,7 +23,7 @@ from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
 from evenly.selection.greedy.start import first_row
 from evenly.selection.results.provenance import when_done
-from evenly.selection.results.run_key import Job
+from evenly.selection.results.run_key import RunKey
 from evenly.selection.results.selection import Selection
 from evenly.selection.rules.outliers import warn_of_isolated
 from evenly.selection.rules.problem import keep_away, points_under
@@ -68,7 +68,7 @@ def choose(
     points = points_under(rules, prepared.points)
     rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
     limits = Limits() if rules.is_plain else Limits(rules, prepared.points.candidates)
-    job = Job.none() if checkpoint is None else Job.of(provenance())
+    job = RunKey.none() if checkpoint is None else RunKey.of(provenance())
     saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, prepared)
     if begun is not None and (saved is None or len(begun) > len(saved.picks)):
         saved = Saved(job, begun, None)
@@ -139,7 +139,9 @@ def are_usable(picks: Picks, prepared: PreparedData) -> bool:
     return bool(distinct and inside.all() and candidates[picks.rows].all())
 
 
-def _of_the_same_job(path: str | PathLike[str], job: Job, prepared: PreparedData) -> Saved | None:
+def _of_the_same_job(
+    path: str | PathLike[str], job: RunKey, prepared: PreparedData
+) -> Saved | None:
     saved = read_checkpoint(path)
     if saved is None:
         return None
@@ -195,7 +197,7 @@ def _complete(
             show(picks)
 
         pool = new_engine()
-        with alone():
+        with single_threaded_blas():
             picks, coverage_radius = farthest_first(
                 pool, rows, saved.picks, limits=limits, progress=after_a_round
             )

@@ -18,11 +18,11 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     Targets,
-    alone,
     blocks,
-    for_each_tile,
     lower_to_nearest_of_all,
+    parallel_for,
     reach_of,
+    single_threaded_blas,
     usable_threads,
 )
 from evenly.geometry.kernels.screening import lower_by_visits
@@ -154,7 +154,7 @@ class Packer:
         report = progress or (lambda _: None)
         if isinstance(self._points, DistanceMatrix):
             return _pack_by_distance(self._points, self._before, order, reach, limit, report)
-        with alone():
+        with single_threaded_blas():
             return self._pack(self._points, order, reach, limit, report)
 
     def _pack(
@@ -188,7 +188,7 @@ class Packer:
         return Packing(targets.numbers[begun : len(targets)].copy(), looked)
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
-        for_each_tile(work, tiles, threads=self._threads)
+        parallel_for(work, tiles, threads=self._threads)
 
     def _transform_of(self, points: Points) -> ProxyTransform:
         """Not turned: made for the first packing, and used again by the others."""

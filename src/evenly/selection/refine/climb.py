@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry import for_each_tile, usable_threads
+from evenly.geometry import parallel_for, usable_threads
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_above
 from evenly.selection.refine.constraints import Terms
 from evenly.selection.refine.tabu import Walker
@@ -95,7 +95,7 @@ class Walkers:
             walker.set_out(walker.chosen if begin is None else begin, reach)
             walker.walk(target, self._work)
 
-        for_each_tile(walk, self._walkers, threads=self._threads)
+        parallel_for(walk, self._walkers, threads=self._threads)
         return [walker.chosen for walker in self._walkers if walker.size >= target]
 
 

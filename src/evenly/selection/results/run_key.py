@@ -6,38 +6,38 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Job"]
+__all__ = ["RunKey"]
 
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Job:
+class RunKey:
     """What the picks of a selection depend on, the budget aside: its prefixes are the same.
 
     Attributes:
-        decides: name -> value of all that the picks follow from. An option that changes them
+        inputs: name -> value of all that the picks follow from. An option that changes them
             belongs here.
-        told: name -> words on where the vectors come from. They explain a difference and do
+        labels: name -> words on where the vectors come from. They explain a difference and do
             not make one: the same vectors give the same picks, whatever they came in.
     """
 
-    decides: dict[str, Any]
-    told: dict[str, str]
+    inputs: dict[str, Any]
+    labels: dict[str, str]
 
     @classmethod
-    def none(cls) -> Job:
+    def none(cls) -> RunKey:
         """That of picks which are not kept, so that nobody asks what they are of."""
         return cls({}, {})
 
     @classmethod
-    def of(cls, provenance: dict[str, Any]) -> Job:
+    def of(cls, provenance: dict[str, Any]) -> RunKey:
         """The job that a selection with this provenance does."""
         options, source = provenance["options"], provenance["input"]
         encoder = provenance.get("encoder")
         start = options.get("start")
-        decides = {
+        inputs = {
             "vectors": encoder.get("vectors_hash") if encoder else source["content_hash"],
             "dropped rows": sorted(int(row) for row in provenance["dropped"]),
             "normalize": options["normalize"],
@@ -45,22 +45,22 @@ class Job:
             "seed": options.get("seed") if start == "random" else None,
         }
         if provenance.get("rules"):
-            decides["rules"] = provenance["rules"]
-        told = {"input": _with_hash(source["origin"], source["content_hash"])}
+            inputs["rules"] = provenance["rules"]
+        labels = {"input": _with_hash(source["origin"], source["content_hash"])}
         if encoder:
-            told["text"] = str(provenance["text"])
-            told["encoder"] = _with_hash(encoder["name"], encoder["fingerprint"])
-        return cls(decides, told)
+            labels["text"] = str(provenance["text"])
+            labels["encoder"] = _with_hash(encoder["name"], encoder["fingerprint"])
+        return cls(inputs, labels)
 
-    def on_vectors(self, vectors_hash: str) -> Job:
+    def on_vectors(self, vectors_hash: str) -> RunKey:
         """The same job on other vectors."""
-        return replace(self, decides={**self.decides, "vectors": vectors_hash})
+        return replace(self, inputs={**self.inputs, "vectors": vectors_hash})
 
-    def differs_from(self, now: Job) -> str | None:
+    def differs_from(self, now: RunKey) -> str | None:
         """What makes the picks of this job others than those of one `now`; None if nothing."""
-        if self.decides == now.decides:
+        if self.inputs == now.inputs:
             return None
-        before, after = {**self.told, **self.decides}, {**now.told, **now.decides}
+        before, after = {**self.labels, **self.inputs}, {**now.labels, **now.inputs}
         different = [
             f"{name}: {_shown(before.get(name))} then, {_shown(after.get(name))} now"
             for name in {**before, **after}

@@ -13,10 +13,10 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     Targets,
-    alone,
     first_of_the_farthest,
     keep_arrivals,
     nearest_chosen,
+    single_threaded_blas,
     usable_threads,
 )
 from evenly.selection.greedy.driver import farthest_first
@@ -140,7 +140,7 @@ class Candidates:
         """
         rows, begin = np.flatnonzero(points.candidates), 0
         equal: list[int] = []
-        with alone():
+        with single_threaded_blas():
             while begin < len(rows):
                 block = rows[begin : begin + _ROWS]
                 own = self._fitting(points.take(block))
