@@ -83,7 +83,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
     quotas = rules_of(prepared, budget=6, groups=groups, quotas={"a": (1, 3), "b": 2}).quotas
 
     assert quotas.names == ("a", "b")
-    per_row = quotas.members.toarray()[quotas.kinds]
+    per_row = quotas.members.toarray()[quotas.strata]
     assert per_row.tolist() == [
         *([1, 1], [0, 1], [0, 0], [0, 0], [0, 0]),
         *([1, 0], [1, 0], [0, 1], [1, 0], [0, 0]),
@@ -144,7 +144,7 @@ def test_limits_hold_without_a_number_of_rows(prepared):
     )
 
     for rules in (near, dear):
-        assert rules.ledger(candidates).room.tolist() == [4, 2]
+        assert rules.plan(candidates).room.tolist() == [4, 2]
 
 
 def test_a_balance_is_equal_as_far_as_there_are_rows(prepared):

@@ -171,19 +171,19 @@ def test_of_a_kind_that_is_full_no_more_are_taken(rows, seed, data):
     squared = squared_by_definition(points)
     reach = data.draw(st.sampled_from([*np.unique(squared)]))
     graph = neighbour_graph(points, np.arange(len(rows)), np.sqrt(squared.max() + 1e-30) * 2)
-    kinds = np.arange(len(rows), dtype=np.int32) % 3
+    strata = np.arange(len(rows), dtype=np.int32) % 3
     most = np.array(data.draw(st.lists(st.integers(0, 3), min_size=3, max_size=3)))
     reach = min(reach, graph.reach)
 
-    terms = Terms(np.full(len(rows), np.inf), kinds, most)
+    terms = Terms(np.full(len(rows), np.inf), strata, most)
     taken = set(pack_by_degree(graph, reach, seed=seed, terms=terms))
 
     near = neighbours_by_definition(squared, np.arange(len(rows)), reach)
-    counts = np.bincount(kinds[sorted(taken)], minlength=3)
+    counts = np.bincount(strata[sorted(taken)], minlength=3)
     assert (counts <= most).all()
     assert all(not near[row] & taken for row in taken)
     for row in set(range(len(rows))) - taken:
-        assert near[row] & taken or counts[kinds[row]] == most[kinds[row]]
+        assert near[row] & taken or counts[strata[row]] == most[strata[row]]
     assert list(terms.most) == list(most)
 
 

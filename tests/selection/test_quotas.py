@@ -58,7 +58,7 @@ def found(request, monkeypatch):
     """How plans for overlapping groups are found: as they are, or with the quicker ways barred."""
     optimum = plans._optimum
     if request.param != "mended":
-        monkeypatch.setattr(plans.OverlappingLedger, "_mended", lambda *_, **__: None)
+        monkeypatch.setattr(plans.OverlappingPlan, "_mended", lambda *_, **__: None)
     if request.param == "anywhere":
 
         def none_near(*problem, **options):
@@ -76,24 +76,24 @@ def test_a_greedy_that_asks_meets_every_quota_that_can_be_met(overlapping, data)
     quotas = quotas_of(member, least, most)
     if not meets(*problem, []):
         with pytest.raises(QuotaError, match="cannot be met: "):
-            quotas.ledger(budget, quotas.count(usable))
+            quotas.plan(budget, quotas.count(usable))
         return
 
-    ledger, picks = quotas.ledger(budget, quotas.count(usable)), []
+    plan, picks = quotas.plan(budget, quotas.count(usable)), []
     order = data.draw(st.permutations(np.flatnonzero(usable).tolist()))
     while len(picks) < budget:
         for row in [row for row in order if row not in picks]:
-            answer = ledger.ask(int(quotas.kinds[row]))
+            answer = plan.ask(int(quotas.strata[row]))
             assert answer == meets(*problem, [*picks, row])
             if answer:
                 break
-        assert ledger.room[quotas.kinds[row]] >= 1
+        assert plan.room[quotas.strata[row]] >= 1
         picks.append(row)
-        ledger.take(one(quotas, row))
+        plan.take(one(quotas, row))
 
     assert quotas.allows(quotas.count(np.array(picks)))
     assert quotas.fault(quotas.count(np.array(picks))) is None
-    assert not ledger.room.any()
+    assert not plan.room.any()
 
 
 @pytest.mark.parametrize("overlapping", [False, True], ids=["disjoint", "overlapping"])
@@ -105,15 +105,15 @@ def test_what_there_is_room_for_can_be_taken_at_once(overlapping, data):
     if not meets(*problem, []):
         return
 
-    ledger = quotas.ledger(budget, quotas.count(usable))
-    assert ledger.room.sum() == budget
-    assert quotas.allows(ledger.room)
-    assert (ledger.room <= quotas.count(usable)).all()
-    ledger.take(ledger.room // 2)
-    for kind in range(len(quotas)):
-        ledger.ask(kind)
-        whole = ledger.taken + ledger.room
-        assert (ledger.room >= 0).all()
+    plan = quotas.plan(budget, quotas.count(usable))
+    assert plan.room.sum() == budget
+    assert quotas.allows(plan.room)
+    assert (plan.room <= quotas.count(usable)).all()
+    plan.take(plan.room // 2)
+    for stratum in range(len(quotas)):
+        plan.ask(stratum)
+        whole = plan.taken + plan.room
+        assert (plan.room >= 0).all()
         assert whole.sum() == budget
         assert quotas.allows(whole)
 
@@ -125,15 +125,15 @@ def test_without_a_budget_the_most_of_each_group_are_limits(overlapping, data):
     member, _, most, usable, _ = data.draw(problems(overlapping))
     quotas = quotas_of(member, np.zeros_like(most), most)
 
-    ledger = quotas.ledger(None, quotas.count(usable))
+    plan = quotas.plan(None, quotas.count(usable))
 
     order, picks = data.draw(st.permutations(np.flatnonzero(usable).tolist())), []
     for row in order:
         fits = bool((member[[*picks, row]].sum(axis=0) <= most).all())
-        assert ledger.ask(int(quotas.kinds[row])) == fits
+        assert plan.ask(int(quotas.strata[row])) == fits
         if fits:
             picks.append(row)
-            ledger.take(one(quotas, row))
+            plan.take(one(quotas, row))
 
 
 @pytest.mark.parametrize("overlapping", [False, True], ids=["disjoint", "overlapping"])
@@ -146,14 +146,14 @@ def test_rows_that_are_in_from_the_start_are_refused_where_they_leave_no_way(ove
         return
     rows = np.flatnonzero(usable).tolist()
     begun = data.draw(st.lists(st.sampled_from(rows), unique=True, max_size=budget))
-    ledger = quotas.ledger(budget, quotas.count(usable))
+    plan = quotas.plan(budget, quotas.count(usable))
 
     if not meets(*problem, begun):
         with pytest.raises(QuotaError, match="include="):
-            ledger.take(quotas.count(np.array(begun, int)))
+            plan.take(quotas.count(np.array(begun, int)))
     else:
-        ledger.take(quotas.count(np.array(begun, int)))
-        assert ledger.taken.sum() + ledger.room.sum() == budget
+        plan.take(quotas.count(np.array(begun, int)))
+        assert plan.taken.sum() + plan.room.sum() == budget
 
 
 def can_be_completed(quotas, budget, usable, taken) -> bool:
@@ -182,23 +182,23 @@ def test_larger_problems_are_answered_as_an_integer_program_answers(bound, seed)
     most = np.full(5, 60) if bound == "least" else liked
     quotas = quotas_of_many(member, least, most)
     usable = quotas.count(np.ones(400, bool))
-    ledger = quotas.ledger(60, usable)
+    plan = quotas.plan(60, usable)
 
     for row in rng.permutation(400):
-        kind, before = int(quotas.kinds[row]), ledger.closed.copy()
-        answer = ledger.ask(kind)
+        stratum, before = int(quotas.strata[row]), plan.closed.copy()
+        answer = plan.ask(stratum)
         # Every kind that is closed on the way is, and none is that need not be.
-        for closed in np.flatnonzero(ledger.closed & ~before):
-            one_more = ledger.taken + (np.arange(len(quotas)) == closed)
+        for closed in np.flatnonzero(plan.closed & ~before):
+            one_more = plan.taken + (np.arange(len(quotas)) == closed)
             assert (one_more > usable).any() or not can_be_completed(quotas, 60, usable, one_more)
         if answer:
-            assert quotas.allows(ledger.taken + ledger.room)
-            assert (ledger.taken + ledger.room).sum() == 60
-            assert (ledger.taken + ledger.room <= usable).all()
-            ledger.take(one(quotas, row))
-        if ledger.taken.sum() == 60:
+            assert quotas.allows(plan.taken + plan.room)
+            assert (plan.taken + plan.room).sum() == 60
+            assert (plan.taken + plan.room <= usable).all()
+            plan.take(one(quotas, row))
+        if plan.taken.sum() == 60:
             break
-    assert quotas.allows(ledger.taken)
+    assert quotas.allows(plan.taken)
 
 
 @pytest.mark.parametrize("overlap", [0, 1], ids=["disjoint", "overlapping"])
@@ -209,18 +209,18 @@ def test_a_plan_is_seldom_asked_to_change(overlap):
     if overlap:
         member[rng.random(5000) < 0.3, 0] = 1
     quotas = quotas_of_many(member, np.full(20, 10), np.full(20, 300))
-    ledger, asked = quotas.ledger(1000, quotas.count(np.ones(5000, bool))), 0
+    plan, asked = quotas.plan(1000, quotas.count(np.ones(5000, bool))), 0
     # One group is wanted far more often than others.
     for row in np.argsort(rng.random(5000) - 0.7 * (group == 3)):
-        kind = int(quotas.kinds[row])
-        if ledger.room[kind] == 0 and not ledger.closed[kind]:
+        stratum = int(quotas.strata[row])
+        if plan.room[stratum] == 0 and not plan.closed[stratum]:
             asked += 1
-            ledger.ask(kind)
-        if ledger.room[kind] > 0:
-            ledger.take(one(quotas, row))
+            plan.ask(stratum)
+        if plan.room[stratum] > 0:
+            plan.take(one(quotas, row))
 
-    assert ledger.taken.sum() == 1000
-    assert quotas.allows(ledger.taken)
+    assert plan.taken.sum() == 1000
+    assert quotas.allows(plan.taken)
     assert asked < 200
 
 
@@ -243,7 +243,7 @@ def test_why_quotas_cannot_be_met_is_told(member, least, most, budget, words):
     quotas = quotas_of(np.array(member), least, most)
 
     with pytest.raises(QuotaError, match=words):
-        quotas.ledger(budget, quotas.count(np.ones(len(member), bool)))
+        quotas.plan(budget, quotas.count(np.ones(len(member), bool)))
 
 
 def test_many_disjoint_groups_are_quick_and_small():
@@ -251,7 +251,7 @@ def test_many_disjoint_groups_are_quick_and_small():
     matrix = csr_array((np.ones(50_000), groups, np.arange(50_001)), shape=(50_000, 20_000))
     names = tuple(map(str, range(20_000)))
     quotas = Quotas.of(matrix, names, np.ones(20_000), np.full(20_000, 2))
-    ledger = quotas.ledger(25_000, quotas.count(np.ones(50_000, bool)))
+    plan = quotas.plan(25_000, quotas.count(np.ones(50_000, bool)))
 
-    assert quotas.allows(ledger.room)
+    assert quotas.allows(plan.room)
     assert len(quotas.describe()["hash"]) == 3

@@ -140,7 +140,7 @@ def test_a_rule_over_many_rounds(engine, rule):
         told["weights"] = random.uniform(0.2, 1.0, 3000)
         rules = replace(rules, weights=told["weights"])
     elif rule == "costs":
-        told.update(costs=random.integers(1, 40, 3000), purse=4000)
+        told.update(costs=random.integers(1, 40, 3000), tokens_left=4000)
         rules = replace(rules, costs=told["costs"], token_budget=4000)
     elif rule == "min_distance":
         told["min_distance"] = 0.2
@@ -178,7 +178,7 @@ def test_a_token_budget_ends_at_the_same_row_wherever_it_was_begun(dearest):
     rules = Rules(np.array([5]), 400, costs=costs, token_budget=5000)
     everyone = np.ones(400, bool)
     points = Points.of(vectors, row_lengths(vectors), everyone, normalize=True)
-    expected = oracle.with_rules(vectors, 400, True, rules.include, costs=costs, purse=5000)
+    expected = oracle.with_rules(vectors, 400, True, rules.include, costs=costs, tokens_left=5000)
     assert 4950 <= costs[expected[0]].sum() <= 5000
     for count in range(1, len(expected[0]) + 1):
         begun = Picks(expected[0][:count], expected[1][:count])

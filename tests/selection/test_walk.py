@@ -14,9 +14,9 @@ def test_a_walk_keeps_to_its_terms(risk):
     points = points_of(np.random.default_rng(0).normal(size=(150, 4)))
     gaps = gaps_of(points)
     graph = neighbour_graph(points, np.arange(150), 0.9)
-    kinds = (np.arange(150) % 4).astype(np.int32)
+    strata = (np.arange(150) % 4).astype(np.int32)
     limits = np.where(np.arange(150) % 10 == 0, 0.1, np.inf)
-    terms = Terms(limits, kinds, np.array([3, 0, 5, 2]))
+    terms = Terms(limits, strata, np.array([3, 0, 5, 2]))
     walker = Walker(graph, terms, risk, 1)
     walker.set_out(np.zeros(150, bool), graph.reach)
 
@@ -24,7 +24,7 @@ def test_a_walk_keeps_to_its_terms(risk):
         walker.walk(11, 300)
         rows = np.flatnonzero(walker.chosen)
         assert walker.size == len(rows) <= 10
-        assert (np.bincount(kinds[rows], minlength=4) <= terms.most).all()
+        assert (np.bincount(strata[rows], minlength=4) <= terms.most).all()
         assert (limits[rows] > 0.1).all()
         near = gaps[np.ix_(rows, rows)][~np.eye(len(rows), dtype=bool)]
         assert (near >= 0.9 * (1 - 1e-9)).all()

@@ -180,7 +180,7 @@ class Checkpoint:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        stratum: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:

@@ -170,7 +170,7 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
     positions, radii = np.empty(owed, np.int64), np.empty(owed)
     weights = _NO_NUMBERS if frontier.weights is None else frontier.weights
     keys = squared if frontier.weights is None else squared * weights
-    kinds, costs = limits.kinds_of(frontier.rows), limits.costs_of(frontier.rows)
+    strata, costs = limits.strata_of(frontier.rows), limits.costs_of(frontier.rows)
     met = np.zeros(len(squared), np.int64)
     count, largest, blocked = 0, -np.inf, NOT_BLOCKED
     few = owed if owed < len(squared) // 4 else few
@@ -196,10 +196,10 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
             weights,
             keys,
             met,
-            kinds,
+            strata,
             limits.room,
             costs,
-            limits.purse,
+            limits.tokens_left,
             limits.reserve,
             positions,
             radii,
@@ -213,5 +213,5 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
         if blocked in (NOT_BLOCKED, OUT_OF_PURSE):
             break
         if not limits.may_take(blocked):
-            keys[kinds == blocked] = -np.inf
+            keys[strata == blocked] = -np.inf
     return _Round(frontier, positions[:count], radii[:count], largest, blocked == OUT_OF_PURSE)

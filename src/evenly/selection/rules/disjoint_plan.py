@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.selection.rules.quota_plan import Ledger, shares
+from evenly.selection.rules.quota_plan import QuotaPlan, shares
 from evenly.selection.rules.quotas import Quotas, refuse
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
 
-class _Disjoint(Ledger):
+class DisjointPlan(QuotaPlan):
     """Groups that share no row, so that every kind has limits of its own: closed form.
 
     With limits low <= x <= high for each kind, any sum from sum(low) to sum(high) can be met.
@@ -23,15 +23,15 @@ class _Disjoint(Ledger):
     def __init__(self, quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> None:
         super().__init__(quotas, usable)
         self._low, self._high = np.zeros_like(self._usable), self._usable.copy()
-        kinds = np.flatnonzero(np.diff(quotas.members.indptr) == 1)
+        strata = np.flatnonzero(np.diff(quotas.members.indptr) == 1)
         groups = quotas.members.indices
-        self._low[kinds] = quotas.least[groups]
-        self._high[kinds] = np.minimum(quotas.most[groups], self._usable[kinds])
+        self._low[strata] = quotas.least[groups]
+        self._high[strata] = np.minimum(quotas.most[groups], self._usable[strata])
         self._budget = budget
         if not self._replan(self.taken, None):
             raise refuse(f"no choice of {budget} rows meets them all")
 
-    def _replan(self, least: Int[np.ndarray, " T"], kind: int | None) -> bool:
+    def _replan(self, least: Int[np.ndarray, " T"], stratum: int | None) -> bool:
         base = np.maximum(self._low, least)
         if (least > self._high).any():
             return False

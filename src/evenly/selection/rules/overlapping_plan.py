@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import QuotaError
-from evenly.selection.rules.quota_plan import Ledger, shares
+from evenly.selection.rules.quota_plan import QuotaPlan, shares
 from evenly.selection.rules.quotas import Quotas, refuse
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["OverlappingLedger"]
+__all__ = ["OverlappingPlan"]
 
 
 _ROWS_OF_AN_EXCHANGE = 24
@@ -42,7 +42,7 @@ _ANY = 1.0
 _INFEASIBLE = 2
 
 
-class OverlappingLedger(Ledger):
+class OverlappingPlan(QuotaPlan):
     """A plan of T counts, one a kind, whose sums over each group are within its limits.
 
     Mostly a few rows less of other kinds make room for one more, which is found by trying. Else
@@ -61,28 +61,28 @@ class OverlappingLedger(Ledger):
         if not self._replan(self.taken, None):
             raise refuse(self._nearest())
 
-    def _replan(self, least: Int[np.ndarray, " T"], kind: int | None) -> bool:
+    def _replan(self, least: Int[np.ndarray, " T"], stratum: int | None) -> bool:
         quotas = self._quotas
         if (quotas.in_groups(least) > quotas.most).any():
             return False
-        if kind is not None and self._exchange(kind):
+        if stratum is not None and self._exchange(stratum):
             return True
         aim = self._aim(least)
         plan = self._mended(aim, least, _ROWS_OF_A_PLAN)
         if plan is None:
             plan = self._solve(least, aim)
         if plan is None:
-            if kind is not None:
+            if stratum is not None:
                 self._close_the_impossible(least)
             return False
         self._plan = plan
         return True
 
-    def _exchange(self, kind: int) -> bool:
-        """Plan for more of `kind` and less of others, where such an exchange is found."""
+    def _exchange(self, stratum: int) -> bool:
+        """Plan for more of `stratum` and less of others, where such an exchange is found."""
         begun = self._plan.copy()
-        begun[kind] += 1
-        mended = self._mended(begun, self.taken, _ROWS_OF_AN_EXCHANGE, kept=kind)
+        begun[stratum] += 1
+        mended = self._mended(begun, self.taken, _ROWS_OF_AN_EXCHANGE, kept=stratum)
         if mended is None:
             return False
         change = mended - self._plan
@@ -192,16 +192,16 @@ class OverlappingLedger(Ledger):
         from scipy.sparse import block_array, csr_array, eye_array
 
         quotas, total = self._quotas, self._total
-        kinds, groups = len(quotas), len(quotas.names)
+        strata, groups = len(quotas), len(quotas.names)
         members = csr_array(quotas.members.T, dtype=float)
-        ones = csr_array(np.ones((1, kinds)))
+        ones = csr_array(np.ones((1, strata)))
         # Rows: group sums at most, at least, the whole at most, at least; each with a slack.
         matrix = csr_array(block_array([[members], [-members], [ones], [-ones]]))
         lowest = 0 if self._open_ended else total
         limits = np.concatenate([quotas.most, -quotas.least, [total], [-lowest]]).astype(float)
         slacks = 2 * groups + 2
         found = linprog(
-            np.concatenate([np.zeros(kinds), np.ones(slacks)]),
+            np.concatenate([np.zeros(strata), np.ones(slacks)]),
             A_ub=csr_array(block_array([[matrix, -eye_array(slacks)]])),
             b_ub=limits,
             bounds=np.concatenate(
@@ -233,23 +233,23 @@ class OverlappingLedger(Ledger):
         """
         from scipy.sparse import block_array, csr_array, eye_array
 
-        quotas, kinds = self._quotas, len(self._quotas)
-        one, none = eye_array(kinds), np.full(kinds, np.inf)
-        sums = block_array([[csr_array(quotas.members.T)], [csr_array(np.ones((1, kinds)))]])
+        quotas, strata = self._quotas, len(self._quotas)
+        one, none = eye_array(strata), np.full(strata, np.inf)
+        sums = block_array([[csr_array(quotas.members.T)], [csr_array(np.ones((1, strata)))]])
         lowest = 0 if self._open_ended else self._total
         low = np.concatenate([quotas.least, [lowest]])
         high = np.concatenate([quotas.most, [self._total]])
         # Each kind has a slack: how far it is from the aim.
         matrix = block_array([[sums, None], [one, one], [one, -one]])
         problem = matrix, np.concatenate([low, aim, -none]), np.concatenate([high, none, aim])
-        near = _optimum(*problem, least, self._usable, kinds, whole=False)
+        near = _optimum(*problem, least, self._usable, strata, whole=False)
         if near is None:
             return None
         lower = np.maximum(least, np.floor(near) - 1)
         upper = np.minimum(self._usable, np.ceil(near) + 1)
         found = _optimum(sums, low, high, lower, upper, 0)
         if found is None:
-            found = _optimum(*problem, least, self._usable, kinds)
+            found = _optimum(*problem, least, self._usable, strata)
         if found is None:
             return None
         plan = np.asarray(np.rint(found), np.int64)
@@ -260,9 +260,9 @@ class OverlappingLedger(Ledger):
         """What the quotas would be nearest to, when they cannot all be met."""
         from scipy.sparse import block_array, csr_array, eye_array
 
-        quotas, kinds = self._quotas, len(self._quotas)
+        quotas, strata = self._quotas, len(self._quotas)
         members, one = csr_array(quotas.members.T), eye_array(len(quotas.names))
-        ones = csr_array(np.ones((1, kinds)))
+        ones = csr_array(np.ones((1, strata)))
         # Each group has two slacks: rows that lack, and rows too many.
         matrix = block_array([[members, one, -one], [ones, None, None]])
         lowest = 0 if self._open_ended else self._total
@@ -283,8 +283,8 @@ def _optimum(
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
-    kinds = len(least)
-    cost = np.concatenate([np.zeros(kinds), np.ones(slacks)])
+    strata = len(least)
+    cost = np.concatenate([np.zeros(strata), np.ones(slacks)])
     found = milp(
         cost,
         integrality=whole * (1 - cost),
@@ -299,5 +299,5 @@ def _optimum(
         return None
     if found.x is None:
         raise QuotaError(f"whether the quotas can be met could not be found out: {found.message}")
-    counts: Float[np.ndarray, " T"] = found.x[:kinds]
+    counts: Float[np.ndarray, " T"] = found.x[:strata]
     return counts

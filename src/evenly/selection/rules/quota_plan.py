@@ -12,10 +12,10 @@ from evenly.selection.rules.quotas import Quotas, refuse
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["Ledger", "shares"]
+__all__ = ["QuotaPlan", "shares"]
 
 
-class Ledger(ABC):
+class QuotaPlan(ABC):
     """A plan of how many rows of each kind there will be, of which some are taken already.
 
     The plan meets every quota, so whatever it still has room for may be picked, jointly and in
@@ -54,20 +54,20 @@ class Ledger(ABC):
         if (self.taken > self._plan).any() and not self._replan(self.taken, None):
             raise refuse("the rows that are to be in (include=, start=) leave no way to meet them")
 
-    def ask(self, kind: int) -> bool:
-        """Whether one more row of `kind` may be picked. If so, `room[kind]` is at least 1 now."""
-        if self._plan[kind] > self.taken[kind]:
+    def ask(self, stratum: int) -> bool:
+        """Whether one more row of `stratum` may be picked. If so, `room[kind]` is at least 1 now."""
+        if self._plan[stratum] > self.taken[stratum]:
             return True
-        if self.closed[kind]:
+        if self.closed[stratum]:
             return False
         least = self.taken.copy()
-        least[kind] += 1
-        possible = bool(least[kind] <= self._usable[kind]) and self._replan(least, kind)
-        self.closed[kind] = not possible
+        least[stratum] += 1
+        possible = bool(least[stratum] <= self._usable[stratum]) and self._replan(least, stratum)
+        self.closed[stratum] = not possible
         return possible
 
     @abstractmethod
-    def _replan(self, least: Int[np.ndarray, " T"], kind: int | None) -> bool:
+    def _replan(self, least: Int[np.ndarray, " T"], stratum: int | None) -> bool:
         """Find another plan with at least so many of each kind; False where there is none."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
 
-    from evenly.selection.rules.quota_plan import Ledger
+    from evenly.selection.rules.quota_plan import QuotaPlan
 
 __all__ = ["Quotas"]
 
@@ -34,14 +34,14 @@ class Quotas:
     Groups without a quota are left out; rows in no group that has one are a kind too.
 
     Attributes:
-        kinds: (n,) int32, the kind of each row, 0 <= kinds < T.
+        strata: (n,) int32, the kind of each row, 0 <= kinds < T.
         members: (T, G) sparse, 1 where the rows of a kind are in a group.
         names: G names of groups.
         least: (G,) rows of each group there must be at least.
         most: (G,) rows of each group there may be at most, never below `least`.
     """
 
-    kinds: Int[np.ndarray, " n"]
+    strata: Int[np.ndarray, " n"]
     members: Any
     names: tuple[str, ...]
     least: Int[np.ndarray, " G"]
@@ -56,8 +56,8 @@ class Quotas:
         most: Int[np.ndarray, " G"],
     ) -> Quotas:
         """Quotas of rows whose groups are the non-zero columns of a sparse matrix (n, G)."""
-        kinds, members = _kinds_of(groups_of_rows)
-        return cls(kinds, members, names, least.astype(np.int64), most.astype(np.int64))
+        strata, members = _strata_of(groups_of_rows)
+        return cls(strata, members, names, least.astype(np.int64), most.astype(np.int64))
 
     def __len__(self) -> int:
         """How many kinds there are."""
@@ -68,9 +68,9 @@ class Quotas:
         """Whether no row is in two groups."""
         return bool(np.diff(self.members.indptr).max(initial=0) <= 1)
 
-    def groups_of(self, kind: int) -> Int[np.ndarray, " g"]:
+    def groups_of(self, stratum: int) -> Int[np.ndarray, " g"]:
         """The groups that rows of a kind are in."""
-        begin, end = self.members.indptr[kind : kind + 2]
+        begin, end = self.members.indptr[stratum : stratum + 2]
         found: Int[np.ndarray, " g"] = self.members.indices[begin:end]
         return found
 
@@ -78,7 +78,7 @@ class Quotas:
         self, chosen: Bool[np.ndarray, " n"] | Int[np.ndarray, " k"]
     ) -> Int[np.ndarray, " T"]:
         """How many of these rows, a mask or row numbers, are of each kind."""
-        return np.bincount(self.kinds[chosen], minlength=len(self)).astype(np.int64)
+        return np.bincount(self.strata[chosen], minlength=len(self)).astype(np.int64)
 
     def in_groups(self, counts: Int[np.ndarray, " T"]) -> Int[np.ndarray, " G"]:
         """Counts of kinds as counts of groups."""
@@ -106,7 +106,7 @@ class Quotas:
         told = [f"{found[g]} of {self.names[g]!r}, at most {self.most[g]}" for g in wrong]
         return _listed(told) if told else None
 
-    def ledger(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> Ledger:
+    def plan(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> QuotaPlan:
         """What may be picked, one pick after the other, so that the quotas are met in the end.
 
         Args:
@@ -117,9 +117,9 @@ class Quotas:
         Raises:
             QuotaError: no picks meet the quotas; the message says why.
         """
-        from evenly.selection.rules.rules import make_ledger
+        from evenly.selection.rules.rules import make_plan
 
-        return make_ledger(self, budget, usable)
+        return make_plan(self, budget, usable)
 
     def why_not(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> str | None:
         """What is known at a glance of why no picks meet the quotas; None where that is nothing."""
@@ -153,7 +153,7 @@ class Quotas:
     def describe(self) -> dict[str, Any]:
         """The quotas as JSON values: limits, where these are few, and the hash of all."""
         limits = np.stack([self.least, self.most]).T
-        hashes = [hash_of_array(part) for part in (self.kinds, self.members.indices, limits)]
+        hashes = [hash_of_array(part) for part in (self.strata, self.members.indices, limits)]
         told = {"groups": len(self.names), "hash": hashes}
         if len(self.names) <= _TOLD:
             told["limits"] = dict(zip(self.names, limits.tolist(), strict=True))
@@ -172,7 +172,7 @@ class Quotas:
         return f" and not {least} to {most}"
 
 
-def _kinds_of(groups_of_rows: csr_array) -> tuple[Int[np.ndarray, " n"], csr_array]:
+def _strata_of(groups_of_rows: csr_array) -> tuple[Int[np.ndarray, " n"], csr_array]:
     """The kind of each row, and the groups of each kind."""
     from scipy.sparse import csr_array
 
@@ -183,18 +183,18 @@ def _kinds_of(groups_of_rows: csr_array) -> tuple[Int[np.ndarray, " n"], csr_arr
         # The group says which kind it is, and -1 that there is none.
         keys = np.full(matrix.shape[0], -1, np.int64)
         keys[sizes == 1] = matrix.indices
-        _, first, kinds = np.unique(keys, return_index=True, return_inverse=True)
+        _, first, strata = np.unique(keys, return_index=True, return_inverse=True)
     else:
         sets = [
             matrix.indices[begin:end].tobytes()
             for begin, end in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
         ]
         number: dict[bytes, int] = {}
-        kinds = np.array([number.setdefault(one, len(number)) for one in sets], np.int64)
-        _, first = np.unique(kinds, return_index=True)
+        strata = np.array([number.setdefault(one, len(number)) for one in sets], np.int64)
+        _, first = np.unique(strata, return_index=True)
     members = matrix[first]
     members.data[:] = 1
-    return kinds.astype(np.int32), members
+    return strata.astype(np.int32), members
 
 
 def _listed(told: list[str]) -> str:

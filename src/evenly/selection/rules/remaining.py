@@ -32,23 +32,23 @@ class Limits:
     """What is left of the rules after the picks so far.
 
     Attributes:
-        purse: what is left of the token budget.
+        tokens_left: what is left of the token budget.
         reserve: the last hundredth of it: rows that do not fit are passed over while more is left.
     """
 
     def __init__(self, rules: Rules | None = None, candidates: Any = None) -> None:
         self._rules = rules
-        self._ledger = None if rules is None else rules.ledger(candidates)
-        self._kinds = _NONE
+        self._quota_plan = None if rules is None else rules.plan(candidates)
+        self._strata = _NONE
         if rules is not None and rules.quotas is not None:
-            self._kinds = rules.quotas.kinds.astype(np.int64)
+            self._strata = rules.quotas.strata.astype(np.int64)
         self._costs = _NONE if rules is None or rules.costs is None else rules.costs
-        self.purse = 0
+        self.tokens_left = 0
         if rules is not None and rules.token_budget is not None:
-            self.purse = int(rules.token_budget)
-        self.reserve = self.purse // 100
+            self.tokens_left = int(rules.token_budget)
+        self.reserve = self.tokens_left // 100
         # What was left when more than the reserve last was, and what it was when rows last retired.
-        self._affordable = self.purse
+        self._affordable = self.tokens_left
         self._retired_above: int | None = None
         self._closed: list[int] = []
 
@@ -64,7 +64,7 @@ class Limits:
     @property
     def room(self) -> Int[np.ndarray, " t"]:
         """How many more rows of each kind may certainly be picked, together; empty: any may."""
-        return _NONE if self._ledger is None else self._ledger.room.astype(np.int64)
+        return _NONE if self._quota_plan is None else self._quota_plan.room.astype(np.int64)
 
     @property
     def included(self) -> int:
@@ -84,9 +84,9 @@ class Limits:
             rule is not None for rule in (rules.quotas, rules.costs, rules.weights)
         )
 
-    def kinds_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    def strata_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """The kind of each of these rows; empty where there are no quotas."""
-        return self._kinds[rows] if len(self._kinds) else _NONE
+        return self._strata[rows] if len(self._strata) else _NONE
 
     def costs_of(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """The cost of each of these rows; empty where they have none."""
@@ -101,36 +101,36 @@ class Limits:
 
     def take(self, rows: Int[np.ndarray, " b"]) -> None:
         """These rows were picked, in this order."""
-        if self._ledger is not None and len(rows):
-            kinds = self.kinds_of(rows)
-            self._ledger.take(np.bincount(kinds, minlength=len(self._ledger.room)))
+        if self._quota_plan is not None and len(rows):
+            strata = self.strata_of(rows)
+            self._quota_plan.take(np.bincount(strata, minlength=len(self._quota_plan.room)))
         if len(self._costs) and len(rows):
-            left = self.purse - np.cumsum(self.costs_of(rows))
-            self.purse = int(left[-1])
+            left = self.tokens_left - np.cumsum(self.costs_of(rows))
+            self.tokens_left = int(left[-1])
             self._affordable = int(left[left > self.reserve].min(initial=self._affordable))
 
-    def may_take(self, kind: int) -> bool:
+    def may_take(self, stratum: int) -> bool:
         """Whether one more row of a kind may be picked; if not, never again."""
-        assert self._ledger is not None
-        if self._ledger.ask(kind):
+        assert self._quota_plan is not None
+        if self._quota_plan.ask(stratum):
             return True
-        self._closed.append(kind)
+        self._closed.append(stratum)
         return False
 
     def out_with(self, row: int) -> Any:
         """Mask of the rows that, for the reason that this row may not, may not be picked."""
-        if len(self._costs) and self._costs[row] > self.purse:
-            return self._costs > self.purse
-        return self._kinds == self._kinds[row]
+        if len(self._costs) and self._costs[row] > self.tokens_left:
+            return self._costs > self.tokens_left
+        return self._strata == self._strata[row]
 
     def may_pick(self, row: int) -> bool:
         """Whether one more row may be picked, this one."""
-        if len(self._costs) and self._costs[row] > self.purse:
+        if len(self._costs) and self._costs[row] > self.tokens_left:
             return False
-        if self._ledger is None:
+        if self._quota_plan is None:
             return True
-        kind = int(self._kinds[row])
-        return bool(self._ledger.room[kind] > 0) or self.may_take(kind)
+        stratum = int(self._strata[row])
+        return bool(self._quota_plan.room[stratum] > 0) or self.may_take(stratum)
 
     def retire(self, pool: Engine) -> bool:
         """Tell the pool which rows cannot be picked any more; whether there are new ones."""
@@ -138,7 +138,7 @@ class Limits:
             return False
         out = np.zeros(len(pool), bool)
         if self._closed:
-            out |= np.isin(self._kinds, self._closed)
+            out |= np.isin(self._strata, self._closed)
             self._closed.clear()
         if len(self._costs) and self._affordable != self._retired_above:
             dear = self._costs > self._affordable

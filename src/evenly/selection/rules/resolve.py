@@ -237,14 +237,14 @@ def _excluded(
 
 
 def _check_quotas_can_be_met(rules: Rules, candidates: Bool[np.ndarray, " n"]) -> None:
-    ledger = rules.ledger(candidates)
-    if ledger is None or rules.quotas is None or not len(rules.include):
+    plan = rules.plan(candidates)
+    if plan is None or rules.quotas is None or not len(rules.include):
         return
     counts = rules.quotas.count(rules.include)
     over = rules.quotas.over(counts)
     if over is not None:
         raise QuotaError(f"the rows of include= alone are more than quotas allow: {over}.")
-    ledger.take(counts)
+    plan.take(counts)
 
 
 def _told(name: str, value: Any) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 
 from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
-from evenly.selection.rules.disjoint_plan import _Disjoint
-from evenly.selection.rules.quota_plan import Ledger
+from evenly.selection.rules.disjoint_plan import DisjointPlan
+from evenly.selection.rules.quota_plan import QuotaPlan
 from evenly.selection.rules.quotas import Quotas, refuse
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Points
 
-__all__ = ["Rules", "make_ledger"]
+__all__ = ["Rules", "make_plan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Rules:
         """The candidates that no rule excludes."""
         return candidates if self.excluded is None else candidates & ~self.excluded
 
-    def ledger(self, candidates: Bool[np.ndarray, " n"]) -> Ledger | None:
+    def plan(self, candidates: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
         """The quotas' ledger, nothing taken yet; None where there are no quotas.
 
         With a token budget nobody knows how many rows there will be, so that quotas are limits.
@@ -84,7 +84,7 @@ class Rules:
         if self.quotas is None:
             return None
         budget = None if self.token_budget is not None else self.budget
-        return self.quotas.ledger(budget, self.quotas.count(self.usable(candidates)))
+        return self.quotas.plan(budget, self.quotas.count(self.usable(candidates)))
 
     def check_met(self, rows: Int[np.ndarray, " k"]) -> None:
         """Refuse picks that a distance ended before the least of every group was reached.
@@ -124,8 +124,8 @@ class Rules:
         return told
 
 
-def make_ledger(quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> Ledger:
-    """The ledger of these quotas; see `Quotas.ledger`.
+def make_plan(quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> QuotaPlan:
+    """The ledger of these quotas; see `Quotas.plan`.
 
     Raises:
         QuotaError: no picks meet them.
@@ -134,7 +134,7 @@ def make_ledger(quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"
     if reason is not None:
         raise refuse(reason)
     if quotas.disjoint:
-        return _Disjoint(quotas, budget, usable)
-    from evenly.selection.rules.overlapping_plan import OverlappingLedger
+        return DisjointPlan(quotas, budget, usable)
+    from evenly.selection.rules.overlapping_plan import OverlappingPlan
 
-    return OverlappingLedger(quotas, budget, usable)
+    return OverlappingPlan(quotas, budget, usable)
