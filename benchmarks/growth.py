@@ -57,13 +57,13 @@ def growth(
                 )
                 found[name].append(measure(task))
         for name, measurements in found.items():
-            done = [m.facts for m in measurements if "skipped" not in m.facts]
+            done = [m.stats for m in measurements if "skipped" not in m.stats]
             if done:
                 points[name].append(
                     {
                         "n": n,
                         "budget": budget,
-                        "seconds": statistics.median(facts["seconds"] for facts in done),
+                        "seconds": statistics.median(stats["seconds"] for stats in done),
                         "extrapolated_from": done[-1]["extrapolated_from"],
                     }
                 )

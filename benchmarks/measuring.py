@@ -64,13 +64,13 @@ class Measurement:
 
     Attributes:
         rows: row numbers, as the peer returned them.
-        facts: plain values: "seconds", "first_seconds" (of the first call on the pool, or None
+        stats: plain values: "seconds", "first_seconds" (of the first call on the pool, or None
             where it is the only one), "extrapolated_from" (picks, or None), memory and what was
             read. Only "skipped", the reason, when there is nothing else.
     """
 
     rows: Vectors
-    facts: dict[str, Any]
+    stats: dict[str, Any]
 
     @classmethod
     def skipped(cls, reason: str) -> Measurement:
@@ -111,8 +111,8 @@ def measure_apart(task: Task, *, timeout: float = 1800.0) -> Measurement:
         if ran.returncode != 0:
             last = (ran.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
             return Measurement.skipped(f"its process ended with {ran.returncode}: {last}")
-        facts = json.loads((Path(folder) / "facts.json").read_text())
-        return Measurement(np.load(Path(folder) / "rows.npy"), facts)
+        stats = json.loads((Path(folder) / "facts.json").read_text())
+        return Measurement(np.load(Path(folder) / "rows.npy"), stats)
 
 
 def cuda_is_there() -> bool:
@@ -147,7 +147,7 @@ def _timed(peer: Peer, task: Task) -> Measurement:
         # Loops have been called on this pool before; so nobody's libraries load meanwhile.
         first = seconds
         chosen, seconds = _clock(peer, vectors, picks, task.first_row)
-    facts: dict[str, Any] = {
+    stats: dict[str, Any] = {
         "seconds": seconds,
         "first_seconds": first,
         "extrapolated_from": None,
@@ -156,14 +156,14 @@ def _timed(peer: Peer, task: Task) -> Measurement:
     if picks < task.budget:
         assert setup is not None
         each = (seconds - setup) / (picks - 1)
-        facts |= {"seconds": seconds + each * (task.budget - picks), "extrapolated_from": picks}
-    facts["peak_memory_bytes"] = peak_memory()
-    facts["peak_gpu_bytes"] = _peak_gpu_memory() if peer.cuda else None
+        stats |= {"seconds": seconds + each * (task.budget - picks), "extrapolated_from": picks}
+    stats["peak_memory_bytes"] = peak_memory()
+    stats["peak_gpu_bytes"] = _peak_gpu_memory() if peer.cuda else None
     if task.on_disk:
         told = _find(getattr(chosen, "provenance", {}), "bytes_read")
-        facts["read"] = {"told_bytes": told, **read}
+        stats["read"] = {"told_bytes": told, **read}
     rows = np.asarray(getattr(chosen, "indices", chosen), dtype=np.int64)
-    return Measurement(rows, facts)
+    return Measurement(rows, stats)
 
 
 def _affordable(peer: Peer, vectors: Vectors, task: Task) -> tuple[int, float]:
@@ -248,7 +248,7 @@ def main(arguments: list[str]) -> None:
     task, folder = Task(**json.loads(arguments[0])), Path(arguments[1])
     found = measure(task)
     np.save(folder / "rows.npy", found.rows)
-    (folder / "facts.json").write_text(json.dumps(found.facts))
+    (folder / "facts.json").write_text(json.dumps(found.stats))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def run_case(
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     for repeat in range(repeats):
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
-            if found[name] and "skipped" in found[name][-1].facts:
+            if found[name] and "skipped" in found[name][-1].stats:
                 continue
             _say(f"{case.name}: {name}, {repeat + 1} of {repeats}")
             task = Task(
@@ -108,11 +108,11 @@ def _summary(
     baseline: float | None,
 ) -> Row:
     """What the repeats of one peer come to. Memory is the most, all else is of the last one."""
-    skipped = [m.facts["skipped"] for m in measurements if "skipped" in m.facts]
+    skipped = [m.stats["skipped"] for m in measurements if "skipped" in m.stats]
     if skipped:
         return {"skipped": skipped[0]}
     last = measurements[-1]
-    seconds = [m.facts["seconds"] for m in measurements]
+    seconds = [m.stats["seconds"] for m in measurements]
     complete = len(last.rows) == budget
     summary: Row = {
         "repeats": len(measurements),
@@ -121,9 +121,9 @@ def _summary(
             "min": min(seconds),
             "max": max(seconds),
         },
-        "first_seconds": _median(m.facts["first_seconds"] for m in measurements),
+        "first_seconds": _median(m.stats["first_seconds"] for m in measurements),
         "ratio": None if baseline is None else baseline / statistics.median(seconds),
-        "extrapolated_from": last.facts["extrapolated_from"],
+        "extrapolated_from": last.stats["extrapolated_from"],
         "distinct_rows": len(np.unique(last.rows)),
         "h_min": exact_h_min(vectors, last.rows) if complete else None,
         "same_picks": None,
@@ -131,17 +131,17 @@ def _summary(
         "peak_memory_bytes": _most(measurements, "peak_memory_bytes"),
         "peak_gpu_bytes": _most(measurements, "peak_gpu_bytes"),
         "vectors_bytes": int(vectors.nbytes),
-        "read": last.facts.get("read"),
+        "read": last.stats.get("read"),
     }
     if reference is not None:
         summary["same_rows"] = same_rows(last.rows, reference)
-        if last.facts["ordered"]:
+        if last.stats["ordered"]:
             summary["same_picks"] = same_picks(last.rows, reference)
     return summary
 
 
 def _most(measurements: list[Measurement], fact: str) -> int | None:
-    values = [m.facts[fact] for m in measurements if m.facts.get(fact) is not None]
+    values = [m.stats[fact] for m in measurements if m.stats.get(fact) is not None]
     return max(values, default=None)
 
 
@@ -152,13 +152,13 @@ def _reference_of(found: dict[str, list[Measurement]]) -> Vectors | None:
     )
     for name in engines:
         for measurement in found[name]:
-            if "skipped" not in measurement.facts:
+            if "skipped" not in measurement.stats:
                 return measurement.rows
     return None
 
 
 def _median_seconds(measurements: list[Measurement]) -> float | None:
-    return _median(m.facts.get("seconds") for m in measurements)
+    return _median(m.stats.get("seconds") for m in measurements)
 
 
 def _median(values: Iterable[float | None]) -> float | None:

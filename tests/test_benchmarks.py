@@ -231,11 +231,11 @@ def test_a_process_of_its_own_finds_the_same(tmp_path):
     apart, here = measure_apart(task), measure(task)
 
     assert apart.rows.tolist() == here.rows.tolist()
-    assert set(apart.facts) == set(here.facts)
-    assert measure_apart(replace(task, peer="abacus")).facts == {
+    assert set(apart.stats) == set(here.stats)
+    assert measure_apart(replace(task, peer="abacus")).stats == {
         "skipped": "there is no abacus here"
     }
-    assert measure_apart(task, timeout=0.001).facts == {"skipped": "not done after 0.001 seconds"}
+    assert measure_apart(task, timeout=0.001).stats == {"skipped": "not done after 0.001 seconds"}
 
 
 def test_pools_have_the_shape_and_length_they_promise(tmp_path):

@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import linkage
 
 from evenly.geometry import DistanceMatrix
 from evenly.geometry.clustering import tree
-from evenly.geometry.clustering.tree import Spreads, Tree, leading_coordinates, split_evenly
+from evenly.geometry.clustering.tree import ClusterRadii, Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.search import sampled_pairs as pairs
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
@@ -69,7 +69,7 @@ def test_spreads_are_squared_distances_to_the_mean_falling(vectors, rows, normal
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tree, "_ROWS", rows)  # large clusters are measured another way
-        spreads = Spreads.of(points, made)
+        spreads = ClusterRadii.of(points, made)
 
     longest = np.sqrt((points.exact(np.arange(len(points))) ** 2).sum(axis=1).max())
     for cluster, size in enumerate(made.sizes):

@@ -18,7 +18,7 @@ from evenly.metrics.bounds import (
     sphere_bound,
 )
 from evenly.metrics.cells import Cells, centre_of
-from evenly.metrics.certificate import Ceilings, certified_fraction, clusters_bound
+from evenly.metrics.certificate import UpperBounds, certified_fraction, clusters_bound
 from evenly.metrics.curve import Curve
 from tests.metrics.best import best_h_min, gaps_of, most_rows_at, points_of
 from tests.oracle import h_min as h_min_by_definition
@@ -36,9 +36,9 @@ def a_small_pool(seed):
 
 def ceilings_of(points, size, cell):
     """Bounds with cells so small that small pools have many."""
-    ceilings = Ceilings(points, size)
-    ceilings._cells = Cells(points, cell)
-    return ceilings
+    upper_bounds = UpperBounds(points, size)
+    upper_bounds._cells = Cells(points, cell)
+    return upper_bounds
 
 
 def sharpness(seeds, cell):
@@ -47,8 +47,8 @@ def sharpness(seeds, cell):
     for seed in seeds:
         points, size = a_small_pool(seed)
         best = best_h_min(gaps_of(points), size)
-        ceilings = ceilings_of(points, size, cell)
-        for name, bound in ceilings.bounds(size, float(ceilings.curve.radii[-1])).items():
+        upper_bounds = ceilings_of(points, size, cell)
+        for name, bound in upper_bounds.bounds(size, float(upper_bounds.curve.radii[-1])).items():
             assert bound >= best, f"{name} of pool {seed}: {bound} < {best}"
             if best > 0:
                 found[name] = min(found.get(name, math.inf), bound / best)
@@ -142,7 +142,7 @@ def test_a_cross_of_twice_as_many_rows_as_dimensions_is_counted_whole(dimension)
 def test_a_simplex_attains_the_trace_the_sphere_and_the_cells():
     points = points_of(np.eye(6) - 1 / 6)
 
-    bounds = Ceilings(points, 6).bounds(6, 0.0)
+    bounds = UpperBounds(points, 6).bounds(6, 0.0)
 
     best = math.sqrt(2 * 6 / 5)
     assert h_min_by_definition(points.exact(np.arange(6))) == pytest.approx(best)
@@ -331,7 +331,7 @@ def test_bounds_of_other_metrics(seed, metric):
     gaps = cdist(rows, rows, metric)
     size = int(rng.integers(2, len(rows) + 1))
 
-    bounds = Ceilings(DistanceMatrix(gaps, np.ones(len(rows), bool)), size).bounds(size, 0.0)
+    bounds = UpperBounds(DistanceMatrix(gaps, np.ones(len(rows), bool)), size).bounds(size, 0.0)
 
     assert set(bounds) - {"all rows"} == {"balls", "clusters"}
     assert min(bounds["balls"], bounds["clusters"]) >= best_h_min(gaps, size)
@@ -429,12 +429,12 @@ def test_smaller_balls_hold_the_rows_that_they_must():
 
 def test_bounds_of_a_shorter_subset_are_of_its_part_of_the_curve():
     points = points_of(np.random.default_rng(11).standard_normal((100, 4)))
-    once = Ceilings(points, 60)
+    once = UpperBounds(points, 60)
 
     for size in (5, 20, 60):
         bounds, single_threaded_blas = (
             once.bounds(size, 0.0),
-            Ceilings(points, size).bounds(size, 0.0),
+            UpperBounds(points, size).bounds(size, 0.0),
         )
         assert bounds == pytest.approx(single_threaded_blas)
 
@@ -442,10 +442,10 @@ def test_bounds_of_a_shorter_subset_are_of_its_part_of_the_curve():
 def test_balls_count_nothing_above_where_the_curve_ends():
     # Two picks only: nothing is known of balls as small as half of this distance.
     points = points_of(np.arange(30.0)[:, None], normalize=False)
-    ceilings = Ceilings(points, 2)
-    ceilings._cells = None
+    upper_bounds = UpperBounds(points, 2)
+    upper_bounds._cells = None
 
-    counted = ceilings.most_rows(1.0)
+    counted = upper_bounds.most_rows(1.0)
 
     assert counted == 30
 

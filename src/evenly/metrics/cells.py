@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry.clustering.tree import Spreads, Tree
+from evenly.geometry.clustering.tree import ClusterRadii, Tree
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.points import mean_of, squared_distances_to
 
@@ -78,9 +78,9 @@ class Cells:
     def __init__(
         self, points: Points, cell: int, *, progress: Callable[[int], object] | None = None
     ) -> None:
-        """See `Tree.of` and `Spreads.of` for what is made and what it costs."""
+        """See `Tree.of` and `ClusterRadii.of` for what is made and what it costs."""
         self._tree = Tree.of(points, cell, progress=progress)
-        self._spreads = Spreads.of(points, self._tree)
+        self._spreads = ClusterRadii.of(points, self._tree)
         self._dimension = points.dimension
         self._place = np.empty(len(points), np.int64)
         self._place[self._tree.order] = np.arange(len(self._tree.order))

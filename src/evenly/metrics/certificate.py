@@ -21,7 +21,7 @@ from evenly.metrics.curve import Curve
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["Ceilings", "certified_fraction", "clusters_bound"]
+__all__ = ["UpperBounds", "certified_fraction", "clusters_bound"]
 
 # What rounding can do to a bound, and more. Reported bounds are larger by this.
 _ALLOWED = 1.0 + 1e-9
@@ -32,7 +32,7 @@ _SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
 _LARGEST_METRIC = 8192
 
 
-class Ceilings:
+class UpperBounds:
     """Upper bounds on the h_min of any k rows of one pool, for several k.
 
     Attributes:

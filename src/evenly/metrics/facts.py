@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.metrics.certificate import Ceilings
+from evenly.metrics.certificate import UpperBounds
 from evenly.metrics.diversity import clusters_of
 from evenly.metrics.theory import ClosePairs, two_nn
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
     from evenly.metrics.curve import Curve
 
-__all__ = ["Facts"]
+__all__ = ["PoolStats"]
 
 
-class Facts:
-    """Facts about a pool, each found when it is first asked for.
+class PoolStats:
+    """PoolStats about a pool, each found when it is first asked for.
 
     Attributes:
         points: the pool.
@@ -38,7 +38,7 @@ class Facts:
         curve: Curve | None = None,
         progress: bool | None = None,
     ) -> None:
-        """Of subsets of up to `size` rows; the other arguments are as in `Ceilings`."""
+        """Of subsets of up to `size` rows; the other arguments are as in `UpperBounds`."""
         self.points = points
         self.seed = seed
         self._size, self._work, self._curve, self._progress = size, work, curve, progress
@@ -49,9 +49,9 @@ class Facts:
         return np.flatnonzero(self.points.candidates)
 
     @cached_property
-    def ceilings(self) -> Ceilings:
+    def upper_bounds(self) -> UpperBounds:
         """How large h_min can be at most."""
-        return Ceilings(
+        return UpperBounds(
             self.points,
             self._size,
             work=self._work,

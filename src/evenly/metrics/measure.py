@@ -18,7 +18,7 @@ from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics.certificate import certified_fraction
 from evenly.metrics.diversity import Diversity
-from evenly.metrics.facts import Facts
+from evenly.metrics.stats import PoolStats
 from evenly.metrics.theory import Theory
 from evenly.options import whole_number
 
@@ -35,10 +35,10 @@ __all__ = [
     "RandomMeasures",
     "certified",
     "check_certificate",
-    "facts_of",
     "measure",
     "measure_prepared",
     "measure_rows",
+    "pool_stats",
     "random_rows",
     "row_numbers",
 ]
@@ -231,7 +231,7 @@ def check_certificate(certificate: Any) -> None:
         raise OptionError(f'certificate must be True, False or "thorough", got {certificate!r}.')
 
 
-def facts_of(
+def pool_stats(
     points: Points | DistanceMatrix,
     size: int,
     *,
@@ -240,11 +240,11 @@ def facts_of(
     seed: int,
     curve: Curve | None = None,
     progress: bool | None = None,
-) -> Facts:
-    """Facts of a pool of which `subsets` subsets of up to `size` rows are measured."""
+) -> PoolStats:
+    """PoolStats of a pool of which `subsets` subsets of up to `size` rows are measured."""
     multiplications = 2.0 * subsets * size * np.count_nonzero(points.candidates) * points.dimension
     work = inf if certificate == "thorough" else multiplications
-    return Facts(points, size, seed=seed, work=work, curve=curve, progress=progress)
+    return PoolStats(points, size, seed=seed, work=work, curve=curve, progress=progress)
 
 
 def measure_prepared(
@@ -266,7 +266,7 @@ def measure_prepared(
     """
     began = perf_counter()
     candidates = np.flatnonzero(prepared.points.candidates)
-    facts = facts_of(
+    stats = pool_stats(
         prepared.points,
         len(chosen),
         subsets=1 + random_subsets,
@@ -286,8 +286,8 @@ def measure_prepared(
             _measure(prepared.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
             for draw in range(random_subsets)
         ]
-    measures = _with_facts(
-        measures, facts, chosen, certificate=certificate, details=details, known=known
+    measures = _with_stats(
+        measures, stats, chosen, certificate=certificate, details=details, known=known
     )
     random = None
     if others:
@@ -306,12 +306,12 @@ def random_rows(candidates: Int[np.ndarray, " n"], size: int, seed: int) -> Int[
 
 
 def measure_rows(
-    facts: Facts, chosen: Int[np.ndarray, " k"], *, certificate: Certificate, details: bool
+    stats: PoolStats, chosen: Int[np.ndarray, " k"], *, certificate: Certificate, details: bool
 ) -> Measures:
     """`Measures` of some rows of a pool, without random subsets."""
     began = perf_counter()
-    measures = _measure(facts.points, chosen, lambda _: None)
-    measures = _with_facts(measures, facts, chosen, certificate=certificate, details=details)
+    measures = _measure(stats.points, chosen, lambda _: None)
+    measures = _with_stats(measures, stats, chosen, certificate=certificate, details=details)
     return replace(measures, seconds=perf_counter() - began)
 
 
@@ -322,9 +322,9 @@ def certified(measures: Measures, bounds: dict[str, float]) -> Measures:
     return replace(measures, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
 
 
-def _with_facts(
+def _with_stats(
     measures: Measures,
-    facts: Facts,
+    stats: PoolStats,
     chosen: Int[np.ndarray, " k"],
     *,
     certificate: Certificate,
@@ -335,12 +335,12 @@ def _with_facts(
         bounds = dict(known or {})
         # Where it is known that nothing is better, no other bound need be found.
         if min(bounds.values(), default=inf) > measures.h_min * (1.0 + 1e-9):
-            bounds |= facts.ceilings.bounds(len(chosen), measures.h_min)
+            bounds |= stats.upper_bounds.bounds(len(chosen), measures.h_min)
         measures = certified(measures, bounds)
     if details:
-        theory = Theory.of(facts.dimension, facts.pairs, facts.ceilings.curve, len(chosen))
+        theory = Theory.of(stats.dimension, stats.pairs, stats.upper_bounds.curve, len(chosen))
         diversity = Diversity.of(
-            facts.points, chosen, facts.clusters, facts.pairs.median / 2.0, facts.seed
+            stats.points, chosen, stats.clusters, stats.pairs.median / 2.0, stats.seed
         )
         measures = replace(measures, theory=theory, diversity=diversity)
     return measures

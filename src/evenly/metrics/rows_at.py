@@ -12,7 +12,7 @@ from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import TextColumns, prepare
-from evenly.metrics.certificate import Ceilings
+from evenly.metrics.certificate import UpperBounds
 from evenly.metrics.curve import Curve
 
 __all__ = ["RowsAt", "rows_at"]
@@ -95,8 +95,8 @@ def rows_at(
     counts_cells = not isinstance(points, DistanceMatrix) and points.in_memory
     lowest = float(h_min) if counts_cells else h_min / 2.0 * (1.0 - 1e-6)
     curve = Curve.down_to(points, lowest, progress=progress)
-    ceilings = Ceilings(points, len(curve.radii), curve=curve)
+    upper_bounds = UpperBounds(points, len(curve.radii), curve=curve)
     at_least = curve.rows_at(h_min)
     # Both count all rows where no two are closer.
-    at_most = max(at_least, ceilings.most_rows(h_min))
+    at_most = max(at_least, upper_bounds.most_rows(h_min))
     return RowsAt(float(h_min), at_least, at_most, curve.pool_size)

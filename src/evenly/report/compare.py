@@ -18,8 +18,8 @@ from evenly.metrics.measure import (
     Certificate,
     certified,
     check_certificate,
-    facts_of,
     measure_rows,
+    pool_stats,
     random_rows,
     row_numbers,
 )
@@ -210,7 +210,7 @@ def compare_intake(
     """`compare` for a data set that has been taken in already."""
     chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
     sizes = sorted({len(rows) for rows in chosen.values()})
-    facts = facts_of(
+    stats = pool_stats(
         prepared.points,
         sizes[-1],
         subsets=len(chosen) + random_subsets * len(sizes),
@@ -220,17 +220,17 @@ def compare_intake(
     )
     jobs: list[tuple[Any, Any]] = list(chosen.items())
     for size in sizes:
-        drawn = (random_rows(facts.candidates, size, seed + n) for n in range(random_subsets))
+        drawn = (random_rows(stats.candidates, size, seed + n) for n in range(random_subsets))
         jobs += [(size, rows) for rows in drawn]
     show = tqdm(
         jobs, desc="comparing", unit="subset", disable=None if progress is None else not progress
     )
     found = [
-        (name, measure_rows(facts, rows, certificate=False, details=details)) for name, rows in show
+        (name, measure_rows(stats, rows, certificate=False, details=details)) for name, rows in show
     ]
     if certificate:
         reached = {size: max(one.h_min for _, one in found if one.size == size) for size in sizes}
-        bounds = {size: facts.ceilings.bounds(size, reached[size]) for size in sizes}
+        bounds = {size: stats.upper_bounds.bounds(size, reached[size]) for size in sizes}
         found = [(name, certified(one, bounds[one.size])) for name, one in found]
     given, others = found[: len(chosen)], found[len(chosen) :]
     return Comparison(

@@ -25,7 +25,7 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["Spreads", "Tree", "leading_coordinates", "split_evenly"]
+__all__ = ["ClusterRadii", "Tree", "leading_coordinates", "split_evenly"]
 
 
 LEADING = 128
@@ -169,7 +169,7 @@ def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Spreads:
+class ClusterRadii:
     """For each cluster of a tree, how far its rows are from its mean, the farthest first.
 
     Attributes:
@@ -183,7 +183,7 @@ class Spreads:
     positions: Int[np.ndarray, " t"]
 
     @classmethod
-    def of(cls, points: Points, tree: Tree) -> Spreads:
+    def of(cls, points: Points, tree: Tree) -> ClusterRadii:
         """Measure the clusters of a tree of these points.
 
         Cost: n·d operations and 16 bytes a row, for each of the 15 to 30 levels of a tree.
@@ -244,7 +244,7 @@ def _measure_clusters(
     squared: Float[np.ndarray, " t"],
     positions: Int[np.ndarray, " t"],
 ) -> None:
-    """`Spreads` of some clusters; `rows` are those from `place` on in the tree's order."""
+    """`ClusterRadii` of some clusters; `rows` are those from `place` on in the tree's order."""
     dimension = rows.shape[1]
     mean = np.empty(dimension)
     for cluster in range(first_cluster, last_cluster):
