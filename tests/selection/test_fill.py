@@ -71,7 +71,7 @@ def test_what_greedy_missed_is_found(tmp_path):
     with pytest.raises(errors.BudgetError, match="nothing more fits"):
         filled.extend(200)
     filled.save(tmp_path / "f.json")
-    assert len(Selection.load(tmp_path / "f.json")) == len(filled)
+    assert len(Selection.tightness(tmp_path / "f.json")) == len(filled)
 
 
 def test_a_refined_selection_is_filled_at_its_own_h_min():
@@ -103,10 +103,10 @@ def test_what_cannot_be_filled_is_refused():
 
 
 def test_rows_left_out_of_the_search_are_filled_in_at_last(monkeypatch):
-    from evenly.selection.refine import subproblem as task
+    from evenly.selection.refine import subproblem as subproblem
 
-    monkeypatch.setattr(task, "_ROWS", 120)
-    monkeypatch.setattr(task, "_PAIRS", 3000)
+    monkeypatch.setattr(subproblem, "_ROWS", 120)
+    monkeypatch.setattr(subproblem, "_PAIRS", 3000)
     greedy = select_uniform(SPHERE, 100)
     filled = greedy.fill()
     assert filled.provenance["filled"]["rows_looked_at"] < 900

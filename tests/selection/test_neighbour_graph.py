@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evenly.geometry import DistanceMatrix, Points, reach_of, row_lengths, squared_distances_between
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
 from tests.pool_strategies import pools
 
@@ -151,8 +151,8 @@ def test_a_packing_takes_the_row_with_the_fewest_neighbours(rows, seed, data):
     limits = np.where(np.arange(len(rows)) % 4 == 3, reach / 2, np.inf)
     reach = min(reach, graph.reach)
 
-    none = Terms.none(len(rows))
-    packing = pack_by_degree(graph, reach, seed=seed, terms=replace(none, limits=limits))
+    none = Constraints.none(len(rows))
+    packing = pack_by_degree(graph, reach, seed=seed, constraints=replace(none, limits=limits))
 
     near = neighbours_by_definition(squared, np.arange(len(rows)), reach)
     allowed = set(np.flatnonzero(limits >= reach))
@@ -175,8 +175,8 @@ def test_of_a_kind_that_is_full_no_more_are_taken(rows, seed, data):
     most = np.array(data.draw(st.lists(st.integers(0, 3), min_size=3, max_size=3)))
     reach = min(reach, graph.reach)
 
-    terms = Terms(np.full(len(rows), np.inf), strata, most)
-    taken = set(pack_by_degree(graph, reach, seed=seed, terms=terms))
+    constraints = Constraints(np.full(len(rows), np.inf), strata, most)
+    taken = set(pack_by_degree(graph, reach, seed=seed, constraints=constraints))
 
     near = neighbours_by_definition(squared, np.arange(len(rows)), reach)
     counts = np.bincount(strata[sorted(taken)], minlength=3)
@@ -184,7 +184,7 @@ def test_of_a_kind_that_is_full_no_more_are_taken(rows, seed, data):
     assert all(not near[row] & taken for row in taken)
     for row in set(range(len(rows))) - taken:
         assert near[row] & taken or counts[strata[row]] == most[strata[row]]
-    assert list(terms.most) == list(most)
+    assert list(constraints.most) == list(most)
 
 
 def test_the_seed_decides_between_rows_with_equally_many_neighbours():

@@ -15,7 +15,7 @@ from evenly.geometry import reach_of
 from evenly.geometry.search.neighbour_graph import neighbour_graph
 from evenly.selection.refine import apply as refined
 from evenly.selection.refine import climb, proof, search
-from evenly.selection.refine import subproblem as task
+from evenly.selection.refine import subproblem as subproblem
 from evenly.selection.refine.branch_and_bound import PackingSearch
 from evenly.selection.refine.proof import look_for
 from evenly.selection.refine.search import refine
@@ -246,7 +246,7 @@ def test_a_pool_on_disk_gives_the_same_rows(tmp_path):
 
 def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
     monkeypatch.setattr(search, "_FEW", 0)
-    monkeypatch.setattr(task, "_PAIRS", 4000)
+    monkeypatch.setattr(subproblem, "_PAIRS", 4000)
     greedy = select_uniform(SPHERE, 60)
     found = exact(SPHERE, 60)
     told = found.provenance["refined"]
@@ -255,8 +255,8 @@ def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
     assert told["upper_bound"] is None
     assert found.h_min > greedy.h_min
 
-    monkeypatch.setattr(task, "_ROWS", 130)
-    monkeypatch.setattr(task, "_BLOCK", 64)
+    monkeypatch.setattr(subproblem, "_ROWS", 130)
+    monkeypatch.setattr(subproblem, "_BLOCK", 64)
     told = exact(SPHERE, 60).provenance["refined"]
     assert told["rows_looked_at"] == 130
     assert not told["proven"]
@@ -265,14 +265,14 @@ def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
 
 def test_more_pairs_than_were_expected_are_done_without(monkeypatch):
     monkeypatch.setattr(search, "_FEW", 0)
-    monkeypatch.setattr(task, "_PAIRS", 4000)
+    monkeypatch.setattr(subproblem, "_PAIRS", 4000)
     everything = {}
 
     def that_matter(points, rows, begun, distance, pairs, *_):
         everything[pairs] = len(rows)
         return np.arange(len(rows)) if pairs > 100 else np.flatnonzero(begun)
 
-    monkeypatch.setattr(task, "_that_matter", that_matter)
+    monkeypatch.setattr(subproblem, "_relevant_rows", that_matter)
     found = select_uniform(SPHERE, 60, refine=True)
     assert sorted(everything) == [62.5, 250, 1000, 4000]
     assert found.provenance["refined"]["rows_looked_at"] == 60
@@ -419,7 +419,7 @@ def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
     with pytest.raises(errors.BudgetError, match=r"fill\(\)"):
         found.extend(40)
     found.save(tmp_path / "m.json")
-    loaded = Selection.load(tmp_path / "m.json")
+    loaded = Selection.tightness(tmp_path / "m.json")
     assert loaded.provenance["options"]["refine"] == {
         "seconds": None,
         "method": "search",

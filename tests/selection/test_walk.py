@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evenly.geometry.search.neighbour_graph import neighbour_graph
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.tabu import Walker
 from tests.metrics.best import gaps_of, points_of
 
@@ -16,15 +16,15 @@ def test_a_walk_keeps_to_its_terms(risk):
     graph = neighbour_graph(points, np.arange(150), 0.9)
     strata = (np.arange(150) % 4).astype(np.int32)
     limits = np.where(np.arange(150) % 10 == 0, 0.1, np.inf)
-    terms = Terms(limits, strata, np.array([3, 0, 5, 2]))
-    walker = Walker(graph, terms, risk, 1)
-    walker.set_out(np.zeros(150, bool), graph.reach)
+    constraints = Constraints(limits, strata, np.array([3, 0, 5, 2]))
+    walker = Walker(graph, constraints, risk, 1)
+    walker.reset(np.zeros(150, bool), graph.reach)
 
     for _ in range(200):
         walker.walk(11, 300)
         rows = np.flatnonzero(walker.chosen)
         assert walker.size == len(rows) <= 10
-        assert (np.bincount(strata[rows], minlength=4) <= terms.most).all()
+        assert (np.bincount(strata[rows], minlength=4) <= constraints.most).all()
         assert (limits[rows] > 0.1).all()
         near = gaps[np.ix_(rows, rows)][~np.eye(len(rows), dtype=bool)]
         assert (near >= 0.9 * (1 - 1e-9)).all()

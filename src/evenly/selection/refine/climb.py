@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly.geometry import parallel_for, usable_threads
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_above
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.tabu import Walker
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class Walkers:
         patience: how many rounds in a row may find nothing.
     """
 
-    def __init__(self, graph: NeighbourGraph, terms: Terms, seed: int) -> None:
+    def __init__(self, graph: NeighbourGraph, constraints: Constraints, seed: int) -> None:
         self._walkers = [
-            Walker(graph, terms, risk, seed * len(_RISKS) + place)
+            Walker(graph, constraints, risk, seed * len(_RISKS) + place)
             for place, risk in enumerate(_RISKS)
         ]
         self._work = int(np.clip(len(graph.neighbours), _LEAST_WORK, _MOST_WORK))
@@ -92,7 +92,7 @@ class Walkers:
         """
 
         def walk(walker: Walker) -> None:
-            walker.set_out(walker.chosen if begin is None else begin, reach)
+            walker.reset(walker.chosen if begin is None else begin, reach)
             walker.walk(target, self._work)
 
         parallel_for(walk, self._walkers, threads=self._threads)
@@ -105,14 +105,14 @@ class Climb:
 
     Attributes:
         graph: the rows and their neighbours.
-        terms: what packings must keep to.
+        constraints: what packings must keep to.
         target: how many rows there must be.
         chosen: (m,) which rows are in the best packing, `target` of them or more.
         squared: its smallest squared distance, limits included.
     """
 
     graph: NeighbourGraph
-    terms: Terms
+    constraints: Constraints
     target: int
     chosen: Bool[np.ndarray, " m"]
     squared: float
@@ -128,7 +128,7 @@ class Climb:
         Returns:
             Whether the next distance is beyond the graph's, so that a larger one is needed.
         """
-        walkers = Walkers(self.graph, self.terms, seed)
+        walkers = Walkers(self.graph, self.constraints, seed)
         patience = walkers.patience
         step, failures, found = _FIRST_STEP, 0, True
         while failures < patience:
@@ -168,7 +168,7 @@ class Climb:
     def squared_h_min(self, chosen: Bool[np.ndarray, " m"]) -> float:
         """The smallest squared distance of a packing, limits included; at most the graph's."""
         within = self.graph.squared_h_min(chosen)
-        limit = float(self.terms.limits[chosen].min(initial=np.inf))
+        limit = float(self.constraints.limits[chosen].min(initial=np.inf))
         return min(within, limit, self.graph.reach)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Terms"]
+__all__ = ["Constraints"]
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class Constraints:
     """What packings must keep to.
 
     Attributes:
@@ -29,6 +29,6 @@ class Terms:
     most: Int[np.ndarray, " T"]
 
     @classmethod
-    def none(cls, count: int) -> Terms:
+    def none(cls, count: int) -> Constraints:
         """None at all, for `count` rows."""
         return cls(np.full(count, np.inf), np.zeros(count, np.int32), np.array([count]))

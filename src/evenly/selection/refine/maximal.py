@@ -105,19 +105,19 @@ def _larger(
     clock: Clock,
 ) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:
     """Larger and larger packings of some rows, how many these are, without those to include."""
-    task, graph = graph_of(
+    subproblem, graph = graph_of(
         points, rules, chosen, distance, distance, memory=memory, check=clock.check
     )
-    if graph is None or len(task) == 0:
+    if graph is None or len(subproblem) == 0:
         return
     reach = reach_of(distance)
-    best = task.begun
-    packed = np.zeros(len(task), bool)
-    packed[pack_by_degree(graph, reach, seed=seed, terms=task.terms)] = True
+    best = subproblem.begun
+    packed = np.zeros(len(subproblem), bool)
+    packed[pack_by_degree(graph, reach, seed=seed, constraints=subproblem.constraints)] = True
     if np.count_nonzero(packed) > np.count_nonzero(best):
         best = packed
-    yield len(task), task.rows[best]
-    walkers = Walkers(graph, task.terms, seed)
+    yield len(subproblem), subproblem.rows[best]
+    walkers = Walkers(graph, subproblem.constraints, seed)
     failures, found = 0, True
     while failures < walkers.patience:
         clock.check()
@@ -125,6 +125,6 @@ def _larger(
         found = bool(there)
         if found:
             best, failures = there[0].copy(), 0
-            yield len(task), task.rows[best]
+            yield len(subproblem), subproblem.rows[best]
         else:
             failures += 1

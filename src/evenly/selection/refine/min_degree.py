@@ -10,7 +10,7 @@ import numpy as np
 from evenly.geometry import reach_of
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -26,7 +26,7 @@ def pack_by_degree(
     reach: float,
     *,
     seed: int = 0,
-    terms: Terms | None = None,
+    constraints: Constraints | None = None,
 ) -> Int[np.ndarray, " p"]:
     """A maximal packing, many rows in it: rows no two of which are nearer than `reach`.
 
@@ -37,7 +37,7 @@ def pack_by_degree(
         graph: of at least that reach.
         reach: a squared distance.
         seed: rows with equally many neighbours are taken in an order that it decides.
-        terms: what the packing must keep to; None for nothing. Rows whose limit is below the
+        constraints: what the packing must keep to; None for nothing. Rows whose limit is below the
             reach are left out from the start, and those of a kind once it is full.
 
     Returns:
@@ -49,15 +49,15 @@ def pack_by_degree(
     Source: Halldórsson and Radhakrishnan 1997, doi:10.1007/BF02523693.
     """
     order = np.random.default_rng(seed).permutation(len(graph))
-    terms = terms or Terms.none(len(graph))
+    constraints = constraints or Constraints.none(len(graph))
     found: Int[np.ndarray, " p"] = fewest_first(
         graph.starts,
         graph.neighbours,
         graph.ends(reach),
         order,
-        terms.limits < reach,
-        terms.kinds,
-        terms.most.copy(),
+        constraints.limits < reach,
+        constraints.kinds,
+        constraints.most.copy(),
     )
     return np.sort(found)
 
@@ -69,7 +69,7 @@ def widest_packing(
     high: float,
     *,
     seed: int = 0,
-    terms: Terms | None = None,
+    constraints: Constraints | None = None,
 ) -> tuple[Int[np.ndarray, " count"] | None, float]:
     """A packing of `count` rows or more at the largest distance at which one is found.
 
@@ -94,7 +94,7 @@ def widest_packing(
     failed = np.inf
     middle = low
     for _ in range(_HALVINGS + 1):
-        found = pack_by_degree(graph, reach_of(middle), seed=seed, terms=terms)
+        found = pack_by_degree(graph, reach_of(middle), seed=seed, constraints=constraints)
         if len(found) >= count:
             best, low = found, middle
         else:

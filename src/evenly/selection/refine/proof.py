@@ -13,7 +13,7 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.selection.refine.branch_and_bound import PackingSearch
 from evenly.selection.refine.climb import Climb, Clock
-from evenly.selection.refine.tabu import settle
+from evenly.selection.refine.tabu import compute_tightness
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -63,7 +63,7 @@ def prove(
                 climb.graph,
                 reach,
                 climb.target,
-                limits=climb.terms.limits,
+                limits=climb.constraints.limits,
                 begun=climb.chosen,
                 work=_WORK if gap > 0.0 else _LAST,
                 check=clock.check,
@@ -120,7 +120,7 @@ def look_for(
     """
     ends = graph.ends(reach)
     present, chosen = limits >= reach, begun & (limits >= reach)
-    settle(graph.starts, graph.neighbours, ends, chosen)
+    compute_tightness(graph.starts, graph.neighbours, ends, chosen)
     cut_down(graph.starts, graph.neighbours, ends, present, chosen, _CUTTING)
     size, spent, certain = int(np.count_nonzero(chosen)), 0, True
     for part in _parts(graph, ends, present):

@@ -122,7 +122,7 @@ def refine(
         Refined: never rows that are less far apart.
 
     Cost: m²/2·d multiplications to find the neighbours of m rows, all of the pool or those that
-        matter; then mostly seconds; see `Task` for memory. A proof: exponential at worst.
+        matter; then mostly seconds; see `Subproblem` for memory. A proof: exponential at worst.
 
     Sources: the packing, Halldórsson and Radhakrishnan 1997, doi:10.1007/BF02523693; the
         bisection, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180; walks by exchanges of
@@ -195,7 +195,7 @@ class _Search:
         top = self._first_top()
         while True:
             self._told("looking for neighbours", self._distance)
-            task, graph = graph_of(
+            subproblem, graph = graph_of(
                 self._points,
                 self._rules,
                 self._picks.rows if self.found is None else self.found,
@@ -204,11 +204,13 @@ class _Search:
                 memory=self._memory,
                 check=self._clock.check,
             )
-            self.looked_at = len(task)
+            self.looked_at = len(subproblem)
             if graph is None:
                 return
             self._told("searching", self._distance)
-            climb = Climb(graph, task.terms, self._target, task.begun, self._distance**2)
+            climb = Climb(
+                graph, subproblem.constraints, self._target, subproblem.begun, self._distance**2
+            )
             try:
                 self._pack(climb, top)
                 beyond = climb.rise(
@@ -216,11 +218,11 @@ class _Search:
                     clock=self._clock,
                     told=lambda distance: self._told("searching", distance),
                 )
-                if not beyond and self._wanted.method == "exact" and task.whole:
+                if not beyond and self._wanted.method == "exact" and subproblem.whole:
                     beyond = self._prove(climb)
             finally:
-                if climb.chosen is not task.begun:
-                    self.found = np.concatenate([self._fixed, task.rows[climb.chosen]])
+                if climb.chosen is not subproblem.begun:
+                    self.found = np.concatenate([self._fixed, subproblem.rows[climb.chosen]])
                     self._distance = float(np.sqrt(climb.squared))
             if not beyond:
                 return
@@ -241,7 +243,7 @@ class _Search:
             self._distance,
             top,
             seed=self._wanted.seed,
-            terms=climb.terms,
+            constraints=climb.constraints,
         )
         if packing is not None:
             chosen = np.zeros(len(climb.graph), bool)

@@ -11,7 +11,7 @@ from evenly.geometry import DistanceMatrix, Points, reach_of
 from evenly.geometry.search.close_pairs import close_counts
 from evenly.geometry.search.in_order import squared_distances_to_nearest
 from evenly.geometry.search.neighbour_graph import BYTES_A_PAIR, NeighbourGraph, neighbour_graph
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["Task", "graph_of", "task_of"]
+__all__ = ["Subproblem", "graph_of", "subproblem_of"]
 
 
 # Pairs of neighbours that are looked at, 0.9 GB of them, and rows whose neighbours are found: at
@@ -47,7 +47,7 @@ class _TooManyError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Subproblem:
     """Some rows of a pool, of which as many as are chosen are to be farther apart.
 
     Attributes:
@@ -55,7 +55,7 @@ class Task:
         positions: (m,) where the rows are in `points`.
         rows: (m,) their row numbers, ascending.
         begun: (m,) which of them are chosen so far.
-        terms: what their packings must keep to. Rows that are in any case are not among the
+        constraints: what their packings must keep to. Rows that are in any case are not among the
             rows: they are what the others keep away from.
         pairs: of neighbours that there are likely to be at most.
         whole: whether every row is among them that could be chosen where rows are to be farther
@@ -66,7 +66,7 @@ class Task:
     positions: Int[np.ndarray, " m"]
     rows: Int[np.ndarray, " m"]
     begun: Bool[np.ndarray, " m"]
-    terms: Terms
+    constraints: Constraints
     pairs: float
     whole: bool
 
@@ -74,7 +74,7 @@ class Task:
         return len(self.rows)
 
 
-def task_of(
+def subproblem_of(
     points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
@@ -84,7 +84,7 @@ def task_of(
     memory: float | None,
     share: float = 1.0,
     check: Callable[[], object] = lambda: None,
-) -> Task:
+) -> Subproblem:
     """The rows that could make chosen rows farther apart than a distance.
 
     Where there are too many of them, or of pairs of neighbours, those that matter: the chosen
@@ -118,15 +118,15 @@ def task_of(
     rows, begun, kinds, limits = rows[useful], begun[useful], kinds[useful], limits[useful]
     pairs = _PAIRS if memory is None else min(_PAIRS, memory / 2 / BYTES_A_PAIR)
     pairs *= share
-    kept = _that_matter(points, rows, begun, top, pairs, memory, check)
-    terms = Terms(limits[kept], kinds[kept], most)
+    kept = _relevant_rows(points, rows, begun, top, pairs, memory, check)
+    constraints = Constraints(limits[kept], kinds[kept], most)
     whole = len(kept) == len(rows)
     rows, begun = rows[kept], begun[kept]
     positions = rows
     if not _in_memory(points):
         assert isinstance(points, Points)
         points, positions = points.take(rows), np.arange(len(rows))
-    return Task(points, positions, rows, begun, terms, pairs, whole)
+    return Subproblem(points, positions, rows, begun, constraints, pairs, whole)
 
 
 def _in_memory(points: Points | DistanceMatrix) -> bool:
@@ -156,7 +156,7 @@ def _limits(
     return squared_distances_to_nearest(points, rows, Points.join(given))
 
 
-def _that_matter(
+def _relevant_rows(
     points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     begun: Bool[np.ndarray, " m"],
@@ -198,18 +198,18 @@ def graph_of(
     *,
     memory: float | None = None,
     check: Callable[[], object] = lambda: None,
-) -> tuple[Task, NeighbourGraph | None]:
-    """The rows to look at, see `task_of`, and which are nearer to each other than `top`.
+) -> tuple[Subproblem, NeighbourGraph | None]:
+    """The rows to look at, see `subproblem_of`, and which are nearer to each other than `top`.
 
     Returns:
         None in the place of neighbours where there are too many, whatever rows are looked at.
     """
     share = 1.0
     for _ in range(_TRIES):
-        task = task_of(
+        subproblem = subproblem_of(
             points, rules, chosen, distance, top, memory=memory, share=share, check=check
         )
-        left = 4 * task.pairs
+        left = 4 * subproblem.pairs
 
         def count(pairs: int) -> None:
             nonlocal left
@@ -219,7 +219,9 @@ def graph_of(
                 raise _TooManyError
 
         try:
-            return task, neighbour_graph(task.points, task.positions, top, progress=count)
+            return subproblem, neighbour_graph(
+                subproblem.points, subproblem.positions, top, progress=count
+            )
         except _TooManyError:
             share /= 4
-    return task, None
+    return subproblem, None

@@ -19,7 +19,7 @@ import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
-from evenly.selection.refine.constraints import Terms
+from evenly.selection.refine.constraints import Constraints
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -57,10 +57,12 @@ class Walker:
         size: how many they are.
     """
 
-    def __init__(self, graph: NeighbourGraph, terms: Terms, risk: float, seed: int) -> None:
+    def __init__(
+        self, graph: NeighbourGraph, constraints: Constraints, risk: float, seed: int
+    ) -> None:
         count = len(graph)
         self._graph = graph
-        self._terms = terms
+        self._terms = constraints
         self._risk = risk
         self.chosen = np.zeros(count, bool)
         self.size = 0
@@ -70,12 +72,12 @@ class Walker:
         self._places = np.empty(count, np.int32)
         self._sizes = np.zeros(_LISTED, np.int64)
         self._rest_until = np.zeros(count, np.int64)
-        self._room = terms.most.copy()
+        self._room = constraints.most.copy()
         # Counter of moves, and the state of the random numbers, never 0.
         self._clock = np.zeros(1, np.int64)
         self._random = np.random.default_rng(seed).integers(1, 1 << 63, size=1, dtype=np.uint64)
 
-    def set_out(self, chosen: Bool[np.ndarray, " m"], reach: float) -> None:
+    def reset(self, chosen: Bool[np.ndarray, " m"], reach: float) -> None:
         """Take up these rows at a distance: those that it does not allow are left out.
 
         Of rows that are too near to each other those with the most such neighbours go first.
@@ -86,7 +88,7 @@ class Walker:
         self._ends = self._graph.ends(reach)
         self._load[:] = np.where(self._terms.limits < reach, _BARRED * _ONE, 0)
         self.chosen[self._terms.limits < reach] = False
-        settle(self._graph.starts, self._graph.neighbours, self._ends, self.chosen)
+        compute_tightness(self._graph.starts, self._graph.neighbours, self._ends, self.chosen)
         counts = np.bincount(self._terms.kinds[self.chosen], minlength=len(self._terms.most))
         self._room[:] = self._terms.most - counts
         self.size = int(np.count_nonzero(self.chosen))
@@ -122,7 +124,7 @@ class Walker:
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def settle(
+def compute_tightness(
     starts: Int[np.ndarray, " m+1"],
     neighbours: Int[np.ndarray, " e"],
     ends: Int[np.ndarray, " m"],
@@ -151,7 +153,7 @@ def take_stock(
     neighbours: Int[np.ndarray, " e"],
     ends: Int[np.ndarray, " m"],
     chosen: Bool[np.ndarray, " m"],
-    load: Int[np.ndarray, " m"],
+    tightness: Int[np.ndarray, " m"],
     lists: Int[np.ndarray, "3 m"],
     places: Int[np.ndarray, " m"],
     sizes: Int[np.ndarray, " 3"],
@@ -160,11 +162,11 @@ def take_stock(
     for row in range(len(chosen)):
         if chosen[row]:
             for place in range(starts[row], ends[row]):
-                load[neighbours[place]] += _ONE + row
+                tightness[neighbours[place]] += _ONE + row
     sizes[:] = 0
     for row in range(len(chosen)):
-        if not chosen[row] and load[row] >> 40 < _LISTED:
-            enlist(lists, places, sizes, load[row] >> 40, row)
+        if not chosen[row] and tightness[row] >> 40 < _LISTED:
+            enlist(lists, places, sizes, tightness[row] >> 40, row)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
@@ -173,7 +175,7 @@ def walk(
     neighbours: Int[np.ndarray, " e"],
     ends: Int[np.ndarray, " m"],
     chosen: Bool[np.ndarray, " m"],
-    load: Int[np.ndarray, " m"],
+    tightness: Int[np.ndarray, " m"],
     lists: Int[np.ndarray, "3 m"],
     places: Int[np.ndarray, " m"],
     sizes: Int[np.ndarray, " 3"],
@@ -191,14 +193,14 @@ def walk(
     while size < target and work > 0:
         work -= 1
         clock[0] += 1
-        row = drawn(lists, sizes, 0, load, kinds, room, rest_until, clock[0], random, False)
+        row = drawn(lists, sizes, 0, tightness, kinds, room, rest_until, clock[0], random, False)
         if row < 0 and (risk == 0.0 or fraction(random) >= risk):
-            row = drawn(lists, sizes, 1, load, kinds, room, rest_until, clock[0], random, True)
+            row = drawn(lists, sizes, 1, tightness, kinds, room, rest_until, clock[0], random, True)
         if row < 0:
-            row = drawn(lists, sizes, 2, load, kinds, room, rest_until, clock[0], random, True)
+            row = drawn(lists, sizes, 2, tightness, kinds, room, rest_until, clock[0], random, True)
         if row < 0:
             row = below(random, len(chosen))
-            if chosen[row] or load[row] >> 40 >= _BARRED:
+            if chosen[row] or tightness[row] >> 40 >= _BARRED:
                 continue
             # It takes the place of one of its kind, or finds room.
             found = room[kinds[row]] > 0
@@ -208,21 +210,21 @@ def walk(
             if not found:
                 continue
         rest = clock[0] + _REST + below(random, 1 + sizes[1] // 10)
-        left = load[row] >> 40
+        left = tightness[row] >> 40
         place = starts[row]
         while left > 0:
             near = neighbours[place]
             if left == 1:
-                near = load[row] & _SUM
+                near = tightness[row] & _SUM
             if chosen[near]:
                 left -= 1
-                put_out(starts, neighbours, ends, chosen, load, lists, places, sizes, near)
+                put_out(starts, neighbours, ends, chosen, tightness, lists, places, sizes, near)
                 rest_until[near] = rest
                 room[kinds[near]] += 1
                 size -= 1
                 work -= ends[near] - starts[near]
             place += 1
-        put_in(starts, neighbours, ends, chosen, load, lists, places, sizes, row)
+        put_in(starts, neighbours, ends, chosen, tightness, lists, places, sizes, row)
         room[kinds[row]] -= 1
         size += 1
         work -= ends[row] - starts[row]
@@ -234,7 +236,7 @@ def drawn(
     lists: Int[np.ndarray, "3 m"],
     sizes: Int[np.ndarray, " 3"],
     inside: int,
-    load: Int[np.ndarray, " m"],
+    tightness: Int[np.ndarray, " m"],
     kinds: Int[np.ndarray, " m"],
     room: Int[np.ndarray, " T"],
     rest_until: Int[np.ndarray, " m"],
@@ -250,7 +252,7 @@ def drawn(
         row = lists[inside, below(random, count)]
         if rests and rest_until[row] > now:
             continue
-        if room[kinds[row]] > 0 or (inside == 1 and kinds[load[row] & _SUM] == kinds[row]):
+        if room[kinds[row]] > 0 or (inside == 1 and kinds[tightness[row] & _SUM] == kinds[row]):
             return int(row)
     return -1
 
@@ -261,22 +263,22 @@ def put_in(
     neighbours: Int[np.ndarray, " e"],
     ends: Int[np.ndarray, " m"],
     chosen: Bool[np.ndarray, " m"],
-    load: Int[np.ndarray, " m"],
+    tightness: Int[np.ndarray, " m"],
     lists: Int[np.ndarray, "3 m"],
     places: Int[np.ndarray, " m"],
     sizes: Int[np.ndarray, " 3"],
     row: int,
 ) -> None:
     """Put a free row in."""
-    strike(lists, places, sizes, 0, row)
+    remove(lists, places, sizes, 0, row)
     chosen[row] = True
     # Neighbours of a row that is inside are outside.
     for place in range(starts[row], ends[row]):
         near = neighbours[place]
-        inside = load[near] >> 40
-        load[near] += _ONE + row
+        inside = tightness[near] >> 40
+        tightness[near] += _ONE + row
         if inside < _LISTED:
-            strike(lists, places, sizes, inside, near)
+            remove(lists, places, sizes, inside, near)
             if inside + 1 < _LISTED:
                 enlist(lists, places, sizes, inside + 1, near)
 
@@ -287,7 +289,7 @@ def put_out(
     neighbours: Int[np.ndarray, " e"],
     ends: Int[np.ndarray, " m"],
     chosen: Bool[np.ndarray, " m"],
-    load: Int[np.ndarray, " m"],
+    tightness: Int[np.ndarray, " m"],
     lists: Int[np.ndarray, "3 m"],
     places: Int[np.ndarray, " m"],
     sizes: Int[np.ndarray, " 3"],
@@ -298,11 +300,11 @@ def put_out(
     enlist(lists, places, sizes, 0, row)
     for place in range(starts[row], ends[row]):
         near = neighbours[place]
-        load[near] -= _ONE + row
-        inside = load[near] >> 40
+        tightness[near] -= _ONE + row
+        inside = tightness[near] >> 40
         if inside < _LISTED:
             if inside + 1 < _LISTED:
-                strike(lists, places, sizes, inside + 1, near)
+                remove(lists, places, sizes, inside + 1, near)
             enlist(lists, places, sizes, inside, near)
 
 
@@ -321,7 +323,7 @@ def enlist(
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def strike(
+def remove(
     lists: Int[np.ndarray, "3 m"],
     places: Int[np.ndarray, " m"],
     sizes: Int[np.ndarray, " 3"],
