@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from evenly import StreamSelection, UniformStream, cli, errors, select_stream, select_uniform
 from evenly.geometry import Points, row_lengths
 from evenly.selection.streaming import cover as module
-from evenly.selection.streaming.cover import Candidates
+from evenly.selection.streaming.cover import StreamingCover
 from tests.fakes import Letters, gaps_by_definition, texts_of
 from tests.oracle import h_min as h_min_by_definition
 from tests.pool_strategies import pools
@@ -103,7 +103,7 @@ def test_the_candidates_keep_their_promises_all_along():
     rng = np.random.default_rng(0)
     for _ in range(30):
         rows = rng.standard_normal((120, 2)) * rng.uniform(0.1, 3, (120, 1)) ** 3
-        candidates, k = Candidates(3, 6), 3
+        candidates, k = StreamingCover(3, 6), 3
         for row in range(len(rows)):
             one = rows[row : row + 1]
             candidates.meet(

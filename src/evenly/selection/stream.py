@@ -29,7 +29,7 @@ from evenly.inputs.prepare import PreparedData, TextColumns, load_once, prepare
 from evenly.options import as_json_value, whole_number
 from evenly.samples import Samples, can_be_read_again, read_batch, read_batches
 from evenly.selection.results.stream import StreamSelection
-from evenly.selection.streaming.cover import Candidates, largest_distance
+from evenly.selection.streaming.cover import StreamingCover, largest_distance
 from evenly.selection.streaming.state import load_state, save_state
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["UniformStream", "select_stream"]
 
 KEEP = 4
-"""Candidates kept for each row of the budget, by default."""
+"""StreamingCover kept for each row of the budget, by default."""
 
 BATCH = 8192
 """Rows taken in at once, by default."""
@@ -150,7 +150,7 @@ class UniformStream:
         seen: how many rows have come.
         dropped: how many of them could not be used, with `on_invalid="drop"`.
 
-    Sources: `Candidates` in `evenly.selection.streaming.cover` has the algorithm and its guarantee,
+    Sources: `StreamingCover` in `evenly.selection.streaming.cover` has the algorithm and its guarantee,
         after Charikar, Chekuri, Feder and Motwani 1997, doi:10.1145/258533.258657.
     """
 
@@ -192,7 +192,7 @@ class UniformStream:
         # Of the first batch of texts: what the vectors were made by, and from which columns.
         self._made_by: dict[str, Any] | None = None
         self._text: str | None = None
-        self._candidates = Candidates(self.budget, self.keep * self.budget)
+        self._candidates = StreamingCover(self.budget, self.keep * self.budget)
         self._records: dict[int, Any] = {}
         self._equal: list[int] = []  # rows that equal a candidate, while all of these are kept
 

@@ -25,7 +25,7 @@ from evenly.selection.greedy.picks import Picks
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["CHAIN", "Among", "Candidates", "largest_distance"]
+__all__ = ["CHAIN", "Among", "StreamingCover", "largest_distance"]
 
 
 CHAIN = 2.0
@@ -57,7 +57,7 @@ class Among:
     slack: float
 
 
-class Candidates:
+class StreamingCover:
     """Rows kept of those that have come; every other row is near one of them.
 
     A row nearer than the threshold to a candidate is left to it; any other becomes a candidate.

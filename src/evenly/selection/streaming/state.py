@@ -16,7 +16,7 @@ from evenly.geometry import Points, row_lengths
 
 if TYPE_CHECKING:
     from evenly.selection.stream import UniformStream
-    from evenly.selection.streaming.cover import Candidates
+    from evenly.selection.streaming.cover import StreamingCover
 
 __all__ = ["load_state", "save_state"]
 
@@ -30,7 +30,7 @@ _VERSION = 1
 def save_state(
     path: str | PathLike[str],
     document: dict[str, Any],
-    candidates: Candidates,
+    candidates: StreamingCover,
     records: dict[int, Any],
     *,
     force: bool,
