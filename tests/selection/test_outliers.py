@@ -92,12 +92,12 @@ def test_every_row_s_mean_is_exact(seed, k, normalize):
 
 
 @pytest.mark.parametrize("kind", ["lattice", "line", "duplicates"])
-def test_rows_that_tie_are_taken_by_their_number(stratum, small_parts):
+def test_rows_that_tie_are_taken_by_their_number(kind, small_parts):
     vectors = {
         "lattice": np.stack(np.meshgrid(range(9), range(9)), axis=-1).reshape(-1, 2) * 0.1,
         "line": np.arange(60.0)[::-1, None],
         "duplicates": np.repeat(np.arange(12.0), 8)[:, None],
-    }[stratum]
+    }[kind]
     scores = scores_by_definition(gaps_by_definition(vectors, False), 3)
 
     rows, _ = most_isolated(points_of(vectors), 9, 3)

@@ -101,8 +101,8 @@ def test_distances_of_any_metric_give_the_same(data, vectors):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_packer_packs_again_at_other_distances(stratum):
-    vectors = make_engine(stratum, 300, 33, np.float32, np.random.default_rng(1))
+def test_a_packer_packs_again_at_other_distances(kind):
+    vectors = make_engine(kind, 300, 33, np.float32, np.random.default_rng(1))
     gaps = np.quantile(gaps_of(vectors, True), [0.3, 0.01, 0.9, 0.02])
     order = np.random.default_rng(2).permutation(300)
     packer = Packer(points_of(vectors, normalize=True))

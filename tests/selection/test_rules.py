@@ -118,8 +118,8 @@ def test_rows_by_number_and_by_id_stay_in_their_order(words, given, ids):
 
 @pytest.mark.parametrize("ids", [None, "id"])
 @pytest.mark.parametrize("kind", [np.array, list, pd.Series, pl.Series])
-def test_a_mask_is_a_mask(words, stratum, ids):
-    given = stratum(mask(1, 3).tolist())
+def test_a_mask_is_a_mask(words, kind, ids):
+    given = kind(mask(1, 3).tolist())
 
     assert rules(words, include=given, id_column=ids).include.tolist() == [1, 3]
     assert rules(words, exclude=given, id_column=ids).excluded.tolist() == mask(1, 3).tolist()

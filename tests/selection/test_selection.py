@@ -57,8 +57,8 @@ def kinds_of_data():
     "kind",
     "strings dicts tuple dataset pandas polars arrow float16 float32 float64 tensor".split(),
 )
-def test_what_came_in_comes_out_as_the_same_kind_and_the_same_rows(stratum):
-    data, contents = kinds_of_data()[stratum]
+def test_what_came_in_comes_out_as_the_same_kind_and_the_same_rows(kind):
+    data, contents = kinds_of_data()[kind]
 
     chosen = select_uniform(data, 6, encoder=Letters())
     taken = chosen.take(data)

@@ -281,9 +281,9 @@ def kinds_of_batches(folder):
     ],
 )
 @pytest.mark.parametrize("batch_size", [8, 1000])
-def test_batches_of_every_kind(stratum, batch_size, tmp_path):
+def test_batches_of_every_kind(kind, batch_size, tmp_path):
     expected = select_stream([RECORDS], 5, encoder=Letters())
-    batches = kinds_of_batches(tmp_path)[stratum]
+    batches = kinds_of_batches(tmp_path)[kind]
 
     found = select_stream(batches, 5, encoder=Letters(), batch_size=batch_size)
 
@@ -352,16 +352,16 @@ def test_a_result_is_saved_and_loaded_without_its_records(tmp_path):
         StreamSelection.load(tmp_path / "found.json")
 
 
-def vectors_and_options(stratum):
-    if stratum == "vectors":
+def vectors_and_options(kind):
+    if kind == "vectors":
         return VECTORS, {"normalize": False}
     return RECORDS, {"encoder": CachedLetters(), "text": "text"}
 
 
 @pytest.mark.parametrize("kind", ["vectors", "records"])
 @pytest.mark.parametrize("at", [0, 1, 15, 40])
-def test_a_stream_that_was_saved_goes_on_to_the_same_answer(stratum, at, tmp_path):
-    rows, options = vectors_and_options(stratum)
+def test_a_stream_that_was_saved_goes_on_to_the_same_answer(kind, at, tmp_path):
+    rows, options = vectors_and_options(kind)
     whole = select_stream([rows], 4, keep=2, **options)
     stream = UniformStream(4, keep=2, **options)
     stream.update(rows[:at] if at else [])

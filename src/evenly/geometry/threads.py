@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["alone", "in_background", "parallel_for", "shares", "usable_threads"]
+__all__ = ["in_background", "parallel_for", "shares", "single_threaded_blas", "usable_threads"]
 
 
 Tile = TypeVar("Tile")

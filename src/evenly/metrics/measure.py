@@ -18,7 +18,7 @@ from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics.certificate import certified_fraction
 from evenly.metrics.diversity import Diversity
-from evenly.metrics.stats import PoolStats
+from evenly.metrics.pool_stats import PoolStats
 from evenly.metrics.theory import Theory
 from evenly.options import whole_number
 

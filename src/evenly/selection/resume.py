@@ -131,7 +131,7 @@ def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
         ManifestError: they are others, or were normalised then and are not now.
     """
     before = RunKey.of(earlier.provenance)
-    vectors, told = before.inputs["vectors"], before.told
+    vectors, labels = before.inputs["vectors"], before.labels
     if prepared.embeddings is not None:
         found = hash_of_array(prepared.embeddings.vectors)
     else:

@@ -111,7 +111,7 @@ def subproblem_of(
     begun = np.isin(rows, chosen)
     kinds, most = np.zeros(len(rows), np.int32), np.array([len(rows)])
     if rules.quotas is not None:
-        kinds = rules.quotas.kinds[rows]
+        kinds = rules.quotas.strata[rows]
         most = np.bincount(kinds[begun], minlength=len(rules.quotas))
     limits = _limits(points, rules, rows, fixed)
     useful = begun | ((limits >= reach_of(distance)) & (most[kinds] > 0))

@@ -193,7 +193,7 @@ def _by_largest_remainders(shares: Float[np.ndarray, " g"], total: int) -> Int[n
     whole = np.floor(shares + _FUZZ).astype(np.int64)
     remainders = np.round(shares - whole, 9)
     left = total - int(whole.sum())
-    order = np.argsort(-remainders, stratum="stable")
+    order = np.argsort(-remainders, kind="stable")
     whole[order[: max(0, left)]] += 1
     return whole
 
@@ -243,7 +243,7 @@ def apportion(
         weights: above 0 where `most` is.
         least, most: limits of each share.
     """
-    order = np.argsort(-most, stratum="stable")
+    order = np.argsort(-most, kind="stable")
     w, low, high = weights[order], least[order], most[order]
     below, above = 0.0, float(total + 1) / max(w[high > 0].min(initial=1.0), 1e-300)
     for _ in range(200):
@@ -255,7 +255,7 @@ def apportion(
     shares = np.clip(above * w, low, high)
     counts = np.floor(shares + _FUZZ).astype(np.int64)
     remainders = np.where(counts < high, np.round(shares - counts, 9), -1.0)
-    for group in np.argsort(-remainders, stratum="stable")[: max(0, total - int(counts.sum()))]:
+    for group in np.argsort(-remainders, kind="stable")[: max(0, total - int(counts.sum()))]:
         counts[group] += 1
     divided: Int[np.ndarray, " G"] = np.empty_like(counts)
     divided[order] = counts
@@ -287,7 +287,7 @@ def _unknown_group(
     counts = matrix[usable].sum(axis=0)
     close = difflib.get_close_matches(given, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    largest = np.argsort(-counts, stratum="stable")[:_SHOWN]
+    largest = np.argsort(-counts, kind="stable")[:_SHOWN]
     told = ", ".join(f"{names[g]!r} ({counts[g]} rows)" for g in largest)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return QuotaError(f"no row is in the group {given!r}.{hint} The groups are: {told}{more}.")

@@ -45,7 +45,7 @@ def best_first(
 ) -> Int[np.ndarray, " m"]:
     """The usable rows by falling quality; of equal ones the smaller row number first."""
     rows = np.flatnonzero(usable)
-    ordered: Int[np.ndarray, " m"] = rows[np.argsort(-quality[rows], stratum="stable")]
+    ordered: Int[np.ndarray, " m"] = rows[np.argsort(-quality[rows], kind="stable")]
     return ordered
 
 

@@ -163,13 +163,11 @@ def names_rows(given: Any, *, by_id: bool) -> bool:
     return _are(values, _BOOLS) or _are(values, _WHOLE) or (by_id and _are(values, str))
 
 
-def _are(values: np.ndarray[Any, Any] | list[Any], stratum: Any) -> bool:
+def _are(values: np.ndarray[Any, Any] | list[Any], kind: Any) -> bool:
     """Whether all values are of a type; bools are no whole numbers."""
     if isinstance(values, np.ndarray) and values.dtype != object:
-        return values.ndim == 1 and isinstance(values[0], stratum)
-    return all(
-        _is_whole(value) if stratum is _WHOLE else isinstance(value, stratum) for value in values
-    )
+        return values.ndim == 1 and isinstance(values[0], kind)
+    return all(_is_whole(value) if kind is _WHOLE else isinstance(value, kind) for value in values)
 
 
 def _is_whole(value: Any) -> bool:

@@ -101,7 +101,7 @@ def numbers_of(
 
 def _as_floats(values: np.ndarray[Any, Any] | list[Any]) -> Float[np.ndarray, " n"]:
     """Values as numbers; NaN where one is none."""
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.stratum in "iuf":
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
         return values.astype(np.float64)
     return np.fromiter(map(_as_float, values), np.float64, len(values))
 
