@@ -16,7 +16,7 @@ from benchmarks.measuring import Task, measure, measure_apart
 from benchmarks.peers import OTHERS, Peer
 
 from evenly import measure as measure_by_evenly
-from tests import oracle
+from tests.support import oracle
 
 KEYS = {
     *("kind", "case", "pool", "n", "d", "dtype", "budget", "peer", "memory_option"),

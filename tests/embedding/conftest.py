@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evenly.embedding import EmbeddingCache
-from tests.embedding.fakes import CountingEncoder
+from tests.support.encoders import CountingEncoder
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.embedding import EmbeddingCache, embed_texts, open_cache
-from tests.embedding.fakes import CountingEncoder, loaded, vector_of
+from tests.support.encoders import CountingEncoder, loaded, vector_of
 
 TEXTS = [f"text {row:03}" for row in range(30)]
 EXPECTED = np.array([vector_of(text) for text in TEXTS], dtype=np.float32)
@@ -99,7 +99,7 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, {root!r})
     from evenly.embedding import EmbeddingCache, embed, embed_texts
-    from tests.embedding.fakes import CountingEncoder, loaded
+    from tests.support.encoders import CountingEncoder, loaded
 
     embed._SHARD_TEXTS, embed._SHARD_SECONDS = 8, 0.0
 

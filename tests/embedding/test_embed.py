@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evenly.embedding import EmbeddingCache, Embeddings, embed_texts
 from evenly.embedding import embed as embed_module
 from evenly.errors import EncoderError
-from tests.embedding.fakes import DIMENSION, CountingEncoder, loaded, vector_of
+from tests.support.encoders import DIMENSION, CountingEncoder, loaded, vector_of
 
 any_texts = st.lists(st.one_of(st.sampled_from(["", "a", "b", "a b"]), st.text(max_size=30)))
 

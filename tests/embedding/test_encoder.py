@@ -10,7 +10,7 @@ import torch
 from evenly.embedding import Encoder, LoadedEncoder, load_encoder
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, resolve_device
 from evenly.errors import EncoderError, ModelNotFoundError, OptionError
-from tests.embedding.fakes import CountingEncoder, loaded
+from tests.support.encoders import CountingEncoder, loaded
 
 
 class Returning:

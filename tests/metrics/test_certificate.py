@@ -20,9 +20,9 @@ from evenly.metrics.bounds import (
 from evenly.metrics.cells import Cells, centre_of
 from evenly.metrics.certificate import UpperBounds, certified_fraction, clusters_bound
 from evenly.metrics.curve import Curve
-from tests.metrics.best import best_h_min, gaps_of, most_rows_at, points_of
-from tests.oracle import h_min as h_min_by_definition
-from tests.pool_strategies import KINDS, make_engine
+from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
+from tests.support.oracle import h_min as h_min_by_definition
+from tests.support.pools import KINDS, make_pool
 
 
 def a_small_pool(seed):
@@ -30,7 +30,7 @@ def a_small_pool(seed):
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(2, 14)), int(rng.choice([1, 2, 3, 8, 33]))
     dtype = rng.choice([np.float16, np.float32, np.float64])
-    vectors = make_engine(KINDS[seed % len(KINDS)], n, d, dtype, rng)
+    vectors = make_pool(KINDS[seed % len(KINDS)], n, d, dtype, rng)
     return points_of(vectors, bool(rng.integers(2))), int(rng.integers(2, n + 1))
 
 
@@ -121,7 +121,7 @@ def count_by_definition(made, points, distance):
 def test_the_count_is_what_its_definition_says(seed, kind, cell, share):
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(2, 9)), int(rng.choice([1, 2, 3, 8]))
-    points = points_of(make_engine(kind, n, d, np.float64, rng), normalize=False)
+    points = points_of(make_pool(kind, n, d, np.float64, rng), normalize=False)
     distance = share * max(gaps_of(points).max(), 0.1)
 
     cells = Cells(points, cell)

@@ -12,8 +12,8 @@ from evenly import measure, select_uniform
 from evenly.geometry import DistanceMatrix
 from evenly.metrics import diversity
 from evenly.metrics.diversity import Diversity, clusters_of, kernel_eigenvalue, vendi_score
-from tests.metrics.best import gaps_of, points_of
-from tests.pool_strategies import pools
+from tests.support.best_possible import gaps_of, points_of
+from tests.support.pools import pools
 
 
 def of(points, chosen, bandwidth=0.5):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evenly import errors, measure, select_uniform
 from evenly.geometry.search import nearest_chosen as in_blocks
-from tests.fakes import Letters, gaps_by_definition, texts_of
-from tests.pool_strategies import pools
+from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.pools import pools
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

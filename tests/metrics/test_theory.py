@@ -10,7 +10,7 @@ from evenly.geometry import DistanceMatrix
 from evenly.metrics import theory
 from evenly.metrics.curve import Curve
 from evenly.metrics.theory import ClosePairs, two_nn
-from tests.metrics.best import gaps_of, points_of
+from tests.support.best_possible import gaps_of, points_of
 
 
 def mean_h_min_of_random(points, size, draws=300):

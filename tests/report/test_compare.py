@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly import compare, errors, measure, select_uniform
-from tests.fakes import Letters, texts_of
+from tests.support.fakes import Letters, texts_of
 
 ROWS = np.random.default_rng(0).standard_normal((300, 6)) * np.geomspace(2, 0.5, 6)
 PLAIN = np.arange(30)

@@ -19,9 +19,9 @@ from evenly.errors import (
 )
 from evenly.selection.packing.gist import STEP
 from evenly.selection.packing.widest import PRECISION, largest_distance
-from tests.fakes import Letters, texts_of
-from tests.pool_strategies import pools
-from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from tests.support.fakes import Letters, texts_of
+from tests.support.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from tests.support.pools import pools
 
 WHOLE = {"normalize": False}
 

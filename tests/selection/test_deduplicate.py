@@ -22,10 +22,10 @@ from evenly.selection.packing import target_size as leaving
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import distance_leaving
 from evenly.selection.packing.widest import largest_distance
-from tests.fakes import Letters
-from tests.oracle import unit_rows
-from tests.pool_strategies import make_engine, pools
-from tests.selection.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from tests.support.fakes import Letters
+from tests.support.oracle import unit_rows
+from tests.support.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from tests.support.pools import make_pool, pools
 
 WHOLE = {"normalize": False}
 NO_CACHE = {"cache_dir": False}
@@ -81,7 +81,7 @@ def test_what_is_kept_is_a_packing_and_others_go_to_the_nearest(data, vectors, n
 
 
 def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
-    vectors = make_engine("clustered", 6000, 96, np.float32, np.random.default_rng(2))
+    vectors = make_pool("clustered", 6000, 96, np.float32, np.random.default_rng(2))
     narrowed = []
     change = Targets.change
 

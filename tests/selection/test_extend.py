@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from evenly import Selection, errors, select_uniform
 from evenly.selection.greedy.checkpoint import read_checkpoint
-from tests.fakes import Letters, texts_of
-from tests.pool_strategies import pools
-from tests.selection.interrupts import no_engine, rounds_of
+from tests.support.fakes import Letters, texts_of
+from tests.support.interrupts import no_engine, rounds_of
+from tests.support.pools import pools
 
 NORMAL = np.random.default_rng(0).normal(size=(40, 5))
 TEXTS = texts_of(40)

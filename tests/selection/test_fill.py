@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from evenly import Refine, Selection, errors, select_uniform
 from evenly.selection.refine import climb
 from evenly.selection.refine import maximal as more
-from tests.fakes import Letters, texts_of
-from tests.metrics.best import gaps_of, most_rows_at, points_of
-from tests.pool_strategies import pools
+from tests.support.best_possible import gaps_of, most_rows_at, points_of
+from tests.support.fakes import Letters, texts_of
+from tests.support.pools import pools
 
 RNG = np.random.default_rng(6)
 SPHERE = RNG.normal(size=(900, 12))

@@ -17,9 +17,9 @@ from evenly import StreamSelection, UniformStream, cli, errors, select_stream, s
 from evenly.geometry import Points, row_lengths
 from evenly.selection.streaming import cover as module
 from evenly.selection.streaming.cover import StreamingCover
-from tests.fakes import Letters, gaps_by_definition, texts_of
-from tests.oracle import h_min as h_min_by_definition
-from tests.pool_strategies import pools
+from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.oracle import h_min as h_min_by_definition
+from tests.support.pools import pools
 
 TEXTS = texts_of(60)
 RECORDS = [{"id": row, "text": text} for row, text in enumerate(TEXTS)]

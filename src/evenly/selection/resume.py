@@ -141,7 +141,7 @@ def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
             found = hash_of_array(prepared.points.stored)
     normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
     now = {"vectors": found, "normalize": prepared.options["normalize"]}
-    different = RunKey(normalized, told).differs_from(RunKey(now, told))
+    different = RunKey(normalized, labels).differs_from(RunKey(now, labels))
     if different is not None:
         raise ManifestError(
             f"{prepared.samples.origin} is not what this selection was made from: {different}. "

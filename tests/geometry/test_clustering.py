@@ -1,0 +1,163 @@
+"""Trees of clusters against their definitions, and distances of all pairs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import linkage
+
+from evenly.geometry import DistanceMatrix
+from evenly.geometry.clustering import tree
+from evenly.geometry.clustering.tree import ClusterRadii, Tree, leading_coordinates, split_evenly
+from evenly.geometry.clustering.ward import halves, ward_merges
+from evenly.geometry.search import sampled_pairs as pairs
+from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
+from tests.support.best_possible import gaps_of, points_of
+from tests.support.pools import pools
+
+
+def members(merges, count):
+    """The rows of each cluster that is merged."""
+    clusters = [frozenset([row]) for row in range(count)]
+    for left, right in merges:
+        clusters.append(clusters[int(left)] | clusters[int(right)])
+    return clusters[count:]
+
+
+@pytest.mark.parametrize(("count", "width"), [(2, 3), (40, 1), (200, 5), (700, 40)])
+def test_merges_are_wards(count, width):
+    rows = np.random.default_rng(count).standard_normal((count, width)).astype(np.float32)
+
+    found = members(ward_merges(rows, threads=2), count)
+
+    assert set(found) == set(members(linkage(rows.astype(float), "ward")[:, :2], count))
+
+
+def test_threads_do_not_change_merges():
+    rows = np.random.default_rng(0).standard_normal((1500, 8)).astype(np.float32)
+
+    once = ward_merges(rows, threads=1)
+
+    assert (once == ward_merges(rows, threads=3)).all()
+
+
+@given(vectors=pools(max_rows=80), cell=st.integers(1, 60), normalize=st.booleans())
+def test_a_tree_holds_every_row_once_and_its_clusters_nest(vectors, cell, normalize):
+    points = points_of(vectors, normalize)
+    points.candidates[:: 7 if len(vectors) > 7 else len(vectors) + 1] = False
+    if not points.candidates.any():
+        points.candidates[:] = True
+
+    made = Tree.of(points, cell)
+
+    assert sorted(made.order) == np.flatnonzero(points.candidates).tolist()
+    assert (made.begin[0], made.end[0], made.parent[0]) == (0, len(made.order), -1)
+    assert (made.sizes[made.leaf] == 1).all()
+    assert (made.begin[made.leaf] == np.arange(len(made.order))).all()
+    for cluster, above in enumerate(made.parent.tolist()[1:], start=1):
+        assert above < cluster
+        assert made.begin[above] <= made.begin[cluster] < made.end[cluster] <= made.end[above]
+    inside = np.zeros(len(made.begin), int)
+    np.add.at(inside, made.parent[1:], made.sizes[1:])
+    assert (inside == np.where(made.sizes > 1, made.sizes, 0)).all()
+
+
+@given(vectors=pools(max_rows=60), rows=st.sampled_from([5, 1000]), normalize=st.booleans())
+def test_spreads_are_squared_distances_to_the_mean_falling(vectors, rows, normalize):
+    points = points_of(vectors, normalize)
+    made = Tree.of(points, 20)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "_ROWS", rows)  # large clusters are measured another way
+        spreads = ClusterRadii.of(points, made)
+
+    longest = np.sqrt((points.exact(np.arange(len(points))) ** 2).sum(axis=1).max())
+    for cluster, size in enumerate(made.sizes):
+        part = slice(spreads.first[cluster], spreads.first[cluster] + size)
+        inside = points.exact(made.order[spreads.positions[part]])
+        to_mean = np.sqrt(((inside - inside.mean(axis=0)) ** 2).sum(axis=1))
+        # A mean is rounded as coarsely as rows are long.
+        assert np.sqrt(spreads.squared[part]) == pytest.approx(
+            to_mean, rel=1e-9, abs=1e-14 * longest
+        )
+        assert (np.diff(spreads.squared[part]) <= 0).all()
+        here = np.arange(made.begin[cluster], made.end[cluster])
+        assert (np.sort(spreads.positions[part]) == here).all()
+
+
+def test_a_chain_of_clusters_is_no_deep_tree():
+    # Each row is farther than all before are wide: Ward adds one at a time.
+    rows = points_of(1.5 ** np.arange(300.0)[:, None], normalize=False)
+
+    made = Tree.of(rows, 300)
+
+    assert made.sizes.sum() < 300 * (1 + np.log(300) / -np.log(0.8))
+
+
+def test_halves_tell_two_groups_apart():
+    rows = np.random.default_rng(1).standard_normal((500, 4)).astype(np.float32) * 0.1
+    group = np.arange(500) % 3 == 0
+    rows[group] += 5
+
+    left = halves(rows)
+
+    assert (left == group).all() or (left == ~group).all()
+    same = halves(np.ones((5, 2), np.float32))
+    assert same.any()
+    assert not same.all()
+
+
+def test_rows_are_split_into_as_many_clusters():
+    rows = np.random.default_rng(2).standard_normal((300, 3)).astype(np.float32)
+
+    assert np.unique(split_evenly(rows, 16)).tolist() == [*range(16)]
+    assert np.bincount(split_evenly(rows, 16)).max() < 60
+    assert np.unique(split_evenly(rows[:5], 16)).tolist() == [*range(5)]
+
+
+def test_leading_coordinates_keep_most_of_a_distance():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 300))
+    points = points_of(rows)
+
+    short = leading_coordinates(points, np.arange(200), 16)
+
+    kept = ((short[:100] - short[100:]) ** 2).sum(axis=1)
+    true = gaps_of(points)[np.arange(100), np.arange(100, 200)] ** 2
+    assert short.shape == (200, 16)
+    assert kept / true == pytest.approx(np.full(100, kept[0] / true[0]), rel=1e-3)
+
+
+@given(vectors=pools(max_rows=50), normalize=st.booleans(), block=st.integers(1, 60))
+def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
+    points = points_of(vectors, normalize)
+    rows = np.arange(len(points))[::-1]
+    gaps = gaps_of(points)[::-1, ::-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "_ROWS", block)
+        parts = [*squared_distances_of_all_pairs(points, rows)]
+
+    expected = gaps[np.triu_indices(len(gaps), 1)]
+    assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected, rel=1e-6)
+    metric = DistanceMatrix(gaps_of(points), points.candidates)
+    parts = [*squared_distances_of_all_pairs(metric, rows)]
+    assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected)
+
+
+def test_the_few_nearest_are_those():
+    rng = np.random.default_rng(4)
+    points = points_of(rng.standard_normal((400, 12)).astype(np.float32))
+    points.candidates[3] = False
+    queries = np.array([0, 7, 399])
+    gaps = gaps_of(points)
+    gaps[:, 3] = np.inf
+    np.fill_diagonal(gaps, np.inf)
+    expected = np.sort(gaps[queries], axis=1)[:, :3]
+
+    assert np.sqrt(few_nearest(points, queries, 3)) == pytest.approx(expected)
+    gaps[:, 3] = gaps[3] = 1.0
+    np.fill_diagonal(gaps, 0.0)
+    assert np.sqrt(
+        few_nearest(DistanceMatrix(gaps, points.candidates), queries, 3)
+    ) == pytest.approx(expected)
