@@ -1,74 +1,96 @@
-"""Reject rows that have no usable text or vector."""
+"""Reject or drop rows that have no usable text or vector."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.errors import EmptyPoolError, TextError, VectorError
 from evenly.geometry import LARGEST, DistanceMatrix, row_lengths
+from evenly.options import OnInvalid
 from evenly.samples import Samples
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["OnInvalid"]
-
+__all__ = ["DroppedRows", "check_distances", "check_lengths"]
 
 log = logging.getLogger("evenly")
-
-
-OnInvalid = Literal["error", "drop"]
-
 
 _SHOWN = 5
 
 
-def _distance_matrix_of(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> DistanceMatrix:
-    """The data as distances of every row to every other.
+class DroppedRows:
+    """The rows of a data set that are dropped, with the reasons.
 
-    Raises:
-        VectorError: they are texts, or no distances; the message names row and column.
+    Attributes:
+        dropped: row number -> why it can never be chosen.
+        eligible: (n,) whether a row can be chosen.
     """
-    if samples.vectors is None:
-        raise VectorError(
-            f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
-        )
-    metric = DistanceMatrix(samples.vectors, eligible)
-    fault = metric.fault()
-    if fault is not None:
-        raise VectorError(f"{samples.origin} {fault}.")
-    return metric
+
+    def __init__(self, samples: Samples, on_invalid: OnInvalid) -> None:
+        self.dropped: dict[int, str] = {}
+        self.eligible = np.ones(len(samples), bool)
+        self._samples = samples
+        self._on_invalid = on_invalid
+
+    def drop(
+        self,
+        reasons: Mapping[int, str],
+        error: type[TextError] | type[VectorError],
+        what: str,
+    ) -> None:
+        """Drop rows, or raise the error that they have no usable text or vector.
+
+        Args:
+            reasons: row number -> why it cannot be used.
+            error: what to raise unless `on_invalid` is "drop".
+            what: what the rows lack: "text" or "vector".
+
+        Raises:
+            EmptyPoolError: no row is left.
+        """
+        if not reasons:
+            return
+        samples, rows = self._samples, len(self._samples)
+        examples = self._examples(reasons)
+        if self._on_invalid != "drop":
+            raise error(
+                f"{len(reasons)} of {rows} rows have no usable {what}: {examples}. Correct these "
+                'rows, or leave them out with on_invalid="drop" (on the command line: '
+                "--on-invalid drop)."
+            )
+        log.warning("%d of %d rows dropped for their %s: %s", len(reasons), rows, what, examples)
+        self.dropped.update(reasons)
+        self.eligible[list(reasons)] = False
+        if not self.eligible.any():
+            raise EmptyPoolError(
+                f"none of the {rows} rows of {samples.origin} can be used: "
+                + self._examples(self.dropped)
+            )
+
+    def _examples(self, reasons: Mapping[int, str]) -> str:
+        shown = [f"{self._samples.locate(row)} {reasons[row]}" for row in sorted(reasons)[:_SHOWN]]
+        more = len(reasons) - len(shown)
+        return "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def _spread(
-    vectors: Float[np.ndarray, "m d"], rows: list[int], count: int
-) -> Float[np.ndarray, "n d"]:
-    """Vectors of some rows as vectors of all, zeros where there is none."""
-    if len(rows) == count:
-        return vectors
-    spread = np.zeros((count, vectors.shape[1]), vectors.dtype)
-    spread[rows] = vectors
-    return spread
-
-
-def _check_vectors(
-    vectors: np.ndarray[Any, Any], dropped: dict[int, str], *, normalize: bool
+def check_lengths(
+    vectors: np.ndarray[Any, Any], eligible: Bool[np.ndarray, " n"], *, normalize: bool
 ) -> tuple[Float[np.ndarray, " n"], dict[int, str]]:
-    """Lengths of all rows, and the rows that cannot be points, with the reason."""
+    """Return the lengths of all rows, and the eligible rows that cannot be points, with reasons."""
     unusable: dict[int, str] = {}
     if vectors.shape[1] == 0:
         return np.zeros(len(vectors)), unusable
     lengths = row_lengths(vectors)
     suspicious = ~(lengths <= LARGEST)
     if normalize or not lengths.max(initial=0.0) >= 1 / LARGEST:
-        # Too short to be divided by, or all so short that no squared distance is above 0.
+        # Too short to divide by, or all so short that no squared distance is above 0.
         suspicious |= (lengths < 1 / LARGEST) & (normalize | (lengths > 0))
-    for row in np.flatnonzero(suspicious).tolist():
-        if row in dropped:
-            continue
+    for row in np.flatnonzero(suspicious & eligible).tolist():
         bad = np.flatnonzero(~np.isfinite(vectors[row]))
         if len(bad):
             unusable[row] = f"coordinate {bad[0]} is {vectors[row][bad[0]]}"
@@ -83,40 +105,18 @@ def _check_vectors(
     return lengths, unusable
 
 
-def _refuse_empty(samples: Samples, dropped: dict[int, str]) -> None:
-    if len(dropped) == len(samples):
-        raise EmptyPoolError(
-            f"none of the {len(samples)} rows of {samples.origin} can be used: "
-            + _examples(samples, dropped)
+def check_distances(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> DistanceMatrix:
+    """Return the data as the distances of every row to every other.
+
+    Raises:
+        VectorError: the data are texts, or not distances; the message names row and column.
+    """
+    if samples.vectors is None:
+        raise VectorError(
+            f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
         )
-
-
-def _refuse(
-    samples: Samples,
-    invalid: dict[int, str],
-    on_invalid: OnInvalid,
-    error: type[TextError] | type[VectorError],
-    what: str,
-) -> None:
-    if not invalid:
-        return
-    if on_invalid == "drop":
-        log.warning(
-            "%d of %d rows dropped for their %s: %s",
-            len(invalid),
-            len(samples),
-            what,
-            _examples(samples, invalid),
-        )
-        return
-    raise error(
-        f"{len(invalid)} of {len(samples)} rows have no usable {what}: "
-        f"{_examples(samples, invalid)}. Mend them, or leave such rows out with "
-        'on_invalid="drop" (on the command line: --on-invalid drop).'
-    )
-
-
-def _examples(samples: Samples, invalid: dict[int, str]) -> str:
-    shown = [f"{samples.locate(row)} {invalid[row]}" for row in sorted(invalid)[:_SHOWN]]
-    more = len(invalid) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
+    matrix = DistanceMatrix(samples.vectors, eligible)
+    fault = matrix.fault()
+    if fault is not None:
+        raise VectorError(f"{samples.origin} {fault}.")
+    return matrix

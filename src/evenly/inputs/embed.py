@@ -8,17 +8,19 @@ from typing import Any, Literal
 
 from evenly.embedding import Embeddings
 from evenly.errors import OptionError
-from evenly.inputs.prepare import TextColumns, prepare
+from evenly.inputs.prepare import prepare
+from evenly.options import DEFAULT_ENCODER, InputOptions, TextColumns, documented
 
-__all__ = ["embed"]
+__all__ = ["embed", "embed_rows"]
 
 
+@documented(InputOptions)
 def embed(
     data: Any,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
@@ -28,28 +30,18 @@ def embed(
 
     Args:
         data: texts, records, a data frame, a data set or a path; see `select_uniform`.
-        text: the column or columns that hold the text, or a function of the record.
-        roles: of chat data, whose messages are the text.
-        encoder: a sentence-transformers name, a path, "static", or anything with
-            `encode(list[str]) -> (n, d)`.
-        encoder_options: for `evenly.embedding.load_encoder`: batch_size, dtype, prompt,
-            backend, max_length, trust_remote_code.
-        device: "auto", "cpu", "cuda", "mps", …
-        cache_dir: folder of the embedding cache; False for none.
-        progress: a progress bar on stderr; by default when stderr is a terminal.
 
     Returns:
-        Embeddings: `vectors` is (n, d) float32, as the encoder gave them (not normalised),
+        Embeddings: `vectors` is (n, d) float32, as the encoder returned them (not normalised),
         one row for each row of `data`.
 
     Raises:
-        TextError: rows without a usable text.
-        ModelNotFoundError: the encoder's weights are not to be had.
+        TextError: rows have no usable text.
+        ModelNotFoundError: the encoder's weights could not be found or downloaded.
 
-    Cost: one pass of the encoder over each distinct text that the cache does not hold.
+    Cost: one pass of the encoder over each distinct text that is not in the cache.
     """
-    prepared = prepare(
-        data,
+    options = InputOptions(
         text=text,
         roles=roles,
         encoder=encoder,
@@ -59,6 +51,12 @@ def embed(
         cache_dir=cache_dir,
         progress=progress,
     )
+    return embed_rows(data, options)
+
+
+def embed_rows(data: Any, options: InputOptions) -> Embeddings:
+    """Embed every row of a data set; see `embed`."""
+    prepared = prepare(data, options)
     if prepared.embeddings is None:
         raise OptionError(f"{prepared.samples.origin} holds vectors already; nothing to embed.")
     return prepared.embeddings

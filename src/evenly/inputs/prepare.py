@@ -1,40 +1,34 @@
-"""From whatever the user has to points: reading, embedding, and refusing what cannot be used.
+"""Prepare a data set: read it, embed its texts, and drop or reject what cannot be used.
 
-The border. Everything behind it trusts its input.
+This is the validation boundary: everything behind it trusts its input.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
 from time import perf_counter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
-from evenly.inputs.checks import (
-    OnInvalid,
-    _check_vectors,
-    _distance_matrix_of,
-    _refuse,
-    _refuse_empty,
-    _spread,
-    log,
-)
-from evenly.memory import free_memory
-from evenly.options import as_json_value
+from evenly.inputs.checks import DroppedRows, check_distances, check_lengths
+from evenly.memory import free_memory, memory_bytes
+from evenly.options import InputOptions
 from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_texts, texts_of_rows
 
-__all__ = ["PreparedData", "TextColumns", "load_once", "prepare", "stay_on_disk"]
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
+__all__ = ["PreparedData", "load_model", "prepare", "stay_on_disk"]
 
-TextColumns = str | Sequence[str] | Callable[[Any], str] | None
+log = logging.getLogger("evenly")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +37,14 @@ class PreparedData:
 
     Attributes:
         samples: the records, to take rows from and to write.
-        points: their vectors, as geometry sees them; rows in `dropped` are no candidates.
+        points: their vectors, as geometry sees them; rows in `dropped` are not eligible.
         dropped: row number -> why it can never be chosen.
-        embeddings: how the vectors were made; None when the data were vectors.
-        text: what of each record was embedded, for people; None when the data were vectors.
+        embeddings: how the vectors were made; None if the data were vectors.
+        text: what was embedded of each record, for people; None if the data were vectors.
         seconds: wall time by step, "reading" and "embedding".
-        path: where the data set was read from; None when it was passed as an object.
-        options: what was asked for that shapes the vectors, as JSON values; a Python object
-            is its name in angle brackets.
-        texts_of: reads the texts of a few rows again; None when the data were vectors.
-        texts: all of them, where they were to be kept; "" at dropped rows.
+        path: where the data set was read from; None if it was passed as an object.
+        options: the options it was prepared with.
+        texts: the text of every row, "" for dropped rows; None unless they were to be kept.
     """
 
     samples: Samples
@@ -62,167 +54,151 @@ class PreparedData:
     text: str | None
     seconds: dict[str, float]
     path: str | None
-    options: dict[str, Any]
-    texts_of: Callable[[Sequence[int]], list[str]] | None = None
+    options: InputOptions
     texts: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.points)
 
+    def texts_of(self, rows: Sequence[int]) -> list[str]:
+        """Read the texts of a few rows again.
+
+        Raises:
+            TextError: the data were vectors.
+        """
+        return texts_of_rows(self.samples, rows, self.options.text, self.options.roles)
+
     def describe(self, row: int) -> str:
-        """Where a row is, and how its text begins, for a message."""
+        """Return where a row is, and how its text begins, for a message."""
         located = self.samples.locate(row)
-        if self.texts_of is None:
+        if self.samples.holds_vectors:
             return located
         return f'{located} ("{excerpt(self.texts_of([row])[0])}")'
 
+    def without(self, reasons: dict[int, str]) -> PreparedData:
+        """Return the data set with more rows dropped, for these reasons."""
+        eligible = self.points.eligible.copy()
+        eligible[list(reasons)] = False
+        return replace(
+            self,
+            points=replace(self.points, eligible=eligible),
+            dropped={**self.dropped, **reasons},
+        )
+
 
 def prepare(
-    data: Any,
-    *,
-    text: TextColumns = None,
-    roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
-    encoder_options: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    normalize: bool = True,
-    on_invalid: OnInvalid = "error",
-    cache_dir: str | PathLike[str] | Literal[False] | None = None,
-    engine: str = "auto",
-    memory: float | None = None,
-    progress: bool | None = None,
-    embedding: bool = True,
-    keep_texts: bool = False,
+    data: Any, options: InputOptions, *, embedding: bool = True, keep_texts: bool = False
 ) -> PreparedData:
-    """Read, embed and check a data set; see `select_uniform` for the arguments.
+    """Read, embed and check a data set.
 
-    `memory` is in bytes. Files of vectors that exceed it, or that the engine "mapped" is to
-    read, stay on disk. Without `embedding`, texts are read and checked and no encoder is loaded:
-    their points have no coordinates. With `keep_texts` they stay in memory.
+    Args:
+        data: as in `select_uniform`.
+        options: how it becomes vectors.
+        embedding: if False, texts are read and checked, no encoder is loaded, and the points
+            have no coordinates.
+        keep_texts: keep the texts in memory.
 
     Raises:
         EmptyPoolError: there are no rows, or none that can be used.
         TextError, VectorError: rows cannot be used and `on_invalid` is "error".
     """
-    if on_invalid not in ("error", "drop"):
-        raise OptionError(f'on_invalid must be "error" or "drop", got {on_invalid!r}.')
-    options_of_encoder = _check_encoder_options(encoder_options)
     began = perf_counter()
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
+    rows = DroppedRows(samples, options.on_invalid)
+    embeddings, description, texts = None, None, None
+    vectors: Any
     if samples.holds_vectors:
-        if text is not None:
-            raise OptionError(
-                f"text={text!r} was given, but {samples.origin} holds vectors, not texts. "
-                "Leave text out, or pass the texts."
-            )
-        vectors = _vectors_of(samples, engine, memory)
-        dropped, embeddings, description, kept = {}, None, None, None
-        read = perf_counter()
+        vectors = _vectors_of(samples, options)
+        seconds = {"reading": perf_counter() - began}
     else:
-        texts = read_texts(samples, text, roles)
-        dropped, description = dict(texts.invalid), texts.description
-        kept = texts.values if keep_texts else None
-        _refuse(samples, dropped, on_invalid, TextError, "text")
-        read = perf_counter()
-        _refuse_empty(samples, dropped)
-        usable = [row for row in range(len(samples)) if row not in dropped]
-        embeddings = None
+        found = read_texts(samples, options.text, options.roles)
+        rows.drop(found.invalid, TextError, "text")
+        seconds = {"reading": perf_counter() - began}
+        description = found.description
+        texts = found.values if keep_texts else None
         vectors = np.empty((len(samples), 0), np.float32)
-    if not samples.holds_vectors and embedding:
-        loaded = load_encoder(encoder, device=device, **options_of_encoder)
-        embeddings = embed_texts(
-            [texts.values[row] for row in usable],
-            loaded,
-            cache=open_cache(cache_dir),
-            progress=progress,
-        )
-        vectors = _spread(embeddings.vectors, usable, len(samples))
-    scaled = normalize and engine != "distances" and vectors.shape[1] > 0
-    lengths, unusable = _check_vectors(vectors, dropped, normalize=scaled)
-    _refuse(samples, unusable, on_invalid, VectorError, "vector")
-    dropped |= unusable
-    _refuse_empty(samples, dropped)
-    eligible = np.ones(len(samples), bool)
-    eligible[list(dropped)] = False
+        if embedding:
+            embeddings, vectors = _embed(found.values, rows.eligible, options)
+            seconds["embedding"] = embeddings.seconds
+    if options.engine == "distances":
+        options = replace(options, normalize=False)
+    scaled = options.normalize and vectors.shape[1] > 0
+    lengths, unusable = check_lengths(vectors, rows.eligible, normalize=scaled)
+    rows.drop(unusable, VectorError, "vector")
     points: Points | DistanceMatrix
-    if engine == "distances":
-        points = _distance_matrix_of(samples, eligible)
+    if options.engine == "distances":
+        points = check_distances(samples, rows.eligible)
     else:
-        points = Points.of(vectors, lengths, eligible, normalize=scaled)
-    seconds = {"reading": read - began}
-    if embeddings is not None:
-        seconds["embedding"] = embeddings.seconds
-    path = fspath(data) if isinstance(data, str | PathLike) else None
-    options = {
-        "text": text,
-        "roles": roles,
-        "encoder": encoder,
-        "encoder_options": options_of_encoder,
-        "normalize": normalize and engine != "distances",
-        "on_invalid": on_invalid,
-    }
+        points = Points.of(vectors, lengths, rows.eligible, normalize=scaled)
     return PreparedData(
         samples=samples,
         points=points,
-        dropped=dropped,
+        dropped=rows.dropped,
         embeddings=embeddings,
         text=description,
         seconds=seconds,
-        path=path,
-        options=as_json_value(options),
-        texts_of=None
-        if samples.holds_vectors
-        else partial(texts_of_rows, samples, text=text, roles=roles),
-        texts=kept,
+        path=fspath(data) if isinstance(data, str | PathLike) else None,
+        options=options,
+        texts=texts,
     )
 
 
-def load_once(
-    encoder: Any, encoder_options: Mapping[str, Any] | None = None, device: str = "auto"
-) -> Any:
-    """An encoder to pass to `prepare` many times; arguments as there.
+def load_model(options: InputOptions) -> Any:
+    """Load the encoder of some options, to prepare several data sets with it.
 
     Raises:
-        ModelNotFoundError: the encoder's weights are not to be had.
+        ModelNotFoundError: the encoder's weights could not be found or downloaded.
     """
-    return load_encoder(encoder, device=device, **_check_encoder_options(encoder_options))
+    return load_encoder(
+        options.encoder, device=options.device, **dict(options.encoder_options or {})
+    )
 
 
-def _check_encoder_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    options = dict(given or {})
-    if not options:
-        return options
-    allowed = [*inspect.signature(load_encoder).parameters]
-    allowed.remove("encoder")
-    allowed.remove("device")
-    unknown = [name for name in options if name not in allowed]
-    if unknown:
+def _embed(
+    texts: Sequence[str], eligible: Bool[np.ndarray, " n"], options: InputOptions
+) -> tuple[Embeddings, Float[np.ndarray, "n d"]]:
+    """Embed the texts of eligible rows; the vectors of all rows, zeros for the others."""
+    rows = np.flatnonzero(eligible)
+    embeddings = embed_texts(
+        [texts[row] for row in rows.tolist()],
+        load_model(options),
+        cache=open_cache(options.cache_dir),
+        progress=options.progress,
+    )
+    vectors = embeddings.vectors
+    if len(rows) < len(eligible):
+        vectors = np.zeros((len(eligible), vectors.shape[1]), vectors.dtype)
+        vectors[rows] = embeddings.vectors
+    return embeddings, vectors
+
+
+def _vectors_of(samples: Samples, options: InputOptions) -> Any:
+    """Return the vectors as one array, or as they are on disk if they stay there."""
+    if options.text is not None:
         raise OptionError(
-            f"encoder_options has no option {unknown[0]!r}. There are: {', '.join(allowed)}."
+            f"text={options.text!r} was given, but {samples.origin} holds vectors, not texts. "
+            "Leave text out, or pass the texts."
         )
-    return options
-
-
-def _vectors_of(samples: Samples, engine: str, memory: float | None) -> Any:
-    """The vectors as one array; as they are on disk where they are to stay there."""
     stored = samples.stored
-    if not stay_on_disk(stored, engine, memory):
+    if stored is None or not stay_on_disk(stored, options):
         return samples.vectors
-    if stored is not None and not stored.seekable:
+    if not stored.seekable:
         log.warning(
-            "%s stays on disk, and rows here and there of it are read again and again, which is "
-            "slow for parquet and for .npy in Fortran order. Faster: write it as .npy in rows, or "
-            "give more memory=",
+            "%s stays on disk, and single rows of it are read again and again, which is slow for "
+            "parquet and for .npy in Fortran order. Faster: write it as .npy in C order, or allow "
+            "more memory=",
             samples.origin,
         )
     return stored
 
 
-def stay_on_disk(stored: StoredVectors | None, engine: str, memory: float | None) -> bool:
-    """Whether vectors are read from their files when they are needed, and not all at once."""
-    if stored is None or engine not in ("auto", "mapped"):
+def stay_on_disk(stored: StoredVectors | None, options: InputOptions) -> bool:
+    """Whether vectors are read from their files when needed, and not all at once."""
+    if stored is None or options.engine not in ("auto", "mapped"):
         return False
-    allowed = free_memory() / 2 if memory is None else memory
-    return engine == "mapped" or stored.bytes_in_memory > allowed
+    allowed = memory_bytes(options.memory)
+    if allowed is None:
+        allowed = free_memory() / 2
+    return options.engine == "mapped" or stored.bytes_in_memory > allowed

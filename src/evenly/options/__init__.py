@@ -1,0 +1,46 @@
+"""Every option, declared once."""
+
+from evenly.options.checks import is_number, whole_number
+from evenly.options.declaration import Options, declared
+from evenly.options.documentation import documented
+from evenly.options.inputs import (
+    DEFAULT_ENCODER,
+    ENGINES,
+    EncoderOptions,
+    InputOptions,
+    OnInvalid,
+    TextColumns,
+)
+from evenly.options.rules import RuleOptions
+from evenly.options.values import NotKept, as_json_value
+from evenly.options.verbs import (
+    DeduplicationOptions,
+    FillOptions,
+    MeasuringOptions,
+    QualityOptions,
+    StreamOptions,
+    UniformOptions,
+)
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "ENGINES",
+    "DeduplicationOptions",
+    "EncoderOptions",
+    "FillOptions",
+    "InputOptions",
+    "MeasuringOptions",
+    "NotKept",
+    "OnInvalid",
+    "Options",
+    "QualityOptions",
+    "RuleOptions",
+    "StreamOptions",
+    "TextColumns",
+    "UniformOptions",
+    "as_json_value",
+    "declared",
+    "documented",
+    "is_number",
+    "whole_number",
+]

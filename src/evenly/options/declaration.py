@@ -1,0 +1,76 @@
+"""Declare an option once: its name, type, default, help, documentation and check.
+
+An option is a field of a frozen dataclass that inherits from `Options`. The field's name,
+annotation and default are the option's; `option` adds the rest. The checks of values, the
+documentation of Python functions (`documented`), the command line and the tables of the
+documentation follow from these declarations, and tests compare public signatures with them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from typing_extensions import Self
+
+from evenly.options.checks import Check
+
+__all__ = ["Declared", "Options", "declared", "option"]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is declared of an option beside its name, type and default.
+
+    Attributes:
+        help: one line, for the command line and for tables.
+        doc: the text for docstrings; the same as `help` if None.
+        check: raises OptionError for a value that is not allowed; None allows every value.
+        flags: the spellings on the command line, "--no-cache" for example; none if empty.
+        form: how a value is written there: a name in `evenly.cli.forms`.
+        metavar: the placeholder for a value in the help of the command line.
+    """
+
+    help: str
+    doc: str | None = None
+    check: Check | None = None
+    flags: tuple[str, ...] = ()
+    form: str = "text"
+    metavar: str | None = None
+
+
+def option(default: Any, help: str, doc: str | None = None, **more: Any) -> Any:  # noqa: A002
+    """Declare a field of an `Options` class; `help`, `doc` and `more` are those of `Declared`."""
+    return field(default=default, metadata={"declared": Declared(help, doc, **more)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options that belong together. Every value is checked when an instance is made."""
+
+    def __post_init__(self) -> None:
+        for name, (_, about) in declared(type(self)).items():
+            if about.check is not None:
+                about.check(name, getattr(self, name))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make an instance of those values that are options of this class."""
+        return cls(**{name: values[name] for name in declared(cls) if name in values})
+
+    def given(self) -> dict[str, Any]:
+        """Return the options whose value is not None."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def declared(*classes: type[Options]) -> dict[str, tuple[dataclasses.Field[Any], Declared]]:
+    """Return the declarations of some classes by name, in order."""
+    return {
+        one.name: (one, one.metadata["declared"])
+        for own in classes
+        for one in fields(own)
+        if "declared" in one.metadata
+    }

@@ -1,0 +1,188 @@
+"""The options that say how a data set becomes vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from os import PathLike
+from typing import Any, Literal
+
+from evenly.errors import OptionError
+from evenly.options import checks
+from evenly.options.declaration import Options, option
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "ENGINES",
+    "EncoderOptions",
+    "InputOptions",
+    "OnInvalid",
+    "TextColumns",
+]
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+
+OnInvalid = Literal["error", "drop"]
+TextColumns = str | Sequence[str] | Callable[[Any], str] | None
+
+ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(Options):
+    """The options of the embedding model, passed as `encoder_options`."""
+
+    batch_size: int | None = option(
+        None,
+        "The number of texts that the encoder takes at once.",
+        check=checks.optional(checks.whole(1)),
+        flags=("--batch-size",),
+        form="int",
+    )
+    dtype: str | None = option(
+        None,
+        "The number type that the model computes in.",
+        check=checks.optional(checks.choice("float32", "float16", "bfloat16")),
+        flags=("--dtype",),
+        form="float32|float16|bfloat16",
+    )
+    prompt: str | None = option(
+        None, "A text to put before every text.", flags=("--prompt",), form="text"
+    )
+    backend: str = option(
+        "torch",
+        "The library that runs the model.",
+        check=checks.choice("torch", "onnx"),
+        flags=("--backend",),
+        form="torch|onnx",
+    )
+    max_length: int | None = option(
+        None,
+        "The number of tokens of a text that the model reads.",
+        check=checks.optional(checks.whole(1)),
+        flags=("--max-length",),
+        form="int",
+    )
+    trust_remote_code: bool = option(
+        False,
+        "Run the code that comes with the model.",
+        check=checks.flag,
+        flags=("--trust-remote-code",),
+        form="flag",
+    )
+
+
+def _encoder_options(name: str, value: Any) -> None:
+    if value is None:
+        return
+    checks.mapping_of(name, value)
+    allowed = [one.name for one in fields(EncoderOptions)]
+    unknown = [given for given in value if given not in allowed]
+    if unknown:
+        raise OptionError(
+            f"encoder_options has no option {unknown[0]!r}. The options are: {', '.join(allowed)}."
+        )
+
+
+def _cache_dir(name: str, value: Any) -> None:
+    if value is not None and value is not False:
+        checks.a_path(name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions(Options):
+    """How a data set is read and becomes vectors, and what computes with these."""
+
+    text: TextColumns = option(
+        None,
+        "The column to embed, or several to join; detected automatically if unambiguous.",
+        "the column that holds the text, several columns to join, or a function of the record; "
+        "detected automatically if unambiguous. Chat data (`messages`, `conversations`) are "
+        "understood.",
+        flags=("--text",),
+        form="columns",
+        metavar="COLUMN[,COLUMN…]",
+    )
+    roles: Sequence[str] = option(
+        ("user",),
+        "The roles whose messages are the text of chat data.",
+        flags=("--roles",),
+        form="list",
+        metavar="ROLE[,ROLE…]",
+    )
+    encoder: Any = option(
+        DEFAULT_ENCODER,
+        "The embedding model: a sentence-transformers name, a path, or static.",
+        'the embedding model: a sentence-transformers name, a path, "static", a '
+        "SentenceTransformer, or any object with `encode(list[str]) -> (n, d)`.",
+        flags=("--encoder",),
+        metavar="NAME|PATH|static",
+    )
+    encoder_options: Mapping[str, Any] | None = option(
+        None,
+        "Options of the encoder: batch_size, dtype, prompt, backend, max_length, "
+        "trust_remote_code.",
+        check=_encoder_options,
+    )
+    normalize: bool = option(
+        True,
+        "Divide every row by its length first.",
+        "divide every row by its length first, so that the order of distances is the order of "
+        "cosine distances.",
+        check=checks.flag,
+        flags=("--normalize/--no-normalize",),
+        form="switch",
+    )
+    engine: str = option(
+        "auto",
+        "What computes; the answer is the same.",
+        'what computes; the answer is the same. "memory": matrix products on the processor. '
+        '"cuda": a GPU, through torch. "faiss": like "memory", with a FAISS index to find '
+        'neighbours. "mapped": vectors stay on disk, and no more than `memory` is used. '
+        '"sharded": several engines whose frontiers are merged. "distances": `data` is a '
+        'symmetric matrix (n, n) of distances in any metric. "auto": "mapped" if files of '
+        "vectors exceed `memory` (by default half of the free memory), "
+        '"cuda" for large pools if there is a GPU, else "memory".',
+        check=checks.choice(*ENGINES),
+        flags=("--engine",),
+        metavar="|".join(ENGINES),
+    )
+    device: str = option(
+        "auto",
+        "The device for the encoder and the engine cuda: auto, cpu, cuda, mps, …",
+        'the device for the encoder and the engine "cuda": "auto", "cpu", "cuda", "mps", …',
+        check=checks.text,
+        flags=("--device",),
+        metavar="DEVICE",
+    )
+    memory: str | float | None = option(
+        None,
+        "How much memory the vectors and the engine may use, such as 2GB.",
+        'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
+        "files of vectors stay on disk.",
+        check=checks.memory_size,
+        flags=("--memory",),
+        metavar="SIZE",
+    )
+    on_invalid: OnInvalid = option(
+        "error",
+        "What to do with rows that have no usable text or vector: error or drop.",
+        'what to do with rows that have no usable text or vector: "error", or "drop" to leave '
+        "them out; `provenance.dropped` lists them.",
+        check=checks.choice("error", "drop"),
+        flags=("--on-invalid",),
+        form="error|drop",
+    )
+    cache_dir: str | PathLike[str] | Literal[False] | None = option(
+        None,
+        "The folder of the embedding cache.",
+        "the folder of the embedding cache; False for no cache.",
+        check=_cache_dir,
+        flags=("--cache-dir",),
+        form="folder",
+    )
+    progress: bool | None = option(
+        None,
+        "Whether to draw progress bars on stderr; by default if stderr is a terminal.",
+        check=checks.optional(checks.flag),
+    )

@@ -1,0 +1,150 @@
+"""The options that say which rows may be chosen, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evenly.options import checks
+from evenly.options.declaration import Options, option
+
+__all__ = ["BALANCES", "RuleOptions"]
+
+BALANCES = ("equal", "proportional")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleOptions(Options):
+    """The budget, and what else a selection must keep to."""
+
+    budget: int | float | None = option(
+        None,
+        "How many rows to choose: 500, or 0.5 for half of them.",
+        "how many rows to choose: an int, or a fraction in (0, 1] of the usable rows. Optional "
+        "if `min_distance` or `token_budget` ends the selection.",
+        check=checks.optional(checks.rows_or_fraction),
+        flags=("-b", "--budget"),
+        form="rows",
+        metavar="ROWS|FRACTION",
+    )
+    include: Any = option(
+        None,
+        "Rows that are chosen from the start: row numbers, ids, or a file of them.",
+        "rows that are chosen from the start, counted, and first in the answer, in this order: "
+        "row numbers, a mask (n,), or ids.",
+        flags=("--include",),
+        form="row_names",
+        metavar="ROW[,ROW…]|FILE",
+    )
+    exclude: Any = option(
+        None,
+        "Rows that are never chosen.",
+        "rows that are never chosen and need not be covered, named like `include`.",
+        flags=("--exclude",),
+        form="row_names",
+        metavar="ROW[,ROW…]|FILE",
+    )
+    away_from: Any = option(
+        None,
+        "Keep chosen rows away from other data, an earlier selection, or rows of DATA.",
+        "what the chosen rows keep away from as from each other, without it being counted or "
+        "returned: rows of the data, an earlier Selection, or anything that `data` may be. It "
+        "counts in `radii`, `h_min` and `coverage_radius`.",
+        flags=("--away-from",),
+        form="data_or_row_names",
+        metavar="DATA|MANIFEST|ROW[,ROW…]|FILE",
+    )
+    id_column: Any = option(
+        None,
+        "The column of ids by which rows are named.",
+        "the column of ids, or the ids (n,), by which rows can be named.",
+        flags=("--id-column",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+    min_distance: float | None = option(
+        None,
+        "End before a pick that is nearer than this; needs no --budget.",
+        "end before a pick that is nearer than this to a chosen row (or to `away_from`): a "
+        "Euclidean distance, with a relative tolerance of 1e-12. Alone, it chooses as many rows "
+        "as fit.",
+        check=checks.optional(checks.number("a finite distance, 0 or more")),
+        flags=("--min-distance",),
+        form="float",
+        metavar="DISTANCE",
+    )
+    groups: Any = option(
+        None,
+        "The column of the group, or groups, of each row.",
+        "the column, or an array (n,), of the group of each row; a list puts a row into several "
+        "groups.",
+        flags=("--groups",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+    quotas: Mapping[Any, Any] | None = option(
+        None,
+        "The rows of a group: 500, 0.2 of the budget, or 300..600. Once for each group.",
+        "group -> how many of its rows to choose: exactly (an int, or a fraction of the budget), "
+        "or (least, most). Quotas are met exactly, or QuotaError says why they cannot be. Groups "
+        "without a quota are not restricted.",
+        flags=("--quota",),
+        form="quotas",
+        metavar="NAME=ROWS",
+    )
+    balance: Literal["equal", "proportional"] | None = option(
+        None,
+        "Set the quotas of all groups: equal or proportional.",
+        'set the quotas of all groups: "equal" numbers of rows, as far as the groups allow, or '
+        '"proportional" to their sizes.',
+        check=checks.optional(checks.choice(*BALANCES)),
+        flags=("--balance",),
+        form="equal|proportional",
+    )
+    token_budget: int | None = option(
+        None,
+        "The most tokens that the chosen rows may have together; needs no --budget.",
+        "the most tokens that the chosen rows may have together. Until 99 % of them are used, a "
+        "row that does not fit is passed over; after that, the first pick that does not fit ends "
+        "the selection.",
+        check=checks.optional(checks.whole(1)),
+        flags=("--token-budget",),
+        form="int",
+        metavar="TOKENS",
+    )
+    costs: Any = option(
+        None,
+        "The column of the number of tokens of each row; counted by default.",
+        "the column, or an array (n,) of whole numbers, of the number of tokens of each row. By "
+        "default the tokens are counted, with the encoder's tokenizer.",
+        flags=("--costs",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+    tokenizer: Any = option(
+        None,
+        "The tokenizer that counts tokens, instead of the encoder's.",
+        "the tokenizer that counts tokens, instead of the encoder's: a name, a tokenizer, or a "
+        "function of a text.",
+        flags=("--tokenizer",),
+        metavar="NAME|PATH",
+    )
+    quality: Any = option(
+        None,
+        "The column of the quality of each row, 0 or more.",
+        "the column, or an array (n,) of numbers, 0 or more, of the quality of each row.",
+        flags=("--quality",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+    quality_weight: float | None = option(
+        None,
+        "Multiply distances by (quality / largest quality) to this power.",
+        "multiply the distances of a row by (quality / largest quality) to this power; 0 ignores "
+        "quality. The default is 1 if `quality` is given.",
+        check=checks.optional(checks.number("a finite number, 0 or more")),
+        flags=("--quality-weight",),
+        form="float",
+        metavar="EXPONENT",
+    )

@@ -1,0 +1,269 @@
+"""The options of single verbs."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass
+from os import PathLike
+from typing import Any, Literal
+
+from evenly.errors import OptionError
+from evenly.options import checks
+from evenly.options.declaration import Options, option
+
+__all__ = [
+    "CERTIFICATES",
+    "DeduplicationOptions",
+    "FillOptions",
+    "MeasuringOptions",
+    "QualityOptions",
+    "STARTS",
+    "StreamOptions",
+    "UniformOptions",
+]
+
+STARTS = ("farthest-from-mean", "medoid", "random")
+
+_DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
+
+
+def _start(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        if value not in STARTS:
+            raise OptionError(
+                f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
+                f"got {value!r}."
+            )
+        return
+    _start_row(name, value)
+
+
+def _start_row(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise OptionError(
+            f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
+            f"got {value!r}."
+        )
+
+
+_SEED: dict[str, Any] = {"check": checks.whole(0), "flags": ("--seed",), "form": "int"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformOptions(Options):
+    """How `select_uniform` runs, beside its input and its rules."""
+
+    start: int | str = option(
+        "farthest-from-mean",
+        "The first pick: a row number, farthest-from-mean, medoid or random.",
+        'the first pick: a row number; "farthest-from-mean"; "medoid", the row nearest the mean '
+        "of all usable rows, which is exactly the one with the smallest sum of squared distances "
+        "to them (sum_j |x_i - x_j|² = n·|x_i - m|² + a constant; sums that are equal within "
+        '1e-12 tie, and the smallest row number wins); or "random" (by `seed`). It has no effect '
+        'if `include` begins the selection; with `away_from`, "farthest-from-mean" is the row '
+        "farthest from what to keep away from.",
+        check=_start,
+        flags=("--start",),
+        form="row_or_name",
+        metavar="ROW|farthest-from-mean|medoid|random",
+    )
+    drop_outliers: float | None = option(
+        None,
+        "Leave out this fraction of rows, those farthest from their nearest rows: 0.005.",
+        "a fraction of the usable rows, such as 0.005: those with the largest mean distance to "
+        "their 5 nearest rows are left out; `provenance.dropped` lists them. Broken rows are often "
+        "among them, and would be picked first.",
+        check=checks.optional(
+            checks.number(
+                "a fraction of the rows between 0 and 1, such as 0.005 for half a percent",
+                above=0.0,
+                below=1.0,
+            )
+        ),
+        flags=("--drop-outliers",),
+        form="float",
+        metavar="FRACTION",
+    )
+    refine: Any = option(
+        None,
+        "Afterwards look for rows that are farther apart, or for the best and its proof.",
+        "True, or `Refine(seconds=…, method=…, seed=…)`: afterwards look for as many rows that "
+        "are farther apart, under the same rules (the number of rows in each group stays). h_min "
+        'usually grows by 1 to 3 %, in seconds; method="exact" looks for the largest h_min and '
+        "the proof that it is. The result is never worse, and Ctrl-C keeps the best found so far; "
+        "`provenance.refined` describes it. The row of `start` need not be among the chosen rows. "
+        "Not with `token_budget` or `quality_weight`.",
+        flags=("--refine",),
+        form="search|exact",
+    )
+    checkpoint: str | PathLike[str] | None = option(
+        None,
+        "Keep the picks so far in this file, and continue from it if it exists.",
+        "a file that keeps the picks while the selection runs, written about every ten seconds "
+        "and on interruption. If it exists, the selection continues from it to the same answer, "
+        "even with another budget. It is not deleted, so that the same call again returns at "
+        "once.",
+        check=checks.optional(checks.a_path),
+        flags=("--checkpoint",),
+        form="file",
+        metavar="FILE",
+    )
+    seed: int = option(0, "The seed of everything random.", 'the seed of start="random".', **_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityOptions(Options):
+    """How `select_by_quality` chooses."""
+
+    quality: Any = option(
+        MISSING,
+        "The column of the quality of each row, 0 or more.",
+        flags=("--quality",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+    min_distance: float | None = option(
+        None,
+        "Leave out rows nearer than this to a better one; found for the budget by default.",
+        check=_DISTANCE,
+        flags=("--min-distance",),
+        form="float",
+        metavar="DISTANCE",
+    )
+    method: Literal["packing", "gist"] = option(
+        "packing",
+        "gist: the largest sum of qualities + weight · h_min, of at most --budget rows.",
+        check=checks.choice("packing", "gist"),
+        flags=("--method",),
+        form="packing|gist",
+    )
+    diversity_weight: float | None = option(
+        None,
+        "For gist: what a distance of 1 is worth, in units of quality.",
+        flags=("--diversity-weight",),
+        form="float",
+        metavar="WEIGHT",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeduplicationOptions(Options):
+    """How `deduplicate` chooses."""
+
+    min_distance: float | None = option(
+        None,
+        "Rows nearer than this are duplicates; 0 for exact ones only.",
+        check=_DISTANCE,
+        flags=("--min-distance",),
+        form="float",
+        metavar="DISTANCE",
+    )
+    to: int | float | None = option(
+        None,
+        "Instead of a distance: the most rows to keep, 500 or 0.8.",
+        check=checks.optional(checks.rows_or_fraction),
+        flags=("--to",),
+        form="rows",
+        metavar="ROWS|FRACTION",
+    )
+    keep: Literal["first", "longest", "best"] = option(
+        "first",
+        "Which of several to keep: the first row, the longest text, or the best by --quality.",
+        check=checks.choice("first", "longest", "best"),
+        flags=("--keep",),
+        form="first|longest|best",
+    )
+    quality: Any = option(
+        None,
+        "For --keep best: the column of the quality of each row, 0 or more.",
+        flags=("--quality",),
+        form="column_or_array",
+        metavar="COLUMN",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions(Options):
+    """How `select_stream` goes through its batches."""
+
+    keep: int = option(
+        4,
+        "The candidates kept for each row of the budget, 2 or more; more choose better.",
+        check=checks.whole(2),
+        flags=("--keep",),
+        form="int",
+    )
+    batch_size: int = option(
+        8192,
+        "The most rows taken in at once.",
+        "the most rows taken in at once. It does not change the answer.",
+        check=checks.whole(1),
+        flags=("--rows-at-once",),
+        form="int",
+    )
+    second_pass: bool = option(
+        False,
+        "Read DATA again, to know the true coverage radius.",
+        "go through the batches again, to know the true coverage radius.",
+        check=checks.flag,
+        flags=("--second-pass",),
+        form="flag",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillOptions(Options):
+    """How `Selection.fill` searches."""
+
+    min_distance: float | None = option(
+        None,
+        "How far apart rows must be; by default the h_min of the manifest.",
+        flags=("--min-distance",),
+        form="float",
+        metavar="DISTANCE",
+    )
+    seconds: float | None = option(
+        None,
+        "The most time for the search; by default it ends when nothing more is found.",
+        flags=("--seconds",),
+        form="float",
+        metavar="SECONDS",
+    )
+    seed: int = option(0, "The seed of the search.", **_SEED)
+
+
+CERTIFICATES = (True, False, "thorough")
+
+
+def _certificate(name: str, value: Any) -> None:
+    if not any(value is allowed or value == allowed for allowed in CERTIFICATES) or (
+        value in (0, 1) and not isinstance(value, bool)
+    ):
+        raise OptionError(f'{name} must be True, False or "thorough", got {value!r}.')
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(Options):
+    """What is measured of a subset."""
+
+    random_subsets: int = option(
+        3,
+        "The number of random subsets of the same size to measure beside it.",
+        check=checks.whole(0),
+        flags=("--random-subsets",),
+        form="int",
+    )
+    certificate: bool | Literal["thorough"] = option(
+        True,
+        "Prove how far h_min is from the best possible: yes, no or thorough.",
+        check=_certificate,
+        flags=("--certificate",),
+        form="yes|no|thorough",
+    )
+    details: bool = option(
+        False,
+        "Also measure the pool's dimension and the subset's diversity.",
+        check=checks.flag,
+        flags=("--details",),
+        form="flag",
+    )
+    seed: int = option(0, "The seed of the random subsets.", **_SEED)
