@@ -1,0 +1,140 @@
+"""How results, checkpoints and streams are written to files and read back.
+
+One codec, in two forms. A *document* is a JSON object whose first entries name its format, the
+version of the format, and the sha256 of everything else in it. An *archive* is such a document
+on the first line of a file, followed by arrays as little-endian numbers, which the checksum
+covers as well. Nothing is pickled, and nothing that is read grants trust or names code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.errors import EvenlyError
+
+__all__ = ["Codec"]
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A format of files.
+
+    Attributes:
+        format: its name, "evenly selection" for example.
+        version: the only version that is written and read.
+        noun: what messages call such a file, "a saved selection" for example.
+        error: the class of the errors that it raises.
+    """
+
+    format: str
+    version: int
+    noun: str
+    error: type[EvenlyError]
+
+    def to_json(self, document: Mapping[str, Any]) -> bytes:
+        """Return a document as the content of a JSON file."""
+        return self._dump(document, (), indent=1) + b"\n"
+
+    def to_archive(self, document: Mapping[str, Any], arrays: Arrays) -> bytes:
+        """Return a document and arrays as the content of a file."""
+        parts = {name: _little_endian(array) for name, array in arrays.items()}
+        shapes = {name: [part.dtype.str, *part.shape] for name, part in parts.items()}
+        content = [part.tobytes() for part in parts.values()]
+        document = {**document, "arrays": shapes}
+        return b"\n".join([self._dump(document, content), b"".join(content)])
+
+    def read_json(self, path: str | PathLike[str]) -> dict[str, Any]:
+        """Read the document of a JSON file.
+
+        Raises:
+            error: the file does not exist, has another format or version, or is damaged.
+        """
+        return self._parse(self._content(path), b"", fspath(path))
+
+    def read_archive(
+        self, path: str | PathLike[str]
+    ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Read the document and the arrays of a file.
+
+        Raises:
+            error: the file does not exist, has another format or version, or is damaged.
+        """
+        name = fspath(path)
+        line, _, content = self._content(path).partition(b"\n")
+        document = self._parse(line, content, name)
+        arrays, begin = {}, 0
+        try:
+            for part, (dtype, *shape) in document.pop("arrays").items():
+                count = int(np.prod(shape, dtype=np.int64))
+                array = np.frombuffer(content, np.dtype(dtype), count, begin)
+                arrays[part] = array.reshape(shape).astype(array.dtype.newbyteorder("="))
+                begin += array.nbytes
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self.damaged(name, repr(error)) from None
+        return document, arrays
+
+    def _content(self, path: str | PathLike[str]) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            raise self.error(f"{fspath(path)} does not exist.") from None
+        except OSError as error:
+            raise self.error(
+                f"{fspath(path)} cannot be read: {error.strerror or error}."
+            ) from error
+
+    def _dump(
+        self, document: Mapping[str, Any], content: list[bytes] | tuple[()], **how: Any
+    ) -> bytes:
+        title = {"format": self.format, "version": self.version}
+        checksum = _checksum({**title, **document}, content)
+        whole = {**title, "checksum": checksum, **document}
+        text = json.dumps(whole, ensure_ascii=False, **how)
+        return text.encode("utf-8", "surrogateescape")
+
+    def _parse(self, text: bytes, content: bytes, name: str) -> dict[str, Any]:
+        try:
+            document = json.loads(text.decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            raise self.error(f"{name} is not {self.noun}: {error}.") from None
+        if not isinstance(document, dict) or document.get("format") != self.format:
+            raise self.error(
+                f'{name} is not {self.noun}: it lacks "format": "{self.format}".'
+            )
+        if document.get("version") != self.version:
+            raise self.error(
+                f"{name} is {self.noun} in version {document.get('version')!r} of the format; "
+                f"this release reads version {self.version}. Use the release of evenly that "
+                "wrote it."
+            )
+        checksum = document.pop("checksum", None)
+        if checksum != _checksum(document, [content]):
+            raise self.damaged(name, "its content does not match its checksum")
+        return document
+
+    def damaged(self, name: str, why: object) -> EvenlyError:
+        """Return the error that a file is damaged."""
+        return self.error(f"{name} is damaged: {why}.")
+
+
+def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _checksum(document: Mapping[str, Any], content: list[bytes] | tuple[()]) -> str:
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode())
+    for part in content:
+        digest.update(part)
+    return f"sha256:{digest.hexdigest()}"
