@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from evenly.selection.refine import Refine
     from evenly.selection.results.deduplication import Deduplication
     from evenly.selection.results.stream import StreamSelection
-    from evenly.selection.stream import UniformStream, select_stream
+    from evenly.selection.stream import select_stream
+    from evenly.selection.streaming.uniform_stream import UniformStream
 
 __all__ = [
     "Assignments",
@@ -71,7 +72,7 @@ _HOMES = {
     "RowsAt": "evenly.metrics",
     "Selection": "evenly.selection",
     "StreamSelection": "evenly.selection.results.stream",
-    "UniformStream": "evenly.selection.stream",
+    "UniformStream": "evenly.selection.streaming.uniform_stream",
     "compare": "evenly.report",
     "deduplicate": "evenly.selection.deduplicate",
     "embed": "evenly.inputs.embed",

@@ -6,9 +6,8 @@ This is the validation boundary: everything behind it trusts its input.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from os import PathLike, fspath
 from time import perf_counter
 from typing import TYPE_CHECKING, Any

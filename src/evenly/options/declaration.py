@@ -41,7 +41,7 @@ class Declared:
     metavar: str | None = None
 
 
-def option(default: Any, help: str, doc: str | None = None, **more: Any) -> Any:  # noqa: A002
+def option(default: Any, help: str, doc: str | None = None, **more: Any) -> Any:
     """Declare a field of an `Options` class; `help`, `doc` and `more` are those of `Declared`."""
     return field(default=default, metadata={"declared": Declared(help, doc, **more)})
 

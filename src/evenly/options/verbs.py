@@ -12,11 +12,11 @@ from evenly.options.declaration import Options, option
 
 __all__ = [
     "CERTIFICATES",
+    "STARTS",
     "DeduplicationOptions",
     "FillOptions",
     "MeasuringOptions",
     "QualityOptions",
-    "STARTS",
     "StreamOptions",
     "UniformOptions",
 ]

@@ -1,8 +1,8 @@
-"""Who stands for whom: for every row of the pool, the chosen row nearest to it."""
+"""`Selection.assignments`: for every row of the input, the chosen row nearest to it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ from tqdm import tqdm
 from evenly.errors import RowError
 from evenly.geometry import nearest_chosen
 from evenly.inputs.prepare import PreparedData
-from evenly.memory import memory_bytes
+from evenly.progress import hide
 from evenly.samples import write_columns
-from evenly.selection.results.selection import Selection
-from evenly.selection.resume import check_same_vectors, prepare_again
+from evenly.selection.results.selection import SelectionData
+from evenly.selection.resume import Again, check_same_vectors, prepare_again
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -29,12 +29,12 @@ class Assignments:
 
     Attributes:
         rows: (n,) row numbers of the input, 0 to n - 1.
-        nearest: (n,) row number of the nearest chosen row; a chosen row is nearest to itself.
-            Of several equally near the smallest. -1 for a row that was dropped.
+        nearest: (n,) row number of the nearest chosen row, the smallest of several; a chosen row
+            is nearest to itself. -1 for a dropped row.
         distances: (n,) Euclidean distance (not squared) to it; 0 for a chosen row, nan for a
-            row that was dropped.
+            dropped row.
         chosen: (k,) the chosen rows, in the order picked.
-        sizes: (k,) how many rows each of them stands for, itself among them.
+        sizes: (k,) how many rows each of them represents, including itself.
     """
 
     rows: Int[np.ndarray, " n"]
@@ -53,15 +53,15 @@ class Assignments:
         )
 
     def of(self, chosen_row: int) -> list[int]:
-        """The rows that a chosen row stands for, the nearest first: itself, then the others.
+        """Return the rows that a chosen row represents: itself, then the others by distance.
 
         Raises:
-            RowError: the row is not a chosen one.
+            RowError: the row was not chosen.
         """
         if chosen_row not in self.chosen:
             raise RowError(
-                f"row {chosen_row} is not a chosen row, so it stands for none. The chosen rows "
-                "are in `chosen`; who stands for this one is in `nearest`."
+                f"row {chosen_row} was not chosen, so it represents no rows. The chosen rows are in "
+                "`chosen`; the row that represents this one is in `nearest`."
             )
         own = np.flatnonzero(self.nearest == chosen_row)
         order = np.lexsort((own, own != chosen_row, self.distances[own]))
@@ -71,8 +71,8 @@ class Assignments:
     def write(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Write a table of row, nearest, distance and rank, one line for each row of the input.
 
-        `rank` is the position of the nearest chosen row in the order picked, from 0. For rows
-        that were dropped all but `row` are null, or empty fields.
+        `rank` is the position of the nearest chosen row in the order picked, from 0. For dropped
+        rows, everything but `row` is null, or an empty field.
 
         Args:
             path: .csv, .tsv, .jsonl, .json (each also with .gz) or .parquet.
@@ -80,7 +80,7 @@ class Assignments:
 
         Raises:
             OutputExistsError: the file exists and `force` is not set.
-            OutputError: it cannot be written, or has another suffix.
+            OutputError: the file cannot be written, or has another suffix.
         """
         none = self.nearest < 0
         order = np.argsort(self.chosen)
@@ -96,52 +96,32 @@ class Assignments:
         write_columns(path, columns, force=force)
 
 
-def assign(
-    selection: Selection,
-    data: Any = None,
-    *,
-    memory: str | float | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
-    **given: Any,
-) -> Assignments:
-    """`Selection.assignments`.
+def assign(selection: SelectionData, data: Any, again: Again) -> Assignments:
+    """Return the chosen row nearest to every row; see `Selection.assignments`.
 
-    Cost: n·k·d multiplications at most, as matrix products; never more than a block of
-        distances in memory.
+    Cost: at most n·k·d multiplications, as matrix products; never more than a block of distances
+        in memory.
     """
-    prepared = prepare_with_dropped(
-        selection, data, memory=memory, device=device, progress=progress, **given
-    )
+    prepared = prepare_with_dropped(selection, data, again)
     usable = int(np.count_nonzero(prepared.points.eligible))
-    with tqdm(
-        total=usable,
-        desc="assigning",
-        unit="row",
-        disable=None if progress is None else not progress,
-    ) as bar:
+    with tqdm(total=usable, desc="assigning", unit="row", disable=hide(again.progress)) as bar:
         found = nearest_chosen(prepared.points, selection.indices, progress=bar.update)
     nearest = np.full(len(prepared), -1)
     distances = np.full(len(prepared), np.nan)
     nearest[found.rows], distances[found.rows] = found.nearest, found.distances
-    # The nearest row *other* than itself was found, which is no answer for a chosen row.
+    # The search finds the nearest row *other* than itself, which is no answer for a chosen row.
     chosen = np.array(selection.indices)
     nearest[chosen], distances[chosen] = chosen, 0.0
     sizes = np.bincount(nearest[found.rows], minlength=len(prepared))[chosen]
     return Assignments(np.arange(len(prepared)), nearest, distances, chosen, sizes)
 
 
-def prepare_with_dropped(
-    selection: Selection, data: Any, *, memory: str | float | None, **options: Any
-) -> PreparedData:
-    """The data set of a selection taken in again, less the rows that it had dropped.
+def prepare_with_dropped(selection: SelectionData, data: Any, again: Again) -> PreparedData:
+    """Prepare the data set of a selection again, and drop the rows that it had dropped.
 
     Raises:
-        ManifestError: other vectors came of it than the selection was made from.
+        ManifestError: it has other vectors than the selection was made from.
     """
-    prepared = prepare_again(selection, data, memory=memory_bytes(memory), **options)
+    prepared = prepare_again(selection, data, again)
     check_same_vectors(selection, prepared)
-    dropped = selection.provenance["dropped"]
-    eligible = prepared.points.eligible.copy()
-    eligible[[int(row) for row in dropped]] = False
-    return replace(prepared, points=replace(prepared.points, eligible=eligible))
+    return prepared.without(dict(selection.provenance.dropped))

@@ -1,11 +1,11 @@
-"""`select_by_quality`: the best rows first, each that is far enough from those before it."""
+"""`select_by_quality`: the best rows that are far enough apart."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Real
 from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,42 +13,41 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from evenly.caller import level_of_the_caller
-from evenly.engines import make_engine
 from evenly.engines.mapped import least_memory
 from evenly.engines.registry import DEFAULT_MEMORY, check_packing_engine
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, nearest_chosen
 from evenly.geometry.search.in_order import distances_to_earlier
-from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import PreparedData, TextColumns, prepare
-from evenly.memory import memory_bytes
-from evenly.options import check_distance
+from evenly.inputs.prepare import PreparedData, prepare
+from evenly.options import (
+    DEFAULT_ENCODER,
+    InputOptions,
+    OnInvalid,
+    QualityOptions,
+    RuleOptions,
+    TextColumns,
+    documented,
+    is_number,
+)
 from evenly.selection.greedy.driver import coverage_radius_of
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.gist import best_by_thresholds
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.widest import largest_distance, widest_packing
-from evenly.selection.results.provenance import provenance_of, when_done
-from evenly.selection.results.selection import Selection
-from evenly.selection.rules.budget import check_budget
-from evenly.selection.rules.problem import keep_away, points_under
+from evenly.selection.results.provenance import provenance_of
+from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.quality import best_first
-from evenly.selection.rules.resolve import rule_options, rules_of
+from evenly.selection.rules.resolve import describe_rule_options, resolve_rules
 from evenly.selection.rules.row_values import numbers_of
-from evenly.selection.rules.rules import Rules
+from evenly.selection.selection import Selection
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["by_quality_and_keep", "select_by_quality"]
+__all__ = ["choose_by_quality", "prepare_by_quality", "select_by_quality"]
 
 
-_METHODS = ("packing", "gist")
-
-
-_ROWS = ("include", "exclude", "away_from", "id_column")
-
-
+@documented(InputOptions, RuleOptions)
 def select_by_quality(
     data: Any,
     budget: int | float | None = None,
@@ -63,7 +62,7 @@ def select_by_quality(
     id_column: Any = None,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,
     engine: str = "auto",
@@ -73,61 +72,49 @@ def select_by_quality(
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     progress: bool | None = None,
 ) -> Selection:
-    """Choose the best rows that are far enough apart: by falling quality, near ones left out.
+    """Choose the best rows that are far enough apart.
 
-    A row is kept when it is at least r from every row that was kept before it. No rows that are
-    2r apart have a better quality: for every m, the first m rows that are kept have at least
-    the sum of the qualities of any m rows that are 2r apart. For a budget, r is as large as
-    bisection finds: h_min is at least half, less 0.1 %, of what any `budget` rows could reach.
+    Rows are considered in order of descending quality, and a row is kept if it is at least r from
+    every row kept before it. For every m, the first m kept rows have at least the total quality
+    of any m rows that are 2r apart. For a budget, bisection finds the largest r: h_min is at
+    least half, less 0.1 %, of what any `budget` rows could reach.
 
     Args:
         data: as in `select_uniform`.
-        budget: how many rows: an int, or a fraction in (0, 1] of the usable rows.
-        quality: the column that holds it, or one number a row, 0 or more. Of rows of the same
-            quality the one with the smaller row number comes first.
-        min_distance: r. Alone it means as many rows as are kept; with a budget the first
-            `budget` of them. Squared distances that differ by less than 1e-12, relatively, are
-            equal, and a row at exactly r is far enough. 0 leaves out only rows at distance 0.
-        method: "packing" is the above. "gist" chooses at most `budget` rows, two at least,
-            whose sum of qualities + diversity_weight · h_min is large: at least half, less 5 %,
-            of what any could reach.
-        diversity_weight: for "gist": what a distance of 1 is worth, in qualities.
-        include, exclude, away_from, id_column: as in `select_uniform`; "gist" takes `exclude`
-            alone. Rows to include are the first, whatever their quality and distances.
-        text, roles, encoder, encoder_options, normalize, device, memory, on_invalid, cache_dir,
-            progress: as in `select_uniform`.
+        budget: how many rows to choose: an int, or a fraction in (0, 1] of the usable rows.
+        quality: the column of the quality, or one number for each row, 0 or more. Ties go to the
+            smaller row number.
+        min_distance: r. Alone, all rows that are kept are chosen; with a budget, the first
+            `budget` of them. Squared distances within 1e-12, relatively, are equal, and a row at
+            exactly r is far enough. 0 leaves out only rows at distance 0.
+        method: "packing", as above, or "gist", which chooses at most `budget` and at least two
+            rows with a large total quality + diversity_weight · h_min: at least half, less 5 %,
+            of the largest possible value.
+        diversity_weight: for "gist": what a distance of 1 is worth, in units of quality.
+        include, exclude, away_from, id_column: as in `select_uniform`; "gist" supports `exclude`
+            only. Included rows come first, regardless of their quality and distances.
         engine: where the vectors are: "memory", "mapped" (on disk) or "distances" (`data` is a
             matrix of distances); "auto" as in `select_uniform`.
 
     Returns:
         Selection: in the order of quality, after the rows to include. `radii` are distances to
-        earlier rows and do not fall steadily. With a budget alone it is exactly `budget` rows:
-        the first ones of the packing at r = h_min. When fewer rows than that are distinct,
-        the best duplicates fill it up, h_min is 0, and a DuplicateRowsWarning says so.
+        earlier rows and need not decrease. With a budget alone it has exactly `budget` rows: the
+        first ones of the packing at r = h_min. If fewer rows than that are distinct, the best
+        duplicates complete it, h_min is 0, and a DuplicateRowsWarning says so.
 
     Raises:
         OptionError, BudgetError: an option has a value it cannot have.
         DataError: the input cannot be used, or the quality of a usable row is missing, not
             finite or negative; the message names the row.
-        EncoderError: the encoder is not to be had, or fails.
+        EncoderError: the encoder could not be found, or fails.
 
     Cost: the encoder's; then about one `select_uniform` for a packing, and ten packings for a
         bisection, most of which end early.
 
-    Sources: the rule is that of Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach
-        et al. 2025, arXiv 2405.18754.
+    Sources: Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach et al. 2025, arXiv
+        2405.18754.
     """
-    selection, _ = by_quality_and_keep(
-        data,
-        budget,
-        quality=quality,
-        min_distance=min_distance,
-        method=method,
-        diversity_weight=diversity_weight,
-        include=include,
-        exclude=exclude,
-        away_from=away_from,
-        id_column=id_column,
+    inputs = InputOptions(
         text=text,
         roles=roles,
         encoder=encoder,
@@ -140,190 +127,166 @@ def select_by_quality(
         cache_dir=cache_dir,
         progress=progress,
     )
-    return selection
-
-
-def by_quality_and_keep(
-    data: Any,
-    budget: int | float | None = None,
-    *,
-    quality: Any,
-    min_distance: float | None = None,
-    method: str = "packing",
-    diversity_weight: float | None = None,
-    engine: str = "auto",
-    device: str = "auto",
-    memory: str | float | None = None,
-    progress: bool | None = None,
-    **others: Any,
-) -> tuple[Selection, PreparedData]:
-    """`select_by_quality`, and the data set as it was taken in."""
-    rows = {name: others.pop(name, None) for name in _ROWS}
-    _check(
-        method,
+    rules = RuleOptions(
         budget=budget,
+        include=include,
+        exclude=exclude,
+        away_from=away_from,
+        id_column=id_column,
         min_distance=min_distance,
-        diversity_weight=diversity_weight,
-        kept_to={name: rows[name] for name in ("include", "away_from")},
     )
-    check_packing_engine(engine)
-    kept = {**others, "engine": engine, "device": device, "progress": progress}
-    prepared = prepare(data, **kept, memory=memory_bytes(memory))
-    rules = rules_of(prepared, budget=budget, **rows, min_distance=min_distance, input_options=kept)
-    found = numbers_of(prepared, "quality", quality)
+    how = QualityOptions(
+        quality=quality,
+        min_distance=min_distance,
+        method=method,
+        diversity_weight=diversity_weight,
+    )
+    return choose_by_quality(prepare_by_quality(data, inputs, rules, how), rules, how)
+
+
+def prepare_by_quality(
+    data: Any, inputs: InputOptions, rules: RuleOptions, how: QualityOptions
+) -> PreparedData:
+    """Check all options, and prepare the data set that `choose_by_quality` chooses from."""
+    _check(rules, how)
+    check_packing_engine(inputs.engine)
+    return prepare(data, inputs)
+
+
+def choose_by_quality(prepared: PreparedData, rules: RuleOptions, how: QualityOptions) -> Selection:
+    """Choose rows of a prepared data set; see `select_by_quality`."""
+    resolved = resolve_rules(prepared, rules)
+    quality = numbers_of(prepared, "quality", how.quality)
+    given = {**rules.given(), **how.given()}
     options = {
-        "budget": budget,
-        "method": method,
-        **rule_options({**rows, "min_distance": min_distance, "quality": quality}),
-        **({} if diversity_weight is None else {"diversity_weight": diversity_weight}),
-        "engine": engine,
-        "memory": memory,
+        **{"budget": None, **describe_rule_options(given)},
+        "engine": prepared.options.engine,
+        "memory": prepared.options.memory,
     }
-    provenance = provenance_of(prepared, options, rules.describe())
+    provenance = provenance_of(prepared, options, resolved.describe())
     began = perf_counter()
-    with packing_bar(progress) as show:
-        if method == "gist":
-            assert diversity_weight is not None
-            chosen, radii, told = _by_gist(prepared, rules, found, float(diversity_weight), show)
-        else:
-            chosen, radii, told = _by_packing(prepared, rules, found, min_distance, show)
-    radius = _coverage_radius(prepared.points, rules, chosen, memory_bytes(memory))
+    problem = Problem.of(prepared, resolved)
+    with packing_bar(prepared.options.progress) as show:
+        solve = _by_gist if how.method == "gist" else _by_packing
+        found = solve(problem, quality, how, show)
+    radius = _coverage_radius(problem, found.rows)
     prepared.samples.check_unchanged()
-    if method == "packing":
-        _warn_of_duplicates(radii, rules.budget)
+    if how.method == "packing":
+        _warn_of_duplicates(found.radii, resolved.budget)
     seconds = prepared.seconds | {"selection": perf_counter() - began}
-    provenance = {**when_done(provenance, seconds, 0), "by_quality": told}
-    return Selection(chosen, radii, radius, provenance, prepared.samples), prepared
+    provenance = provenance.finished(seconds).with_detail("by_quality", **found.details)
+    return Selection(found.rows, found.radii, radius, provenance, prepared.samples)
 
 
-def _check(
-    method: Any,
-    *,
-    budget: Any,
-    min_distance: Any,
-    diversity_weight: Any,
-    kept_to: Mapping[str, Any],
-) -> None:
-    """Refuse options that do not belong together, before the data are read."""
-    if method not in _METHODS:
-        raise OptionError(f'method must be "packing" or "gist", got {method!r}.')
-    check_distance(min_distance)
-    if budget is not None:
-        check_budget(budget)
-    if method == "packing":
-        if diversity_weight is not None:
+def _check(rules: RuleOptions, how: QualityOptions) -> None:
+    """Reject options that do not belong together, before the data are read."""
+    if how.method == "packing":
+        if how.diversity_weight is not None:
             raise OptionError('diversity_weight= is for method="gist".')
-        if budget is None and min_distance is None:
+        if rules.budget is None and how.min_distance is None:
             raise BudgetError(
                 "nothing says how many rows to choose. Give budget= (rows, or a fraction) or "
                 "min_distance= (as many as are kept)."
             )
         return
-    if budget is None:
-        raise BudgetError('method="gist" needs budget=, how many rows there are at most.')
-    if not _is_number(diversity_weight):
+    if rules.budget is None:
+        raise BudgetError('method="gist" needs budget=, the most rows to choose.')
+    weight = how.diversity_weight
+    if weight is None or not is_number(weight) or not 0 <= float(weight) < np.inf:
         raise OptionError(
-            'method="gist" needs diversity_weight=, what a distance of 1 is worth in qualities: '
-            f"a finite number, 0 or more, got {diversity_weight!r}."
+            'method="gist" needs diversity_weight=, what a distance of 1 is worth in units of '
+            f"quality: a finite number, 0 or more, got {weight!r}."
         )
-    refused = [name for name, value in kept_to.items() if value is not None]
-    refused += ["min_distance"] if min_distance is not None else []
-    if refused:
-        raise OptionError(f'method="gist" takes no {refused[0]}=; use method="packing".')
+    for name in ("include", "away_from", "min_distance"):
+        if getattr(rules, name) is not None:
+            raise OptionError(f'method="gist" does not support {name}=; use method="packing".')
 
 
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and 0 <= float(value) < np.inf
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Chosen rows, their distances to earlier rows, and what the method reports."""
 
-
-_Found = tuple["Int[np.ndarray, ' k']", "Float[np.ndarray, ' k']", dict[str, Any]]
+    rows: Int[np.ndarray, " k"]
+    radii: Float[np.ndarray, " k"]
+    details: dict[str, Any]
 
 
 _Show = Callable[[float, int], Callable[[int], object]]
 
 
 def _by_packing(
-    prepared: PreparedData,
-    rules: Rules,
-    quality: Float[np.ndarray, " n"],
-    min_distance: float | None,
-    show: _Show,
+    problem: Problem, quality: Float[np.ndarray, " n"], how: QualityOptions, show: _Show
 ) -> _Found:
-    points, include = points_under(rules, prepared.points), rules.include
+    points, rules = problem.points, problem.rules
     usable = points.eligible.copy()
-    usable[include] = False
+    usable[rules.include] = False
     order = best_first(quality, usable)
-    # A matrix of distances knows what to keep away from as rows, all else as points.
+    # A matrix of distances knows what to keep away from as rows, everything else as points.
     before = np.empty(0, np.int64)
     if isinstance(points, DistanceMatrix) and rules.away_rows is not None:
         before = rules.away_rows
-    radii_of = partial(distances_to_earlier, points, away=rules.away)
-    packer = Packer(points, before=np.concatenate([before, include]), away=rules.away)
-    owed = len(order) if rules.budget is None else rules.budget - len(include)
-    told: dict[str, Any] = {}
-    if owed == 0:
+    before = np.concatenate([before, rules.include])
+    packer = Packer(points, before=before, away=rules.away)
+    limit = len(order) if rules.budget is None else rules.budget - len(rules.include)
+    details: dict[str, Any] = {}
+    if limit == 0:
         rows = order[:0]
-    elif min_distance is not None:
-        rows = packer.pack(
-            order, min_distance, limit=owed, progress=show(min_distance, len(order))
-        ).rows
+    elif how.min_distance is not None:
+        progress = show(how.min_distance, len(order))
+        rows = packer.pack(order, how.min_distance, limit=limit, progress=progress).rows
     else:
         widest = widest_packing(
             packer,
             order,
-            owed,
+            limit,
             upper=largest_distance(points),
-            radii_of=partial(radii_of, before=np.concatenate([before, include])),
+            radii_of=partial(distances_to_earlier, points, away=rules.away, before=before),
             progress=lambda distance: show(distance, len(order)),
         )
         if widest is None:
-            rows = _filled_up(packer, order, owed)
+            rows = _filled_up(packer, order, limit)
         else:
             rows = widest.rows
-            told["fails_at"] = widest.fails_at if np.isfinite(widest.fails_at) else None
-    rows = np.concatenate([include, rows])
-    return rows, radii_of(rows, before=before), told
+            details["fails_at"] = widest.fails_at if np.isfinite(widest.fails_at) else None
+    rows = np.concatenate([rules.include, rows])
+    return _Found(rows, problem.radii_of(rows), details)
 
 
-def _filled_up(packer: Packer, order: Int[np.ndarray, " m"], owed: int) -> Int[np.ndarray, " k"]:
-    """All distinct rows, and of their duplicates the first, in the order."""
+def _filled_up(packer: Packer, order: Int[np.ndarray, " m"], limit: int) -> Int[np.ndarray, " k"]:
+    """Return all distinct rows and the first of their duplicates, in the order."""
     taken = np.isin(order, packer.pack(order, 0.0).rows)
     others = np.flatnonzero(~taken)
-    taken[others[: owed - int(np.count_nonzero(taken))]] = True
+    taken[others[: limit - int(np.count_nonzero(taken))]] = True
     return order[taken]
 
 
 def _by_gist(
-    prepared: PreparedData,
-    rules: Rules,
-    quality: Float[np.ndarray, " n"],
-    weight: float,
-    show: _Show,
+    problem: Problem, quality: Float[np.ndarray, " n"], how: QualityOptions, show: _Show
 ) -> _Found:
-    points = points_under(rules, prepared.points)
+    points, budget = problem.points, problem.rules.budget
     order = best_first(quality, points.eligible)
-    assert rules.budget is not None
-    if rules.budget == 1:
-        return order[:1], np.array([np.inf]), {}
+    assert budget is not None
+    assert how.diversity_weight is not None
+    if budget == 1:
+        return _Found(order[:1], np.array([np.inf]), {})
     rows, radii, value = best_by_thresholds(
         Packer(points),
         order,
-        rules.budget,
+        budget,
         quality=quality,
-        weight=weight,
+        weight=float(how.diversity_weight),
         upper=largest_distance(points),
         pairs=[_far_pair(points, order)],
         radii_of=partial(distances_to_earlier, points),
         progress=lambda distance: show(distance, len(order)),
     )
-    return rows, radii, {"value": value}
+    return _Found(rows, radii, {"value": value})
 
 
 def _far_pair(
     points: Points | DistanceMatrix, order: Int[np.ndarray, " m"]
 ) -> Int[np.ndarray, " 2"]:
-    """Two rows at least half as far apart as the farthest, in the order."""
+    """Return two rows at least half as far apart as the farthest two, in the order."""
     first = first_of_the_farthest(points.squared_distances_to_mean())
     others = nearest_chosen(points, np.array([first]))
     distances = np.where(others.rows == first, -np.inf, others.distances)
@@ -331,20 +294,17 @@ def _far_pair(
     return order[np.isin(order, [first, second])]
 
 
-def _coverage_radius(
-    points: Points | DistanceMatrix, rules: Rules, rows: Int[np.ndarray, " k"], memory: float | None
-) -> float:
-    """The largest distance from a usable row to the nearest chosen one, or one kept away from."""
-    points = points_under(rules, points)
-    room = len(rows) + (0 if rules.away is None else len(rules.away))
+def _coverage_radius(problem: Problem, rows: Int[np.ndarray, " k"]) -> float:
+    """Return the largest distance from a usable row to a chosen one, or one to keep away from."""
+    points, memory = problem.points, problem.memory
     if isinstance(points, Points) and not points.in_memory:
-        # Packing took as much already: too little memory is no reason to give its result up.
-        memory = max(DEFAULT_MEMORY if memory is None else memory, least_memory(points, room))
-    pool = make_engine(points, room, memory=memory, device="cpu")
-    keep_away(pool, rules)
+        # Packing used as much already: too little memory must not discard its result.
+        least = least_memory(points, problem.capacity(len(rows)))
+        memory = max(DEFAULT_MEMORY if memory is None else memory, least)
+    engine = replace(problem, engine="auto", device="cpu", memory=memory).new_engine(len(rows))
     if len(rows):
-        pool.add(rows, pool.fetch(rows))
-    return coverage_radius_of(pool)
+        engine.add(rows, engine.fetch(rows))
+    return coverage_radius_of(engine)
 
 
 def _warn_of_duplicates(radii: Float[np.ndarray, " k"], budget: int | None) -> None:

@@ -1,11 +1,11 @@
-"""`deduplicate`: rows that repeat others, exactly or nearly, are merged into one that is kept."""
+"""`deduplicate`: merge rows that repeat others, exactly or nearly, into one that is kept."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,32 +15,35 @@ import numpy as np
 from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
 from evenly.geometry import TIE, DistanceMatrix, Points, blocks, nearest_chosen, reach_of
-from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import PreparedData, TextColumns, prepare
-from evenly.memory import memory_bytes
-from evenly.options import check_distance
+from evenly.inputs.prepare import PreparedData, prepare
+from evenly.options import (
+    DEFAULT_ENCODER,
+    DeduplicationOptions,
+    InputOptions,
+    OnInvalid,
+    TextColumns,
+    documented,
+)
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import distance_leaving
 from evenly.selection.packing.widest import largest_distance
 from evenly.selection.results.deduplication import Deduplication
-from evenly.selection.results.provenance import provenance_of, when_done
+from evenly.selection.results.provenance import provenance_of
 from evenly.selection.rules.budget import rows_of_budget
 from evenly.selection.rules.quality import best_first
-from evenly.selection.rules.resolve import rule_options
+from evenly.selection.rules.resolve import describe_rule_options
 from evenly.selection.rules.row_values import numbers_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["KEEP", "deduplicate"]
-
-KEEP = ("first", "longest", "best")
-"""Which of several near rows is kept."""
+__all__ = ["deduplicate", "remove_duplicates"]
 
 _HASH_BYTES = 16
 
 
+@documented(InputOptions)
 def deduplicate(
     data: Any,
     min_distance: float | None = None,
@@ -50,7 +53,7 @@ def deduplicate(
     quality: Any = None,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,
     engine: str = "auto",
@@ -60,91 +63,94 @@ def deduplicate(
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     progress: bool | None = None,
 ) -> Deduplication:
-    """Keep rows of which no two are nearer than a distance, so that every other row is near one.
+    """Keep rows that are at least a distance apart, such that every other row is near one of them.
 
-    Rows are gone through in the order of `keep`, and a row is kept when it is at least
-    `min_distance` from every row that was kept before it. Each row that is not kept is then
-    given to the kept row that is nearest to it, which is nearer than `min_distance`.
+    Rows are considered in the order of `keep`, and a row is kept if it is at least `min_distance`
+    from every row kept before it. Every other row is then represented by the kept row nearest to
+    it, which is nearer than `min_distance`.
 
     Args:
         data: as in `select_uniform`.
-        min_distance: the Euclidean distance from which rows count as different; unit rows of
-            cosine similarity s are sqrt(2 - 2 s) apart. Squared distances that differ by less
-            than 1e-12, relatively, are equal, and a row at exactly the distance is kept. With 0
-            only exact duplicates are merged: rows at distance 0, or, of texts, the same texts,
-            for which no encoder is needed.
-        to: instead of `min_distance`, at most how many rows are to be left: an int, or a
-            fraction in (0, 1] of the usable rows. The distance is found by bisection, and is,
-            of those tried, the one that leaves the most. The number of rows falls with the
-            distance only on the whole, and in steps, so that there may be fewer than asked for.
-        keep: who is kept of several: "first", the one with the smallest row number;
-            "longest", the one with the longest text, in characters; "best", the one of the
-            highest quality. Ties go to the smaller row number.
-        quality: for "best": the column that holds it, or one number a row, 0 or more.
-        text, roles, encoder, encoder_options, normalize, device, memory, on_invalid, cache_dir,
-            progress: as in `select_uniform`.
+        min_distance: the Euclidean distance from which on rows are different; unit rows with
+            cosine similarity s are sqrt(2 - 2 s) apart. Squared distances within 1e-12,
+            relatively, are equal, and a row at exactly the distance is kept. 0 merges exact
+            duplicates only: rows at distance 0, or equal texts, for which no encoder is needed.
+        to: the most rows to keep, instead of `min_distance`: an int, or a fraction in (0, 1] of
+            the usable rows. Bisection finds the distance that keeps the most rows among those
+            tried. The number of rows falls with the distance only overall, and in steps, so
+            there may be fewer rows than requested.
+        keep: which of several rows to keep: "first", the smallest row number; "longest", the
+            longest text, in characters; "best", the highest quality. Ties go to the smaller row
+            number.
+        quality: for "best": the column of the quality, or one number for each row, 0 or more.
         engine: as in `select_by_quality`.
 
     Returns:
-        Deduplication: `indices` of the rows that are kept, in the order of the input, who
-        stands for whom, and the groups of exact duplicates.
+        Deduplication: `indices` of the kept rows, in the order of the input, the representative
+        of every row, and the groups of exact duplicates.
 
     Raises:
         OptionError, BudgetError: an option has a value it cannot have.
         DataError: the input cannot be used, or the quality of a usable row is missing, not
             finite or negative; the message names the row.
-        EncoderError: the encoder is not to be had, or fails.
+        EncoderError: the encoder could not be found, or fails.
 
-    Cost: each distinct text is embedded once; then about one `select_uniform` that chooses
-        as many rows as are kept, and one look for the nearest kept row of each of the others.
-        With `to`, a dozen of the former.
+    Cost: each distinct text is embedded once; then about one `select_uniform` that chooses as
+        many rows as are kept, and one search for the nearest kept row of every other row. With
+        `to`, a dozen of the former.
     """
-    _check(min_distance, to, keep, quality)
-    check_packing_engine(engine)
-    of_the_intake = {
-        "text": text,
-        "roles": roles,
-        "encoder": encoder,
-        "encoder_options": encoder_options,
-        "device": device,
-        "normalize": normalize,
-        "on_invalid": on_invalid,
-        "cache_dir": cache_dir,
-        "engine": engine,
-        "memory": memory_bytes(memory),
-        "progress": progress,
-    }
-    prepared = prepare(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
-    usable = int(np.count_nonzero(prepared.points.eligible))
-    left = None if to is None else _rows_left(to, usable)
-    order = _order_of(prepared, keep, quality)
+    inputs = InputOptions(
+        text=text,
+        roles=roles,
+        encoder=encoder,
+        encoder_options=encoder_options,
+        normalize=normalize,
+        engine=engine,
+        device=device,
+        memory=memory,
+        on_invalid=on_invalid,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    how = DeduplicationOptions(min_distance=min_distance, to=to, keep=keep, quality=quality)
+    return remove_duplicates(data, inputs, how)
+
+
+def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions) -> Deduplication:
+    """Merge rows that repeat others; see `deduplicate`."""
+    _check(how)
+    check_packing_engine(inputs.engine)
+    prepared = prepare(data, inputs, embedding=how.min_distance != 0, keep_texts=True)
+    limit = None
+    if how.to is not None:
+        limit = _most_rows(how.to, int(np.count_nonzero(prepared.points.eligible)))
+    order = _order_of(prepared, how)
+    given = describe_rule_options(how.given())
     options = {
-        "min_distance": min_distance,
-        "to": to,
-        "keep": keep,
-        **rule_options({"quality": quality}),
-        "engine": engine,
-        "memory": memory,
+        **{"min_distance": None, "to": None, **given},
+        "engine": inputs.engine,
+        "memory": inputs.memory,
     }
     provenance = provenance_of(prepared, options)
     began = perf_counter()
     first = _first_of_equals(prepared, order)
     distinct: Int[np.ndarray, " m"] = order[first[order] == order]
     packer = Packer(prepared.points)
-    with packing_bar(progress) as show:
+    with packing_bar(inputs.progress) as show:
 
         def pack(distance: float, limit: int | None = None) -> Int[np.ndarray, " k"]:
             if not prepared.points.dimension:
-                return distinct  # texts that differ, and nothing is known of them
-            told = show(distance, len(distinct))
-            return packer.pack(distinct, distance, limit=limit, progress=told).rows
+                return distinct  # texts that differ, without vectors
+            progress = show(distance, len(distinct))
+            return packer.pack(distinct, distance, limit=limit, progress=progress).rows
 
-        if left is None:
-            assert min_distance is not None
-            distance, kept = float(min_distance), pack(min_distance)
+        if limit is None:
+            assert how.min_distance is not None
+            distance = float(how.min_distance)
+            kept = pack(distance)
         else:
             upper = largest_distance(prepared.points)
-            distance, kept = distance_leaving(prepared.points, distinct, left, upper, pack)
+            distance, kept = distance_leaving(prepared.points, distinct, limit, upper, pack)
     representative, distances = _representatives(prepared.points, distinct, first, kept, distance)
     prepared.samples.check_unchanged()
     seconds = prepared.seconds | {"packing": perf_counter() - began}
@@ -154,41 +160,26 @@ def deduplicate(
         distances,
         distance,
         _groups_of(first, order),
-        when_done(provenance, seconds, 0),
+        provenance.finished(seconds),
         prepared.samples,
     )
 
 
-def _check(min_distance: Any, to: Any, keep: Any, quality: Any) -> None:
-    """Refuse options that do not belong together, before the data are read."""
-    if (min_distance is None) == (to is None):
+def _check(how: DeduplicationOptions) -> None:
+    """Reject options that do not belong together, before the data are read."""
+    if (how.min_distance is None) == (how.to is None):
         raise OptionError(
-            "give one of min_distance= (the distance from which rows count as different; 0 "
-            "merges exact duplicates only) and to= (how many rows are to be left)."
+            "give one of min_distance= (the distance below which rows are duplicates; 0 merges "
+            "exact duplicates only) and to= (the most rows to keep)."
         )
-    check_distance(min_distance)
-    if to is not None:
-        _check_to(to)
-    if keep not in KEEP:
-        raise OptionError(f"keep must be one of {', '.join(KEEP)}, got {keep!r}.")
-    if (quality is not None) != (keep == "best"):
+    if (how.quality is not None) != (how.keep == "best"):
         raise OptionError(
-            'keep="best" and quality=, a column or one number a row, belong together: '
-            f"got keep={keep!r} {'without' if quality is None else 'with'} quality=."
+            'keep="best" and quality=, a column or one number for each row, belong together: got '
+            f"keep={how.keep!r} {'without' if how.quality is None else 'with'} quality=."
         )
 
 
-def _check_to(to: Any) -> None:
-    number = isinstance(to, Real) and not isinstance(to, bool)
-    whole = isinstance(to, Integral)
-    if not number or not (to >= 1 if whole else 0 < float(to) <= 1):
-        raise BudgetError(
-            "to must be how many rows are left at most: a number of rows (int, 1 or more) or a "
-            f"fraction in (0, 1] (float), got {to!r}."
-        )
-
-
-def _rows_left(to: Any, usable: int) -> int:
+def _most_rows(to: int | float, usable: int) -> int:
     if isinstance(to, Integral) and int(to) > usable:
         raise BudgetError(
             f"to must be between 1 and the {usable} usable rows, got {to}. To merge exact "
@@ -197,16 +188,16 @@ def _rows_left(to: Any, usable: int) -> int:
     return rows_of_budget(to, usable)
 
 
-def _order_of(prepared: PreparedData, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
-    """The usable rows, those that are kept rather than others first."""
+def _order_of(prepared: PreparedData, how: DeduplicationOptions) -> Int[np.ndarray, " m"]:
+    """Return the usable rows, in the order in which they are preferred."""
     usable = prepared.points.eligible
-    if keep == "first":
+    if how.keep == "first":
         return np.flatnonzero(usable)
-    if keep == "best":
-        better = numbers_of(prepared, "quality", quality)
+    if how.keep == "best":
+        better = numbers_of(prepared, "quality", how.quality)
     elif prepared.texts is None:
         raise OptionError(
-            f'keep="longest" is of texts, and {prepared.samples.origin} holds vectors. Pass the '
+            f'keep="longest" needs texts, and {prepared.samples.origin} holds vectors. Pass the '
             'lengths: keep="best", quality=…'
         )
     else:
@@ -215,7 +206,7 @@ def _order_of(prepared: PreparedData, keep: str, quality: Any) -> Int[np.ndarray
 
 
 def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
-    """For every row the first in the order that is equal to it: the same text or numbers."""
+    """Return, for every row, the first equal row in the order: the same text or numbers."""
     first = np.arange(len(prepared))
     content: Any = prepared.texts
     if content is None:
@@ -230,10 +221,10 @@ def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> In
 def _digests_of_likely_equals(
     points: Points | DistanceMatrix,
 ) -> tuple[dict[int, bytes], Bool[np.ndarray, " n"]]:
-    """A hash of each row whose numbers have the weighted sum of another row's, and which these are.
+    """Return hashes of rows that are likely to repeat, and a mask of these rows.
 
-    Sums are of the numbers' bits as integers, so that equal rows have equal ones: rows are read
-    in their order, and most of them need no better hash.
+    Equal rows have equal weighted sums of their bits as integers; only rows that share their sum
+    with another row need a better hash.
     """
     weights = np.random.default_rng(0).integers(1, 1 << 63, points.dimension, dtype=np.uint64)
     sums = np.empty(len(points), np.uint64)
@@ -250,7 +241,7 @@ def _digests_of_likely_equals(
 
 
 def _numbers(points: Points | DistanceMatrix) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
-    """The rows as they are stored, a block at a time."""
+    """Yield the rows as they are stored, block by block."""
     for block in blocks(len(points), points.dimension):
         part = np.asarray(points.stored[block])
         # Added to 0, -0 becomes 0: they are the same number.
@@ -264,15 +255,15 @@ def _representatives(
     kept: Int[np.ndarray, " k"],
     distance: float,
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """For every row the nearest that is kept, and how far it is: less than the distance."""
+    """Return, for every row, the nearest kept row and the distance to it."""
     representative, distances = np.full(len(points), -1), np.full(len(points), np.nan)
     representative[kept], distances[kept] = kept, 0.0
     merged = np.zeros(len(points), bool)
     merged[distinct] = True
     merged[kept] = False
     if merged.any():
-        # A packing leaves out what is nearer than its distance; more by rounding, for its pairs
-        # may have been found in another way.
+        # A packing leaves out rows nearer than its distance; allow for rounding, because its pairs
+        # may have been computed in another way.
         below = reach_of(distance * (1.0 + TIE))
         found = nearest_chosen(replace(points, eligible=merged), kept, below=below)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
@@ -283,7 +274,7 @@ def _representatives(
 
 
 def _groups_of(first: Int[np.ndarray, " n"], order: Int[np.ndarray, " m"]) -> list[list[int]]:
-    """The rows that are equal, where there are several."""
+    """Return the groups of several equal rows."""
     groups: dict[int, list[int]] = {}
     for row, original in zip(order.tolist(), first[order].tolist(), strict=True):
         if row != original:

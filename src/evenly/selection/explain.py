@@ -1,4 +1,4 @@
-"""Why a row was taken, or left."""
+"""`Selection.explain`: why a row was chosen or left out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from evenly.errors import RowError
 from evenly.geometry import DistanceMatrix, Points, squared_distances_between
 from evenly.inputs.prepare import PreparedData
-from evenly.options import whole_number
-from evenly.samples import Samples, excerpt, texts_of_rows
+from evenly.options import NotKept, whole_number
+from evenly.samples import Samples, excerpt
 from evenly.selection.assign import prepare_with_dropped
-from evenly.selection.results.selection import Selection
-from evenly.selection.resume import options_of
+from evenly.selection.results.selection import SelectionData
+from evenly.selection.resume import Again
 from evenly.selection.rules.row_names import RowNames
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain"]
 
 
-# Options that can leave a row out, or take one, whatever its distance is.
+# Options that can leave out or include a row regardless of its distance.
 _RULES = (
     "include",
     "exclude",
@@ -40,25 +40,24 @@ _RULES = (
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a row was taken, or left. `str()` of it is for people.
+    """The reason why a row was chosen or left out; `str()` of it is for people.
 
     Attributes:
         row: the row number.
         location: where the row is, such as "train.jsonl, line 18".
         outcome: "chosen", "left", "excluded" (by `exclude`) or "dropped".
         rows: how many rows were chosen.
-        position: of a chosen row, in the order picked, from 0; else None.
-        radius: of a chosen row, what `radii` says of it; None for the first.
-        nearest: the chosen row nearest to it: of the earlier picks for a row that was chosen,
-            of all for one that was left or excluded. None for the first pick and for dropped
-            rows.
-        nearest_position: of that row, in the order picked.
+        position: the position of a chosen row in the order picked, from 0; else None.
+        radius: the radius of a chosen row; None for the first.
+        nearest: the chosen row nearest to it: among the earlier picks for a chosen row, among
+            all for any other. None for the first pick and for dropped rows.
+        nearest_position: the position of that row in the order picked.
         nearest_location: where that row is.
-        distance: Euclidean distance (not squared) between the two. A row that was left could
-            have been picked only when the radius had fallen to this.
+        distance: Euclidean distance (not squared) between the two. A row that was left out could
+            have been picked only once the radius had fallen to this.
         h_min: smallest distance between two chosen rows; None for a single one.
         reason: why a dropped row was dropped.
-        rules: the options that can leave out a row which is farther away than h_min.
+        rules: the options that can leave out a row although it is farther away than h_min.
         text: the row's text, shortened; None for vectors.
         nearest_text: the text of the nearest chosen row.
     """
@@ -80,7 +79,7 @@ class Explanation:
     nearest_text: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values."""
+        """Return all of it as plain JSON values."""
         return {**asdict(self), "rules": list(self.rules)}
 
     def __str__(self) -> str:
@@ -96,16 +95,16 @@ class Explanation:
         if self.outcome == "excluded":
             return f"{self.location} was excluded: exclude= names it. {self._nearest_chosen()}."
         if self.outcome == "left":
-            return f"{self.location} was left out. {self._said_of_the_left()}"
+            return f"{self.location} was left out. {self._said_if_left()}"
         which = f"{self.location} was chosen, as pick {(self.position or 0) + 1} of {self.rows}"
         if self.nearest is None:
-            return f"{which}: what comes first has no earlier pick to be far from."
+            return f"{which}: there is no earlier pick."
         return (
             f"{which}. The nearest pick before it is {self._neighbour()}, at distance "
             f"{self.distance:.6g}; the radius was {self.radius:.6g} then."
         )
 
-    def _said_of_the_left(self) -> str:
+    def _said_if_left(self) -> str:
         assert self.distance is not None
         near = self._nearest_chosen()
         if self.h_min is None:
@@ -113,12 +112,12 @@ class Explanation:
         if self.distance > self.h_min:
             because = f" ({', '.join(self.rules)})" if self.rules else ""
             return (
-                f"{near}. That is more than h_min, which is {self.h_min:.6g}: a rule of the "
-                f"selection{because} kept it out, not its distance."
+                f"{near}. That is more than h_min, {self.h_min:.6g}: a rule of the "
+                f"selection{because} left it out, not its distance."
             )
         return (
-            f"{near}, so that row stands for it. Chosen rows are {self.h_min:.6g} (h_min) or more "
-            f"apart; this one is next only when the radius has fallen to {self.distance:.6g}."
+            f"{near}, so that row represents it. Chosen rows are at least {self.h_min:.6g} (h_min) "
+            f"apart; this one could be picked once the radius has fallen to {self.distance:.6g}."
         )
 
     def _nearest_chosen(self) -> str:
@@ -128,55 +127,48 @@ class Explanation:
         return f"{self.nearest_location} (pick {(self.nearest_position or 0) + 1})"
 
 
-def explain(
-    selection: Selection,
-    row: int,
-    data: Any = None,
-    *,
-    memory: str | float | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
-    **given: Any,
-) -> Explanation:
-    """`Selection.explain`.
+def explain(selection: SelectionData, row: int, data: Any, again: Again) -> Explanation:
+    """Explain why a row was chosen or left out; see `Selection.explain`.
 
-    Cost: the data set is taken in again, its vectors from the cache; then k·d.
+    Cost: preparing the data set, with its vectors from the cache; then k·d.
     """
-    count = selection.provenance["input"]["rows"]
+    provenance = selection.provenance
+    count = provenance.input.rows
     row = whole_number("row", row, least=0)
     if row >= count:
         raise RowError(f"row numbers go from 0 to {count - 1}, got {row}.")
     samples = selection.samples_again(data)
-    told: dict[str, Any] = {
+    known: dict[str, Any] = {
         "row": row,
         "location": _place(samples, row),
         "rows": len(selection),
         "h_min": selection.h_min if len(selection) > 1 else None,
-        "rules": tuple(name for name in _RULES if selection.provenance["options"].get(name)),
+        "rules": tuple(name for name in _RULES if provenance.options.get(name)),
     }
-    reason = selection.provenance["dropped"].get(str(row))
+    reason = provenance.dropped.get(row)
     if reason is not None:
-        return Explanation(**told, outcome="dropped", reason=reason)
-    prepared = prepare_with_dropped(
-        selection, samples, memory=memory, device=device, progress=progress, **given
-    )
+        return Explanation(**known, outcome="dropped", reason=reason)
+    prepared = prepare_with_dropped(selection, samples, again)
     position = _position(selection, row)
-    told["outcome"] = "chosen"
+    known["outcome"] = "chosen"
     if position is None:
-        told["outcome"] = "excluded" if _is_excluded(selection, prepared, row) else "left"
-    told["position"] = position
-    told["radius"] = float(selection.radii[position]) if position else None
+        known["outcome"] = "excluded" if _is_excluded(selection, prepared, row) else "left"
+    known["position"] = position
+    known["radius"] = float(selection.radii[position]) if position else None
     picks = selection.indices[:position]
     shown = [row]
     if len(picks):
         squared = _squared_distances(prepared.points, row, picks)
         # Of several at the same distance the smallest row number, as everywhere.
         at = int(np.lexsort((picks, squared))[0])
-        told["nearest"], told["nearest_position"] = int(picks[at]), at
-        told["nearest_location"] = _place(samples, int(picks[at]))
-        told["distance"] = float(np.sqrt(squared[at]))
+        known["nearest"], known["nearest_position"] = int(picks[at]), at
+        known["nearest_location"] = _place(samples, int(picks[at]))
+        known["distance"] = float(np.sqrt(squared[at]))
         shown.append(int(picks[at]))
-    return Explanation(**told, **_texts(selection, prepared, shown, given))
+    texts: list[str] = []
+    if prepared.embeddings is not None:
+        texts = [excerpt(text) for text in prepared.texts_of(shown)]
+    return Explanation(**known, **dict(zip(("text", "nearest_text"), texts, strict=False)))
 
 
 def _place(samples: Samples, row: int) -> str:
@@ -184,16 +176,16 @@ def _place(samples: Samples, row: int) -> str:
     return located if located.startswith("row ") else f"row {row} ({located})"
 
 
-def _position(selection: Selection, row: int) -> int | None:
+def _position(selection: SelectionData, row: int) -> int | None:
     found = np.flatnonzero(selection.indices == row)
     return int(found[0]) if len(found) else None
 
 
-def _is_excluded(selection: Selection, prepared: PreparedData, row: int) -> bool:
-    """Whether `exclude` names the row; unknown, and no, where only a hash of it was kept."""
-    options = selection.provenance["options"]
+def _is_excluded(selection: SelectionData, prepared: PreparedData, row: int) -> bool:
+    """Whether `exclude` names the row; False if only a hash of it was kept."""
+    options = selection.provenance.options
     exclude, id_column = options.get("exclude"), options.get("id_column")
-    if exclude is None or str(exclude).startswith("<") or str(id_column).startswith("<"):
+    if exclude is None or isinstance(exclude, NotKept) or isinstance(id_column, NotKept):
         return False
     return row in RowNames(prepared, id_column).rows("exclude", exclude)
 
@@ -206,15 +198,3 @@ def _squared_distances(
         return squared
     one, many = points.take(np.array([row])), points.take(others)
     return squared_distances_between(one, np.zeros(len(others), int), many, np.arange(len(others)))
-
-
-def _texts(
-    selection: Selection, prepared: PreparedData, rows: list[int], given: dict[str, Any]
-) -> dict[str, Any]:
-    if prepared.embeddings is None:
-        return {}
-    before = options_of(selection, overruled={*given, "encoder"})
-    texts = texts_of_rows(
-        prepared.samples, rows, given.get("text", before["text"]), before["roles"]
-    )
-    return dict(zip(("text", "nearest_text"), map(excerpt, texts), strict=False))

@@ -1,95 +1,99 @@
-"""`Selection.extend`: more picks after those there are, to the answer of one long run."""
+"""`Selection.extend`: choose more rows after those of a selection."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
-from typing import Any
+from time import perf_counter
+from typing import Any, TypeVar
 
-import numpy as np
-
-from evenly.engines.registry import check_engine
 from evenly.errors import BudgetError
-from evenly.inputs.prepare import PreparedData
-from evenly.memory import memory_bytes
 from evenly.selection.greedy.checkpoint import read_checkpoint
-from evenly.selection.greedy.picks import Picks
-from evenly.selection.greedy.run import choose
-from evenly.selection.results.selection import Selection
-from evenly.selection.resume import resume
+from evenly.selection.greedy.report import report_run
+from evenly.selection.greedy.run import Beginning, run_greedy
+from evenly.selection.results.run_key import RunKey
+from evenly.selection.results.selection import SelectionData
+from evenly.selection.resume import Again, Resumed, resume
 from evenly.selection.rules.budget import rows_of_budget
 
-__all__ = ["extend_and_keep"]
+__all__ = ["extend", "extend_resumed", "resume_to_extend"]
+
+S = TypeVar("S", bound=SelectionData)
 
 
-def extend_and_keep(
-    earlier: Selection,
+def extend(
+    earlier: S,
     to: int | float,
-    data: Any = None,
+    data: Any,
+    again: Again,
     *,
-    engine: str = "auto",
-    memory: str | float | None = None,
-    device: str = "auto",
     checkpoint: str | PathLike[str] | None = None,
-    progress: bool | None = None,
-    **given: Any,
-) -> tuple[Selection, PreparedData]:
-    """`Selection.extend`, and the data set as it was taken in.
+) -> S:
+    """Return the selection that a budget of `to` would have given; see `Selection.extend`."""
+    resumed = resume_to_extend(earlier, to, data, again, checkpoint=checkpoint)
+    return extend_resumed(earlier, resumed, checkpoint=checkpoint)
 
-    Args:
-        earlier: the selection.
-        to, data, engine, memory, device, checkpoint, progress: as in `Selection.extend`.
-        given: other options of `prepare` that were given; see `prepare_again`.
-    """
+
+def resume_to_extend(
+    earlier: SelectionData,
+    to: int | float,
+    data: Any,
+    again: Again,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+) -> Resumed:
+    """Resume a selection with a larger budget; everything is checked before the data are read."""
     _check_larger(earlier, to)
-    check_engine(engine)
     if checkpoint is not None:
         read_checkpoint(checkpoint)
-    again = resume(
-        earlier,
-        data,
-        budget=to,
-        engine=engine,
-        memory=memory,
-        device=device,
-        progress=progress,
-        **given,
-    )
-    options = again.provenance["options"]
-    selection = choose(
-        again.prepared,
-        again.rules,
-        lambda: again.provenance,
-        start=options["start"],
-        engine=options["engine"],
-        seed=options["seed"],
-        memory=memory_bytes(memory),
-        device=device,
-        begun=Picks(np.array(earlier.indices), np.array(earlier.radii)),
+    return resume(earlier, data, again, budget=to)
+
+
+def extend_resumed(
+    earlier: S, resumed: Resumed, *, checkpoint: str | PathLike[str] | None = None
+) -> S:
+    """Choose more rows after those of a selection that was resumed."""
+    began = perf_counter()
+    beginning = Beginning(
+        start=resumed.options["start"],
+        seed=resumed.options["seed"],
+        picks=resumed.picks,
         checkpoint=checkpoint,
-        progress=progress,
+        key=RunKey.of(resumed.provenance),
     )
-    return selection, again.prepared
+    prepared = resumed.prepared
+    answer = run_greedy(resumed.problem, beginning, progress=prepared.options.progress)
+    report_run(prepared, resumed.problem, answer)
+    seconds = prepared.seconds | {"selection": perf_counter() - began}
+    return replace(
+        earlier,
+        indices=answer.picks.rows,
+        radii=answer.picks.radii,
+        coverage_radius=answer.coverage_radius,
+        provenance=resumed.provenance.finished(seconds, answer.taken_over),
+        samples=prepared.samples,
+    )
 
 
-def _check_larger(earlier: Selection, to: Any) -> None:
-    """Refuse a budget that is not larger, before the data are read."""
-    if "by_quality" in earlier.provenance:
+def _check_larger(earlier: SelectionData, to: Any) -> None:
+    """Reject a budget that is not larger, and selections that cannot be extended."""
+    provenance = earlier.provenance
+    if provenance.by_quality is not None:
         raise BudgetError(
             "rows chosen by quality cannot be extended: another budget has another distance. "
             "Choose again: select_by_quality(data, budget, …)"
         )
-    if "filled" in earlier.provenance:
-        raise BudgetError("a selection that was filled cannot be extended: nothing more fits in.")
-    if "refined" in earlier.provenance:
+    if provenance.filled is not None:
+        raise BudgetError("a filled selection cannot be extended: no more rows fit in.")
+    if provenance.refined is not None:
         raise BudgetError(
-            "a refined selection cannot be extended: of another budget other rows are the best. "
+            "a refined selection cannot be extended: for another budget, other rows are the best. "
             "Choose again: select_uniform(data, budget, refine=…); or, for as many more rows as "
             "fit at this h_min, fill()."
         )
-    usable = earlier.provenance["input"]["rows"] - len(earlier.provenance["dropped"])
-    rows = rows_of_budget(to, usable)
+    rows = rows_of_budget(to, provenance.input.rows - len(provenance.dropped))
     if rows <= len(earlier):
         raise BudgetError(
-            f"this selection has {len(earlier)} rows, and to={to!r} asks for {rows}. Extending "
-            f"makes it larger; a smaller one is prefix({rows}), without any new work."
+            f"this selection has {len(earlier)} rows, and to={to!r} means {rows}. Extending "
+            f"makes it larger; a smaller one is prefix({rows}), at no cost."
         )

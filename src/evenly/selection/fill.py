@@ -2,125 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from evenly.engines.registry import check_engine
 from evenly.errors import BudgetError, OptionError
-from evenly.memory import memory_bytes
-from evenly.options import whole_number
+from evenly.options import FillOptions, is_number
 from evenly.selection.greedy.progress import searching_bar
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import cover, in_order
 from evenly.selection.refine.maximal import more_rows
-from evenly.selection.results.provenance import when_done
-from evenly.selection.results.selection import Selection
-from evenly.selection.resume import resume
-from evenly.selection.rules.problem import points_under
+from evenly.selection.results.selection import SelectionData
+from evenly.selection.resume import Again, Resumed, resume
 
-if TYPE_CHECKING:
-    from evenly.inputs.prepare import PreparedData
+__all__ = ["fill", "fill_resumed", "resume_to_fill"]
 
-__all__ = ["fill_and_keep"]
+S = TypeVar("S", bound=SelectionData)
 
 
-def fill_and_keep(
-    earlier: Selection,
-    data: Any = None,
-    *,
-    min_distance: float | None = None,
-    seconds: float | None = None,
-    seed: int = 0,
-    engine: str = "auto",
-    memory: str | float | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
-    **given: Any,
-) -> tuple[Selection, PreparedData]:
-    """`Selection.fill`, and the data set as it was taken in.
+def fill(earlier: S, data: Any, again: Again, how: FillOptions) -> S:
+    """Return as many rows as can be found at the same h_min; see `Selection.fill`."""
+    return fill_resumed(earlier, resume_to_fill(earlier, data, again, how), how)
 
-    Args:
-        earlier: the selection.
-        data, min_distance, seconds, seed, engine, memory, device, progress: as in
-            `Selection.fill`.
-        given: other options of `prepare`, and rules, that were given again.
-    """
-    distance = _distance(earlier, min_distance)
-    Refine(seconds=seconds)
-    whole_number("seed", seed, least=0)
-    check_engine(engine)
-    again = resume(
-        earlier,
-        data,
-        budget=earlier.provenance["options"].get("budget"),
-        engine=engine,
-        memory=memory,
-        device=device,
-        progress=progress,
-        **given,
-    )
-    prepared, rules, allowed = again.prepared, again.rules, memory_bytes(memory)
-    points = points_under(rules, prepared.points)
-    with searching_bar("filling", "rows", len(earlier), progress) as told:
+
+def resume_to_fill(earlier: SelectionData, data: Any, again: Again, how: FillOptions) -> Resumed:
+    """Resume a selection with its own budget; everything is checked before the data are read."""
+    _distance(earlier, how.min_distance)
+    Refine(seconds=how.seconds)  # checks the seconds
+    return resume(earlier, data, again, budget=earlier.provenance.options.get("budget"))
+
+
+def fill_resumed(earlier: S, resumed: Resumed, how: FillOptions) -> S:
+    """Fill a selection that was resumed."""
+    distance = _distance(earlier, how.min_distance)
+    problem, prepared = resumed.problem, resumed.prepared
+    progress = prepared.options.progress
+    with searching_bar("filling", "rows", len(earlier), progress) as report:
         found = more_rows(
-            points,
-            rules,
+            problem.points,
+            problem.rules,
             np.array(earlier.indices),
             distance,
-            seconds=seconds,
-            seed=seed,
-            memory=allowed,
-            told=told,
+            seconds=how.seconds,
+            seed=how.seed,
+            memory=problem.memory,
+            told=report,
         )
-    picks = in_order(points, rules, found.rows, len(found.rows))
-    engine = again.provenance["options"]["engine"]
-    radius = cover(points, rules, picks, engine=engine, memory=allowed, device=device)
-    provenance = when_done(
-        again.provenance, {**prepared.seconds, "filling": found.seconds}, len(earlier)
+    picks = in_order(problem, found.rows, len(found.rows))
+    seconds = {**prepared.seconds, "filling": found.seconds}
+    provenance = resumed.provenance.finished(seconds, len(earlier)).with_detail(
+        "filled",
+        rows_before=len(earlier),
+        min_distance=distance,
+        seed=how.seed,
+        ended_by=found.ended,
+        rows_looked_at=found.looked_at,
     )
-    provenance["filled"] = {
-        "rows_before": len(earlier),
-        "min_distance": distance,
-        "seed": seed,
-        "ended_by": found.ended,
-        "rows_looked_at": found.looked_at,
-    }
-    return Selection(picks.rows, picks.radii, radius, provenance, prepared.samples), prepared
+    return replace(
+        earlier,
+        indices=picks.rows,
+        radii=picks.radii,
+        coverage_radius=cover(problem, picks),
+        provenance=provenance,
+        samples=prepared.samples,
+    )
 
 
-def _distance(earlier: Selection, min_distance: float | None) -> float:
-    """How far apart rows are to be.
+def _distance(earlier: SelectionData, min_distance: Any) -> float:
+    """Return how far apart rows must be.
 
     Raises:
-        BudgetError: the selection is one that cannot be filled.
-        OptionError: its own rows are not so far apart.
+        BudgetError: the selection cannot be filled.
+        OptionError: its own rows are nearer than that.
     """
     for name in ("quotas", "token_budget", "weights"):
-        if name in earlier.provenance.get("rules", {}):
+        if name in earlier.provenance.rules:
             raise BudgetError(
                 f"a selection made with {name.replace('weights', 'quality_weight')} cannot be "
                 "filled: more rows would break that rule."
             )
-    if "by_quality" in earlier.provenance:
+    if earlier.provenance.by_quality is not None:
         raise BudgetError(
-            "rows chosen by quality cannot be filled: any row that would fit in displaces a "
-            "better one, or is among them already."
+            "rows chosen by quality cannot be filled: any row that would fit displaces a better "
+            "one, or is chosen already."
         )
     h_min = earlier.h_min
-    distance: Any = h_min if min_distance is None else min_distance
-    if isinstance(distance, bool) or not isinstance(distance, int | float):
+    distance = h_min if min_distance is None else min_distance
+    if not is_number(distance):
         raise OptionError(f"min_distance must be a distance, got {min_distance!r}.")
     if not 0 < distance < np.inf:
         if min_distance is None:
             raise BudgetError(
-                f"there is nothing to fill at an h_min of {h_min:g}. Give min_distance=, more "
-                "than 0."
+                f"there is nothing to fill at an h_min of {h_min:g}. Give a min_distance= above 0."
             )
         raise OptionError(f"min_distance must be more than 0, got {min_distance!r}.")
     if distance > h_min * (1 + 1e-12):
         raise OptionError(
-            f"min_distance={distance:g} is more than the h_min of the selection, {h_min:.6g}: its "
-            "own rows would not fit. Select again with that min_distance."
+            f"min_distance={distance:g} is more than the h_min of the selection, {h_min:.6g}, so "
+            "its own rows would not fit. Select again with that min_distance."
         )
     return float(min(distance, h_min))

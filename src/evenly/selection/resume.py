@@ -1,28 +1,31 @@
-"""Resume an earlier selection: its options, its data set and its rules."""
+"""Resume an earlier selection: its options, its data set, its rules and its picks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from evenly.errors import ManifestError
 from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import PreparedData, prepare
-from evenly.memory import memory_bytes
+from evenly.options import InputOptions, NotKept, RuleOptions, TextColumns
+from evenly.options.declaration import declared
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
-from evenly.selection.results.provenance import hash_of_array, provenance_of
+from evenly.selection.results.provenance import Provenance, hash_of_array, provenance_of
 from evenly.selection.results.run_key import RunKey
-from evenly.selection.results.selection import Selection
+from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.outliers import without_outliers
-from evenly.selection.rules.resolve import KEPT, RULES, rule_options, rules_of
-from evenly.selection.rules.rules import Rules
+from evenly.selection.rules.problem import Problem
+from evenly.selection.rules.resolve import KEPT, describe_rule_options, resolve_rules
+from evenly.selection.rules.token_costs import counts_tokens
 
 __all__ = [
+    "Again",
     "Resumed",
     "check_same_vectors",
     "merge_options",
@@ -31,130 +34,125 @@ __all__ = [
     "resume",
 ]
 
-
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+_OF_VECTORS = ("normalize", "on_invalid")
 
 
-_OF_THE_INTAKE = (*_OF_TEXTS, "normalize", "on_invalid")
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """The options that are given when a selection is resumed; the others are the earlier ones.
+
+    Attributes:
+        text, encoder, encoder_options: None for the earlier ones.
+        engine, device, memory, cache_dir, progress: as in `select_uniform`.
+        rules: rules that are given again; None in it for the earlier ones.
+    """
+
+    text: TextColumns = None
+    encoder: Any = None
+    encoder_options: Mapping[str, Any] | None = None
+    engine: str = "auto"
+    device: str = "auto"
+    memory: str | float | None = None
+    cache_dir: str | PathLike[str] | Literal[False] | None = None
+    progress: bool | None = None
+    rules: RuleOptions = RuleOptions()
+
+    def __post_init__(self) -> None:
+        # The values are checked as those of the options they become.
+        InputOptions.of({**self.of_texts(), **self.circumstances()})
+
+    def of_texts(self) -> dict[str, Any]:
+        """Return the options that decide the vectors, as far as they are given."""
+        own = {name: getattr(self, name) for name in _OF_TEXTS if hasattr(self, name)}
+        return {name: value for name, value in own.items() if value is not None}
+
+    def circumstances(self) -> dict[str, Any]:
+        """Return the options that do not change the answer."""
+        names = ("engine", "device", "memory", "cache_dir", "progress")
+        return {name: getattr(self, name) for name in names}
 
 
-def options_of(earlier: Selection, *, overruled: Collection[str]) -> dict[str, Any]:
-    """The options of an earlier selection, as arguments.
+def options_of(earlier: SelectionData, *, overruled: Collection[str]) -> dict[str, Any]:
+    """Return the options of an earlier selection, as arguments.
 
-    Trust in a model's code is not among them: a file must not grant it.
+    They do not include trust in a model's code: a file must not grant it.
 
     Raises:
-        ManifestError: one that is not overruled was a Python object, of which a name is left,
-            or a list of which only a hash was kept.
+        ManifestError: an option that is not overruled was a Python object, of which only the
+            name is left, or a list, of which only a hash was kept.
     """
-    options = dict(earlier.provenance["options"])
-    opaque = {
-        name: str(value)
+    options = dict(earlier.provenance.options)
+    lost = {
+        name: value
         for name, value in options.items()
-        if name not in overruled and str(value).startswith("<")
+        if name not in overruled and isinstance(value, NotKept)
     }
-    if opaque:
+    if lost:
         raise ManifestError(
-            "the selection cannot be taken up again as it is: "
-            f"{'; '.join(_why_not_kept(name, told) for name, told in opaque.items())}. Pass "
-            f"{'it' if len(opaque) == 1 else 'them'} again: "
-            f"{', '.join(f'{name}=…' for name in opaque)}"
+            "the selection cannot be resumed as it is: "
+            f"{'; '.join(_why_not_kept(name, value) for name, value in lost.items())}. Pass "
+            f"{'it' if len(lost) == 1 else 'them'} again: "
+            f"{', '.join(f'{name}=…' for name in lost)}"
         )
     if options.get("encoder_options"):
-        told = options["encoder_options"].items()
-        trusted = "trust_remote_code"
-        options["encoder_options"] = {name: value for name, value in told if name != trusted}
+        kept = options["encoder_options"].items()
+        options["encoder_options"] = {
+            name: value for name, value in kept if name != "trust_remote_code"
+        }
     return options
 
 
-def _why_not_kept(name: str, told: str) -> str:
-    if " values, sha256:" not in told:
-        return f"{name} was a Python object ({told}) then"
+def _why_not_kept(name: str, value: NotKept) -> str:
+    if value.is_object:
+        return f"{name} was a Python object ({value})"
     return (
-        f"{name} was too long to be kept, only a hash of it was ({told}; up to {KEPT} numbers or "
+        f"{name} was too long to be kept, only its hash was ({value}; up to {KEPT} numbers or "
         "strings are kept)"
     )
 
 
 def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The earlier options, overruled by the arguments, those of the encoder one by one."""
+    """Return the earlier options, overruled by the arguments; encoder options one by one."""
     both = {**earlier, **arguments}
     if "encoder" not in arguments:
         own = arguments.get("encoder_options", {})
-        both["encoder_options"] = {**earlier.get("encoder_options", {}), **own}
+        both["encoder_options"] = {**(earlier.get("encoder_options") or {}), **own}
     return both
 
 
 def prepare_again(
-    earlier: Selection,
-    data: Any = None,
-    *,
-    engine: str = "auto",
-    memory: float | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
-    **given: Any,
+    earlier: SelectionData, data: Any, again: Again, *, keep_texts: bool = False
 ) -> PreparedData:
-    """Take in the data set of an earlier selection again, as it was taken in then.
+    """Prepare the data set of an earlier selection as it was prepared then.
 
     Args:
         earlier: the selection.
-        data: what it was made from, where that is no longer at hand.
-        engine, memory, device, progress: as in `prepare`.
-        given: other options of `prepare` that were given: what stands there overrules what
-            the selection was made with.
+        data: what it was made from, if that is no longer available; else None.
+        again: the options that are given again.
+        keep_texts: as in `prepare`.
 
     Raises:
         ManifestError: the input has changed since, or an option was a Python object.
-        OptionError: the input cannot be opened again, and `data` is not passed.
+        OptionError: the input cannot be opened again, and `data` is None.
         DataError: `data` has another number of rows than the input had.
     """
-    if earlier.provenance["options"].get("engine") == "distances":
-        engine = "distances"
-    prepared = prepare(
-        earlier.samples_again(data),
-        **_intake_options(earlier, given),
-        engine=engine,
-        memory=memory,
-        device=device,
-        progress=progress,
-    )
+    options = InputOptions.of({**_earlier_inputs(earlier, again), **again.circumstances()})
+    if earlier.provenance.options.get("engine") == "distances":
+        options = replace(options, engine="distances")
+    prepared = prepare(earlier.samples_again(data), options, keep_texts=keep_texts)
     if data is None:
-        return replace(prepared, path=earlier.provenance["input"].get("path"))
+        return replace(prepared, path=earlier.provenance.input.path)
     return replace(prepared, path=fspath(data)) if isinstance(data, str | PathLike) else prepared
 
 
-def check_same_vectors(earlier: Selection, prepared: PreparedData) -> None:
-    """Refuse a data set of which other vectors came than the selection was made from.
-
-    Raises:
-        ManifestError: they are others, or were normalised then and are not now.
-    """
-    before = RunKey.of(earlier.provenance)
-    vectors, labels = before.inputs["vectors"], before.labels
-    if prepared.embeddings is not None:
-        found = hash_of_array(prepared.embeddings.vectors)
-    else:
-        found = prepared.samples.content_hash()
-        if found != vectors:
-            # The same array has another content hash in a file than it had in memory.
-            found = hash_of_array(prepared.points.stored)
-    normalized = {"vectors": vectors, "normalize": earlier.provenance["options"]["normalize"]}
-    now = {"vectors": found, "normalize": prepared.options["normalize"]}
-    different = RunKey(normalized, labels).differs_from(RunKey(now, labels))
-    if different is not None:
-        raise ManifestError(
-            f"{prepared.samples.origin} is not what this selection was made from: {different}. "
-            "Pass the same data and options, or select again."
-        )
-
-
-def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
-    """The options that the data set was taken in with, as far as they were of use."""
-    unneeded = _OF_TEXTS if earlier.provenance["encoder"] is None else ()
-    before = options_of(earlier, overruled={*given, *unneeded, *RULES})
-    wanted = [name for name in _OF_THE_INTAKE if name in before and name not in unneeded]
-    options = {**{name: before[name] for name in wanted}, **given}
+def _earlier_inputs(earlier: SelectionData, again: Again) -> dict[str, Any]:
+    """Return the options that decided the vectors, overruled by those that are given again."""
+    given = again.of_texts()
+    unneeded = _OF_TEXTS if earlier.provenance.encoder is None else ()
+    before = options_of(earlier, overruled={*given, *unneeded, *declared(RuleOptions)})
+    wanted = [name for name in (*_OF_TEXTS, *_OF_VECTORS) if name not in unneeded]
+    options = {**{name: before[name] for name in wanted if name in before}, **given}
     if not unneeded:
         # An encoder that is passed again is the same encoder: its options stay.
         own = given.get("encoder_options", {})
@@ -162,94 +160,105 @@ def _intake_options(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]
     return options
 
 
+def check_same_vectors(earlier: SelectionData, prepared: PreparedData) -> None:
+    """Raise ManifestError if the data set has other vectors than the selection was made from."""
+    before = RunKey.of(earlier.provenance)
+    vectors = before.inputs["vectors"]
+    if prepared.embeddings is not None:
+        found = hash_of_array(prepared.embeddings.vectors)
+    else:
+        found = prepared.samples.content_hash()
+        if found != vectors:
+            # The same array has another content hash in a file than it had in memory.
+            found = hash_of_array(prepared.points.stored)
+    then = {"vectors": vectors, "normalize": before.inputs["normalize"]}
+    now = {"vectors": found, "normalize": prepared.options.normalize}
+    different = RunKey(then, before.labels).differs_from(RunKey(now, before.labels))
+    if different is not None:
+        raise ManifestError(
+            f"{prepared.samples.origin} is not what this selection was made from: {different}. "
+            "Pass the same data and options, or select again."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Resumed:
-    """An earlier selection taken up again.
+    """An earlier selection, resumed.
 
     Attributes:
         prepared: its data set.
-        rules: those it was made by.
-        provenance: as of a selection that is made now.
+        problem: its points and rules.
+        options: the options of the new selection.
+        provenance: the provenance of the new selection, which is not finished.
+        picks: the earlier picks.
     """
 
     prepared: PreparedData
-    rules: Rules
-    provenance: dict[str, Any]
+    problem: Problem
+    options: dict[str, Any]
+    provenance: Provenance
+    picks: Picks
 
 
 def resume(
-    earlier: Selection,
-    data: Any = None,
-    *,
-    budget: int | float | None,
-    engine: str,
-    memory: str | float | None,
-    device: str,
-    progress: bool | None,
-    **given: Any,
+    earlier: SelectionData, data: Any, again: Again, *, budget: int | float | None
 ) -> Resumed:
-    """Take an earlier selection up again: its data set and its rules, which must be the same.
+    """Resume an earlier selection with another budget; its data set and rules must be the same.
 
     Args:
         earlier: the selection.
-        budget: how many rows there are to be now.
-        data, engine, memory, device, progress: as in `Selection.extend`.
-        given: options that were given again, rules among them.
+        data, again: as for `prepare_again`.
+        budget: how many rows to choose now.
 
     Raises:
         ManifestError, OptionError: as in `Selection.extend`.
     """
-    rules_again = _rules_again(earlier, {name: given.pop(name) for name in RULES if name in given})
-    prepared = prepare_again(
-        earlier,
-        data,
-        engine=engine,
-        memory=memory_bytes(memory),
-        device=device,
-        progress=progress,
-        **given,
-    )
-    before = earlier.provenance["options"]
-    if isinstance(prepared.points, DistanceMatrix):
-        engine = "distances"
+    before = earlier.provenance.options
+    rules = replace(_earlier_rules(earlier, again.rules), budget=budget)
+    prepared = prepare_again(earlier, data, again, keep_texts=counts_tokens(rules))
+    engine = "distances" if isinstance(prepared.points, DistanceMatrix) else again.engine
     options = {
         "budget": budget,
         "start": before.get("start", int(earlier.indices[0])),
         "engine": engine,
-        "memory": memory,
+        "memory": again.memory,
         "seed": before.get("seed", 0),
     }
     fraction = before.get("drop_outliers")
     if fraction is not None:
         options["drop_outliers"] = fraction
-        names = {name: rules_again.get(name) for name in ("include", "id_column")}
-        prepared = without_outliers(prepared, fraction, **names, progress=progress)
-    of_the_intake = {name: value for name, value in prepared.options.items() if value is not None}
-    rules = rules_of(
-        prepared, budget=budget, **rules_again, input_options={**of_the_intake, **given}
-    )
-    provenance = provenance_of(prepared, {**options, **rule_options(rules_again)}, rules.describe())
-    _check_same_job(earlier, provenance, prepared)
-    return Resumed(prepared, rules, provenance)
+        prepared = without_outliers(prepared, fraction, rules)
+    resolved = resolve_rules(prepared, rules)
+    given = describe_rule_options(_without_budget(rules))
+    provenance = provenance_of(prepared, {**options, **given}, resolved.describe())
+    picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
+    _check_same_selection(earlier, provenance, prepared, picks)
+    problem = Problem.of(prepared, resolved)
+    return Resumed(prepared, problem, options, provenance, picks)
 
 
-def _rules_again(earlier: Selection, given: dict[str, Any]) -> dict[str, Any]:
-    """The rules that the selection was made by."""
-    before = earlier.provenance["options"]
-    others = [name for name in before if name not in RULES]
-    kept = options_of(earlier, overruled={*given, *others})
-    return {**{name: kept[name] for name in RULES if name in kept}, **given}
+def _without_budget(rules: RuleOptions) -> dict[str, Any]:
+    return {name: value for name, value in rules.given().items() if name != "budget"}
 
 
-def _check_same_job(earlier: Selection, provenance: dict[str, Any], prepared: PreparedData) -> None:
-    """Refuse picks that are not of these vectors: going on from them would be no answer."""
+def _earlier_rules(earlier: SelectionData, given: RuleOptions) -> RuleOptions:
+    """Return the rules that the selection was made by, overruled by those given again."""
+    own = given.given()
+    others = [name for name in earlier.provenance.options if name not in declared(RuleOptions)]
+    kept = options_of(earlier, overruled={*own, *others})
+    return RuleOptions.of({**kept, **own})
+
+
+def _check_same_selection(
+    earlier: SelectionData, provenance: Provenance, prepared: PreparedData, picks: Picks
+) -> None:
+    """Reject picks from other vectors: continuing them would not be the answer."""
     before, now = RunKey.of(earlier.provenance), RunKey.of(provenance)
     if prepared.embeddings is None and before.inputs != now.inputs:
         # The same array has another content hash in a file than it had in memory.
         now = now.on_vectors(hash_of_array(prepared.points.stored))
     different = before.differs_from(now)
-    picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
-    if different is None and are_usable(picks, prepared):
+    if different is None and are_usable(picks, prepared.points.eligible):
         return
     raise ManifestError(
         f"{prepared.samples.origin} is not what this selection was made from: "

@@ -1,14 +1,7 @@
-"""Picks on disk while a selection runs, so that one that is interrupted continues.
-
-The file is one line that names the format and the sha256 of everything after it, one line of
-JSON that says which job the picks are of, and the picks as little-endian numbers: row numbers
-(int64), then radii (float64).
-"""
+"""Picks on disk while a selection runs, so that an interrupted one continues."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,133 +9,83 @@ from os import PathLike, fspath
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from evenly.atomic import atomic_write
-from evenly.errors import CheckpointError, OptionError, OutputError
+from evenly.errors import CheckpointError, OutputError
 from evenly.selection.greedy.picks import Picks
+from evenly.selection.results.codec import Codec
 from evenly.selection.results.run_key import RunKey
 
 __all__ = ["Checkpoint", "Saved", "read_checkpoint"]
 
-
 log = logging.getLogger("evenly")
 
+_CODEC = Codec(
+    "evenly checkpoint",
+    2,
+    "a checkpoint of evenly",
+    CheckpointError,
+    "Delete it to start again, or name another file.",
+)
 
-_FORMAT = b"evenly checkpoint "
-
-
-_VERSION = b"1"
-
-
-_LONGEST_TITLE = 200
-
-
-_ROWS, _RADII = np.dtype("<i8"), np.dtype("<f8")
-
-
-# A write costs milliseconds, for a million picks too; on a slow disk it may cost seconds.
+# A write takes milliseconds, even for a million picks, but may take seconds on a slow disk.
 _SECONDS_BETWEEN = 10.0
-
-
 _TIMES_A_WRITE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
-        job: what the picks follow from.
-        picks: the first picks of it.
-        coverage_radius: with just these picks; None while it is not known.
+        key: what the picks depend on.
+        picks: the first picks of that selection.
+        coverage_radius: the coverage radius of just these picks; None while it is unknown.
     """
 
-    job: RunKey
+    key: RunKey
     picks: Picks
-    coverage_radius: float | None
+    coverage_radius: float | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        document = {"key": asdict(self.key), "coverage_radius": self.coverage_radius}
+        return _CODEC.to_archive(document, {"rows": self.picks.rows, "radii": self.picks.radii})
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
-    """What the checkpoint at `path` holds; None when there is no such file.
+    """Read the checkpoint at `path`; None if there is no such file.
 
     Raises:
-        OptionError: `path` is no path.
-        CheckpointError: the file is something else, is damaged, or is from a newer version.
+        CheckpointError: the file is something else, is damaged, or has another version.
     """
-    if not isinstance(path, str | PathLike) or not fspath(path):
-        raise OptionError(f"checkpoint must be the path of a file, got {path!r}.")
-    name = fspath(path)
-    try:
-        with Path(path).open("rb") as file:
-            title = file.readline(_LONGEST_TITLE)
-            if not title.startswith(_FORMAT):
-                raise CheckpointError(
-                    f"{name} is not a checkpoint of evenly. Name another file for it."
-                )
-            content = file.read()
-    except FileNotFoundError:
+    if not Path(path).exists():
         return None
-    except OSError as error:
-        raise CheckpointError(
-            f"the checkpoint {name} cannot be read: {error.strerror or error}."
-        ) from error
-    version, _, proof = title.removeprefix(_FORMAT).rstrip(b"\n").partition(b" ")
-    if version != _VERSION and proof:
-        raise CheckpointError(
-            f"the checkpoint {name} has version {version.decode('ascii', 'replace')}; this "
-            f"release reads version {_VERSION.decode()}. Continue with the release that wrote "
-            "it, or delete it to begin anew."
-        )
-    if proof != _proof(content):
-        raise CheckpointError(
-            f"the checkpoint {name} is damaged or cut short. Delete it to begin anew."
-        )
-    return _decode(content)
-
-
-def _decode(content: bytes) -> Saved:
-    line, _, arrays = content.partition(b"\n")
-    header = json.loads(line)
-    rows = np.frombuffer(arrays, _ROWS, header["picks"])
-    radii = np.frombuffer(arrays, _RADII, header["picks"], rows.nbytes)
-    picks = Picks(rows.astype(np.int64), radii.astype(np.float64))
-    return Saved(RunKey(**header["job"]), picks, header["coverage_radius"])
-
-
-def _encode(saved: Saved) -> bytes:
-    header: dict[str, Any] = {
-        "picks": len(saved.picks),
-        "coverage_radius": saved.coverage_radius,
-        "job": asdict(saved.job),
-    }
-    content = b"".join(
-        [
-            json.dumps(header).encode() + b"\n",
-            saved.picks.rows.astype(_ROWS).tobytes(),
-            saved.picks.radii.astype(_RADII).tobytes(),
-        ]
-    )
-    return _FORMAT + _VERSION + b" " + _proof(content) + b"\n" + content
-
-
-def _proof(content: bytes) -> bytes:
-    return b"sha256:" + hashlib.sha256(content).hexdigest().encode()
+    document, arrays = _CODEC.read_archive(path)
+    try:
+        key = RunKey(dict(document["key"]["inputs"]), dict(document["key"]["labels"]))
+        radius = document["coverage_radius"]
+        rows, radii = arrays["rows"].astype(np.int64), arrays["radii"].astype(np.float64)
+        if rows.ndim != 1 or rows.shape != radii.shape:
+            raise ValueError("its arrays have different lengths")
+        return Saved(key, Picks(rows, radii), None if radius is None else float(radius))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _CODEC.damaged(fspath(path), repr(error)) from None
 
 
 class Checkpoint:
     """The file that holds the picks of a selection while it runs.
 
-    A context: whatever ends it, an error or Ctrl-C, the last picks told to `keep` are in the
-    file afterwards.
+    A context manager: whatever ends it, an error or Ctrl-C, the last picks passed to `keep` are
+    in the file afterwards.
 
     Args:
         path: the file.
-        saved: the picks so far. They are written at once, so that a place that cannot be
-            written is an error before the work and not after it.
-        clock: the time, in seconds.
+        saved: the picks so far. They are written at once, so that a path that cannot be written
+            is an error before the work and not after it.
+        clock: returns the time in seconds.
 
     Raises:
         OutputError: the file cannot be written.
@@ -162,17 +105,17 @@ class Checkpoint:
         self._write()
 
     def keep(self, picks: Picks) -> None:
-        """Remember the picks so far; write them down if the last time is a while ago.
+        """Remember the picks so far; write them if the last write was long ago.
 
-        A disk that is full by now is a warning: the selection itself goes on.
+        A full disk is only a warning: the selection itself continues.
         """
-        self._last = Saved(self._last.job, picks, None)
+        self._last = Saved(self._last.key, picks)
         if self._clock() >= self._due:
             self._try_to_write()
 
     def finish(self, picks: Picks, coverage_radius: float) -> None:
-        """Write down the whole answer: the same job again is then done at once."""
-        self._last = Saved(self._last.job, picks, coverage_radius)
+        """Write the complete answer, so that the same selection again returns at once."""
+        self._last = Saved(self._last.key, picks, coverage_radius)
         self._try_to_write()
 
     def __enter__(self) -> Checkpoint:
@@ -180,7 +123,7 @@ class Checkpoint:
 
     def __exit__(
         self,
-        stratum: type[BaseException] | None,
+        kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -191,13 +134,13 @@ class Checkpoint:
         try:
             self._write()
         except OutputError as error:
-            log.warning("no checkpoint, the selection goes on: %s", error)
+            log.warning("no checkpoint was written, the selection continues: %s", error)
 
     def _write(self) -> None:
         saved, began = self._last, self._clock()
         self._due = began + _SECONDS_BETWEEN
         with atomic_write(self._path) as stream:
-            stream.write(_encode(saved))
+            stream.write(saved.to_bytes())
         self._written = saved
         took = self._clock() - began
         self._due = began + took + max(_SECONDS_BETWEEN, _TIMES_A_WRITE * took)

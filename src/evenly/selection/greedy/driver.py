@@ -88,7 +88,7 @@ def farthest_first(
         found = np.sqrt(made.squared)
         if limits.radii_fall:
             # Picks that tie within rounding may come in rising order by that much; radii fall.
-            before = radii[done - 1] if done > limits.included else np.inf
+            before = radii[done - 1] if done > limits.forced else np.inf
             found = np.minimum.accumulate(np.minimum(found, before))
         near = found < limits.min_distance
         count = int(np.argmax(near)) if near.any() else len(found)
@@ -109,7 +109,7 @@ def farthest_first(
     if limits.leave_rows_out or left_over == np.inf:
         pool.release()
         radius = coverage_radius_of(pool)
-    if limits.radii_fall and not limits.leave_rows_out and done > limits.included:
+    if limits.radii_fall and not limits.leave_rows_out and done > limits.forced:
         radius = min(radius, float(radii[done - 1]))
     return Picks(rows[:done], radii[:done]), radius
 

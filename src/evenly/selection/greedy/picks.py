@@ -15,13 +15,13 @@ __all__ = ["Picks"]
 
 @dataclass(frozen=True, eq=False)
 class Picks:
-    """Chosen rows.
+    """Chosen rows, and how far apart they are.
 
     Attributes:
         rows: (m,) row numbers in the order picked.
         radii: (m,) Euclidean distance (not squared) of each pick to the nearest earlier pick or
-            row to keep away from; inf where there is none. After the rows that are in from the
-            start none is larger than the one before, unless distances are weighted.
+            row to keep away from; inf if there is none. After the included rows they never
+            increase, unless distances are weighted.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -29,16 +29,16 @@ class Picks:
 
     @classmethod
     def none(cls) -> Picks:
-        """A beginning: nothing yet."""
+        """Return no picks."""
         return cls(np.empty(0, np.int64), np.empty(0))
 
     @classmethod
     def first(cls, row: int) -> Picks:
-        """A beginning: one row."""
+        """Return one row as the first pick."""
         return cls(np.array([row]), np.array([np.inf]))
 
     def prefix(self, count: int) -> Picks:
-        """The first `count` of them."""
+        """Return the first `count` picks."""
         return Picks(self.rows[:count], self.radii[:count])
 
     def __len__(self) -> int:

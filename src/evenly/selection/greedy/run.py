@@ -1,219 +1,196 @@
-"""From a data set that was taken in to a selection: begun or not, kept on disk or not."""
+"""Run farthest-first on a problem: from the start or from earlier picks, with a checkpoint."""
 
 from __future__ import annotations
 
 import contextlib
-import warnings
-from collections.abc import Callable
+from dataclasses import dataclass
 from os import PathLike, fspath
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.caller import level_of_the_caller
-from evenly.engines import Engine, make_engine
-from evenly.errors import CheckpointError, DuplicateRowsWarning
-from evenly.geometry import DistanceMatrix, Points, single_threaded_blas
-from evenly.geometry.search.in_order import distances_to_earlier
-from evenly.inputs.prepare import PreparedData
+from evenly.errors import CheckpointError
+from evenly.geometry import single_threaded_blas
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
 from evenly.selection.greedy.start import first_row
-from evenly.selection.results.provenance import when_done
 from evenly.selection.results.run_key import RunKey
-from evenly.selection.results.selection import Selection
-from evenly.selection.rules.outliers import warn_of_isolated
-from evenly.selection.rules.problem import keep_away, points_under
+from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
-from evenly.selection.rules.rules import Rules
 
-__all__ = ["are_usable", "choose"]
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+
+__all__ = ["Answer", "Beginning", "are_usable", "first_picks", "run_greedy"]
 
 
-def choose(
-    prepared: PreparedData,
-    rules: Rules,
-    provenance: Callable[[], dict[str, Any]],
-    *,
-    start: int | str,
-    engine: str,
-    seed: int,
-    memory: float | None = None,
-    device: str = "auto",
-    begun: Picks | None = None,
-    checkpoint: str | PathLike[str] | None = None,
-    progress: bool | None = None,
-) -> Selection:
-    """Choose rows of a data set.
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Where a run begins.
 
-    Args:
-        prepared: the data set.
-        rules: how many rows, and what else is to be kept to.
-        provenance: gives what `provenance_of` does. Only a checkpoint wants it at once; else the
-            hashes in it may still be on their way while rows are chosen.
-        start, engine, seed, device, checkpoint, progress: as in `select_uniform`.
-        memory: as there, in bytes.
-        begun: picks of the same job to continue from.
+    Attributes:
+        start, seed: as in `select_uniform`; they decide the first pick.
+        picks: earlier picks of the same selection to continue from; None if there are none.
+        checkpoint: the file that keeps the picks; None for no file.
+        key: what the picks depend on; needed only with a checkpoint.
+    """
+
+    start: int | str = "farthest-from-mean"
+    seed: int = 0
+    picks: Picks | None = None
+    checkpoint: str | PathLike[str] | None = None
+    key: RunKey | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The picks of a run.
+
+    Attributes:
+        picks: the chosen rows.
+        coverage_radius: the largest distance from an eligible row to the nearest pick.
+        taken_over: how many of the picks came from earlier ones or from the checkpoint.
+    """
+
+    picks: Picks
+    coverage_radius: float
+    taken_over: int
+
+
+def run_greedy(problem: Problem, beginning: Beginning, *, progress: bool | None = None) -> Answer:
+    """Choose rows by farthest-first.
 
     Raises:
-        RowError: `start` is no row that can be chosen.
+        RowError: `start` is not a row that can be chosen.
         QuotaError: a distance ended the selection before all quotas were met.
-        CheckpointError: the checkpoint is of another job, or damaged.
+        CheckpointError: the checkpoint belongs to another selection, or is damaged.
         OutputError: the checkpoint cannot be written.
     """
-    began = perf_counter()
-    points = points_under(rules, prepared.points)
-    rows = int(np.count_nonzero(points.eligible)) if rules.budget is None else rules.budget
-    limits = Limits() if rules.is_plain else Limits(rules, prepared.points.eligible)
-    job = RunKey.none() if checkpoint is None else RunKey.of(provenance())
-    saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, prepared)
-    if begun is not None and (saved is None or len(begun) > len(saved.picks)):
-        saved = Saved(job, begun, None)
-    if saved is None:
-        saved = Saved(job, _beginning(prepared, points, rules, limits, start, seed), None)
-        taken_over = 0
-    else:
-        taken_over = min(len(saved.picks), rows)
-    answer = _answer_in(saved, rows, limits)
+    rules, budget = problem.rules, problem.most_rows
+    limits = _limits(problem, beginning)
+    initial = _earlier_picks(problem, beginning)
+    taken_over = 0 if initial is None else min(len(initial.picks), budget)
+    if initial is None:
+        initial = Saved(_key(beginning), first_picks(problem, beginning, limits))
+    answer = _answer_within(initial, budget, limits)
     if answer is None:
-        if len(saved.picks) > rows:
-            saved = Saved(job, saved.picks.prefix(rows), None)
-        room = _likely_rows(rules, rows) + (0 if rules.away is None else len(rules.away))
-
-        def new_engine() -> Engine:
-            pool = make_engine(points, room, engine, memory=memory, device=device)
-            keep_away(pool, rules)
-            return pool
-
-        answer = _complete(new_engine, rows, saved, limits, checkpoint, progress)
+        if len(initial.picks) > budget:
+            initial = Saved(initial.key, initial.picks.prefix(budget))
+        answer = _complete(problem, initial, limits, beginning.checkpoint, progress)
     picks, coverage_radius = answer
     rules.check_met(picks.rows)
-    prepared.samples.check_unchanged()
-    _warn_of_duplicates(picks, rules)
-    found = provenance()
-    if taken_over == 0 and "drop_outliers" not in found["options"]:
-        first = picks.rows[len(rules.include) :]
-        warn_of_isolated(prepared, first, stacklevel=level_of_the_caller())
-    seconds = prepared.seconds | {"selection": perf_counter() - began}
-    found = when_done(found, seconds, min(taken_over, len(picks)))
-    return Selection(picks.rows, picks.radii, coverage_radius, found, prepared.samples)
+    return Answer(picks, coverage_radius, min(taken_over, len(picks)))
 
 
-def _beginning(
-    prepared: PreparedData,
-    points: Points | DistanceMatrix,
-    rules: Rules,
-    limits: Limits,
-    start: int | str,
-    seed: int,
-) -> Picks:
-    """The rows to include, or else the first pick; none where the farthest from others is it."""
-    rows = rules.include
+def _limits(problem: Problem, beginning: Beginning) -> Limits:
+    if problem.rules.is_plain:
+        return Limits()
+    forced = len(problem.rules.include)
+    if not forced and problem.keeps_away and beginning.start != "farthest-from-mean":
+        # The first pick is given, so later ones may be farther from what to keep away from.
+        forced = 1
+    return Limits(problem.rules, problem.points.eligible, forced=forced)
+
+
+def first_picks(problem: Problem, beginning: Beginning, limits: Limits) -> Picks:
+    """Return the rows to include, or else the first pick; none if the driver picks it itself."""
+    rows = problem.rules.include
     if not len(rows):
-        keeps_away = rules.away is not None or rules.before is not None
-        if keeps_away and start == "farthest-from-mean":
+        if problem.keeps_away and beginning.start == "farthest-from-mean":
             return Picks.none()
-        row = first_row(prepared, start, seed, points=points, limits=limits, weights=rules.weights)
-        if not keeps_away:
+        row = first_row(problem, beginning.start, beginning.seed, limits)
+        if not problem.keeps_away:
             return Picks.first(row)
         rows = np.array([row])
-    return Picks(rows, distances_to_earlier(points, rows, before=rules.before, away=rules.away))
+    return Picks(rows, problem.radii_of(rows))
 
 
-def _likely_rows(rules: Rules, rows: int) -> int:
-    """About how many rows there will be, where only a distance or tokens end the selection."""
-    if rules.costs is not None and rules.token_budget is not None:
-        mean = max(1.0, float(rules.costs.mean()))
-        return min(rows, int(1.5 * rules.token_budget / mean) + 1)
-    return rows if rules.budget is not None else max(1, rows // 4)
-
-
-def are_usable(picks: Picks, prepared: PreparedData) -> bool:
-    """Whether picks from a file are rows of this data set that may be chosen, each once."""
-    eligible = prepared.points.eligible
+def are_usable(picks: Picks, eligible: Bool[np.ndarray, " n"]) -> bool:
+    """Whether picks from a file are distinct eligible rows."""
     inside = (picks.rows >= 0) & (picks.rows < len(eligible))
     distinct = len(np.unique(picks.rows)) == len(picks)
     return bool(distinct and inside.all() and eligible[picks.rows].all())
 
 
-def _of_the_same_job(
-    path: str | PathLike[str], job: RunKey, prepared: PreparedData
+def _key(beginning: Beginning) -> RunKey:
+    return RunKey({}, {}) if beginning.key is None else beginning.key
+
+
+def _earlier_picks(problem: Problem, beginning: Beginning) -> Saved | None:
+    """Return the longer of the earlier picks and those in the checkpoint."""
+    saved = None
+    if beginning.checkpoint is not None:
+        saved = _of_the_same_selection(beginning.checkpoint, _key(beginning), problem)
+    given = beginning.picks
+    if given is not None and (saved is None or len(given) > len(saved.picks)):
+        return Saved(_key(beginning), given)
+    return saved
+
+
+def _of_the_same_selection(
+    path: str | PathLike[str], key: RunKey, problem: Problem
 ) -> Saved | None:
     saved = read_checkpoint(path)
     if saved is None:
         return None
-    different = saved.job.differs_from(job)
+    different = saved.key.differs_from(key)
     if different is not None:
         raise CheckpointError(
-            f"{fspath(path)} is the checkpoint of another selection: {different}. Give the "
-            "options and data it was begun with, delete it to begin anew, or name another file."
+            f"{fspath(path)} is the checkpoint of another selection: {different}. Use the options "
+            "and data that it was started with, delete it to start again, or name another file."
         )
-    if not are_usable(saved.picks, prepared):
+    if not are_usable(saved.picks, problem.points.eligible):
         raise CheckpointError(
             f"the checkpoint {fspath(path)} is damaged: it holds rows that cannot be chosen. "
-            "Delete it to begin anew."
+            "Delete it to start again."
         )
     return saved
 
 
-def _answer_in(saved: Saved, rows: int, limits: Limits) -> tuple[Picks, float] | None:
-    """The answer, where it is among the picks already; the radius after it covers it."""
+def _answer_within(saved: Saved, budget: int, limits: Limits) -> tuple[Picks, float] | None:
+    """Return the answer if the picks hold it already; the radius after it is its coverage."""
     picks, known = saved.picks, saved.coverage_radius
     if limits.leave_rows_out:
-        return (picks, known) if rows == len(picks) and known is not None else None
+        return (picks, known) if budget == len(picks) and known is not None else None
     near = np.flatnonzero(picks.radii < limits.min_distance)
-    near = near[near >= max(1, limits.included)]
+    near = near[near >= max(1, limits.forced)]
     if len(near):
-        rows = min(rows, int(near[0]))
-    if rows < len(picks):
-        return picks.prefix(rows), float(picks.radii[rows])
-    if known is not None and (rows == len(picks) or known < limits.min_distance):
+        budget = min(budget, int(near[0]))
+    if budget < len(picks):
+        return picks.prefix(budget), float(picks.radii[budget])
+    if known is not None and (budget == len(picks) or known < limits.min_distance):
         return picks, known
     return None
 
 
 def _complete(
-    new_engine: Callable[[], Engine],
-    rows: int,
-    saved: Saved,
+    problem: Problem,
+    initial: Saved,
     limits: Limits,
     checkpoint: str | PathLike[str] | None,
     progress: bool | None,
 ) -> tuple[Picks, float]:
-    """Continue the picks to `rows` rows, keeping them on disk meanwhile if that is wanted."""
+    """Continue the picks to the budget, and keep them on disk meanwhile if requested."""
+    budget = problem.most_rows
     with contextlib.ExitStack() as stack:
-        kept = None
+        file = None
         if checkpoint is not None:
-            kept = stack.enter_context(Checkpoint(checkpoint, saved))
-        show = stack.enter_context(progress_bar(rows, len(saved.picks), progress))
+            file = stack.enter_context(Checkpoint(checkpoint, initial))
+        show = stack.enter_context(progress_bar(budget, len(initial.picks), progress))
 
         def after_a_round(picks: Picks) -> None:
             # Kept before it is shown: drawing can be interrupted too.
-            if kept is not None:
-                kept.keep(picks)
+            if file is not None:
+                file.keep(picks)
             show(picks)
 
-        pool = new_engine()
+        engine = problem.new_engine(problem.likely_rows)
         with single_threaded_blas():
             picks, coverage_radius = farthest_first(
-                pool, rows, saved.picks, limits=limits, progress=after_a_round
+                engine, budget, initial.picks, limits=limits, progress=after_a_round
             )
-        if kept is not None:
-            kept.finish(picks, coverage_radius)
+        if file is not None:
+            file.finish(picks, coverage_radius)
     return picks, coverage_radius
-
-
-def _warn_of_duplicates(picks: Picks, rules: Rules) -> None:
-    distinct = int(np.count_nonzero(picks.radii))
-    if distinct < len(picks):
-        counted = rules.quotas is not None or rules.token_budget is not None
-        way = "pass a min_distance= above 0" if counted else f"take prefix({distinct})"
-        warnings.warn(
-            f"only {distinct} of the rows are distinct, fewer than the {len(picks)} asked for: "
-            f"h_min is 0. For distinct rows alone, {way}.",
-            DuplicateRowsWarning,
-            stacklevel=level_of_the_caller(),
-        )

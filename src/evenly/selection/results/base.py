@@ -1,62 +1,61 @@
-"""What every result of choosing rows can do: take them, write them, be saved."""
+"""The base of every result: rows of an input that can be taken, written, saved and loaded."""
 
 from __future__ import annotations
 
-import json
+from abc import ABC, abstractmethod
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import Self
 
 from evenly.atomic import atomic_write
 from evenly.errors import DataError, ManifestError, OptionError, OutputError
 from evenly.samples import Samples, open_samples
+from evenly.selection.results.codec import Codec
+from evenly.selection.results.provenance import Provenance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
-    from typing_extensions import Self
 
-__all__ = ["Chosen", "finite_or_none"]
+__all__ = ["Order", "Result", "check_order", "check_picks", "finite_or_none", "or_infinite"]
+
+Order = Literal["picked", "file"]
 
 
-class Chosen:
+class Result(ABC):
     """Rows of an input, and where they came from.
 
     Attributes:
         indices: (k,) their row numbers.
-        provenance: versions, options, hashes; `input` says what the row numbers refer to.
-        samples: the records, while they are at hand.
-        format, format_version: what a saved one says it is.
+        provenance: what the row numbers refer to, and how they were made.
+        samples: the records, while they are available.
+        codec: the format of the files it is saved to.
         noun: what messages call it.
     """
 
-    format: ClassVar[str]
-    format_version: ClassVar[int]
+    codec: ClassVar[Codec]
     noun: ClassVar[str]
 
     indices: Int[np.ndarray, " k"]
-    provenance: dict[str, Any]
+    provenance: Provenance
     samples: Samples | None
 
     def __len__(self) -> int:
         return len(self.indices)
 
+    @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the records, as plain JSON values."""
-        raise NotImplementedError
+        """Return everything but the records as plain JSON values."""
 
     @classmethod
+    @abstractmethod
     def _from_document(cls, document: dict[str, Any], name: str) -> Self:
-        """What a file of this format holds.
-
-        Raises:
-            ManifestError: it is damaged.
-        """
-        raise NotImplementedError
+        """Return what `as_dict` wrote; KeyError, TypeError or ValueError if it is damaged."""
 
     def to_torch_subset(self, dataset: Any) -> Any:
-        """The chosen rows of a map-style torch dataset, in the order picked, without a copy.
+        """Return the chosen rows of a map-style torch dataset, in the order picked, uncopied.
 
         Args:
             dataset: what the selection was made from, or anything row-aligned with it that has
@@ -74,7 +73,7 @@ class Chosen:
         return Subset(dataset, self.indices.tolist())
 
     def take(self, data: Any) -> Any:
-        """The chosen rows of `data`, as the same kind of data set, in the order picked.
+        """Return the chosen rows of `data`, as the same kind of data set, in the order picked.
 
         Args:
             data: the data set the selection was made from, or anything row-aligned with it
@@ -86,7 +85,7 @@ class Chosen:
         return self._aligned(data).take(self.indices)
 
     def save(self, path: str | PathLike[str] | BinaryIO, *, force: bool = False) -> None:
-        """Save all but the records as one JSON file (the manifest); see `load`.
+        """Save everything but the records as one JSON file (the manifest); see `load`.
 
         Args:
             path: the file, or a binary stream.
@@ -94,41 +93,31 @@ class Chosen:
 
         Raises:
             OutputExistsError: the file exists and `force` is not set.
-            OutputError: it cannot be written, or is the input itself.
+            OutputError: the file cannot be written, or is the input itself.
         """
-        document = {"format": self.format, "version": self.format_version, **self.as_dict()}
-        content = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        content = self.codec.to_json(self.as_dict())
         if not isinstance(path, str | PathLike):
-            path.write(content.encode("utf-8", "surrogateescape"))
+            path.write(content)
             return
         self._spare_input(path)
         with atomic_write(path, force=force) as stream:
-            stream.write(content.encode("utf-8", "surrogateescape"))
+            stream.write(content)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Load what `save` wrote.
 
         Raises:
-            ManifestError: the file is something else, is damaged, or is from a newer
-                version of evenly.
+            ManifestError: the file does not exist, is something else, is damaged, or has another
+                version of the format.
         """
+        document = cls.codec.read_json(path)
         try:
-            document = json.loads(Path(path).read_bytes())
-        except FileNotFoundError:
-            raise ManifestError(f"{fspath(path)} does not exist.") from None
-        except ValueError as error:
-            raise ManifestError(f"{fspath(path)} is not a saved {cls.noun}: {error}.") from None
-        if not isinstance(document, dict) or document.get("format") != cls.format:
-            raise ManifestError(
-                f'{fspath(path)} is not a saved {cls.noun}: it lacks "format": "{cls.format}".'
-            )
-        if document.get("version") != cls.format_version:
-            raise ManifestError(
-                f"{fspath(path)} has version {document.get('version')!r}; this release reads "
-                f"version {cls.format_version}. Install a newer evenly."
-            )
-        return cls._from_document(document, fspath(path))
+            return cls._from_document(document, fspath(path))
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            if isinstance(error, ManifestError):
+                raise
+            raise cls.codec.damaged(fspath(path), repr(error)) from None
 
     def _write(
         self,
@@ -142,7 +131,7 @@ class Chosen:
         self.samples_again(data).write(path, rows, force=force)
 
     def samples_again(self, data: Any = None) -> Samples:
-        """The records that the row numbers refer to: of `data`, or of the input itself.
+        """Return the records that the row numbers refer to: `data`, or the input opened again.
 
         Raises:
             DataError: `data` has another number of rows than the input had.
@@ -157,7 +146,7 @@ class Chosen:
         return samples
 
     def _check_count(self, count: int, name: str) -> None:
-        rows = self.provenance["input"]["rows"]
+        rows = self.provenance.input.rows
         if count != rows:
             raise DataError(
                 f"{name} has {count} rows, but the {self.noun} was made from {rows}. Pass the same "
@@ -165,38 +154,34 @@ class Chosen:
             )
 
     def _spare_input(self, output: object) -> None:
-        """Refuse to write over the records that the row numbers refer to."""
-        source = self.provenance["input"].get("path")
+        """Raise OutputError if the output is the file that the row numbers refer to."""
+        source = self.provenance.input.path
         if source is None or not isinstance(output, str | PathLike):
             return
         if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
             raise OutputError(f"{fspath(output)} is the input itself. Choose another output.")
 
     def _own_samples(self) -> Samples:
-        """The input itself: still at hand, or opened again from where it was, unchanged."""
+        """Return the input itself: still available, or opened again and unchanged."""
         if self.samples is not None:
             return self.samples
-        source = self.provenance["input"]
-        if source.get("path") is None:
+        source = self.provenance.input
+        if source.path is None:
             raise OptionError(
-                f"this {self.noun} was loaded from a file and its input was {source['origin']}, "
+                f"this {self.noun} was loaded from a file and its input was {source.origin}, "
                 "which cannot be opened again. Pass the same data: data=…"
             )
-        samples = open_samples(source["path"])
-        if samples.content_hash() != source["content_hash"]:
+        samples = open_samples(source.path)
+        if samples.content_hash() != source.content_hash:
             raise ManifestError(
-                f"{source['path']} is not the input that this {self.noun} was made from: its "
+                f"{source.path} is not the input that this {self.noun} was made from: its "
                 "content has changed since. Select again, or pass the original: data=…"
             )
         return samples
 
 
 def check_order(order: str) -> None:
-    """Refuse an order in which chosen records cannot be written.
-
-    Raises:
-        OptionError: it is none of these.
-    """
+    """Raise OptionError unless chosen records can be written in this order."""
     if order not in ("picked", "file"):
         raise OptionError(f'order must be "picked" or "file", got {order!r}.')
 
@@ -204,10 +189,12 @@ def check_order(order: str) -> None:
 def check_picks(
     name: str, indices: Int[np.ndarray, " k"], radii: Float[np.ndarray, " k"], rows: int
 ) -> None:
-    """Refuse picks from the file `name` that are not distinct rows of `rows`, each with a radius.
+    """Raise ManifestError unless the picks are distinct rows of `rows`, each with a radius.
 
-    Raises:
-        ManifestError: they are not.
+    Args:
+        name: the file they come from.
+        indices, radii: the picks.
+        rows: the number of rows of the input.
     """
     sound = (
         indices.ndim == radii.ndim == 1
@@ -217,11 +204,16 @@ def check_picks(
     )
     if not sound:
         raise ManifestError(
-            f"{name} is damaged: its indices and radii are not {rows} rows' worth of "
-            "distinct row numbers with one radius each."
+            f"{name} is damaged: its indices and radii are not distinct row numbers of {rows} rows "
+            "with one radius each."
         )
 
 
 def finite_or_none(number: float) -> float | None:
-    """A number as JSON has it: null where it is not finite."""
+    """Return a number as JSON has it: None unless it is finite."""
     return number if np.isfinite(number) else None
+
+
+def or_infinite(number: float | None) -> float:
+    """Return what `finite_or_none` was given, if that was infinite or finite."""
+    return np.inf if number is None else float(number)

@@ -35,12 +35,14 @@ class Codec:
         version: the only version that is written and read.
         noun: what messages call such a file, "a saved selection" for example.
         error: the class of the errors that it raises.
+        advice: what to do about a file that cannot be read, as a sentence.
     """
 
     format: str
     version: int
     noun: str
     error: type[EvenlyError]
+    advice: str = ""
 
     def to_json(self, document: Mapping[str, Any]) -> bytes:
         """Return a document as the content of a JSON file."""
@@ -107,11 +109,9 @@ class Codec:
         try:
             document = json.loads(text.decode("utf-8", "surrogateescape"))
         except (ValueError, RecursionError) as error:
-            raise self.error(f"{name} is not {self.noun}: {error}.") from None
+            raise self._refusal(f"{name} is not {self.noun}: {error}.") from None
         if not isinstance(document, dict) or document.get("format") != self.format:
-            raise self.error(
-                f'{name} is not {self.noun}: it lacks "format": "{self.format}".'
-            )
+            raise self._refusal(f'{name} is not {self.noun}: it lacks "format": "{self.format}".')
         if document.get("version") != self.version:
             raise self.error(
                 f"{name} is {self.noun} in version {document.get('version')!r} of the format; "
@@ -125,7 +125,10 @@ class Codec:
 
     def damaged(self, name: str, why: object) -> EvenlyError:
         """Return the error that a file is damaged."""
-        return self.error(f"{name} is damaged: {why}.")
+        return self._refusal(f"{name} is damaged: {why}.")
+
+    def _refusal(self, reason: str) -> EvenlyError:
+        return self.error(f"{reason} {self.advice}".rstrip())
 
 
 def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

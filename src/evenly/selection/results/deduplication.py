@@ -1,4 +1,4 @@
-"""What removing duplicates returns: the rows that are left, and who stands for whom."""
+"""The result of removing duplicates: the rows that are kept, and which row represents which."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
+from typing_extensions import Self
 
 from evenly.errors import ManifestError
 from evenly.samples import Samples
-from evenly.selection.results.base import Chosen, finite_or_none
+from evenly.selection.results.base import Result, finite_or_none
+from evenly.selection.results.codec import Codec
+from evenly.selection.results.provenance import Provenance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -21,25 +24,25 @@ __all__ = ["Deduplication"]
 
 
 @dataclass(frozen=True, eq=False)
-class Deduplication(Chosen):
-    """The rows that are left, and for each of the others the one that stands for it.
+class Deduplication(Result):
+    """The rows that are kept, and for every other row the kept row that represents it.
 
     Attributes:
-        indices: (k,) row numbers of the rows that are kept, rising.
-        representative: (n,) for every row of the input the kept row nearest to it, of several
-            equally near the one with the smallest number; a kept row stands for itself. -1 for
-            a row that was dropped because it cannot be used.
-        distances: (n,) Euclidean distance (not squared) to it: 0 for a kept row, below
-            `min_distance` for another, or 0 too for an exact duplicate; nan for one that was
-            dropped.
-        min_distance: no two kept rows are nearer to each other. 0: none are at distance 0.
-        duplicates: groups of rows that are equal, the same text or the same numbers; in each
-            the row that came first in the order of `keep`, then the others.
-        provenance: as that of a Selection.
+        indices: (k,) row numbers of the kept rows, ascending.
+        representative: (n,) for every row of the input the kept row nearest to it, the smallest
+            row number of several; a kept row represents itself. -1 for a dropped row.
+        distances: (n,) Euclidean distance (not squared) to it: 0 for a kept row and for an exact
+            duplicate, below `min_distance` for any other; nan for a dropped row.
+        min_distance: the smallest distance allowed between two kept rows; 0 merges only rows at
+            distance 0.
+        duplicates: groups of equal rows, with the same text or the same numbers; each begins
+            with the row that came first in the order of `keep`.
+        provenance: versions, options and input, like that of a Selection.
     """
 
-    format: ClassVar[str] = "evenly deduplication"
-    format_version: ClassVar[int] = 1
+    codec: ClassVar[Codec] = Codec(
+        "evenly deduplication", 2, "a saved deduplication", ManifestError
+    )
     noun: ClassVar[str] = "deduplication"
 
     indices: Int[np.ndarray, " k"]
@@ -47,7 +50,7 @@ class Deduplication(Chosen):
     distances: Float[np.ndarray, " n"]
     min_distance: float
     duplicates: Sequence[list[int]]
-    provenance: dict[str, Any]
+    provenance: Provenance
     samples: Samples | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -62,17 +65,17 @@ class Deduplication(Chosen):
 
     @property
     def merged(self) -> int:
-        """How many rows another one stands for."""
+        """The number of rows that another row represents."""
         return int(np.count_nonzero(self.representative >= 0)) - len(self)
 
     @property
     def exact_duplicates(self) -> int:
-        """How many rows repeat another one exactly."""
+        """The number of rows that repeat another row exactly."""
         return sum(len(group) - 1 for group in self.duplicates)
 
     @cached_property
     def groups(self) -> dict[int, list[int]]:
-        """Kept row -> the other rows that it stands for, the nearest first, where there are any."""
+        """Kept row -> the other rows that it represents, the nearest first; only if there are any."""
         rows = np.arange(len(self.representative))
         others = np.flatnonzero((self.representative >= 0) & (self.representative != rows))
         order = others[np.lexsort((others, self.distances[others], self.representative[others]))]
@@ -84,12 +87,12 @@ class Deduplication(Chosen):
     def write(
         self, path: str | PathLike[str] | BinaryIO, *, data: Any = None, force: bool = False
     ) -> None:
-        """Write the records that are kept, in the order and format of the input, to a new file.
+        """Write the kept records, in the order and format of the input, to a new file.
 
         Args:
-            path: the output, or a binary stream. Another suffix than the input's converts.
-            data: the data set, when this was loaded from a file and the input is no longer
-                where it was.
+            path: the output, or a binary stream. A suffix other than the input's converts them.
+            data: the data set, if this was loaded from a file and the input is no longer where
+                it was.
             force: overwrite an existing output.
 
         Raises:
@@ -100,18 +103,18 @@ class Deduplication(Chosen):
         self._write(path, self.indices, data=data, force=force)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the records, as plain JSON values; nan is null."""
+        """Return everything but the records as plain JSON values; nan becomes None."""
         return {
             "indices": self.indices.tolist(),
             "representative": self.representative.tolist(),
             "distances": [finite_or_none(distance) for distance in self.distances.tolist()],
             "min_distance": self.min_distance,
             "duplicates": [list(group) for group in self.duplicates],
-            "provenance": self.provenance,
+            "provenance": self.provenance.as_dict(),
         }
 
     def summary(self) -> dict[str, Any]:
-        """What became of the rows, in numbers, as plain JSON values."""
+        """Return the numbers of rows that were kept and merged, as plain JSON values."""
         return {
             "rows": len(self.representative),
             "kept": len(self),
@@ -119,21 +122,17 @@ class Deduplication(Chosen):
             "exact_duplicates": self.exact_duplicates,
             "min_distance": self.min_distance,
             "largest_group": max(map(len, self.groups.values()), default=0),
-            "provenance": self.provenance,
+            "provenance": self.provenance.as_dict(),
         }
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> Deduplication:
-        try:
-            indices = np.array(document["indices"], np.int64)
-            representative = np.array(document["representative"], np.int64)
-            distances = np.array(document["distances"], float)  # null becomes nan
-            min_distance = float(document["min_distance"])
-            duplicates = [[int(row) for row in group] for group in document["duplicates"]]
-            provenance = dict(document["provenance"])
-            rows = int(provenance["input"]["rows"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ManifestError(f"{name} is damaged: {error!r}.") from None
+    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+        indices = np.array(document["indices"], np.int64)
+        representative = np.array(document["representative"], np.int64)
+        distances = np.array(document["distances"], float)  # None becomes nan
+        duplicates = [[int(row) for row in group] for group in document["duplicates"]]
+        provenance = Provenance.from_dict(document["provenance"])
+        rows = provenance.input.rows
         everyone = np.arange(rows)
         sound = (
             indices.ndim == 1
@@ -143,7 +142,8 @@ class Deduplication(Chosen):
         )
         if not sound:
             raise ManifestError(
-                f"{name} is damaged: its rows are not {rows} rows that each have one that "
-                "stands for them."
+                f"{name} is damaged: it does not give each of the {rows} rows a kept row that "
+                "represents it."
             )
+        min_distance = float(document["min_distance"])
         return cls(indices, representative, distances, min_distance, duplicates, provenance)

@@ -1,11 +1,12 @@
-"""Where a selection comes from: versions, options, input, encoder, and the hashes of them."""
+"""Provenance: which versions, options, input and encoder a result was made from."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,63 +15,230 @@ import numpy.typing as npt
 from evenly._version import __version__
 from evenly.geometry import Points, in_background, usable_threads
 from evenly.inputs.prepare import PreparedData
-from evenly.options import as_json_value
+from evenly.options.values import NotKept, as_json_value, decode, encode
 from evenly.samples.base import feed_array
 
-__all__ = ["begin_provenance_of", "hash_of_array", "provenance_of", "when_done"]
+__all__ = [
+    "EncoderRecord",
+    "InputRecord",
+    "Provenance",
+    "begin_provenance",
+    "describe_encoder",
+    "hash_of_array",
+    "input_options",
+    "provenance_of",
+    "versions",
+]
 
-
-# Numbers that take longer to hash than it takes to ask another thread to.
+# Hashing fewer numbers takes less time than handing the work to another thread.
 _LARGE = 200_000
 
+# The options of the input that decide what the vectors are.
+_SPACE = ("text", "roles", "encoder", "encoder_options", "normalize", "on_invalid")
 
-def provenance_of(
-    prepared: PreparedData, options: dict[str, Any], rules: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """What is known before the selection, as JSON values.
+
+@dataclass(frozen=True)
+class InputRecord:
+    """The input that row numbers refer to.
+
+    Attributes:
+        origin: words for it, such as the name of a file.
+        rows: the number of rows.
+        dimension: the number of coordinates of a vector.
+        path: where it was read from; None if it was passed as an object.
+        content_hash: the sha256 of its content; None for a stream.
+    """
+
+    origin: str
+    rows: int
+    dimension: int | None
+    path: str | None = None
+    content_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """The encoder that made the vectors.
+
+    Attributes:
+        name: its name.
+        weights_hash: the hash of its weights, if it has a file of them.
+        fingerprint: the hash of all that its vectors depend on, beside the text.
+        truncated: the number of texts that were longer than it reads.
+        vectors_hash: the hash of the vectors; None for a stream.
+        reused, computed: the numbers of vectors that came from the cache, and that it computed.
+    """
+
+    name: str
+    weights_hash: str | None
+    fingerprint: str | None
+    truncated: int
+    vectors_hash: str | None = None
+    reused: int = 0
+    computed: int = 0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from, and what became of it.
+
+    Attributes:
+        evenly: the version of evenly.
+        input: the input that the row numbers refer to.
+        options: the options it was made with, as JSON values or `NotKept`.
+        versions: the versions of Python and of the libraries that decide the vectors.
+        text: what was embedded of each record, for people; None if the input were vectors.
+        encoder: the encoder; None if the input were vectors.
+        dropped: row number -> why the row could not be chosen; empty for a stream.
+        rules: what the rules came to, as JSON values: numbers of rows, and hashes.
+        created: when it was made, in ISO 8601.
+        seconds: wall time by step.
+        taken_over: how many picks were there before, in a checkpoint or an earlier selection.
+        details: what the verb reports beside its answer, by name: "refined", "filled",
+            "by_quality" or "stream", each a mapping.
+    """
+
+    evenly: str
+    input: InputRecord
+    options: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    encoder: EncoderRecord | None = None
+    dropped: Mapping[int, str] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    created: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    taken_over: int = 0
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def refined(self) -> Mapping[str, Any] | None:
+        """What a refinement came to; None if there was none."""
+        return self.details.get("refined")
+
+    @property
+    def filled(self) -> Mapping[str, Any] | None:
+        """What filling came to; None if the selection was not filled."""
+        return self.details.get("filled")
+
+    @property
+    def by_quality(self) -> Mapping[str, Any] | None:
+        """What choosing by quality came to; None if rows were chosen otherwise."""
+        return self.details.get("by_quality")
+
+    def finished(self, seconds: Mapping[str, float], taken_over: int = 0) -> Provenance:
+        """Return the provenance of a result that is made now, with the time of each step."""
+        rounded = {step: round(value, 4) for step, value in seconds.items()}
+        return replace(self, created=now(), seconds=rounded, taken_over=taken_over)
+
+    def with_detail(self, name: str, **values: Any) -> Provenance:
+        """Return the provenance with what a verb reports."""
+        return replace(self, details={**self.details, name: values})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain JSON values."""
+        document: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            document[one.name] = _plain(value) if is_dataclass(value) else encode(value)
+        document["dropped"] = {str(row): reason for row, reason in self.dropped.items()}
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Provenance:
+        """Return the provenance that `as_dict` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not one.
+        """
+        values = {one.name: document[one.name] for one in fields(cls)}
+        encoder = values["encoder"]
+        values["input"] = InputRecord(**values["input"])
+        values["encoder"] = None if encoder is None else EncoderRecord(**encoder)
+        values["options"] = decode(dict(values["options"]))
+        values["dropped"] = {int(row): str(why) for row, why in values["dropped"].items()}
+        for name in ("versions", "rules", "seconds", "details"):
+            values[name] = dict(values[name])
+        if not isinstance(values["input"].rows, int):
+            raise TypeError("input.rows is not a whole number")
+        return cls(**values)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {one.name: getattr(value, one.name) for one in fields(value)}
+
+
+def now() -> str:
+    """Return the time in ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def input_options(prepared: PreparedData) -> dict[str, Any]:
+    """Return the options that decide the vectors of a data set, as JSON values."""
+    own = {name: getattr(prepared.options, name) for name in _SPACE}
+    own["encoder_options"] = dict(own["encoder_options"] or {})
+    values: dict[str, Any] = as_json_value(own)
+    return values
+
+
+def describe_encoder(prepared: PreparedData, *, hashed: bool = True) -> EncoderRecord | None:
+    """Return the encoder of a data set; None if its data were vectors.
 
     Args:
         prepared: the data set.
-        options: those of the selection; those of the intake are added.
+        hashed: whether to hash the vectors.
+    """
+    found = prepared.embeddings
+    if found is None:
+        return None
+    return EncoderRecord(
+        name=found.encoder,
+        weights_hash=found.weights_hash,
+        fingerprint=found.fingerprint,
+        truncated=found.truncated,
+        vectors_hash=hash_of_array(found.vectors) if hashed else None,
+        reused=found.reused,
+        computed=found.computed,
+    )
+
+
+def provenance_of(
+    prepared: PreparedData, options: Mapping[str, Any], rules: Mapping[str, Any] | None = None
+) -> Provenance:
+    """Return what is known before the selection.
+
+    Args:
+        prepared: the data set.
+        options: the options of the selection; those of the input are added.
         rules: what the rules came to, from `Rules.describe`.
 
-    Cost: hashes the input, and the vectors where they were made from texts.
+    Cost: hashes the input, and the vectors if they were made from texts.
     """
-    embeddings = prepared.embeddings
-    return {
-        "evenly": __version__,
-        "versions": dict(_versions(embedded=embeddings is not None)),
-        "options": as_json_value({**prepared.options, **options}),
-        "input": {
-            "origin": prepared.samples.origin,
-            "path": prepared.path,
-            "rows": len(prepared),
-            "dimension": prepared.points.dimension,
-            "content_hash": prepared.samples.content_hash(),
-        },
-        "text": prepared.text,
-        "encoder": None
-        if embeddings is None
-        else {
-            "name": embeddings.encoder,
-            "weights_hash": embeddings.weights_hash,
-            "fingerprint": embeddings.fingerprint,
-            "vectors_hash": hash_of_array(embeddings.vectors),
-            "truncated": embeddings.truncated,
-            "reused": embeddings.reused,
-            "computed": embeddings.computed,
-        },
-        "dropped": {str(row): reason for row, reason in prepared.dropped.items()},
-        **({"rules": rules} if rules else {}),
-    }
+    source = InputRecord(
+        origin=prepared.samples.origin,
+        rows=len(prepared),
+        dimension=prepared.points.dimension,
+        path=prepared.path,
+        content_hash=prepared.samples.content_hash(),
+    )
+    return Provenance(
+        evenly=__version__,
+        input=source,
+        options={**input_options(prepared), **as_json_value(options)},
+        versions=versions(embedded=prepared.embeddings is not None),
+        text=prepared.text,
+        encoder=describe_encoder(prepared),
+        dropped=prepared.dropped,
+        rules=rules or {},
+    )
 
 
-def begin_provenance_of(
-    prepared: PreparedData, options: dict[str, Any], rules: dict[str, Any] | None = None
-) -> Callable[[], dict[str, Any]]:
-    """Begin with `provenance_of`; what is returned waits for it.
+def begin_provenance(
+    prepared: PreparedData, options: Mapping[str, Any], rules: Mapping[str, Any] | None = None
+) -> Callable[[], Provenance]:
+    """Start `provenance_of`, and return a function that waits for its result.
 
-    Large arrays are hashed by one of the threads that rows are chosen with, beside the others.
+    Large arrays are hashed by one of the threads that choose rows, beside the others.
     """
     points = prepared.points
     large = (
@@ -80,28 +248,21 @@ def begin_provenance_of(
     return in_background(lambda: provenance_of(prepared, options, rules), threads=threads).result
 
 
-def when_done(
-    provenance: dict[str, Any], seconds: dict[str, float], taken_over: int
-) -> dict[str, Any]:
-    """The provenance of the result: when it was made, in what time, and after how many picks."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return {
-        **provenance,
-        "created": now.isoformat(timespec="seconds"),
-        "seconds": {step: round(value, 4) for step, value in seconds.items()},
-        "taken_over": taken_over,
-    }
-
-
 def hash_of_array(array: npt.NDArray[Any]) -> str:
-    """The sha256 of dtype, shape and bytes: the content hash of an array in memory."""
+    """Return the sha256 of dtype, shape and bytes: the content hash of an array in memory."""
     digest = hashlib.sha256()
     feed_array(digest, array)
     return f"sha256:{digest.hexdigest()}"
 
 
-@cache  # reading them takes as long as a small selection
-def _versions(*, embedded: bool) -> dict[str, str]:
+def is_kept(value: Any) -> bool:
+    """Whether a value from the options of a provenance can be used again."""
+    return not isinstance(value, NotKept)
+
+
+@cache  # reading the versions takes as long as a small selection
+def versions(*, embedded: bool) -> Mapping[str, str]:
+    """Return the versions of Python and of the libraries that decide the vectors."""
     from importlib.metadata import PackageNotFoundError, version
 
     names = ["numpy"] + (["torch", "sentence-transformers"] if embedded else [])

@@ -1,4 +1,4 @@
-"""What an answer follows from, so that picks are only continued where they belong."""
+"""What the picks of a selection depend on, so that picks are continued only where they belong."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["RunKey"]
+from evenly.options.values import encode
+from evenly.selection.results.provenance import Provenance
 
+__all__ = ["RunKey"]
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class RunKey:
-    """What the picks of a selection depend on, the budget aside: its prefixes are the same.
+    """What the picks of a selection depend on, except for the budget: prefixes are the same.
 
     Attributes:
-        inputs: name -> value of all that the picks follow from. An option that changes them
+        inputs: name -> value of everything that decides the picks. An option that changes them
             belongs here.
-        labels: name -> words on where the vectors come from. They explain a difference and do
+        labels: name -> words about where the vectors come from. They explain a difference but do
             not make one: the same vectors give the same picks, whatever they came in.
     """
 
@@ -27,37 +29,31 @@ class RunKey:
     labels: dict[str, str]
 
     @classmethod
-    def none(cls) -> RunKey:
-        """That of picks which are not kept, so that nobody asks what they are of."""
-        return cls({}, {})
-
-    @classmethod
-    def of(cls, provenance: dict[str, Any]) -> RunKey:
-        """The job that a selection with this provenance does."""
-        options, source = provenance["options"], provenance["input"]
-        encoder = provenance.get("encoder")
+    def of(cls, provenance: Provenance) -> RunKey:
+        """Return the key of a selection with this provenance."""
+        options, source, encoder = provenance.options, provenance.input, provenance.encoder
         start = options.get("start")
         inputs = {
-            "vectors": encoder.get("vectors_hash") if encoder else source["content_hash"],
-            "dropped rows": sorted(int(row) for row in provenance["dropped"]),
+            "vectors": source.content_hash if encoder is None else encoder.vectors_hash,
+            "dropped rows": sorted(provenance.dropped),
             "normalize": options["normalize"],
             "start": start,
             "seed": options.get("seed") if start == "random" else None,
         }
-        if provenance.get("rules"):
-            inputs["rules"] = provenance["rules"]
-        labels = {"input": _with_hash(source["origin"], source["content_hash"])}
-        if encoder:
-            labels["text"] = str(provenance["text"])
-            labels["encoder"] = _with_hash(encoder["name"], encoder["fingerprint"])
-        return cls(inputs, labels)
+        if provenance.rules:
+            inputs["rules"] = dict(provenance.rules)
+        labels = {"input": _with_hash(source.origin, source.content_hash)}
+        if encoder is not None:
+            labels["text"] = str(provenance.text)
+            labels["encoder"] = _with_hash(encoder.name, encoder.fingerprint)
+        return cls(encode(inputs), labels)
 
     def on_vectors(self, vectors_hash: str) -> RunKey:
-        """The same job on other vectors."""
+        """Return the key of the same selection from other vectors."""
         return replace(self, inputs={**self.inputs, "vectors": vectors_hash})
 
     def differs_from(self, now: RunKey) -> str | None:
-        """What makes the picks of this job others than those of one `now`; None if nothing."""
+        """Describe why the picks of this key are not those of `now`; None if they are."""
         if self.inputs == now.inputs:
             return None
         before, after = {**self.labels, **self.inputs}, {**now.labels, **now.inputs}
@@ -68,7 +64,7 @@ class RunKey:
         ]
         return "; ".join(different) or (
             "the vectors came out differently, though input, text and encoder are the same. "
-            "The last bits of a model's vectors follow the machine and the library: keep the "
+            "The last bits of a model's vectors depend on the machine and the library: keep the "
             "embedding cache, or the vectors themselves (`evenly embed`)"
         )
 

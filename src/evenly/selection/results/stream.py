@@ -1,16 +1,26 @@
-"""What one pass over a stream chooses: rows, their records, and how good they are at least."""
+"""The result of one pass over a stream: rows, their records, and bounds on their quality."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
+from typing_extensions import Self
 
 from evenly.errors import ManifestError, OptionError
 from evenly.samples import Samples, open_samples
-from evenly.selection.results.base import Chosen, check_order, check_picks, finite_or_none
+from evenly.selection.results.base import (
+    Order,
+    Result,
+    check_order,
+    check_picks,
+    finite_or_none,
+    or_infinite,
+)
+from evenly.selection.results.codec import Codec
+from evenly.selection.results.provenance import Provenance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -19,24 +29,26 @@ __all__ = ["StreamSelection"]
 
 
 @dataclass(frozen=True, eq=False)
-class StreamSelection(Chosen):
+class StreamSelection(Result):
     """Rows chosen from a stream, in the order picked.
 
     Attributes:
-        indices: (k,) row numbers, counted from 0 as the rows came, in the order picked.
+        indices: (k,) row numbers, counted from 0 in the order of arrival, in the order picked.
         radii: (k,) Euclidean distance (not squared) of each pick to the nearest earlier pick;
             radii[0] is inf, and none is larger than the one before.
-        coverage_bound: no usable row of the stream is farther than this from the nearest chosen
-            row. True, and kept account of in the pass; often two or three times too large.
-        coverage_radius: the largest such distance itself, from a second pass; None without one.
-        h_min_bound: no `budget` rows of the stream have a larger h_min than this.
-        records: the chosen records, a list in the order picked; an array (k, d) where the
-            stream was of vectors. None when loaded from a file.
-        provenance: versions, options, the encoder, how many rows came and were dropped.
+        coverage_bound: an upper bound on the distance from any usable row of the stream to the
+            nearest chosen row, often two or three times too large.
+        coverage_radius: the largest such distance, from a second pass; None without one.
+        h_min_bound: an upper bound on the h_min of any `budget` rows of the stream.
+        records: the chosen records, a list in the order picked; an array (k, d) if the stream
+            was of vectors. None if loaded from a file.
+        provenance: versions, options and encoder; `details["stream"]` has the numbers of rows
+            that were dropped and kept as candidates.
     """
 
-    format: ClassVar[str] = "evenly stream selection"
-    format_version: ClassVar[int] = 1
+    codec: ClassVar[Codec] = Codec(
+        "evenly stream selection", 2, "a saved stream selection", ManifestError
+    )
     noun: ClassVar[str] = "stream selection"
 
     indices: Int[np.ndarray, " k"]
@@ -44,7 +56,7 @@ class StreamSelection(Chosen):
     coverage_bound: float
     coverage_radius: float | None
     h_min_bound: float
-    provenance: dict[str, Any]
+    provenance: Provenance
     records: Any = field(default=None, repr=False)
     samples: Samples | None = field(default=None, repr=False)
 
@@ -54,7 +66,7 @@ class StreamSelection(Chosen):
 
     def __repr__(self) -> str:
         return (
-            f"StreamSelection({len(self)} of {self.provenance['input']['rows']} rows, "
+            f"StreamSelection({len(self)} of {self.provenance.input.rows} rows, "
             f"h_min={self.h_min:.6g}, coverage_bound={self.coverage_bound:.6g})"
         )
 
@@ -67,14 +79,14 @@ class StreamSelection(Chosen):
         self,
         path: str | PathLike[str] | BinaryIO,
         *,
-        order: Literal["picked", "file"] = "picked",
+        order: Order = "picked",
         force: bool = False,
     ) -> None:
         """Write the chosen records, converted to the format of a new file.
 
         Args:
             path: the output, or a binary stream, to which JSON Lines are written.
-            order: "picked" (farthest first) or "file" (as they came).
+            order: "picked" (farthest first) or "file" (in the order of arrival).
             force: overwrite an existing output.
 
         Raises:
@@ -85,14 +97,14 @@ class StreamSelection(Chosen):
         check_order(order)
         if self.records is None:
             raise OptionError(
-                "this stream selection was loaded from a file, which holds row numbers and no "
-                "records. Take them from the data: take(data)."
+                "this stream selection was loaded from a file, which holds row numbers but no "
+                "records. Take the records from the data: take(data)."
             )
         rows = np.arange(len(self)) if order == "picked" else np.argsort(self.indices)
         open_samples(self.records).write(path, rows, force=force)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the records, as plain JSON values; an infinite distance is null."""
+        """Return everything but the records as plain JSON values; infinite distances are None."""
         return {
             "indices": self.indices.tolist(),
             "radii": [finite_or_none(radius) for radius in self.radii.tolist()],
@@ -100,29 +112,21 @@ class StreamSelection(Chosen):
             "coverage_bound": self.coverage_bound,
             "coverage_radius": self.coverage_radius,
             "h_min_bound": finite_or_none(self.h_min_bound),
-            "provenance": self.provenance,
+            "provenance": self.provenance.as_dict(),
         }
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> StreamSelection:
-        def infinite(value: float | None) -> float:
-            return np.inf if value is None else float(value)
-
-        try:
-            indices = np.array(document["indices"], dtype=np.int64)
-            radii = np.array([infinite(radius) for radius in document["radii"]], float)
-            provenance = dict(document["provenance"])
-            rows = int(provenance["input"]["rows"])
-            covered = document["coverage_radius"]
-            found = cls(
-                indices,
-                radii,
-                float(document["coverage_bound"]),
-                None if covered is None else float(covered),
-                infinite(document["h_min_bound"]),
-                provenance,
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ManifestError(f"{name} is damaged: {error!r}.") from None
-        check_picks(name, indices, radii, rows)
-        return found
+    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+        indices = np.array(document["indices"], dtype=np.int64)
+        radii = np.array([or_infinite(radius) for radius in document["radii"]], float)
+        covered = document["coverage_radius"]
+        provenance = Provenance.from_dict(document["provenance"])
+        check_picks(name, indices, radii, provenance.input.rows)
+        return cls(
+            indices,
+            radii,
+            float(document["coverage_bound"]),
+            None if covered is None else float(covered),
+            or_infinite(document["h_min_bound"]),
+            provenance,
+        )

@@ -1,8 +1,7 @@
-"""`quality=` and `quality_weight=`: better rows count as farther away."""
+"""`quality=` and `quality_weight=`: better rows count as if they were farther away."""
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,35 +14,17 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["LEAST_WEIGHT", "check_quality", "weights_of"]
+__all__ = ["LEAST_WEIGHT", "best_first", "weights_of"]
 
 
 LEAST_WEIGHT = 1e-6
-"""No row counts for less, so that one of quality 0 comes last and is not lost."""
-
-
-def check_quality(quality: Any, quality_weight: Any) -> None:
-    """Refuse what can be the weight of no quality.
-
-    Raises:
-        OptionError: `quality_weight` is no finite number of at least 0, or without quality.
-    """
-    if quality_weight is None:
-        return
-    if quality is None:
-        raise OptionError("quality_weight= needs quality=, a column or one number a row.")
-    number = isinstance(quality_weight, Real) and not isinstance(quality_weight, bool)
-    if not number or not 0 <= float(quality_weight) < np.inf:
-        raise OptionError(
-            f"quality_weight must be a finite number, 0 or more, got {quality_weight!r}. "
-            "0 is as if there were no quality, 1 counts half the quality as half the distance."
-        )
+"""The smallest weight of a row, so that one of quality 0 comes last but is not lost."""
 
 
 def best_first(
     quality: Float[np.ndarray, " n"], usable: Bool[np.ndarray, " n"]
 ) -> Int[np.ndarray, " m"]:
-    """The usable rows by falling quality; of equal ones the smaller row number first."""
+    """Return the usable rows by descending quality; ties go to the smaller row number."""
     rows = np.flatnonzero(usable)
     ordered: Int[np.ndarray, " m"] = rows[np.argsort(-quality[rows], kind="stable")]
     return ordered
@@ -55,10 +36,10 @@ def weights_of(
     quality: Any,
     quality_weight: float | None,
 ) -> Float[np.ndarray, " n"] | None:
-    """What the distances of each row count for.
+    """Return the weight that the distances of each row are multiplied by.
 
     weight_i = max((quality_i / largest quality) ** quality_weight, LEAST_WEIGHT), so that the
-    best row counts in full. None where all rows count the same.
+    best row counts in full. None if all rows count the same.
 
     Raises:
         DataError: the quality of a usable row is missing, not finite or negative.
@@ -69,7 +50,7 @@ def weights_of(
     found = numbers_of(prepared, "quality", quality)
     largest = found[usable].max()
     if largest == 0:
-        raise OptionError("quality is 0 for every usable row, so that none is better than another.")
+        raise OptionError("quality is 0 for every usable row, so no row is better than another.")
     exponent = 1.0 if quality_weight is None else float(quality_weight)
     weights = np.clip((found / largest) ** exponent, LEAST_WEIGHT, 1.0)
     return None if (weights[usable] == 1.0).all() else weights

@@ -1,4 +1,4 @@
-"""From the rules that users pass to `Rules`: resolved, checked, and known to be possible."""
+"""Resolve the rules that users pass: from `RuleOptions` and prepared data to `Rules`."""
 
 from __future__ import annotations
 
@@ -11,140 +11,72 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import BudgetError, EmptyPoolError, OptionError, QuotaError, RowError
-from evenly.options import as_json_value, check_distance
+from evenly.options import NotKept, RuleOptions, as_json_value
 from evenly.selection.results.provenance import hash_of_array
-from evenly.selection.results.selection import Selection
-from evenly.selection.rules.away_from import Away
-from evenly.selection.rules.budget import check_budget, rows_of_budget
+from evenly.selection.results.selection import SelectionData
+from evenly.selection.rules.away_from import AwayFrom
+from evenly.selection.rules.budget import rows_of_budget
 from evenly.selection.rules.groups import check_quotas, quotas_of
-from evenly.selection.rules.quality import check_quality, weights_of
+from evenly.selection.rules.quality import weights_of
 from evenly.selection.rules.row_names import RowNames
 from evenly.selection.rules.row_values import as_plain
 from evenly.selection.rules.rules import Rules
-from evenly.selection.rules.token_costs import check_costs, costs_of
+from evenly.selection.rules.token_costs import token_costs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["RULES", "check_rules", "rule_options", "rules_of"]
-
-
-RULES = (
-    "include",
-    "exclude",
-    "away_from",
-    "id_column",
-    "min_distance",
-    "groups",
-    "quotas",
-    "balance",
-    "token_budget",
-    "costs",
-    "tokenizer",
-    "quality",
-    "quality_weight",
-)
-"""The options that are rules, beside the budget."""
-
+__all__ = ["KEPT", "check_rules", "describe_rule_options", "resolve_rules"]
 
 KEPT = 100
-"""Values that are written down as they are; of more there is a hash."""
+"""How many values of an option are written down as they are; for more, only a hash is kept."""
 
 
-def check_rules(
-    *,
-    budget: Any = None,
-    min_distance: Any = None,
-    groups: Any = None,
-    quotas: Any = None,
-    balance: Any = None,
-    token_budget: Any = None,
-    costs: Any = None,
-    tokenizer: Any = None,
-    quality: Any = None,
-    quality_weight: Any = None,
-    **others: Any,
-) -> None:
-    """Refuse rules that no data could have, before the data are read.
+def check_rules(options: RuleOptions) -> None:
+    """Reject rules that no data could satisfy, before the data are read.
 
     Raises:
-        OptionError: an option has a value it cannot have, or lacks another that it needs.
-        BudgetError: nothing says when to end.
-        QuotaError: a quota is none.
+        OptionError: an option needs another one, or cannot be used with it.
+        BudgetError: nothing says how many rows to choose.
+        QuotaError: a quota is not a number of rows.
     """
-    if budget is None and min_distance is None and token_budget is None:
+    if options.budget is None and options.min_distance is None and options.token_budget is None:
         raise BudgetError(
             "nothing says how many rows to choose. Give budget= (rows, or a fraction), "
             "min_distance= (as many as fit so far apart) or token_budget=."
         )
-    if budget is not None:
-        check_budget(budget)
-    check_distance(min_distance)
-    check_quotas(groups, quotas, balance)
-    check_costs(token_budget, costs, tokenizer)
-    check_quality(quality, quality_weight)
+    check_quotas(options.groups, options.quotas, options.balance)
+    if options.token_budget is None:
+        for name in ("costs", "tokenizer"):
+            if getattr(options, name) is not None:
+                raise OptionError(f"{name}= needs token_budget=, which is not given.")
+    if options.costs is not None and options.tokenizer is not None:
+        raise OptionError("costs= and tokenizer= both say what rows cost; give one.")
+    if options.quality_weight is not None and options.quality is None:
+        raise OptionError("quality_weight= needs quality=, a column or one number a row.")
 
 
-def rules_of(
-    prepared: PreparedData,
-    *,
-    budget: int | float | None = None,
-    include: Any = None,
-    exclude: Any = None,
-    away_from: Any = None,
-    id_column: Any = None,
-    min_distance: float | None = None,
-    groups: Any = None,
-    quotas: Mapping[Any, Any] | None = None,
-    balance: str | None = None,
-    token_budget: int | None = None,
-    costs: Any = None,
-    tokenizer: Any = None,
-    quality: Any = None,
-    quality_weight: float | None = None,
-    input_options: Mapping[str, Any] | None = None,
-) -> Rules:
-    """The rules of a selection; see `select_uniform` for what users may pass.
-
-    Args:
-        prepared: the data set.
-        budget: rows, a fraction of the usable ones, or None.
-        include, exclude, away_from, id_column, min_distance, groups, quotas, balance,
-            token_budget, costs, tokenizer, quality, quality_weight: as in `select_uniform`.
-        input_options: what `prepare` was given for the data set: `away_from` is taken in by
-            the same, and tokens are counted in the same text.
+def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
+    """Resolve the rules of a selection.
 
     Returns:
-        Rules: `include` meets them all, and the quotas can be met.
+        Rules: the rows to include satisfy them all, and the quotas can be met.
 
     Raises:
         OptionError, BudgetError, QuotaError: an option has a value it cannot have here.
-        RowError: a row or id is not there, is named twice, or cannot be chosen.
-        DataError: a row's cost or quality is missing or negative; a column is missing; the data
-            of `away_from` cannot be used.
+        RowError: a row or id is missing, is named twice, or cannot be chosen.
+        DataError: the cost or quality of a row is missing or negative; a column is missing; the
+            data of `away_from` cannot be used.
 
-    Cost: that of the columns it reads; of `away_from`, what `prepare` costs; of tokens, what
-        the tokenizer does; of overlapping groups, an integer program over the kinds of rows.
+    Cost: that of the columns it reads; for `away_from`, that of `prepare`; for tokens, that of
+        the tokenizer; for overlapping groups, an integer program over the strata.
     """
-    check_rules(
-        budget=budget,
-        min_distance=min_distance,
-        groups=groups,
-        quotas=quotas,
-        balance=balance,
-        token_budget=token_budget,
-        costs=costs,
-        tokenizer=tokenizer,
-        quality=quality,
-        quality_weight=quality_weight,
-    )
-    options = dict(input_options or {})
-    names = RowNames(prepared, id_column)
-    included = _included(prepared, names, include)
-    away = Away.of(away_from, prepared, names, options)
-    excluded = _excluded(prepared, names, included, exclude, away)
+    names = RowNames(prepared, options.id_column)
+    included = _included(prepared, names, options.include)
+    away = AwayFrom.of(options.away_from, prepared, names)
+    excluded = _excluded(prepared, names, included, options.exclude, away)
     eligible = prepared.points.eligible
     usable = eligible if excluded is None else eligible & ~excluded
     if not usable.any():
@@ -152,48 +84,41 @@ def rules_of(
             f"exclude= and away_from= leave none of the {len(prepared)} rows of "
             f"{prepared.samples.origin}."
         )
-    rows = None if budget is None else rows_of_budget(budget, int(np.count_nonzero(usable)))
-    if rows is not None and len(included) > rows:
-        raise BudgetError(f"include= names {len(included)} rows, more than the budget of {rows}.")
+    budget = None
+    if options.budget is not None:
+        budget = rows_of_budget(options.budget, int(np.count_nonzero(usable)))
+        if len(included) > budget:
+            raise BudgetError(
+                f"include= names {len(included)} rows, more than the budget of {budget}."
+            )
     rules = Rules(
         include=included,
-        budget=rows,
+        budget=budget,
         excluded=excluded,
         away=away.points,
         away_rows=away.rows,
-        min_distance=float(min_distance or 0.0),
+        min_distance=float(options.min_distance or 0.0),
         quotas=quotas_of(
             prepared,
             usable,
             included,
-            rows,
-            groups=groups,
-            quotas=quotas,
-            balance=balance,
-            counted=token_budget is None,
+            budget,
+            groups=options.groups,
+            quotas=options.quotas,
+            balance=options.balance,
+            counted=options.token_budget is None,
         ),
-        costs=costs_of(
-            prepared,
-            usable,
-            included,
-            token_budget,
-            costs=costs,
-            tokenizer=tokenizer,
-            input_options=options,
-        ),
-        token_budget=None if token_budget is None else int(token_budget),
-        weights=weights_of(prepared, usable, quality, quality_weight),
+        costs=token_costs(prepared, usable, included, options),
+        token_budget=None if options.token_budget is None else int(options.token_budget),
+        weights=weights_of(prepared, usable, options.quality, options.quality_weight),
     )
-    _check_quotas_can_be_met(rules, eligible)
+    _check_included_fit_quotas(rules, eligible)
     return rules
 
 
-def rule_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Rules as users passed them, for the provenance: JSON values, and of many values a hash.
-
-    Such a hash is in angle brackets, as all is that cannot be taken again from a manifest.
-    """
-    return {name: _told(name, value) for name, value in given.items() if value is not None}
+def describe_rule_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return rules as users passed them, as JSON values; `NotKept` with a hash for many values."""
+    return {name: _described(name, value) for name, value in given.items()}
 
 
 def _included(prepared: PreparedData, names: RowNames, include: Any) -> Int[np.ndarray, " i"]:
@@ -216,9 +141,9 @@ def _excluded(
     names: RowNames,
     included: Int[np.ndarray, " i"],
     exclude: Any,
-    away: Away,
+    away: AwayFrom,
 ) -> Bool[np.ndarray, " n"] | None:
-    """The rows never chosen: those excluded, and those of this pool to keep away from."""
+    """Return the rows that are never chosen: those excluded, and those to keep away from."""
     by_option = {"exclude": None if exclude is None else names.rows("exclude", exclude)}
     by_option["away_from"] = away.rows
     excluded = np.zeros(len(prepared), bool)
@@ -236,22 +161,23 @@ def _excluded(
     return excluded if excluded.any() else None
 
 
-def _check_quotas_can_be_met(rules: Rules, eligible: Bool[np.ndarray, " n"]) -> None:
+def _check_included_fit_quotas(rules: Rules, eligible: Bool[np.ndarray, " n"]) -> None:
     plan = rules.plan(eligible)
     if plan is None or rules.quotas is None or not len(rules.include):
         return
     counts = rules.quotas.count(rules.include)
     over = rules.quotas.over(counts)
     if over is not None:
-        raise QuotaError(f"the rows of include= alone are more than quotas allow: {over}.")
+        raise QuotaError(f"the rows of include= alone exceed the quotas: {over}.")
     plan.take(counts)
 
 
-def _told(name: str, value: Any) -> Any:
-    if name == "quotas" or value is None or isinstance(value, str | Real):
+def _described(name: str, value: Any) -> Any:
+    if name == "quotas" or isinstance(value, str | Real | NotKept):
         return as_json_value(value)
-    if isinstance(value, Selection):
-        return f"<a Selection of {len(value)} rows, {hash_of_array(value.indices)}>"
+    if isinstance(value, SelectionData):
+        words = f"a Selection of {len(value)} rows, {hash_of_array(value.indices)}"
+        return NotKept(words)
     try:
         values = as_plain(name, value)
     except OptionError:
@@ -261,7 +187,7 @@ def _told(name: str, value: Any) -> Any:
     )
     if simple and len(values) <= KEPT:
         return [one.item() if isinstance(one, np.generic) else one for one in values]
-    return f"<{len(values)} values, {_hash_of(values)}>"
+    return NotKept(f"{len(values)} values, {_hash_of(values)}", is_object=False)
 
 
 def _hash_of(values: np.ndarray[Any, Any] | list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Rows that users name: by number, by a mask, or by id."""
+"""Rows as users name them: by number, by a mask, or by id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import OptionError, RowError
-from evenly.selection.results.selection import Selection
+from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.row_values import as_plain, name_of, values_of
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ _WHOLE = int | np.integer
 
 @dataclass(frozen=True, eq=False)
 class RowNames:
-    """How rows of a data set can be named.
+    """The ways to name rows of a data set.
 
     Attributes:
         prepared: the data set.
-        id_column: the column of the ids, or the ids; None where rows have none.
+        id_column: the column of the ids, or the ids; None if rows have no ids.
     """
 
     prepared: PreparedData
     id_column: Any = None
 
     def rows(self, option: str, given: Any) -> Int[np.ndarray, " m"]:
-        """The row numbers that an option means, in the order given; of a mask, rising.
+        """Return the row numbers that an option names, in the order given; ascending for a mask.
 
         Raises:
-            OptionError: it is neither row numbers, nor a mask of n values, nor ids.
-            RowError: a row or an id is not there, or an id is that of several rows.
+            OptionError: the value is neither row numbers, nor a mask of n values, nor ids.
+            RowError: a row or an id does not exist, or several rows have the same id.
         """
-        if isinstance(given, Selection):
+        if isinstance(given, SelectionData):
             if not is_of_the_pool(given, self.prepared):
-                other = given.provenance["input"]["origin"]
+                other = given.provenance.input.origin
                 raise OptionError(
                     f"{option} is a Selection from other data ({other}), whose row numbers are "
                     f"not those of {self.prepared.samples.origin}."
@@ -82,7 +82,7 @@ class RowNames:
 
     def _of_numbers(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         count = len(self.prepared)
-        # Compared as they came: a number that is no int64 is not to become another.
+        # Compared before conversion: numbers beyond int64 must not wrap around.
         outside = next((row for row in values if not 0 <= row < count), None)
         if outside is not None:
             raise RowError(
@@ -136,19 +136,16 @@ class RowNames:
         return self._rows_by_id[1]
 
 
-def is_of_the_pool(earlier: Selection, prepared: PreparedData) -> bool:
+def is_of_the_pool(earlier: SelectionData, prepared: PreparedData) -> bool:
     """Whether the row numbers of an earlier selection are row numbers of this data set."""
-    source = earlier.provenance["input"]
-    return bool(
-        source["rows"] == len(prepared)
-        and source["content_hash"] == prepared.samples.content_hash()
-    )
+    source = earlier.provenance.input
+    return source.rows == len(prepared) and source.content_hash == prepared.samples.content_hash()
 
 
 def names_rows(given: Any, *, by_id: bool) -> bool:
-    """Whether something names rows of the data, rather than being data itself.
+    """Whether a value names rows of the data, rather than being data itself.
 
-    Whole numbers and bools do, in one dimension; strings do where rows have ids.
+    One-dimensional whole numbers and booleans name rows; strings do if rows have ids.
     """
     if isinstance(given, str) or hasattr(given, "read") or hasattr(given, "columns"):
         return False
@@ -164,7 +161,7 @@ def names_rows(given: Any, *, by_id: bool) -> bool:
 
 
 def _are(values: np.ndarray[Any, Any] | list[Any], kind: Any) -> bool:
-    """Whether all values are of a type; bools are no whole numbers."""
+    """Whether all values are of a type; booleans are not whole numbers."""
     if isinstance(values, np.ndarray) and values.dtype != object:
         return values.ndim == 1 and isinstance(values[0], kind)
     return all(_is_whole(value) if kind is _WHOLE else isinstance(value, kind) for value in values)

@@ -1,4 +1,4 @@
-"""What users pass as one value a row: a column, or anything row-aligned with the data."""
+"""One value for each row, as users pass it: a column, or values row-aligned with the data."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
 
 
-# What pandas has in the place of a value.
+# How pandas marks a missing value.
 _MISSING = ("NAType", "NaTType")
 
 
 MOST = 2**53
-"""The largest whole number up to which every one has an exact float64."""
+"""The largest number up to which every whole number is exact in float64."""
 
 
 def as_plain(option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
-    """Several values as an array, where they came as one or as a series, else as a list.
+    """Return several values as an array if they are an array or a series, else as a list.
 
     Raises:
-        OptionError: it is one value, a mapping, or has no end that is known.
+        OptionError: it is a single value, a mapping, or an iterable of unknown length.
     """
     if isinstance(given, np.ndarray):
         return given
@@ -51,11 +51,11 @@ def as_plain(option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
 
 
 def values_of(prepared: PreparedData, option: str, given: Any) -> np.ndarray[Any, Any] | list[Any]:
-    """One value a row: of the column that is named, or as they are passed.
+    """Return one value for each row: those of the named column, or those that were passed.
 
     Raises:
         ColumnError: there is no such column.
-        OptionError: they are not as many as there are rows.
+        OptionError: the number of values is not the number of rows.
     """
     if isinstance(given, str):
         return prepared.samples.column(given)
@@ -71,13 +71,13 @@ def values_of(prepared: PreparedData, option: str, given: Any) -> np.ndarray[Any
 def numbers_of(
     prepared: PreparedData, option: str, given: Any, *, whole: bool = False
 ) -> Float[np.ndarray, " n"]:
-    """One number of at least 0 for each row; 0 where a row is no candidate.
+    """Return one number, 0 or more, for each row; 0 for rows that are not eligible.
 
     Numbers may be strings, which is all that CSV has.
 
     Raises:
-        DataError: a row's value is no number, is NaN, infinite or negative, or is not whole
-            where it must be; the message names the row.
+        DataError: a row's value is not a number, is NaN, infinite or negative, or is not whole
+            although it must be; the message names the row.
     """
     values = values_of(prepared, option, given)
     eligible = prepared.points.eligible
@@ -94,13 +94,13 @@ def numbers_of(
         raise DataError(
             f"{option}: {name} at {prepared.samples.locate(row)} is {_plain(values[row])!r}"
             f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
-            "mend them, or leave such rows out."
+            "correct them, or leave such rows out."
         )
     return np.where(eligible, numbers, 0.0)
 
 
 def _as_floats(values: np.ndarray[Any, Any] | list[Any]) -> Float[np.ndarray, " n"]:
-    """Values as numbers; NaN where one is none."""
+    """Return values as numbers; NaN for what is not a number."""
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf":
         return values.astype(np.float64)
     return np.fromiter(map(_as_float, values), np.float64, len(values))
@@ -120,7 +120,7 @@ def _plain(value: Any) -> Any:
 
 
 def name_of(value: Any) -> str | None:
-    """What an id or a group is called: 17, "17" and 17.0 are one. None where there is none."""
+    """Return the name of an id or a group: 17, "17" and 17.0 are the same. None if missing."""
     value = _plain(value)
     if value is None or type(value).__name__ in _MISSING:
         return None

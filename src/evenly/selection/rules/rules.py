@@ -1,4 +1,4 @@
-"""What a selection must keep to, beside being spread evenly."""
+"""The rules of a selection, resolved and checked."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ __all__ = ["Rules"]
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """The rules of one selection of n rows, resolved and checked: they can be kept.
+    """The rules of one selection from n rows. They are known to be satisfiable.
 
     Attributes:
-        budget: how many rows at most; None where a distance or tokens alone end the selection.
-        include: (i,) rows that are in from the start, in this order.
-        excluded: (n,) True where a row is never chosen; None where there is none. Rows of this
-            pool to keep away from are among them.
-        away: points to keep away from, scaled as those of the pool; None where there are none.
-        away_rows: (a,) those of them that are rows of this pool.
-        min_distance: a pick nearer than this to an earlier one ends the selection; 0 for none.
-        quotas: how many rows of each group.
+        include: (i,) rows that are chosen from the start, in this order.
+        budget: the most rows to choose; None if only a distance or tokens end the selection.
+        excluded: (n,) whether a row is never chosen, rows to keep away from included; None if no
+            row is excluded.
+        away: points to keep away from, scaled like those of the pool; None if there are none.
+        away_rows: (a,) rows of this pool to keep away from; None if there are none.
+        min_distance: a pick nearer than this to an earlier one ends the selection; 0 for no limit.
+        quotas: how many rows of each group to choose.
         costs: (n,) tokens of each row; None without a token budget.
-        token_budget: the sum that the costs of the chosen rows never exceed; see `Limits`.
-        weights: (n,) in (0, 1], what the distances of a row count for; None where all count the
-            same.
+        token_budget: the most tokens that the chosen rows may have together; see `Limits`.
+        weights: (n,) in (0, 1], factors for the distances of each row; None if all are equal.
     """
 
     include: Int[np.ndarray, " i"]
@@ -53,12 +52,12 @@ class Rules:
 
     @classmethod
     def none(cls, budget: int | None = None) -> Rules:
-        """No rule but the budget."""
+        """Return rules that only set the budget."""
         return cls(np.empty(0, np.int64), budget)
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is no rule but the budget."""
+        """Whether the budget is the only rule."""
         others = (self.excluded, self.away, self.quotas, self.costs, self.weights)
         return (
             not len(self.include)
@@ -69,17 +68,17 @@ class Rules:
 
     @property
     def before(self) -> Int[np.ndarray, " a"] | None:
-        """What to keep away from that is known by its row numbers only, not as points."""
+        """Rows to keep away from that are known by their numbers only, not as points."""
         return self.away_rows if self.away is None else None
 
     def usable(self, eligible: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """The candidates that no rule excludes."""
+        """Return which eligible rows no rule excludes."""
         return eligible if self.excluded is None else eligible & ~self.excluded
 
     def plan(self, eligible: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
-        """The quotas' ledger, nothing taken yet; None where there are no quotas.
+        """Return a plan that meets the quotas, with nothing picked yet; None without quotas.
 
-        With a token budget nobody knows how many rows there will be, so that quotas are limits.
+        With a token budget the number of rows is unknown, so only upper limits apply.
         """
         if self.quotas is None:
             return None
@@ -87,12 +86,10 @@ class Rules:
         return make_plan(self.quotas, budget, self.quotas.count(self.usable(eligible)))
 
     def check_met(self, rows: Int[np.ndarray, " k"]) -> None:
-        """Refuse picks that a distance ended before the least of every group was reached.
+        """Raise QuotaError if `min_distance` ended the picks before all quotas were met.
 
-        Nothing else can: the ledger holds places free, but not that rows so far apart are there.
-
-        Raises:
-            QuotaError: a quota is not met.
+        Nothing else can: the plan reserves rows for each group, but rows that are far enough
+        apart may not exist.
         """
         if self.quotas is None:
             return
@@ -105,20 +102,20 @@ class Rules:
             )
 
     def describe(self) -> dict[str, Any]:
-        """The rules that decide which rows are picked, as JSON values; {} where there is none.
+        """Return the rules that decide which rows are picked, as JSON values.
 
-        A distance that ends the selection is not among them: the picks before are the same.
+        A distance that ends the selection is not among them: the picks before it are the same.
         """
-        told: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         for name in ("include", "excluded", "away_rows", "costs", "weights"):
             given = getattr(self, name)
             if given is not None and len(given):
                 rows = int(np.count_nonzero(given)) if given.dtype == bool else len(given)
-                told[name] = {"rows": rows, "hash": hash_of_array(given)}
+                found[name] = {"rows": rows, "hash": hash_of_array(given)}
         if self.away is not None and self.away_rows is None:
-            told["away"] = {"rows": len(self.away), "hash": hash_of_array(self.away.stored)}
+            found["away"] = {"rows": len(self.away), "hash": hash_of_array(self.away.stored)}
         if self.token_budget is not None:
-            told["token_budget"] = self.token_budget
+            found["token_budget"] = self.token_budget
         if self.quotas is not None:
-            told["budget"], told["quotas"] = self.budget, self.quotas.describe()
-        return told
+            found["budget"], found["quotas"] = self.budget, self.quotas.describe()
+        return found

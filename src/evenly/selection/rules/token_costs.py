@@ -1,16 +1,14 @@
-"""`token_budget=` and `costs=`: what each row costs, given or counted."""
+"""The number of tokens of each row, given or counted, for `token_budget=`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evenly.embedding.tokens import count_tokens, load_tokenizer
 from evenly.errors import BudgetError, OptionError
-from evenly.options import whole_number
-from evenly.samples import read_texts
+from evenly.options import RuleOptions
 from evenly.selection.rules.row_values import numbers_of
 
 if TYPE_CHECKING:
@@ -18,84 +16,65 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["check_costs", "costs_of"]
+__all__ = ["counts_tokens", "token_costs"]
 
 
-def check_costs(token_budget: Any, costs: Any, tokenizer: Any) -> None:
-    """Refuse what can be the tokens of no data.
-
-    Raises:
-        OptionError: the budget is no whole number of at least 1; costs or a tokenizer come
-            without it, or both with it.
-    """
-    if token_budget is not None:
-        whole_number("token_budget", token_budget, least=1)
-    else:
-        for name, given in (("costs", costs), ("tokenizer", tokenizer)):
-            if given is not None:
-                raise OptionError(f"{name}= is for token_budget=, which is not given.")
-    if costs is not None and tokenizer is not None:
-        raise OptionError("costs= and tokenizer= both say what rows cost; give one.")
+def counts_tokens(options: RuleOptions) -> bool:
+    """Whether tokens are counted in the texts of the data."""
+    return options.token_budget is not None and options.costs is None
 
 
-def costs_of(
+def token_costs(
     prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     include: Int[np.ndarray, " i"],
-    token_budget: int | None,
-    *,
-    costs: Any,
-    tokenizer: Any,
-    input_options: Mapping[str, Any],
+    options: RuleOptions,
 ) -> Int[np.ndarray, " n"] | None:
-    """What each row costs, in tokens or in whatever `costs` count; 0 where it is not usable.
+    """Return the cost of each row, in tokens or in whatever `costs` count; 0 if it is not usable.
 
     Raises:
-        DataError: the cost of a usable row is missing, negative or no whole number.
-        OptionError: there is nothing to count tokens in, or with.
-        BudgetError: not one usable row fits the budget, or those to include do not.
+        DataError: the cost of a usable row is missing, negative or not a whole number.
+        OptionError: there are no texts to count tokens in.
+        BudgetError: no usable row fits the budget, or the rows to include do not.
     """
-    if token_budget is None:
+    budget = options.token_budget
+    if budget is None:
         return None
-    if costs is not None:
-        found = numbers_of(prepared, "costs", costs, whole=True).astype(np.int64)
-        found[~usable] = 0
+    if options.costs is not None:
+        costs = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
+        costs[~usable] = 0
     else:
-        found = _counted(prepared, usable, tokenizer, input_options)
-    taken = int(found[include].sum())
-    if taken > token_budget:
+        costs = _counted(prepared, usable, options)
+    taken = int(costs[include].sum())
+    if taken > budget:
         raise BudgetError(
             f"the {len(include)} rows of include= cost {taken} tokens, more than "
-            f"token_budget={token_budget}."
+            f"token_budget={budget}."
         )
-    if not len(include) and (cheapest := int(found[usable].min())) > token_budget:
+    if not len(include) and (cheapest := int(costs[usable].min())) > budget:
         raise BudgetError(
-            f"token_budget is {token_budget}, and the cheapest usable row costs {cheapest}."
+            f"token_budget is {budget}, and the cheapest usable row costs {cheapest}."
         )
-    return found
+    return costs
 
 
 def _counted(
-    prepared: PreparedData,
-    usable: Bool[np.ndarray, " n"],
-    tokenizer: Any,
-    input_options: Mapping[str, Any],
+    prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
 ) -> Int[np.ndarray, " n"]:
     if prepared.samples.holds_vectors:
         raise OptionError(
             f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
         )
-    text, roles = (input_options.get(name) for name in ("text", "roles"))
-    texts = read_texts(prepared.samples, text, ("user",) if roles is None else roles).values
-    counting = load_tokenizer(
-        tokenizer,
-        encoder=input_options.get("encoder", "all-MiniLM-L6-v2"),
-        backend=(input_options.get("encoder_options") or {}).get("backend", "torch"),
+    rows = np.flatnonzero(usable)
+    assert prepared.texts is not None  # prepared with keep_texts
+    texts = [prepared.texts[row] for row in rows.tolist()]
+    inputs = prepared.options
+    tokenizer = load_tokenizer(
+        options.tokenizer,
+        encoder=inputs.encoder,
+        backend=(inputs.encoder_options or {}).get("backend", "torch"),
     )
     counts = np.zeros(len(prepared), np.int64)
-    rows = np.flatnonzero(usable)
-    counts[rows] = count_tokens(
-        [texts[row] for row in rows.tolist()], counting, progress=input_options.get("progress")
-    )
+    counts[rows] = count_tokens(texts, tokenizer, progress=inputs.progress)
     return counts

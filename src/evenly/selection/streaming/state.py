@@ -1,11 +1,11 @@
-"""A stream on disk: the candidates, their records, and what they came from."""
+"""The state of a stream: its candidates, their records and what they came from, saved as a file."""
 
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,113 +13,145 @@ import numpy as np
 from evenly.atomic import atomic_write
 from evenly.errors import CheckpointError, OutputError
 from evenly.geometry import Points, row_lengths
+from evenly.options.values import decode, encode
+from evenly.samples import Samples
+from evenly.selection.results.codec import Codec
+from evenly.selection.results.provenance import EncoderRecord
+from evenly.selection.streaming.cover import StreamingCover
 
 if TYPE_CHECKING:
-    from evenly.selection.stream import UniformStream
-    from evenly.selection.streaming.cover import StreamingCover
+    from jaxtyping import Int
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["StreamState", "load_state", "save_state"]
 
-
-_FORMAT = "evenly stream"
+_CODEC = Codec("evenly stream", 2, "a saved stream", CheckpointError)
 
 
-_VERSION = 1
+@dataclass(eq=False)
+class StreamState:
+    """Everything that a stream has kept of its rows.
+
+    Attributes:
+        cover: the candidates.
+        seen: the number of rows that have arrived.
+        dropped: the number of rows that could not be used.
+        equal: rows that equal a candidate, while all of these are kept.
+        records: row number -> record of the candidates and of `equal`.
+        encoder: what made the vectors; None if the rows are vectors.
+        text: what was embedded of each record.
+    """
+
+    cover: StreamingCover
+    seen: int = 0
+    dropped: int = 0
+    equal: list[int] = field(default_factory=list)
+    records: dict[int, Any] = field(default_factory=dict)
+    encoder: EncoderRecord | None = None
+    text: str | None = None
+
+    def wanted(self) -> set[int]:
+        """Return the rows whose records are kept; the candidates hold vectors themselves."""
+        rows = set(self.equal)
+        if self.encoder is not None:
+            rows.update(self.cover.numbers.tolist())
+        return rows
+
+    def keep_records(self, samples: Samples, first: int) -> None:
+        """Keep the records of the candidates, and no others.
+
+        Args:
+            samples: the newest batch.
+            first: the number of its first row.
+        """
+        wanted = self.wanted()
+        self.records = {row: record for row, record in self.records.items() if row in wanted}
+        new = sorted(wanted - set(self.records))
+        found = samples.records([row - first for row in new])
+        self.records.update(zip(new, found, strict=True))
+
+    def records_of(self, indices: Int[np.ndarray, " k"]) -> Any:
+        """Return the records of some rows: a list, or an array if the rows are vectors."""
+        rows = indices.tolist()
+        if self.encoder is not None:
+            return [self.records[row] for row in rows]
+        stored, numbers = self.cover.points.stored, self.cover.numbers
+        positions = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
+        return np.array(
+            [stored[positions[row]] if row in positions else self.records[row] for row in rows]
+        )
 
 
 def save_state(
-    path: str | PathLike[str],
-    document: dict[str, Any],
-    candidates: StreamingCover,
-    records: dict[int, Any],
-    *,
-    force: bool,
+    path: str | PathLike[str], settings: Mapping[str, Any], state: StreamState, *, force: bool
 ) -> None:
-    """Write a stream; see `UniformStream.save`."""
-    told = {"format": _FORMAT, "version": _VERSION, **document}
-    told["records"] = [
-        (row, record.tolist() if isinstance(record, np.ndarray) else record)
-        for row, record in records.items()
-    ]
+    """Write a stream to a file; see `UniformStream.save`."""
+    cover = state.cover
+    document = {
+        "settings": encode(dict(settings)),
+        "seen": state.seen,
+        "dropped": state.dropped,
+        "equal": state.equal,
+        "encoder": None if state.encoder is None else asdict(state.encoder),
+        "text": state.text,
+        "threshold": cover.threshold,
+        "records": [
+            (row, record.tolist() if isinstance(record, np.ndarray) else record)
+            for row, record in state.records.items()
+        ],
+    }
+    arrays: dict[str, Any] = {"numbers": cover.numbers, "reach": cover.reach}
+    if len(cover):
+        arrays["vectors"] = cover.points.stored
     try:
-        content = json.dumps(told).encode()
+        json.dumps(document["records"])
+        content = _CODEC.to_archive(document, arrays)
     except (TypeError, ValueError, RecursionError) as error:
         raise OutputError(
-            f"a stream is saved with the records it keeps, as JSON, and one is none: {error}."
+            "a stream is saved with its records as JSON, and one of them cannot be written as "
+            f"JSON: {error}."
         ) from error
-    arrays: dict[str, Any] = {
-        "document": np.frombuffer(content, np.uint8),
-        "numbers": candidates.numbers,
-        "reach": candidates.reach,
-        "threshold": np.array(candidates.threshold),
-    }
-    if len(candidates):
-        arrays["vectors"] = candidates.points.stored
     with atomic_write(path, force=force) as stream:
-        np.savez(stream, **arrays)
+        stream.write(content)
 
 
-def load_state(
-    kind: type[UniformStream], path: str | PathLike[str], *, text: Any, encoder: Any, **others: Any
-) -> UniformStream:
-    """Read a stream; see `UniformStream.load`."""
-    name = fspath(path)
-    arrays = _arrays(name)
+def load_state(path: str | PathLike[str]) -> tuple[dict[str, Any], StreamState]:
+    """Read the settings and the state of a stream; see `UniformStream.load`."""
+    document, arrays = _CODEC.read_archive(path)
     try:
-        told = json.loads(arrays["document"].tobytes())
-        if told["format"] != _FORMAT:
-            raise ValueError(f'it lacks "format": "{_FORMAT}"')
-        if told["version"] != _VERSION:
-            raise ValueError(f"it has version {told['version']}, this release reads {_VERSION}")
-        options = dict(told["settings"])
-        for option, value in (("text", text), ("encoder", encoder)):
-            if value is not None:
-                options[option] = value
-            elif str(options[option]).startswith("<") and told["made_by"] is not None:
-                raise ValueError(
-                    f"{option} was a Python object ({options[option]}) then; pass it again: "
-                    f"{option}=…"
-                )
-        stream = kind(**options, **others)
-        _restore(stream, told, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError(f"{name} cannot be gone on with: {error}.") from None
-    return stream
+        settings = decode(document["settings"])
+        return settings, _restored(settings, document, arrays)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise _CODEC.damaged(fspath(path), repr(error)) from None
 
 
-def _arrays(name: str) -> dict[str, Any]:
-    if not Path(name).exists():
-        raise CheckpointError(f"{name} does not exist.")
-    try:
-        with Path(name).open("rb") as file, np.load(file, allow_pickle=False) as opened:
-            return {part: opened[part] for part in opened.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{name} is not a saved stream: {error}.") from None
-
-
-def _restore(stream: UniformStream, told: dict[str, Any], arrays: dict[str, Any]) -> None:
-    numbers, reach = arrays["numbers"], arrays["reach"]
-    stream.seen, stream.dropped = int(told["seen"]), int(told["dropped"])
-    stream._made_by, stream._text = told["made_by"], told["text"]
-    stream._equal = [int(row) for row in told["equal"]]
-    if not len(numbers) == len(reach) <= stream.keep * stream.budget:
-        raise ValueError("its arrays are of different lengths")
-    if not len(numbers):
-        return
-    vectors = arrays["vectors"]
-    records = {int(row): record for row, record in told["records"]}
-    wanted = set(stream._equal)
-    if stream._made_by is None:
-        records = {row: np.array(record, vectors.dtype) for row, record in records.items()}
-    else:
-        wanted.update(numbers.tolist())
-    if len(vectors) != len(numbers) or set(records) != wanted:
-        raise ValueError("its arrays and records are of different rows")
-    stream._records = records
-    points = Points.of(
-        vectors,
-        row_lengths(vectors),
-        np.ones(len(vectors), bool),
-        normalize=stream._options["normalize"],
+def _restored(
+    settings: Mapping[str, Any], document: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> StreamState:
+    budget, keep = int(settings["budget"]), int(settings["keep"])
+    encoder = document["encoder"]
+    state = StreamState(
+        StreamingCover(budget, keep * budget),
+        seen=int(document["seen"]),
+        dropped=int(document["dropped"]),
+        equal=[int(row) for row in document["equal"]],
+        encoder=None if encoder is None else EncoderRecord(**encoder),
+        text=document["text"],
     )
-    stream._candidates.restore(points, numbers, reach, float(arrays["threshold"]))
+    numbers, reach = arrays["numbers"], arrays["reach"]
+    if not len(numbers) == len(reach) <= keep * budget:
+        raise ValueError("its arrays have different lengths")
+    if not len(numbers):
+        return state
+    vectors = arrays["vectors"]
+    records = {int(row): record for row, record in document["records"]}
+    if state.encoder is None:
+        records = {row: np.array(record, vectors.dtype) for row, record in records.items()}
+    everyone = np.ones(len(vectors), bool)
+    points = Points.of(
+        vectors, row_lengths(vectors), everyone, normalize=bool(settings["normalize"])
+    )
+    state.cover.restore(points, numbers, reach, float(document["threshold"]))
+    state.records = records
+    if len(vectors) != len(numbers) or set(records) != state.wanted():
+        raise ValueError("its arrays and records belong to different rows")
+    return state

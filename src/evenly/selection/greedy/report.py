@@ -1,0 +1,46 @@
+"""Check and warn about what a run came to, before it becomes a selection."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from evenly.caller import level_of_the_caller
+from evenly.errors import DuplicateRowsWarning
+from evenly.inputs.prepare import PreparedData
+from evenly.selection.greedy.run import Answer
+from evenly.selection.rules.outliers import warn_of_isolated
+from evenly.selection.rules.problem import Problem
+
+__all__ = ["report_run"]
+
+
+def report_run(
+    prepared: PreparedData, problem: Problem, answer: Answer, *, outliers_dropped: bool = False
+) -> None:
+    """Warn about duplicates and isolated rows among the picks.
+
+    Args:
+        prepared: the data set; it must not have changed on disk meanwhile.
+        problem: what was solved.
+        answer: the picks.
+        outliers_dropped: whether outliers were dropped, so that isolated rows are no surprise.
+
+    Raises:
+        DataError: the data set has changed.
+    """
+    prepared.samples.check_unchanged()
+    rules, picks = problem.rules, answer.picks
+    distinct = int(np.count_nonzero(picks.radii))
+    if distinct < len(picks):
+        counted = rules.quotas is not None or rules.token_budget is not None
+        way = "pass a min_distance= above 0" if counted else f"take prefix({distinct})"
+        warnings.warn(
+            f"only {distinct} of the rows are distinct, fewer than the {len(picks)} requested: "
+            f"h_min is 0. For distinct rows only, {way}.",
+            DuplicateRowsWarning,
+            stacklevel=level_of_the_caller(),
+        )
+    if answer.taken_over == 0 and not outliers_dropped:
+        warn_of_isolated(prepared, picks.rows[len(rules.include) :])

@@ -1,0 +1,371 @@
+"""A selection from a stream that receives batch after batch, can be saved, and continues later."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from typing_extensions import Self
+
+from evenly._version import __version__
+from evenly.caller import level_of_the_caller
+from evenly.errors import (
+    BudgetError,
+    CheckpointError,
+    DataError,
+    DuplicateRowsWarning,
+    EmptyPoolError,
+    EvenlyError,
+    VectorError,
+)
+from evenly.geometry import Points
+from evenly.inputs.prepare import PreparedData, load_model, prepare
+from evenly.options import (
+    DEFAULT_ENCODER,
+    InputOptions,
+    NotKept,
+    OnInvalid,
+    StreamOptions,
+    TextColumns,
+    as_json_value,
+    documented,
+    whole_number,
+)
+from evenly.samples import Samples, read_batch
+from evenly.selection.results.provenance import (
+    EncoderRecord,
+    InputRecord,
+    Provenance,
+    describe_encoder,
+    now,
+)
+from evenly.selection.results.stream import StreamSelection
+from evenly.selection.streaming.cover import StreamingCover, largest_distance
+from evenly.selection.streaming.state import StreamState, load_state, save_state
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["UniformStream"]
+
+
+class UniformStream:
+    """A selection from a stream that receives batch after batch.
+
+        stream = UniformStream(1000, text="text")
+        for batch in batches:
+            stream.update(batch)
+        subset = stream.result()
+
+    `result` can be called at any time, and more batches may follow. The order of the rows
+    changes the answer; how the stream is divided into batches does not.
+
+    Args:
+        budget: how many rows to choose.
+
+    Attributes:
+        budget: how many rows to choose.
+        seen: the number of rows that have arrived.
+        dropped: the number of rows that could not be used, with `on_invalid="drop"`.
+
+    Sources: `StreamingCover` in `evenly.selection.streaming.cover` has the algorithm and its
+        guarantee, after Charikar, Chekuri, Feder and Motwani 1997, doi:10.1145/258533.258657.
+    """
+
+    @documented(InputOptions, StreamOptions)
+    def __init__(
+        self,
+        budget: int,
+        *,
+        text: TextColumns = None,
+        roles: Sequence[str] = ("user",),
+        encoder: Any = DEFAULT_ENCODER,
+        encoder_options: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        normalize: bool = True,
+        on_invalid: OnInvalid = "error",
+        keep: int = 4,
+        cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    ) -> None:
+        """Start with no rows.
+
+        Args:
+            budget: how many rows to choose.
+
+        """
+        inputs = InputOptions(
+            text=text,
+            roles=roles,
+            encoder=encoder,
+            encoder_options=encoder_options,
+            device=device,
+            normalize=normalize,
+            on_invalid=on_invalid,
+            cache_dir=cache_dir,
+            progress=False,
+        )
+        self._start(budget, inputs, StreamOptions(keep=keep))
+
+    @classmethod
+    def of(cls, budget: int, inputs: InputOptions, how: StreamOptions) -> Self:
+        """Start a stream with these options."""
+        stream = cls.__new__(cls)
+        stream._start(budget, replace(inputs, progress=False), how)
+        return stream
+
+    def _start(self, budget: int, inputs: InputOptions, how: StreamOptions) -> None:
+        if isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1:
+            raise BudgetError(
+                f"the budget of a stream is a whole number of rows, 1 or more, got {budget!r}."
+            )
+        self.budget = int(budget)
+        self.keep = how.keep
+        self._inputs = inputs
+        self._model: Any = None
+        self._state = StreamState(StreamingCover(self.budget, self.keep * self.budget))
+
+    @property
+    def seen(self) -> int:
+        """The number of rows that have arrived."""
+        return self._state.seen
+
+    @property
+    def dropped(self) -> int:
+        """The number of rows that could not be used, with `on_invalid="drop"`."""
+        return self._state.dropped
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options as JSON values; streams with the same settings give the same answer."""
+        names = ("text", "roles", "normalize", "on_invalid", "encoder", "encoder_options")
+        own = {name: getattr(self._inputs, name) for name in names}
+        own["encoder_options"] = dict(own["encoder_options"] or {})
+        settings: dict[str, Any] = as_json_value({"budget": self.budget, "keep": self.keep, **own})
+        return settings
+
+    @property
+    def candidates(self) -> int:
+        """The number of rows that are kept to choose from."""
+        return len(self._state.cover)
+
+    def update(self, batch: Any, *, batch_size: int = 8192) -> None:
+        """Take in more rows.
+
+        Args:
+            batch: see `select_stream`; paths are read `batch_size` rows at a time.
+            batch_size: the most rows taken in at once.
+
+        Raises:
+            DataError: the batch cannot be used; the message says which row.
+        """
+        for samples in read_batch(batch, whole_number("batch_size", batch_size, least=1)):
+            self.add(samples)
+
+    def add(self, samples: Samples) -> None:
+        """Take in the rows of one batch that was opened already."""
+        state, count = self._state, len(samples)
+        first = state.seen
+        prepared = self._prepare(samples)
+        if prepared is None:
+            state.dropped += count
+        else:
+            self._check_same_kind(prepared)
+            assert isinstance(prepared.points, Points)
+            equal = state.cover.meet(prepared.points, np.arange(first, first + count))
+            duplicates = sorted([*state.equal, *equal])[: self.budget]
+            state.equal = duplicates if state.cover.threshold == 0.0 else []
+            state.keep_records(samples, first)
+            state.dropped += len(prepared.dropped)
+        state.seen = first + count
+
+    def result(self) -> StreamSelection:
+        """Return the rows chosen among all that have arrived.
+
+        Raises:
+            BudgetError: fewer usable rows arrived than the budget.
+        """
+        state, cover = self._state, self._state.cover
+        usable = state.seen - state.dropped
+        if usable < self.budget:
+            raise BudgetError(
+                f"the budget is {self.budget} rows, but only {usable} usable ones have arrived."
+            )
+        found = cover.choose(min(self.budget, len(cover)))
+        equal = sorted(state.equal)[: self.budget - len(found.positions)]
+        indices = np.concatenate([cover.numbers[found.positions], np.array(equal, np.int64)])
+        radii = np.concatenate([found.radii, np.zeros(len(equal))])
+        if equal:
+            warnings.warn(
+                f"only {len(found.positions)} of the rows that arrived are distinct, fewer than "
+                f"the {self.budget} requested: h_min is 0.",
+                DuplicateRowsWarning,
+                stacklevel=level_of_the_caller(),
+            )
+        bound = np.inf if self.budget == 1 else 2.0 * (float(radii[-1]) + found.slack)
+        return StreamSelection(
+            indices,
+            radii,
+            found.covered,
+            None,
+            bound,
+            self._provenance(),
+            state.records_of(indices),
+        )
+
+    def coverage_radius(
+        self,
+        batches: Iterable[Samples],
+        found: StreamSelection,
+        *,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> float:
+        """Return the largest distance from any row to the nearest chosen one: a second pass.
+
+        Raises:
+            DataError: the batches are not those of the first pass.
+        """
+        cover = self._state.cover
+        chosen = cover.points.take(np.flatnonzero(np.isin(cover.numbers, found.indices)))
+        radius, rows = 0.0, 0
+        for samples in batches:
+            prepared = self._prepare(samples)
+            rows += len(samples)
+            if prepared is not None:
+                assert isinstance(prepared.points, Points)
+                radius = max(radius, largest_distance(prepared.points, chosen))
+            progress(len(samples))
+        if rows != self.seen:
+            raise DataError(
+                f"{self.seen:,} rows arrived in the first pass and {rows:,} in the second. For the "
+                "true coverage radius the batches must be the same both times."
+            )
+        return radius
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Save everything that is needed to continue later, as one file; nothing is pickled.
+
+        Raises:
+            OutputExistsError: the file exists and `force` is not set.
+            OutputError: the file cannot be written, or a record cannot be written as JSON.
+        """
+        save_state(path, self.settings, self._state, force=force)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        text: TextColumns = None,
+        encoder: Any = None,
+        encoder_options: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        cache_dir: str | PathLike[str] | Literal[False] | None = None,
+    ) -> Self:
+        """Load what `save` wrote.
+
+        Args:
+            path: the file.
+            text: the same again, if it was a function.
+            encoder: the same again, if it was a Python object.
+            encoder_options: added to the saved ones. `trust_remote_code` must be given again if
+                the model needs it: a file does not grant it.
+            device, cache_dir: as in `select_uniform`.
+
+        Raises:
+            CheckpointError: the file is something else, is damaged, or has another version; or
+                an option was a Python object and is not passed again.
+        """
+        settings, state = load_state(path)
+        given = {"text": text, "encoder": encoder}
+        options = {**settings, **{name: one for name, one in given.items() if one is not None}}
+        for name in ("text", "encoder"):
+            if isinstance(options[name], NotKept) and state.encoder is not None:
+                raise CheckpointError(
+                    f"{path} cannot be resumed: {name} was a Python object ({options[name]}). "
+                    f"Pass it again: {name}=…"
+                )
+        kept = dict(options["encoder_options"])
+        kept.pop("trust_remote_code", None)
+        inputs = {
+            **options,
+            "encoder_options": {**kept, **(encoder_options or {})},
+            "device": device,
+            "cache_dir": cache_dir,
+            "progress": False,
+        }
+        stream = cls.of(options["budget"], InputOptions.of(inputs), StreamOptions.of(options))
+        stream._state = state
+        return stream
+
+    def _prepare(self, samples: Samples) -> PreparedData | None:
+        """Prepare a batch; None if none of its rows can be used and these are dropped."""
+        if self._model is None and not samples.holds_vectors:
+            self._model = load_model(self._inputs)
+        options = self._inputs
+        if self._model is not None:
+            options = replace(options, encoder=self._model, encoder_options=None)
+        try:
+            return prepare(samples, options)
+        except EmptyPoolError:
+            if options.on_invalid != "drop":
+                raise
+            return None
+        except EvenlyError as error:
+            if self.seen:
+                error.args = (f"in the batch that begins with row {self.seen:,}: {error}",)
+            raise
+
+    def _check_same_kind(self, prepared: PreparedData) -> None:
+        """Raise VectorError if a batch has other vectors than those before it."""
+        state = self._state
+        encoder = describe_encoder(prepared, hashed=False)
+        if state.cover.dimension is None:
+            state.encoder, state.text = encoder, prepared.text
+            return
+        after = _kind(prepared.points.dimension, encoder, prepared.text)
+        before = _kind(state.cover.dimension, state.encoder, state.text)
+        if after != before:
+            raise VectorError(
+                f"the batch that begins with row {state.seen:,} is of another kind than those "
+                f"before: {after} now, {before} before. Pass batches of one kind; if the columns "
+                "of the records differ, say which hold the text: text=…"
+            )
+        if encoder is not None and state.encoder is not None:
+            truncated = state.encoder.truncated + encoder.truncated
+            state.encoder = replace(state.encoder, truncated=truncated)
+
+    def _provenance(self) -> Provenance:
+        state = self._state
+        options = {"budget": self.budget, "keep": self.keep, **self.settings}
+        if state.encoder is None:
+            options = {
+                name: value
+                for name, value in options.items()
+                if name not in ("encoder", "encoder_options")
+            }
+        source = InputRecord(f"a stream of {state.seen:,} rows", state.seen, state.cover.dimension)
+        stream = {
+            "dropped": state.dropped,
+            "candidates": len(state.cover),
+            "threshold": state.cover.threshold,
+        }
+        return Provenance(
+            evenly=__version__,
+            input=source,
+            options=options,
+            text=state.text,
+            encoder=state.encoder,
+            created=now(),
+            details={"stream": stream},
+        )
+
+
+def _kind(dimension: int | None, encoder: EncoderRecord | None, text: str | None) -> str:
+    made_by = "" if encoder is None else f" of {text} by {encoder.name}"
+    if encoder is not None:
+        made_by += f" {str(encoder.fingerprint)[:19]}"
+    return f"{dimension} numbers a row{made_by}"
