@@ -129,7 +129,8 @@ def estimate(
     if samples.holds_vectors:
         stored = samples.stored
         given: Any = samples.vectors if stored is None else stored
-        vectors = _Vectors(*given.shape, given.dtype.itemsize)
+        rows, dimension = given.shape
+        vectors = _Vectors(rows, dimension, given.dtype.itemsize)
         on_disk = stay_on_disk(stored, engine, limit)
     else:
         texts = read_texts(samples, text, roles)
