@@ -229,7 +229,7 @@ def test_dropped_rows_are_told_and_long_texts_counted():
 
     assert sorted(ids_of("subset.jsonl")) == [*range(40), 41]
     assert "41 rows (97.6%); 1 rows dropped as unusable" in ran.stdout
-    assert "(1 texts are over its window and were cut)" in ran.stdout
+    assert "(1 texts exceed its window and were truncated)" in ran.stdout
     assert (
         "1 of 42 rows dropped for their text: bad.jsonl, line 41 column 'text' is None"
         in ran.stderr

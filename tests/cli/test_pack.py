@@ -44,7 +44,7 @@ def test_the_best_rows_are_written_with_a_manifest_that_gives_them_again():
 
     chosen = select_by_quality(RECORDS, 6, quality="quality", exclude=[4], **OF_TEXTS)
     assert read_ids("best.jsonl") == chosen.indices.tolist()
-    assert "by falling quality, each h_min or more from those before" in ran.stdout
+    assert "by decreasing quality, each at least h_min from all before it" in ran.stdout
     assert "random subsets" in ran.stdout
     manifest = Selection.load("best.manifest.json")
     assert manifest.indices.tolist() == chosen.indices.tolist()
@@ -95,7 +95,7 @@ def test_exact_duplicates_need_no_encoder():
     assert read_ids("kept.jsonl") == list(range(20))
     assert "20 rows (83.3%)" in ran.stdout
     assert "4 rows repeat another exactly" in ran.stdout
-    assert "row 0 stands for 1 others" in ran.stdout
+    assert "row 0 represents 1 other, at most" in ran.stdout
     assert Deduplication.load("kept.manifest.json").groups == {n: [20 + n] for n in range(4)}
     assert "exists" in fail("deduplicate", "train.jsonl", "--min-distance", 0, "-o", "kept.jsonl")
 

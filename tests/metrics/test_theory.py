@@ -1,4 +1,4 @@
-"""Estimates against pools whose dimension and close pairs are known."""
+"""Estimates for pools whose dimension and close pairs are known."""
 
 import math
 
@@ -7,13 +7,11 @@ import pytest
 
 from evenly import measure, select_uniform
 from evenly.geometry import DistanceMatrix
-from evenly.metrics import theory
-from evenly.metrics.curve import Curve
 from evenly.metrics.theory import ClosePairs, two_nn
 from tests.support.best_possible import gaps_of, points_of
 
 
-def mean_h_min_of_random(points, size, draws=300):
+def h_min_of_random_subsets(points, size, draws=300):
     gaps = gaps_of(points) + np.diag(np.full(len(points), np.inf))
     rng = np.random.default_rng(0)
     drawn = [rng.choice(len(points), size, replace=False) for _ in range(draws)]
@@ -37,76 +35,65 @@ def test_two_nn_of_a_circle_and_of_a_sphere():
     assert two_nn(points_of(rows[:, :2].copy()), seed=0) == pytest.approx(1, rel=0.1)
 
 
-def test_two_nn_leaves_out_duplicates_and_knows_when_too_few_are_left():
+def test_two_nn_ignores_duplicates_and_needs_enough_distinct_rows():
     rows = np.random.default_rng(1).random((600, 2))
     doubled = np.vstack([rows, rows[:300]])
 
-    single_threaded_blas = two_nn(points_of(rows[300:].copy(), normalize=False), seed=0)
+    without = two_nn(points_of(rows[300:].copy(), normalize=False), seed=0)
 
-    assert two_nn(points_of(doubled, normalize=False), seed=0) == pytest.approx(
-        single_threaded_blas, rel=0.3
-    )
+    found = two_nn(points_of(doubled, normalize=False), seed=0)
+    assert found == pytest.approx(without, rel=0.3)
     assert two_nn(points_of(np.ones((50, 2)), normalize=False), seed=0) is None
     assert two_nn(points_of(rows[:19].copy()), seed=0) is None
 
 
-def test_two_nn_of_a_lattice_is_a_number():
+def test_two_nn_of_a_lattice_is_finite():
     lattice = np.argwhere(np.ones((8, 8))).astype(float)
 
     assert 1 < two_nn(points_of(lattice, normalize=False), seed=0) < 5
 
 
-def test_radii_fall_as_the_dimension_says():
-    rng = np.random.default_rng(2)
-    for dimension in (1, 2, 3):
-        points = points_of(rng.random((20_000, dimension)), normalize=False)
-        found = Curve.of(points, 1000).dimension
-        # A cube has an edge, on which the first picks are: it looks flatter than it is.
-        assert 0.8 * dimension < found < 1.1 * dimension
-
-
 @pytest.mark.parametrize("size", [2, 5, 30, 150])
-def test_the_expected_h_min_is_that_of_random_subsets(size):
+def test_the_expected_h_min_is_the_mean_over_random_subsets(size):
     points = points_of(np.random.default_rng(3).random((400, 3)), normalize=False)
-    drawn = mean_h_min_of_random(points, size)
+    drawn = h_min_of_random_subsets(points, size)
 
     found = ClosePairs(points, seed=0)
 
     error = drawn.std() / math.sqrt(len(drawn))
     assert found.expected_h_min(size) == pytest.approx(drawn.mean(), abs=4 * error)
-    # Markov is no equality: at least as many as are promised.
-    assert (drawn >= found.h_min_of_most(size)).mean() >= 0.93
-    assert found.h_min_of_most(size) > 0
+    # Markov's inequality promises at least this share.
+    assert (drawn >= found.h_min_exceeded(size)).mean() >= 0.93
+    assert found.h_min_exceeded(size) > 0
 
 
-def test_the_expected_h_min_of_all_rows_is_theirs():
+def test_the_expected_h_min_of_all_rows_is_exact():
     points = points_of(np.random.default_rng(4).random((60, 2)), normalize=False)
     gaps = gaps_of(points)
 
     h_min = gaps[~np.eye(60, dtype=bool)].min()
 
     assert ClosePairs(points, seed=0).expected_h_min(60) == pytest.approx(h_min)
-    assert ClosePairs(points, seed=0).h_min_of_most(60) == pytest.approx(h_min)
+    assert ClosePairs(points, seed=0).h_min_exceeded(60) == pytest.approx(h_min)
 
 
-def test_of_large_pools_the_closest_pairs_are_extrapolated(monkeypatch):
-    # 300 of 3000 rows have a hundredth of the pairs: the closest are not among them.
+def test_the_closest_pairs_of_large_pools_are_extrapolated():
+    # 300 of 3000 rows have a hundredth of the pairs; the closest are not among them.
     points = points_of(np.random.default_rng(5).random((3000, 2)), normalize=False)
-    drawn = mean_h_min_of_random(points, 1500, draws=100)
-    monkeypatch.setattr(theory, "_PAIRED", 300)
+    drawn = h_min_of_random_subsets(points, 1500, draws=100)
 
-    found = ClosePairs(points, seed=0)
+    found = ClosePairs(points, seed=0, sample_rows=300)
 
     assert not found.are_all
     assert found.distances[0] > 4 * drawn.mean()
     assert drawn.mean() / 3 < found.expected_h_min(1500) < drawn.mean() * 3
-    assert found.h_min_of_most(1500) < found.expected_h_min(1500)
+    assert found.h_min_exceeded(1500) < found.expected_h_min(1500)
     low = np.quantile(drawn, 0.05)
-    assert low / 3 < found.h_min_of_most(1500) < low * 3
+    assert low / 3 < found.h_min_exceeded(1500) < low * 3
 
 
-def test_an_even_density_gives_the_formula_of_the_theory():
-    # P(h_min > r) = exp(-½·N(N - 1)·V·r^d) on a torus; here a large square has hardly an edge.
+def test_a_uniform_density_gives_the_formula_of_the_theory():
+    # P(h_min > r) = exp(-½·N(N - 1)·V·r^d) on a torus; the edge of a large square hardly matters.
     side, size = 100.0, 40
     points = points_of(np.random.default_rng(6).random((4000, 2)) * side, normalize=False)
 
@@ -116,26 +103,25 @@ def test_an_even_density_gives_the_formula_of_the_theory():
     assert ClosePairs(points, seed=0).expected_h_min(size) == pytest.approx(expected, rel=0.05)
 
 
-def test_duplicates_of_a_pool_make_random_subsets_coincide(monkeypatch):
+def test_duplicates_in_the_pool_lower_the_expected_h_min():
     rows = np.repeat(np.random.default_rng(7).random((200, 3)), 3, axis=0)
     points = points_of(rows, normalize=False)
-    drawn = mean_h_min_of_random(points, 60)
+    drawn = h_min_of_random_subsets(points, 60)
 
-    assert ClosePairs(points, seed=0).h_min_of_most(60) == 0.0
-    for paired in (4096, 300):
-        monkeypatch.setattr(theory, "_PAIRED", paired)
-        found = ClosePairs(points, seed=0).expected_h_min(60)
+    assert ClosePairs(points, seed=0).h_min_exceeded(60) == 0.0
+    for sample_rows in (4096, 300):
+        found = ClosePairs(points, seed=0, sample_rows=sample_rows).expected_h_min(60)
         assert found == pytest.approx(drawn.mean(), abs=1e-3)
 
 
-def test_a_single_row_has_nothing_near():
+def test_a_single_row_has_no_pairs():
     found = ClosePairs(points_of(np.ones((1, 2))), seed=0)
 
     assert found.median == 0.0
-    assert (found.expected_h_min(1), found.h_min_of_most(1)) == (math.inf, math.inf)
+    assert (found.expected_h_min(1), found.h_min_exceeded(1)) == (math.inf, math.inf)
 
 
-def test_measure_tells_the_theory_when_asked():
+def test_measure_returns_the_theory_on_request():
     rows = np.random.default_rng(8).random((900, 2))
     subset = select_uniform(rows, 90, normalize=False)
 
@@ -151,7 +137,7 @@ def test_measure_tells_the_theory_when_asked():
     assert found.as_dict()["theory"]["radii"]["90"] == found.theory.radii[90]
 
 
-def test_distances_alone_tell_the_theory_too():
+def test_a_matrix_of_distances_has_a_theory_too():
     points = points_of(np.random.default_rng(9).random((500, 2)), normalize=False)
     metric = DistanceMatrix(gaps_of(points), points.eligible)
 
@@ -164,7 +150,7 @@ def test_distances_alone_tell_the_theory_too():
     assert found.diversity.riesz_energy > 0
 
 
-def test_vectors_on_disk_tell_all_that_vectors_in_memory_do(tmp_path):
+def test_vectors_on_disk_have_the_same_details_as_in_memory(tmp_path):
     rows = np.random.default_rng(10).standard_normal((300, 5)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
 

@@ -1,4 +1,4 @@
-"""The best possible h_min of small pools, by looking at every subset that could have it."""
+"""The best possible h_min of small pools, found by searching all subsets."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from evenly.geometry import Points, row_lengths
 
 
 def points_of(vectors, normalize=True):
-    """Vectors as points, all of them candidates."""
+    """Return vectors as points, all of them eligible."""
     return Points.of(
         vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=normalize
     )
 
 
 def gaps_of(points):
-    """(n, n) distances by subtraction in float64 of what the rows count as."""
+    """Return (n, n) pairwise distances, by subtraction in float64."""
     rows = points.exact(np.arange(len(points)))
     squared = ((rows[:, None] - rows[None]) ** 2).sum(axis=2)
     squared[squared < points.coincident] = 0.0
@@ -21,9 +21,9 @@ def gaps_of(points):
 
 
 def most_rows_at(gaps, distance):
-    """The largest number of rows with pairwise distances of `distance` or more."""
+    """Return the largest number of rows with pairwise distances of `distance` or more."""
     count = len(gaps)
-    far = [sum(1 << j for j in range(count) if gaps[i, j] >= distance) for i in range(count)]
+    far = [sum(1 << j for j in np.flatnonzero(row >= distance).tolist()) for row in gaps]
 
     def most(allowed, found):
         best = found
@@ -31,7 +31,7 @@ def most_rows_at(gaps, distance):
             row = allowed.bit_length() - 1
             allowed &= ~(1 << row)
             best = max(best, most(allowed & far[row], found + 1))
-            if best >= found + 1 + bin(allowed).count("1"):
+            if best >= found + 1 + allowed.bit_count():
                 break
         return best
 
@@ -39,7 +39,7 @@ def most_rows_at(gaps, distance):
 
 
 def best_h_min(gaps, size):
-    """The largest h_min of any `size` rows."""
+    """Return the largest h_min of any `size` rows."""
     values = np.unique(gaps[np.triu_indices(len(gaps), 1)])
     low, high = 0, len(values) - 1
     while low < high:

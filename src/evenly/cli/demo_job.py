@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.cli.jobs import check_output, manifest_path, write_output
 from evenly.geometry import nearest_chosen
-from evenly.metrics.measure import measure_prepared
+from evenly.metrics.measure import MeasureOptions, measure_prepared
 from evenly.report import selection_table
 from evenly.samples.docstrings import docstring_records
 from evenly.selection.uniform import select_and_keep
@@ -29,7 +29,8 @@ def run_demo(
     selection, prepared = select_and_keep(
         records, budget, text="text", encoder=encoder, progress=progress
     )
-    measures = measure_prepared(prepared, selection.indices, random_subsets=3, progress=progress)
+    options = MeasureOptions(random_subsets=3, progress=progress)
+    measures = measure_prepared(prepared, selection.indices, options)
     write_output(selection, output, force=True)
 
     reached = nearest_chosen(prepared.points, selection.indices)

@@ -24,7 +24,7 @@ from evenly.inputs.embed import embed
 from evenly.inputs.prepare import PreparedData
 from evenly.metrics import Measures
 from evenly.metrics.curve import Curve
-from evenly.metrics.measure import Certificate, measure_prepared
+from evenly.metrics.measure import Certificate, MeasureOptions, measure_prepared
 from evenly.report.table import two_columns
 from evenly.samples import check_table_path, open_samples
 from evenly.samples.formats import output_format, split_suffix
@@ -156,12 +156,14 @@ def measure_and_write(
     measures = measure_prepared(
         prepared,
         selection.indices,
-        random_subsets=random_subsets,
-        certificate=certificate,
-        seed=selection.provenance["options"].get("seed", 0),
+        MeasureOptions(
+            random_subsets=random_subsets,
+            certificate=certificate,
+            seed=selection.provenance["options"].get("seed", 0),
+            progress=progress,
+        ),
         curve=curve,
-        known=_proven(selection),
-        progress=progress,
+        known_bounds=_proven(selection),
     )
     write_output(selection, output, order=order, force=force)
     return measures

@@ -1,6 +1,6 @@
-"""Upper bounds on h_min from a few numbers of the pool; derived in docs/theory.md.
+"""Upper bounds on h_min from a few numbers of the pool, derived in docs/theory.md.
 
-Each function bounds OPT_k, the largest h_min that any k rows of the pool have.
+Each function bounds OPT_k, the largest h_min of any k rows of the pool.
 """
 
 from __future__ import annotations
@@ -26,40 +26,42 @@ __all__ = [
     "sphere_bound",
 ]
 
-# Levenshtein's bounds of higher degree matter for more rows than computers hold, unless there
-# are three dimensions, for which there is a sharper one.
-_DEGREES = 60
+# Higher degrees of Levenshtein's bound matter only for more rows than fit a computer, except in
+# three dimensions, where Fejes Tóth's bound is sharper.
+_MAX_DEGREE = 60
 
 
 def balls_bound(radii: Float[np.ndarray, " k"]) -> float:
-    """Twice the covering radius of the first k - 1 picks: k rows, so two are in one ball.
+    """Return twice the covering radius of the first k - 1 picks: one ball holds two of k rows.
 
     Args:
-        radii: of k >= 2 picks, farthest first: radii[m] is the covering radius of the first m.
+        radii: radii of k >= 2 farthest-first picks; radii[m] is the covering radius of the
+            first m.
     """
     return 2.0 * float(radii[-1])
 
 
 def smaller_balls_bound(radii: Float[np.ndarray, " k"]) -> float:
-    """Some of m balls holds s = ceil(k / m) rows, of which two are within ρ_m·√(2s / (s - 1)).
+    """Return the smallest ρ_m·√(2s / (s - 1)) over all m < k, where s = ceil(k / m).
 
-    The best m. Only for Euclidean distances, unlike `balls_bound`, which is m = k - 1.
+    One of m balls of radius ρ_m holds s of the k rows, two of which are at most that far apart.
+    Valid for Euclidean distances only, unlike `balls_bound`, which is the case m = k - 1.
     """
-    balls = np.arange(1, len(radii))
-    inside = -(-len(radii) // balls)
-    return float(np.min(radii[1:] * np.sqrt(2.0 * inside / (inside - 1.0))))
+    n_balls = np.arange(1, len(radii))
+    rows_inside = -(-len(radii) // n_balls)
+    return float(np.min(radii[1:] * np.sqrt(2.0 * rows_inside / (rows_inside - 1.0))))
 
 
 def line_bound(coordinates: Float[np.ndarray, " n"], size: int) -> float:
-    """Rows on a line: k of them leave k - 1 gaps."""
+    """Return the bound for rows on a line: k of them leave k - 1 gaps."""
     return float(np.ptp(coordinates)) / (size - 1)
 
 
 def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
-    """Rows in a plane: Oler's inequality for their convex hull.
+    """Return the bound for rows in a plane: Oler's inequality for their convex hull.
 
     At most 2A / (√3·r²) + P / (2r) + 1 points with distances of r or more fit a compact convex
-    set of area A and perimeter P. Where all rows are nearly on a line, the set is a rectangle
+    set of area A and perimeter P. If all rows are nearly on a line, the set is a rectangle
     around them.
 
     Sources: Oler 1961, doi:10.1007/BF02391675; Folkman and Graham 1969,
@@ -70,7 +72,7 @@ def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
         hull = ConvexHull(centred)
         area, perimeter = float(hull.volume), float(hull.area)
     except (QhullError, ValueError):
-        _, _, axes = np.linalg.svd(centred[_extremes(centred)])
+        _, _, axes = np.linalg.svd(centred[_distant_rows(centred)])
         length, width = np.ptp(centred @ axes.T, axis=0)
         area, perimeter = float(length * width), 2.0 * float(length + width)
     # k - 1 <= a / r² + b / r, solved for r.
@@ -79,17 +81,18 @@ def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
     return (b + math.sqrt(b * b + 4.0 * gaps * a)) / (2.0 * gaps)
 
 
-def _extremes(rows: Float[np.ndarray, "n 2"]) -> list[int]:
-    """Two rows that are far apart."""
+def _distant_rows(rows: Float[np.ndarray, "n 2"]) -> list[int]:
+    """Return two rows that are far apart."""
     first = int(np.argmax((rows**2).sum(axis=1)))
     return [first, int(np.argmax(((rows - rows[first]) ** 2).sum(axis=1)))]
 
 
 def sphere_bound(size: int, dimension: int) -> float:
-    """Rows of length one: what is known of k points on a sphere in d dimensions.
+    """Return the best known bound for k points on the unit sphere in d dimensions.
 
-    Rankin: √(2k / (k - 1)) for k <= d + 1, √2 for d + 2 <= k <= 2d, both attained; on the
-    circle 2·sin(π / k), attained; in three dimensions Fejes Tóth's bound; else Levenshtein's.
+    Rankin's bound is √(2k / (k - 1)) for k <= d + 1 and √2 for d + 2 <= k <= 2d. On the circle
+    it is 2·sin(π / k). All three are attained. Otherwise it is Levenshtein's bound, and in three
+    dimensions Fejes Tóth's if that is smaller.
 
     Sources: Rankin 1955, doi:10.1017/S2040618500033219; Fejes Tóth 1943; Levenshtein 1992,
         doi:10.1007/BF00053379.
@@ -110,25 +113,25 @@ def sphere_bound(size: int, dimension: int) -> float:
 
 
 def levenshtein_count(cosine: float, dimension: int, degree: int) -> float:
-    """Levenshtein's L of a degree: no more points have pairwise cosines of at most `cosine`.
+    """Return Levenshtein's bound on the number of points with pairwise cosines <= `cosine`.
 
-    Holds where the cosine is in the interval that belongs to the degree.
+    Valid if the cosine is in the interval that belongs to the degree.
     """
     d = dimension
     half = (degree + 1) // 2
-    here, there = (_gegenbauer(half - 1, d, cosine), _gegenbauer(half, d, cosine))
     if degree % 2:
-        inner = (2 * half + d - 3) / (d - 1) - (here - there) / ((1 - cosine) * there)
-        return math.comb(half + d - 3, half - 1) * inner
-    here, there = there, _gegenbauer(half + 1, d, cosine)
-    inner = (2 * half + d - 1) / (d - 1) - (1 + cosine) * (here - there) / (
-        (1 - cosine) * (here + there)
+        low, high = _gegenbauer(half - 1, d, cosine), _gegenbauer(half, d, cosine)
+        factor = (2 * half + d - 3) / (d - 1) - (low - high) / ((1 - cosine) * high)
+        return math.comb(half + d - 3, half - 1) * factor
+    low, high = _gegenbauer(half, d, cosine), _gegenbauer(half + 1, d, cosine)
+    factor = (2 * half + d - 1) / (d - 1) - (1 + cosine) * (low - high) / (
+        (1 - cosine) * (low + high)
     )
-    return math.comb(half + d - 2, half) * inner
+    return math.comb(half + d - 2, half) * factor
 
 
 def _gegenbauer(degree: int, dimension: int, cosine: float) -> float:
-    """The polynomials of the sphere, 1 at 1; in two dimensions Chebyshev's."""
+    """Return the Gegenbauer polynomial of a sphere, normalised to 1 at 1 (Chebyshev's if d = 2)."""
     if degree == 0:
         return 1.0
     if dimension == 2:
@@ -139,7 +142,7 @@ def _gegenbauer(degree: int, dimension: int, cosine: float) -> float:
 
 
 def _smallest_cosine(size: int, dimension: int) -> float:
-    """The cosine that Levenshtein's bound allows `size` > 2·dimension points at least."""
+    """Return the smallest maximal cosine that `size` > 2·dimension points can have."""
     cosine = 0.0
     for degree in count(3):
         end = _end_of_interval(degree, dimension)
@@ -153,14 +156,14 @@ def _smallest_cosine(size: int, dimension: int) -> float:
                     xtol=1e-15,
                 )
             )
-        if degree == _DEGREES:
+        if degree == _MAX_DEGREE:
             return end
         cosine = end
     raise AssertionError("unreachable")
 
 
 def _end_of_interval(degree: int, dimension: int) -> float:
-    """The largest root of the Jacobi polynomial where the bound of this degree ends."""
+    """Return the largest root of the Jacobi polynomial, where the bound's interval ends."""
     half, order = (degree + 1) // 2, (dimension - 3) / 2.0
     if degree % 2:
         roots, _ = roots_jacobi(half, order + 1, order)

@@ -1,13 +1,17 @@
-"""How large h_min can be at most: bounds by name, each proven in docs/theory.md."""
+"""Upper bounds on the h_min of any k rows, by name. Each is proven in docs/theory.md."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points
+from evenly.geometry.clustering.tree import Tree
 from evenly.metrics.bounds import (
     balls_bound,
     line_bound,
@@ -15,28 +19,56 @@ from evenly.metrics.bounds import (
     smaller_balls_bound,
     sphere_bound,
 )
-from evenly.metrics.cells import Cells, centre_of
 from evenly.metrics.curve import Curve
+from evenly.metrics.packing_bound import PackingBound
+from evenly.metrics.trace_bound import CentredPool, best_centre
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["UpperBounds", "certified_fraction", "clusters_bound"]
+__all__ = ["BoundingEffort", "UpperBounds", "clusters_bound"]
 
-# What rounding can do to a bound, and more. Reported bounds are larger by this.
-_ALLOWED = 1.0 + 1e-9
-# Multiplications that the tree of cells may take in any case, and rows of a cell.
-_WORK = 2e11
-_SMALLEST_CELL, _LARGEST_CELL = 1024, 32768
-# Rows up to which a matrix of distances is clustered: linkage holds half of it once more.
-_LARGEST_METRIC = 8192
+# Reported bounds are larger by this factor, which exceeds what rounding can do to them.
+_TOLERANCE = 1.0 + 1e-9
+# Complete linkage needs half as much memory again as the matrix of distances.
+_LARGEST_LINKAGE = 8192
+
+
+@dataclass(frozen=True)
+class BoundingEffort:
+    """How much work the upper bounds may take: more of it makes them sharper.
+
+    Attributes:
+        multiplications: for the tree of clusters; the default takes a second or two.
+        smallest_cell, largest_cell: limits on the number of rows that are clustered by Ward's
+            rule; larger pools are halved into such cells first.
+    """
+
+    multiplications: float = 2e11
+    smallest_cell: int = 1024
+    largest_cell: int = 32768
+
+    @classmethod
+    def thorough(cls) -> BoundingEffort:
+        """Return the effort of `certificate="thorough"`: the largest cells."""
+        return cls(multiplications=inf)
+
+    def cell_size(self, rows: int, dimension: int) -> int:
+        """Return how many rows a cell of a pool may hold."""
+        cost_per_row = 6.0 * rows * min(dimension, 128)
+        affordable = self.multiplications / cost_per_row
+        return int(min(max(affordable, self.smallest_cell), self.largest_cell))
+
+    def centre_steps(self, rows: int, dimension: int) -> int:
+        """Return how often a centre may be moved; each step reads the pool once."""
+        return int(min(max(self.multiplications / 100 / (float(rows) * dimension), 4), 30))
 
 
 class UpperBounds:
     """Upper bounds on the h_min of any k rows of one pool, for several k.
 
     Attributes:
-        curve: of a plain farthest-first run over the pool.
+        curve: radii of a plain farthest-first run over the pool.
     """
 
     def __init__(
@@ -44,61 +76,51 @@ class UpperBounds:
         points: Points | DistanceMatrix,
         size: int,
         *,
-        work: float = 0.0,
+        effort: BoundingEffort | None = None,
         curve: Curve | None = None,
         progress: bool | None = None,
     ) -> None:
-        """Bounds for any k up to `size`.
+        """Prepare bounds for any k up to `size`.
 
         Args:
             points: the pool.
             size: the largest k.
-            work: multiplications that the cells may take, where that is more than 2e11 (a second
-                or two): more work, larger cells, sharper bounds.
-            curve: of such a run to `size` picks or more, where there is one.
+            effort: how much work the bounds may take.
+            curve: an existing run to `size` picks or more; by default one is made.
             progress: a progress bar on stderr.
         """
         self._points = points
-        self._work = max(work, _WORK)
+        self._effort = BoundingEffort() if effort is None else effort
         self._progress = progress
         self.curve = Curve.of(points, size, progress=progress) if curve is None else curve
-        self._cells: Cells | None = None
 
-    @property
-    def cells(self) -> Cells | None:
-        """The clusters of the pool, made when first used; None where vectors are not in memory."""
-        points = self._points
-        if self._cells is None and isinstance(points, Points) and points.in_memory:
-            per_row = 6.0 * self.curve.pool_size * min(points.dimension, 128)
-            cell = int(min(max(self._work / per_row, _SMALLEST_CELL), _LARGEST_CELL))
-            with tqdm(
-                total=self.curve.pool_size,
-                desc="bounding",
-                unit="row",
-                disable=None if self._progress is None else not self._progress,
-            ) as bar:
-                self._cells = Cells(points, cell, progress=bar.update)
-        return self._cells
-
-    @property
-    def _steps(self) -> int:
-        """How often a centre is moved: each time reads the pool."""
-        points = self._points
+    @cached_property
+    def packing_bound(self) -> PackingBound | None:
+        """The bound from the pool's clusters; None unless its vectors are in memory."""
+        points, rows = self._points, self.curve.pool_size
         if isinstance(points, DistanceMatrix) or not points.in_memory:
-            return 0
-        numbers = float(self.curve.pool_size) * points.dimension
-        return int(min(max(self._work / 100 / numbers, 4), 30))
+            return None
+        cell = self._effort.cell_size(rows, points.dimension)
+        disabled = None if self._progress is None else not self._progress
+        with tqdm(total=rows, desc="bounding", unit="row", disable=disabled) as bar:
+            return PackingBound(points, Tree.of(points, cell, progress=bar.update))
+
+    def _centred(self, points: Points, size: int) -> CentredPool:
+        rows = self.curve.pool_size
+        steps = self._effort.centre_steps(rows, points.dimension) if points.in_memory else 0
+        return best_centre(points, size, steps)
 
     def bounds(self, size: int, reached: float) -> dict[str, float]:
-        """Bounds on the h_min of any `size` rows, by name.
+        """Return bounds on the h_min of any `size` rows, by name.
 
         Args:
-            size: k, at most the `size` of all.
+            size: k, at most the `size` given at the start.
             reached: the h_min of some k rows.
 
         Returns:
             Name -> bound: "all rows", "balls", "smaller balls", "trace", "sphere", "line",
-            "plane", "cells" or "clusters"; those that apply. Empty for a single row.
+            "plane", "cells" (the packing bound) or "clusters"; those that apply. Empty for a
+            single row.
         """
         if size < 2:
             return {}
@@ -110,56 +132,34 @@ class UpperBounds:
         if isinstance(self._points, DistanceMatrix):
             found |= _bounds_of_distances(self._points, size)
         else:
-            found |= self._bounds_of_points(self._points, size)
-            low = max(reached, float(radii[-1]))
-            self._add_cells(found, size, low)
-        return {name: float(bound * _ALLOWED) for name, bound in found.items()}
-
-    def _bounds_of_points(self, points: Points, size: int) -> dict[str, float]:
-        found = {"smaller balls": smaller_balls_bound(self.curve.radii[:size])}
-        self._centred = centre_of(points, size, self._steps)
-        found["trace"] = self._centred.trace_bound(size)
-        if points.unit:
-            found["sphere"] = sphere_bound(size, points.dimension)
-        if points.dimension <= 2:
-            rows = points.exact(np.flatnonzero(points.eligible))
-            if points.dimension == 1:
-                found["line"] = line_bound(rows[:, 0], size)
-            else:
-                found["plane"] = plane_bound(rows, size)
-        return found
-
-    def _add_cells(self, found: dict[str, float], size: int, low: float) -> None:
-        # Nothing is gained where the bounds so far are attained.
-        high = min(found.values())
-        if self.cells is not None and high > low * _ALLOWED:
-            found["cells"] = self.cells.bound(size, low, high, self._centred)
+            found["smaller balls"] = smaller_balls_bound(radii)
+            centred = self._centred(self._points, size)
+            found["trace"] = centred.trace_bound(size)
+            found |= _bounds_by_dimension(self._points, size)
+            low, high = max(reached, float(radii[-1])), min(found.values())
+            # If a bound is attained already, no other can be sharper.
+            if high > low * _TOLERANCE and self.packing_bound is not None:
+                found["cells"] = self.packing_bound.bound(size, low, high, centred)
+        return {name: float(bound * _TOLERANCE) for name, bound in found.items()}
 
     def most_rows(self, distance: float) -> int:
-        """No more rows than this have pairwise distances of `distance` > 0 or more."""
+        """Return a number of rows that no set with pairwise distances >= `distance` > 0 exceeds."""
         curve = self.curve
         most = curve.pool_size
-        # Two rows within one ball are not farther apart than its diameter.
-        if curve.radii[-1] * 2.0 * _ALLOWED < distance:
-            most = curve.rows_at(distance / 2.0 / _ALLOWED)
-        if self.cells is None or not isinstance(self._points, Points):
+        # Two rows in one ball are no farther apart than its diameter.
+        if curve.radii[-1] * 2.0 * _TOLERANCE < distance:
+            most = curve.rows_at(distance / 2.0 / _TOLERANCE)
+        if self.packing_bound is None or isinstance(self._points, DistanceMatrix):
             return most
-        most = min(most, self.cells.most_rows(distance))
+        most = min(most, self.packing_bound.most_rows(distance))
         if most < 2:
             return most
-        centred = centre_of(self._points, most, self._steps)
-        return min(most, self.cells.most_rows(distance, centred))
-
-
-def certified_fraction(h_min: float, upper_bound: float) -> float:
-    """h_min as a part of its bound, at most 1; where nothing can be better, 1."""
-    if upper_bound <= h_min:
-        return 1.0
-    return h_min / upper_bound
+        centred = self._centred(self._points, most)
+        return min(most, self.packing_bound.most_rows(distance, centred))
 
 
 def clusters_bound(distances: Float[np.ndarray, "n n"], size: int) -> float:
-    """The largest diameter of k - 1 clusters: two of k rows are in one. For any distances.
+    """Return the largest diameter of k - 1 clusters, for any distances: one holds two of k rows.
 
     Complete linkage keeps diameters small (Defays 1977, doi:10.1093/comjnl/20.4.364).
 
@@ -172,9 +172,22 @@ def clusters_bound(distances: Float[np.ndarray, "n n"], size: int) -> float:
     return float(heights[len(distances) - size])
 
 
+def _bounds_by_dimension(points: Points, size: int) -> dict[str, float]:
+    found = {}
+    if points.unit:
+        found["sphere"] = sphere_bound(size, points.dimension)
+    if points.dimension <= 2:
+        rows = points.exact(np.flatnonzero(points.eligible))
+        if points.dimension == 1:
+            found["line"] = line_bound(rows[:, 0], size)
+        else:
+            found["plane"] = plane_bound(rows, size)
+    return found
+
+
 def _bounds_of_distances(metric: DistanceMatrix, size: int) -> dict[str, float]:
     rows = np.flatnonzero(metric.eligible)
-    if len(rows) > _LARGEST_METRIC:
+    if len(rows) > _LARGEST_LINKAGE:
         return {}
     distances = metric.matrix[rows].astype(np.float64)[:, rows]
     return {"clusters": clusters_bound(distances, size)}

@@ -1,4 +1,4 @@
-"""The radii curve of a pool: how far apart its first m picks are, farthest first."""
+"""The radii curve of a pool: how far apart the first m farthest-first picks are."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve"]
 
-# A slope over fewer picks than these is noise.
-_LEAST = 20
+# A slope over fewer picks than this is noise.
+_MIN_PICKS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Radii of a plain farthest-first run over a pool: nothing included, left out or weighed.
+    """Radii of a farthest-first run over a whole pool, without rules or weights.
 
     Attributes:
         radii: (k,) radii[m] is the distance of pick m to the nearest earlier pick, and the
-            covering radius of the first m picks; radii[0] is inf. Never rising.
-        pool_size: usable rows of the pool.
+            covering radius of the first m picks; radii[0] is inf. Non-increasing.
+        pool_size: number of usable rows in the pool.
     """
 
     radii: Float[np.ndarray, " k"]
@@ -41,7 +41,7 @@ class Curve:
     ) -> Curve:
         """Run farthest-first to `size` picks, from the row farthest from the mean.
 
-        Cost: that of selecting so many rows.
+        Cost: that of selecting as many rows.
         """
         picks = _picks(points, size, None, progress)
         return cls(picks.radii, int(np.count_nonzero(points.eligible)))
@@ -50,23 +50,23 @@ class Curve:
     def down_to(
         cls, points: Points | DistanceMatrix, distance: float, *, progress: bool | None = None
     ) -> Curve:
-        """Run farthest-first until a radius is below `distance`, or no row is left."""
-        total = int(np.count_nonzero(points.eligible))
-        picks, size = None, min(64, total)
+        """Run farthest-first until a radius is below `distance`, or all rows are picked."""
+        pool_size = int(np.count_nonzero(points.eligible))
+        picks, size = None, min(64, pool_size)
         while True:
             picks = _picks(points, size, picks, progress)
-            if picks.radii[-1] < distance or size == total:
-                return cls(picks.radii, total)
-            size = min(4 * size, total)
+            if picks.radii[-1] < distance or size == pool_size:
+                return cls(picks.radii, pool_size)
+            size = min(4 * size, pool_size)
 
     def rows_at(self, distance: float) -> int:
-        """How many picks are at least `distance` from all earlier ones, of those there are."""
+        """Return how many picks of the curve are at least `distance` from all earlier ones."""
         return int(np.count_nonzero(self.radii >= distance))
 
     def rows_expected_at(self, distance: float) -> int | None:
-        """`rows_at`, continued beyond the last radius as a power of the number of picks.
+        """Return `rows_at`, extrapolated beyond the last radius by a power law.
 
-        None where the curve is too short to be continued.
+        None if the curve is too short to extrapolate.
         """
         found = self.rows_at(distance)
         if found < len(self.radii) or found == self.pool_size:
@@ -80,26 +80,26 @@ class Curve:
 
     @property
     def dimension(self) -> float | None:
-        """How radii fall: as the power -1 / dimension of the number of picks.
+        """The d for which radii fall as the power -1 / d of the number of picks.
 
-        Fitted to the last nine tenths of the picks, in logarithms. A pool of dimension d holds
-        (1/r)^d balls of radius r, hence the name. None for fewer than 20 distinct rows.
+        Fitted in logarithms to the last nine tenths of the picks. A pool of dimension d holds
+        about (1/r)^d balls of radius r, hence the name. None for fewer than 20 distinct rows.
         """
         count = int(np.count_nonzero(self.radii))
         begin = max(count // 10, 1)
-        if count < _LEAST:
+        if count < _MIN_PICKS:
             return None
-        # Of each pick the same weight by logarithm, or the last tenth would decide alone.
+        # Evenly spaced in the logarithm, or the last tenth of the picks would decide alone.
         picks = np.unique(np.geomspace(begin, count - 1, 200).astype(int))
         slope = np.polyfit(np.log(picks), np.log(self.radii[picks]), 1)[0]
         return float(-1.0 / slope) if slope < 0 else float("inf")
 
 
 def _picks(
-    points: Points | DistanceMatrix, size: int, begun: Picks | None, progress: bool | None
+    points: Points | DistanceMatrix, size: int, initial: Picks | None, progress: bool | None
 ) -> Picks:
-    if begun is None:
-        begun = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
-    with progress_bar(size, len(begun), progress) as show:
-        picks, _ = farthest_first(make_engine(points, size), size, begun, progress=show)
+    if initial is None:
+        initial = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
+    with progress_bar(size, len(initial), progress) as show:
+        picks, _ = farthest_first(make_engine(points, size), size, initial, progress=show)
     return picks

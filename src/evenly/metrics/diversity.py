@@ -1,4 +1,4 @@
-"""Measures of how diverse a subset is that others use, for reports and comparisons."""
+"""Diversity measures from the literature, for reports and comparisons."""
 
 from __future__ import annotations
 
@@ -17,34 +17,49 @@ from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Diversity", "clusters_of", "kernel_eigenvalue", "vendi_score"]
+__all__ = ["Diversity", "DiversityLimits", "clusters_of", "kernel_eigenvalue", "vendi_score"]
 
-# Rows whose pairs are summed up, and rows of which a kernel is made; more are sampled, or not done.
-_PAIRED, _IN_KERNEL, _DENSE = 20_000, 8192, 512
 _CLUSTERS = 128
-_ROWS_OF_CLUSTER = 8
+_ROWS_PER_CLUSTER = 8
+
+
+@dataclass(frozen=True)
+class DiversityLimits:
+    """Sizes up to which diversity measures are computed exactly, or at all.
+
+    Attributes:
+        paired_rows: larger subsets are sampled for sums over pairs.
+        kernel_rows: larger subsets have no kernel eigenvalue.
+        dense_rows: larger kernels are inverted and their eigenvalue is found by Lanczos' method.
+    """
+
+    paired_rows: int = 20_000
+    kernel_rows: int = 8192
+    dense_rows: int = 512
+
+
+_LIMITS = DiversityLimits()
 
 
 @dataclass(frozen=True)
 class Diversity:
-    """Measures of others; None where they do not apply. See docs/theory.md.
+    """Diversity measures of a subset; None if one does not apply. See docs/theory.md.
 
     Attributes:
-        uniformity: log of the mean of exp(-2·distance²) over pairs, for rows of length one; the
-            lower the more uniform (Wang and Isola 2020, arXiv 2005.10242).
-        riesz_energy: mean of 1 / distance² over pairs; the lower the farther apart; inf where
-            rows coincide (Hardin and Saff 2005).
+        uniformity: log of the mean of exp(-2·distance²) over pairs, for rows of length one;
+            lower is more uniform (Wang and Isola 2020, arXiv 2005.10242).
+        riesz_energy: mean of 1 / distance² over pairs; lower is farther apart, inf if rows
+            coincide (Hardin and Saff 2005).
         vendi_score: effective number of different rows, from 1 to min(k, d): the exponential of
             the entropy of the eigenvalues of their cosines, for rows of length one (Friedman and
             Dieng 2023, arXiv 2210.02410).
-        cluster_entropy: how evenly the subset falls on clusters of the pool, up to 128 of about
-            the same size: 0 when all rows are of one, 1 when each has as many.
-        kernel_eigenvalue: smallest eigenvalue of the matrix exp(-distance² / 2b²) of the
-            subset, from 0 for two rows that coincide to 1 for rows far apart; None for more than
-            8192 rows.
-        kernel_bandwidth: b, half of the median distance of two rows of the pool.
+        cluster_entropy: how evenly the subset is distributed over clusters of the pool, up to
+            128 of about the same size: 0 if all rows are in one, 1 if each has equally many.
+        kernel_eigenvalue: smallest eigenvalue of the subset's matrix exp(-distance² / 2b²), from
+            0 for two rows that coincide to 1 for rows far apart; None for more than 8192 rows.
+        kernel_bandwidth: b, half of the median distance between two rows of the pool.
 
-    Pairs are all pairs up to 20,000 rows, beyond that those of 20,000 random ones.
+    Sums run over all pairs of up to 20,000 rows; larger subsets are sampled.
     """
 
     uniformity: float | None
@@ -62,33 +77,43 @@ class Diversity:
         clusters: Int[np.ndarray, " n"] | None,
         bandwidth: float,
         seed: int,
+        limits: DiversityLimits = _LIMITS,
     ) -> Diversity:
-        """Of some rows of a pool, whose clusters are numbered by row."""
-        some = chosen
-        if len(chosen) > _PAIRED:
-            some = np.random.default_rng(seed).choice(chosen, _PAIRED, replace=False)
-        attraction = energy = pairs = 0.0
+        """Measure the chosen rows of a pool.
+
+        Args:
+            points: the pool.
+            chosen: (k,) row numbers.
+            clusters: (n,) number of each row's cluster, from `clusters_of`.
+            bandwidth: of the kernel.
+            seed: for the rows that are sampled from a large subset.
+            limits: sizes up to which measures are computed.
+        """
+        paired = chosen
+        if len(chosen) > limits.paired_rows:
+            paired = np.random.default_rng(seed).choice(chosen, limits.paired_rows, replace=False)
+        potential = energy = n_pairs = 0.0
         unit = isinstance(points, Points) and points.unit
         with np.errstate(divide="ignore"):
-            for squared in squared_distances_of_all_pairs(points, some):
+            for squared in squared_distances_of_all_pairs(points, paired):
                 energy += float((1.0 / squared).sum())
-                attraction += float(np.exp(-2.0 * squared).sum()) if unit else 0.0
-                pairs += len(squared)
+                potential += float(np.exp(-2.0 * squared).sum()) if unit else 0.0
+                n_pairs += len(squared)
         vendi = None
         if isinstance(points, Points) and points.unit:
             vendi = vendi_score(points.exact(chosen))
         return cls(
-            uniformity=float(np.log(attraction / pairs)) if unit and pairs else None,
-            riesz_energy=energy / pairs if pairs else None,
+            uniformity=float(np.log(potential / n_pairs)) if unit and n_pairs else None,
+            riesz_energy=energy / n_pairs if n_pairs else None,
             vendi_score=vendi,
             cluster_entropy=None if clusters is None else _entropy(clusters, chosen),
-            kernel_eigenvalue=kernel_eigenvalue(points, chosen, bandwidth),
+            kernel_eigenvalue=kernel_eigenvalue(points, chosen, bandwidth, limits),
             kernel_bandwidth=bandwidth,
         )
 
 
 def vendi_score(rows: Float[np.ndarray, "k d"]) -> float:
-    """The exponential of the entropy of the eigenvalues of X·X' / k, for rows of length one.
+    """Return the exponential of the entropy of the eigenvalues of X·X' / k, for unit rows.
 
     X'·X has the same eigenvalues other than 0, so this is exact for any number of rows.
 
@@ -101,24 +126,27 @@ def vendi_score(rows: Float[np.ndarray, "k d"]) -> float:
 
 
 def kernel_eigenvalue(
-    points: Points | DistanceMatrix, chosen: Int[np.ndarray, " k"], bandwidth: float
+    points: Points | DistanceMatrix,
+    chosen: Int[np.ndarray, " k"],
+    bandwidth: float,
+    limits: DiversityLimits = _LIMITS,
 ) -> float | None:
-    """The smallest eigenvalue of the Gaussian kernel on some rows; None beyond 8192 of them.
+    """Return the smallest eigenvalue of the Gaussian kernel on some rows; None for too many rows.
 
-    By Lanczos' method on the inverse. 0 where it is so small that float64 cannot tell.
+    Found by Lanczos' method on the inverse; 0 if the kernel is singular in float64.
 
     Cost: k³ / 3 multiplications, and 8·k² bytes.
     """
     count = len(chosen)
-    if count > _IN_KERNEL:
+    if count > limits.kernel_rows:
         return None
     if count == 1 or bandwidth == 0:
         return 1.0 if count == 1 else 0.0
-    # The parts in order are the upper triangle, row by row.
+    # The parts are the upper triangle, row by row.
     squared = np.concatenate([*squared_distances_of_all_pairs(points, chosen)])
     kernel = squareform(np.exp(-squared / (2.0 * bandwidth**2)))
     np.fill_diagonal(kernel, 1.0)
-    if count <= _DENSE:
+    if count <= limits.dense_rows:
         return max(0.0, float(eigvalsh(kernel, subset_by_index=(0, 0))[0]))
     try:
         factor = cho_factor(kernel, overwrite_a=True)
@@ -131,9 +159,9 @@ def kernel_eigenvalue(
 
 
 def clusters_of(points: Points | DistanceMatrix) -> Int[np.ndarray, " n"] | None:
-    """Number of the cluster of each row of a pool (-1: no candidate); None for distances.
+    """Return each row's cluster number, -1 if it is not eligible; None for a matrix of distances.
 
-    The largest is halved by 2-means until there are 128, or 8 rows in each.
+    The largest cluster is halved by 2-means until there are 128, or each has about 8 rows.
 
     Cost: about n·d·64 multiplications.
     """
@@ -142,7 +170,7 @@ def clusters_of(points: Points | DistanceMatrix) -> Int[np.ndarray, " n"] | None
     rows = np.flatnonzero(points.eligible)
     label = np.full(len(points), -1)
     with single_threaded_blas():
-        count = min(_CLUSTERS, max(1, len(rows) // _ROWS_OF_CLUSTER))
+        count = min(_CLUSTERS, max(1, len(rows) // _ROWS_PER_CLUSTER))
         label[rows] = split_evenly(leading_coordinates(points, rows, 64), count)
     return label
 

@@ -1,4 +1,4 @@
-"""What a pool is like, whatever is chosen from it: found once, for all subsets."""
+"""Statistics of a pool that all of its subsets share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.metrics.certificate import UpperBounds
+from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import clusters_of
 from evenly.metrics.theory import ClosePairs, two_nn
 
@@ -21,11 +21,12 @@ __all__ = ["PoolStats"]
 
 
 class PoolStats:
-    """PoolStats about a pool, each found when it is first asked for.
+    """Statistics of one pool, each computed when first used.
 
     Attributes:
         points: the pool.
-        seed: by which rows are drawn where all would be too many.
+        seed: for the rows that are sampled from a large pool.
+        effort: how much work the upper bounds may take.
     """
 
     def __init__(
@@ -34,27 +35,28 @@ class PoolStats:
         size: int,
         *,
         seed: int = 0,
-        work: float = 0.0,
+        effort: BoundingEffort | None = None,
         curve: Curve | None = None,
         progress: bool | None = None,
     ) -> None:
-        """Of subsets of up to `size` rows; the other arguments are as in `UpperBounds`."""
+        """Prepare for subsets of up to `size` rows; other arguments are as in `UpperBounds`."""
         self.points = points
         self.seed = seed
-        self._size, self._work, self._curve, self._progress = size, work, curve, progress
+        self.effort = BoundingEffort() if effort is None else effort
+        self._size, self._curve, self._progress = size, curve, progress
 
     @cached_property
-    def eligible(self) -> Int[np.ndarray, " m"]:
+    def eligible_rows(self) -> Int[np.ndarray, " m"]:
         """Row numbers of the usable rows."""
         return np.flatnonzero(self.points.eligible)
 
     @cached_property
     def upper_bounds(self) -> UpperBounds:
-        """How large h_min can be at most."""
+        """Upper bounds on h_min."""
         return UpperBounds(
             self.points,
             self._size,
-            work=self._work,
+            effort=self.effort,
             curve=self._curve,
             progress=self._progress,
         )
@@ -66,10 +68,10 @@ class PoolStats:
 
     @cached_property
     def pairs(self) -> ClosePairs:
-        """How far apart pairs of rows are."""
+        """The distribution of distances between two rows."""
         return ClosePairs(self.points, self.seed)
 
     @cached_property
     def clusters(self) -> Int[np.ndarray, " n"] | None:
-        """Clusters of about the same size."""
+        """Clusters of about the same size; None for a matrix of distances."""
         return clusters_of(self.points)

@@ -1,4 +1,4 @@
-"""`rows_at`: how many rows the pool can give at a wanted h_min."""
+"""`rows_at`: how many rows of a pool can be chosen at a given h_min."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["RowsAt", "rows_at"]
 
 @dataclass(frozen=True)
 class RowsAt:
-    """How many rows there are with no two closer than h_min.
+    """How many rows can be chosen with no two closer than h_min.
 
     Attributes:
-        h_min: the smallest distance that is wanted; Euclidean, not squared.
-        at_least: so many do farthest-first picks give.
-        at_most: more there are not, however they are chosen: proven, see docs/theory.md.
-        pool_size: usable rows of the input.
+        h_min: the requested smallest distance; Euclidean, not squared.
+        at_least: number of rows that farthest-first picks.
+        at_most: number of rows that no choice can exceed; proven in docs/theory.md.
+        pool_size: number of usable rows in the input.
     """
 
     h_min: float
@@ -35,7 +35,7 @@ class RowsAt:
     pool_size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
@@ -54,17 +54,18 @@ def rows_at(
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     progress: bool | None = None,
 ) -> RowsAt:
-    """Say how many rows of a data set can be chosen with no two closer than `h_min`.
+    """Bound how many rows of a data set can be chosen with no two closer than `h_min`.
 
-    The radii of a farthest-first run, read backwards, say how many there are at least; the
-    bounds behind `measure(...).upper_bound` how many at most.
+    The radii of a farthest-first run give the lower bound; the bounds behind
+    `measure(...).upper_bound` give the upper one.
 
     Args:
-        data_or_vectors: what would be selected from, as `select_uniform` takes it.
-        h_min: Euclidean, above 0; of rows of length one, √(2·cosine distance).
+        data_or_vectors: what rows would be selected from, in any form that `select_uniform`
+            accepts.
+        h_min: Euclidean distance above 0; for rows of length one, √(2·cosine distance).
         text, roles, encoder, encoder_options, device, normalize, on_invalid, engine, cache_dir:
             as in `measure`.
-        progress: a progress bar on stderr; by default when stderr is a terminal.
+        progress: a progress bar on stderr; by default if stderr is a terminal.
 
     Returns:
         RowsAt: `at_least` and `at_most`.
@@ -72,9 +73,9 @@ def rows_at(
     Raises:
         OptionError: `h_min` is not a number above 0.
 
-    Cost: that of selecting `at_least` rows, and of the clusters of the pool: see `measure`.
-        Where vectors stay on disk, or there are distances only, that of selecting all that are
-        no closer than h_min / 2.
+    Cost: that of selecting `at_least` rows and clustering the pool; see `measure`. For vectors
+        on disk or a matrix of distances, that of selecting every row down to a radius of
+        h_min / 2.
     """
     if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
         raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
@@ -92,11 +93,12 @@ def rows_at(
         progress=progress,
     )
     points = prepared.points
-    counts_cells = not isinstance(points, DistanceMatrix) and points.in_memory
-    lowest = float(h_min) if counts_cells else h_min / 2.0 * (1.0 - 1e-6)
-    curve = Curve.down_to(points, lowest, progress=progress)
+    has_packing_bound = not isinstance(points, DistanceMatrix) and points.in_memory
+    # Without it, balls of radius h_min / 2 give the upper bound.
+    smallest_radius = float(h_min) if has_packing_bound else h_min / 2.0 * (1.0 - 1e-6)
+    curve = Curve.down_to(points, smallest_radius, progress=progress)
     upper_bounds = UpperBounds(points, len(curve.radii), curve=curve)
     at_least = curve.rows_at(h_min)
-    # Both count all rows where no two are closer.
+    # Rounding must not put the upper bound below rows that were found.
     at_most = max(at_least, upper_bounds.most_rows(h_min))
     return RowsAt(float(h_min), at_least, at_most, curve.pool_size)

@@ -1,8 +1,10 @@
-"""Numbers into something to read: tables."""
+"""Turn numbers into tables to read."""
 
 from evenly.report.compare import Comparison, compare
 from evenly.report.deduplication import deduplication_table
-from evenly.report.summary import measures_table, selection_table, stream_table
+from evenly.report.measures import measures_table
+from evenly.report.selection import selection_table
+from evenly.report.stream import stream_table
 
 __all__ = [
     "Comparison",

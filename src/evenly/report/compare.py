@@ -1,11 +1,11 @@
-"""`compare`: several subsets of one data set side by side, beside random ones."""
+"""`compare`: several subsets of one data set side by side, with random ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -14,48 +14,34 @@ from evenly.errors import OptionError, RowError
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
 from evenly.metrics import Measures
-from evenly.metrics.measure import (
-    Certificate,
-    certified,
-    check_certificate,
-    measure_rows,
-    pool_stats,
-    random_rows,
-    row_numbers,
-)
-from evenly.options import whole_number
+from evenly.metrics.measure import Certificate, MeasureOptions, measure_in_pool, random_rows
+from evenly.metrics.row_numbers import row_numbers
 from evenly.report.table import grid
 
-__all__ = ["Comparison", "compare", "compare_intake"]
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
+__all__ = ["Comparison", "compare"]
 
-def _of(part: str, name: str) -> Callable[[Measures], Any]:
-    def get(measures: Measures) -> Any:
-        found = getattr(measures, part)
-        return None if found is None else getattr(found, name)
-
-    return get
-
-
-# Name -> how it is found, and how it is printed.
-_COLUMNS: dict[str, tuple[Callable[[Measures], Any], str]] = {
-    "size": (lambda found: found.size, ",.0f"),
-    "h_min": (lambda found: found.h_min, ".4f"),
-    "upper_bound": (lambda found: found.upper_bound, ".4f"),
-    "certified_fraction": (lambda found: found.certified_fraction, ".3f"),
-    "mean_neighbour_distance": (lambda found: found.mean_neighbour_distance, ".4f"),
-    "coverage_radius": (lambda found: found.coverage_radius, ".4f"),
-    "mean_distance": (lambda found: found.mean_distance, ".4f"),
-    "mesh_ratio": (lambda found: found.mesh_ratio, ".3f"),
-    "duplicates": (lambda found: found.duplicates, ",.1f"),
-    "singleton_share": (lambda found: found.singleton_share, ".3f"),
-    "uniformity": (_of("diversity", "uniformity"), ".4f"),
-    "vendi_score": (_of("diversity", "vendi_score"), ",.1f"),
-    "riesz_energy": (_of("diversity", "riesz_energy"), ".4g"),
-    "cluster_entropy": (_of("diversity", "cluster_entropy"), ".4f"),
-    "kernel_eigenvalue": (_of("diversity", "kernel_eigenvalue"), ".3g"),
-    "expected_random_h_min": (_of("theory", "expected_random_h_min"), ".4f"),
-    "intrinsic_dimension": (_of("theory", "intrinsic_dimension"), ".1f"),
+# Attribute of the measures -> its format.
+_COLUMNS = {
+    "size": ",.0f",
+    "h_min": ".4f",
+    "upper_bound": ".4f",
+    "certified_fraction": ".3f",
+    "mean_neighbour_distance": ".4f",
+    "coverage_radius": ".4f",
+    "mean_distance": ".4f",
+    "mesh_ratio": ".3f",
+    "duplicates": ",.1f",
+    "singleton_share": ".3f",
+    "diversity.uniformity": ".4f",
+    "diversity.vendi_score": ",.1f",
+    "diversity.riesz_energy": ".4g",
+    "diversity.cluster_entropy": ".4f",
+    "diversity.kernel_eigenvalue": ".3g",
+    "theory.expected_random_h_min": ".4f",
+    "theory.intrinsic_dimension": ".1f",
 }
 _COUNTS = ("size", "duplicates")
 
@@ -65,8 +51,8 @@ class Comparison:
     """The measures of several subsets of one data set. Prints as a table.
 
     Attributes:
-        subsets: name -> its measures, in the order given.
-        random: size -> the measures of random subsets of that size; empty when none were drawn.
+        subsets: name -> its measures, in the order of the input.
+        random: size -> the measures of random subsets of that size; empty if none were drawn.
     """
 
     subsets: dict[str, Measures]
@@ -74,18 +60,18 @@ class Comparison:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """One flat record a subset, and one with the means of the random subsets of each size.
+        """One flat record per subset, and one with the means of the random subsets of each size.
 
-        None where a measure does not apply.
+        The value is None if a measure does not apply.
         """
-        found = [{"subset": name, **_flat([one])} for name, one in self.subsets.items()]
+        records = [{"subset": name, **_means([one])} for name, one in self.subsets.items()]
         for size, drawn in self.random.items():
             of_size = f" of {size:,}" if len(self.random) > 1 else ""
-            found.append({"subset": f"{len(drawn)} random{of_size}", **_flat(drawn)})
-        return found
+            records.append({"subset": f"{len(drawn)} random{of_size}", **_means(drawn)})
+        return records
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values; an infinite number is null."""
+        """Return plain JSON values; infinite numbers become null."""
         return {
             "subsets": {name: measures.as_dict() for name, measures in self.subsets.items()},
             "random": {
@@ -95,29 +81,38 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        """A line for each measure that applies, a column for each subset."""
-        rows = self.rows
-        lines = [["", *(row["subset"] for row in rows)]]
-        for name, (_, form) in _COLUMNS.items():
-            values = [row[name] for row in rows]
+        """Return a table with a line for each measure that applies and a column for each subset."""
+        records = self.rows
+        lines = [["", *(record["subset"] for record in records)]]
+        for path in _COLUMNS:
+            name = _name(path)
+            values = [record[name] for record in records]
             if any(value is not None for value in values):
-                whole = name in _COUNTS
-                told = ["" if value is None else _told(value, form, whole) for value in values]
-                lines.append([name.replace("_", " "), *told])
+                lines.append([name.replace("_", " "), *(_cell(path, value) for value in values)])
         return grid(lines)
 
 
-def _flat(measures: Sequence[Measures]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, (get, _) in _COLUMNS.items():
-        values = [get(one) for one in measures]
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _means(measures: Sequence[Measures]) -> dict[str, Any]:
+    means: dict[str, Any] = {}
+    for path in _COLUMNS:
+        part, _, name = path.rpartition(".")
+        values: list[Any] = [
+            getattr(getattr(one, part) if part else one, name, None) for one in measures
+        ]
         missing = any(value is None for value in values)
-        flat[name] = None if missing else values[0] if len(values) == 1 else float(np.mean(values))
-    return flat
+        means[name] = None if missing else values[0] if len(values) == 1 else float(np.mean(values))
+    return means
 
 
-def _told(value: float, form: str, whole: bool) -> str:
-    return f"{value:,.0f}" if whole and value == int(value) else f"{value:{form}}"
+def _cell(path: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    whole = path in _COUNTS and value == int(value)
+    return f"{value:,.0f}" if whole else f"{value:{_COLUMNS[path]}}"
 
 
 def compare(
@@ -141,34 +136,33 @@ def compare(
 ) -> Comparison:
     """Measure several subsets of one data set, and random subsets of the same sizes.
 
-    The data set is taken in once, and what is known of the pool is found once.
+    The data set is prepared once, and the pool's own measures are computed once.
 
     Args:
-        subsets: name -> (k,) distinct row numbers, or a `Selection`. Sizes may differ; compare
-            h_min only where they do not.
-        data: what was selected from, as `select_uniform` takes it.
+        subsets: name -> (k,) distinct row numbers, or a `Selection`. Sizes may differ, but h_min
+            can be compared only between subsets of the same size.
+        data: what the rows were selected from, in any form that `select_uniform` accepts.
         text, roles, encoder, encoder_options, device, normalize, on_invalid, engine, cache_dir:
             as in `measure`.
-        random_subsets: how many random subsets of each size to measure beside them; 0 for none.
+        random_subsets: number of random subsets of each size to measure for comparison; 0 for
+            none.
         certificate, details: as in `measure`.
-        seed: of the first random subset, and of the rows that estimates are made from.
-        progress: a progress bar on stderr; by default when stderr is a terminal.
+        seed: of the first random subset, and of the rows that estimates are based on.
+        progress: a progress bar on stderr; by default if stderr is a terminal.
 
     Returns:
-        Comparison: `print` it, or take `rows` (a DataFrame is `pandas.DataFrame(rows)`) or
+        Comparison: `print` it, or use `rows` (for a DataFrame, `pandas.DataFrame(rows)`) or
         `as_dict()`.
 
     Raises:
         OptionError: there is no subset.
-        RowError: a row number is not in the data, is named twice, or cannot be used; the message
-            names the subset.
+        RowError: a row number is out of range, named twice, or that of an unusable row; the
+            message names the subset.
 
-    Cost: that of `measure` for each subset, random ones included, but the pool's own measures
+    Cost: that of `measure` for each subset, random ones included; the pool's own measures count
         once.
     """
-    random_subsets = whole_number("random_subsets", random_subsets, least=0)
-    seed = whole_number("seed", seed, least=0)
-    check_certificate(certificate)
+    options = MeasureOptions(random_subsets, certificate, details, seed, progress)
     if not isinstance(subsets, Mapping) or not subsets:
         raise OptionError(
             f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
@@ -186,62 +180,39 @@ def compare(
         cache_dir=cache_dir,
         progress=progress,
     )
-    return compare_intake(
-        subsets,
-        prepared,
-        random_subsets=random_subsets,
-        certificate=certificate,
-        details=details,
-        seed=seed,
-        progress=progress,
-    )
-
-
-def compare_intake(
-    subsets: Mapping[str, Any],
-    prepared: PreparedData,
-    *,
-    random_subsets: int,
-    certificate: Certificate,
-    details: bool,
-    seed: int,
-    progress: bool | None,
-) -> Comparison:
-    """`compare` for a data set that has been taken in already."""
     chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
+    return _compare(prepared, chosen, options)
+
+
+def _compare(
+    prepared: PreparedData,
+    chosen: dict[str, Int[np.ndarray, " k"]],
+    options: MeasureOptions,
+) -> Comparison:
     sizes = sorted({len(rows) for rows in chosen.values()})
-    stats = pool_stats(
-        prepared.points,
-        sizes[-1],
-        subsets=len(chosen) + random_subsets * len(sizes),
-        certificate=certificate,
-        seed=seed,
-        progress=progress,
-    )
-    jobs: list[tuple[Any, Any]] = list(chosen.items())
-    for size in sizes:
-        drawn = (random_rows(stats.eligible, size, seed + n) for n in range(random_subsets))
-        jobs += [(size, rows) for rows in drawn]
-    show = tqdm(
-        jobs, desc="comparing", unit="subset", disable=None if progress is None else not progress
-    )
-    found = [
-        (name, measure_rows(stats, rows, certificate=False, details=details)) for name, rows in show
-    ]
-    if certificate:
-        reached = {size: max(one.h_min for _, one in found if one.size == size) for size in sizes}
+    subsets = len(chosen) + options.random_subsets * len(sizes)
+    stats = options.pool_stats(prepared.points, sizes[-1], subsets=subsets)
+    seeds = range(options.seed, options.seed + options.random_subsets)
+    drawn_rows = [random_rows(stats, size, seed) for size in sizes for seed in seeds]
+    disable = None if options.progress is None else not options.progress
+    bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=disable)
+    found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
+    if options.certificate:
+        reached = {size: max(one.h_min for one in found if one.size == size) for size in sizes}
         bounds = {size: stats.upper_bounds.bounds(size, reached[size]) for size in sizes}
-        found = [(name, certified(one, bounds[one.size])) for name, one in found]
-    given, others = found[: len(chosen)], found[len(chosen) :]
+        found = [one.with_bounds(bounds[one.size]) for one in found]
+    drawn = found[len(chosen) :]
     return Comparison(
-        subsets=dict(given),
+        subsets=dict(zip(chosen, found, strict=False)),
         random={
-            size: tuple(one for at, one in others if at == size) for size in sizes if random_subsets
+            size: tuple(one for one in drawn if one.size == size)
+            for size in sizes
+            if options.random_subsets
         },
     )
 
 
-def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Any:
+def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Int[np.ndarray, " k"]:
     try:
         return row_numbers(prepared, rows)
     except RowError as error:

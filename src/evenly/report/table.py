@@ -1,21 +1,22 @@
-"""Plain text tables, aligned."""
+"""Aligned plain-text tables, and numbers as text."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["format_seconds", "grid", "two_columns"]
+__all__ = ["format_seconds", "grid", "two_columns", "with_cosine"]
 
 
 def two_columns(rows: Iterable[tuple[str, str]]) -> str:
-    """Labels and values side by side; a row without a label continues the one above."""
+    """Put labels and values side by side; a row without a label continues the one above."""
     kept = list(rows)
     width = max(len(label) for label, _ in kept)
     return "\n".join(f"{label:<{width}}  {value}".rstrip() for label, value in kept)
 
 
 def grid(lines: Sequence[Sequence[str]]) -> str:
-    """A table: the first column to the left, the others to the right."""
+    """Align the first column of a table to the left and all others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -27,10 +28,18 @@ def grid(lines: Sequence[Sequence[str]]) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration to read: 0.42 s, 12.3 s, 3 min 20 s."""
+    """Format a duration: 0.42 s, 12.3 s, 3 min 20 s."""
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def with_cosine(distance: float, *, normalized: bool) -> str:
+    """Format a distance; between normalised rows, add the cosine distance that it equals."""
+    if not math.isfinite(distance):
+        return f"{distance}"
+    cosine = f" (cosine distance {distance**2 / 2:.4f})" if normalized else ""
+    return f"{distance:.4f}{cosine}"

@@ -1,4 +1,4 @@
-"""What a selection will cost on this machine, before anything runs."""
+"""Estimate what a selection will cost on this machine before anything runs."""
 
 from __future__ import annotations
 
@@ -23,52 +23,53 @@ __all__ = ["Estimate", "estimate"]
 
 _SAMPLE_TEXTS = 64
 
-
-_ROOM_BYTES = 200e6
-
-
-# A row's factor, length, bound, nearest chosen row, and what partial sorting takes.
-_BYTES_A_ROW = 60
-
+# Memory. A row's factor, length, bound, nearest chosen row and what partial sorting needs.
+_BYTES_PER_ROW = 60
+# Beyond a quarter of the vectors, float32 proxies get this much before they become 16 bits wide.
+_PROXY_BYTES = 200e6
 
 # Passes over the vectors before the first pick: lengths, mean, distances to it, hash.
 _PASSES = 4
-
-
-_BYTES_A_SECOND = 2.5e9
-
-
-# Files of vectors are read about so often, and decoded: 7 to 9 times, from the page cache, at
+_BYTES_PER_SECOND = 2.5e9
+# How often files of vectors are read and decoded: 7 to 9 times, from the page cache, for
 # 2,000,000 rows of 384.
-_READINGS = 8
+_FILE_PASSES = 8
+_FILE_BYTES_PER_SECOND = 1.6e9
+
+# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC with AVX-512, where
+# estimates were 0.75 to 1.9 times the measured seconds (0.68 to 1.7 without AVX-512).
+# Share of the pairs that is compared, overheads included: between chosen rows, and between
+# chosen rows and others.
+_SHARE_OF_CHOSEN, _SHARE_OF_OTHERS = 0.47, 0.11
+# Seconds that the rounds take on one core, from this many multiplications on.
+_ROUND_SECONDS, _MANY_MULTIPLICATIONS = 0.3, 1e10
 
 
-_BYTES_READ_A_SECOND = 1.6e9
+@dataclass(frozen=True)
+class _Vectors:
+    """The shape of a pool's vectors, and the bytes of one number."""
 
+    rows: int
+    dimension: int
+    bytes_per_number: int
 
-# Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC (AVX-512): with these
-# numbers estimates are 0.75 to 1.9 times what they took, 0.68 to 1.7 without its registers of 512
-# bits. Of the pairs of chosen rows, and of chosen rows with others, which share is compared,
-# overheads included; seconds that rounds take of one core where they are many, and the
-# multiplications from which they are.
-_OF_CHOSEN, _OF_OTHERS = 0.47, 0.11
-
-
-_ROUNDS, _LONG = 0.3, 1e10
+    @property
+    def nbytes(self) -> float:
+        return float(self.rows) * self.dimension * self.bytes_per_number
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a selection will take.
+    """The estimated cost of a selection.
 
     Attributes:
-        engine: which engine "auto" takes, or the one asked for.
-        rows: of the pool.
+        engine: the requested engine, or the one that "auto" resolves to.
+        rows: number of rows in the pool.
         dimension: coordinates of a vector.
-        budget: rows that will be chosen.
-        memory: bytes of the vectors and of what the engine keeps, at their peak; the
-            interpreter, the libraries and an encoder's model come on top.
-        embedding_seconds: for texts, none of whose vectors are in the cache; else 0.
+        budget: number of rows that will be chosen.
+        memory: peak in bytes of the vectors and of what the engine keeps; the interpreter, the
+            libraries and an encoder's model come on top.
+        embedding_seconds: for texts, if no vector is cached; 0 for vectors.
         selection_seconds: from the vectors to the answer.
     """
 
@@ -82,11 +83,11 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """The total."""
         return self.embedding_seconds + self.selection_seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON values."""
+        """Return plain JSON values."""
         return {**asdict(self), "seconds": self.seconds}
 
 
@@ -102,112 +103,122 @@ def estimate(
     device: str = "auto",
     memory: str | float | None = None,
 ) -> Estimate:
-    """Say what `select_uniform` with these arguments will cost, without doing it.
+    """Estimate what `select_uniform` with these arguments would cost, without running it.
 
-    Times come from a short measurement here and a model of how many pairs are compared; they
-    are meant to be right within a factor of two, for data that are neither all alike nor all
-    duplicates. On a GPU they are too large.
+    Times come from a short measurement on this machine and a model of how many pairs are
+    compared. They are meant to be right within a factor of two for data that are neither all
+    alike nor mostly duplicates, and are too large for a GPU.
 
     Args:
         data, budget, text, roles, encoder, encoder_options, engine, device, memory: as in
             `select_uniform`.
 
     Raises:
-        OptionError: the job does not fit in memory; the message says what would.
+        OptionError: the selection does not fit in memory; the message suggests what would.
         BudgetError, DataError: as in `select_uniform`.
 
-    Cost: reads texts and embeds 64 of them; of vectors it reads nothing.
+    Cost: reads texts and embeds 64 of them; vectors are not read.
     """
     check_budget(budget)
     check_engine(engine)
-    allowed = memory_bytes(memory)
+    limit = memory_bytes(memory)
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     embedding_seconds, on_disk = 0.0, False
     if samples.holds_vectors:
         stored = samples.stored
-        vectors: Any = samples.vectors if stored is None else stored
-        (rows, dimension), item = vectors.shape, vectors.dtype.itemsize
-        on_disk = stay_on_disk(stored, engine, allowed)
+        given: Any = samples.vectors if stored is None else stored
+        rows, dimension = given.shape
+        vectors = _Vectors(rows, dimension, given.dtype.itemsize)
+        on_disk = stay_on_disk(stored, engine, limit)
     else:
         texts = read_texts(samples, text, roles)
         usable = [row for row in range(len(samples)) if row not in texts.invalid]
-        rows, item = len(samples), 4
         loaded = load_encoder(encoder, device=device, **dict(encoder_options or {}))
         step = max(1, len(usable) // _SAMPLE_TEXTS)
         some = [texts.values[row] for row in usable[::step][:_SAMPLE_TEXTS]]
-        embed_texts(some[:2], loaded, cache=None, progress=False)  # what happens once only
+        embed_texts(some[:2], loaded, cache=None, progress=False)  # warm up
         began = perf_counter()
         embedded = embed_texts(some, loaded, cache=None, progress=False)
         embedding_seconds = (perf_counter() - began) / max(1, len(some)) * len(usable)
-        dimension = embedded.vectors.shape[1]
-    chosen = rows_of_budget(budget, rows)
-    name = _engine(engine, on_disk)
-    needed = _memory(name, rows, dimension, item, chosen, allowed)
-    _check_fits(name, needed, rows, dimension, item)
-    seconds = _selection_seconds(rows, dimension, item, chosen)
-    if name == "mapped":
-        seconds += _READINGS * float(rows) * dimension * item / _BYTES_READ_A_SECOND
-    return Estimate(name, rows, dimension, chosen, int(needed), embedding_seconds, seconds)
+        vectors = _Vectors(len(samples), embedded.vectors.shape[1], bytes_per_number=4)
+    n_chosen = rows_of_budget(budget, vectors.rows)
+    engine = _resolve_engine(engine, on_disk)
+    needed = _needed_memory(engine, vectors, n_chosen, limit)
+    _check_fits(engine, needed, vectors)
+    seconds = _selection_seconds(vectors, n_chosen)
+    if engine == "mapped":
+        seconds += _FILE_PASSES * vectors.nbytes / _FILE_BYTES_PER_SECOND
+    return Estimate(
+        engine=engine,
+        rows=vectors.rows,
+        dimension=vectors.dimension,
+        budget=n_chosen,
+        memory=int(needed),
+        embedding_seconds=embedding_seconds,
+        selection_seconds=seconds,
+    )
 
 
-def _engine(engine: str, on_disk: bool) -> str:
+def _resolve_engine(engine: str, on_disk: bool) -> str:
     if engine != "auto":
         return engine
     return "mapped" if on_disk else "memory"
 
 
-def _memory(
-    engine: str, rows: int, dimension: int, item: int, chosen: int, allowed: float | None
-) -> float:
-    vectors = float(rows) * dimension * item
-    columns = float(chosen) * dimension * (item + 4)
+def _needed_memory(engine: str, vectors: _Vectors, budget: int, limit: float | None) -> float:
+    """Return the peak in bytes of the vectors and of what the engine keeps."""
     if engine == "distances":
-        return vectors + rows * 24.0
+        return vectors.nbytes + vectors.rows * 24.0
+    targets = float(budget) * vectors.dimension * (vectors.bytes_per_number + 4)
+    bounds = float(vectors.rows) * _BYTES_PER_ROW
     if engine == "mapped":
         from evenly.engines.registry import DEFAULT_MEMORY
 
-        limit = DEFAULT_MEMORY if allowed is None else allowed
-        return min(limit, 2 * vectors + columns + rows * _BYTES_A_ROW)
-    proxies = float(rows) * dimension * 4
-    if proxies > vectors / 4 + _ROOM_BYTES:
-        proxies = min(float(rows) * dimension * 2, vectors / 4 + _ROOM_BYTES)
-    return vectors + proxies + columns + rows * _BYTES_A_ROW
+        most = DEFAULT_MEMORY if limit is None else limit
+        return min(most, 2 * vectors.nbytes + targets + bounds)
+    numbers, most = float(vectors.rows) * vectors.dimension, vectors.nbytes / 4 + _PROXY_BYTES
+    proxies = numbers * 4 if numbers * 4 <= most else min(numbers * 2, most)
+    return vectors.nbytes + proxies + targets + bounds
 
 
-def _check_fits(engine: str, needed: float, rows: int, dimension: int, item: int) -> None:
+def _check_fits(engine: str, needed: float, vectors: _Vectors) -> None:
     free = free_memory()
     if needed <= free:
         return
     advice = (
-        'Save the vectors as .npy and pass engine="mapped" with memory= what may be taken.'
+        'Save the vectors as .npy and pass engine="mapped" with memory= set to what may be used.'
         if engine != "mapped"
         else "Pass a smaller memory=."
     )
     raise OptionError(
-        f"{rows:,} rows of {dimension} numbers of {item} bytes need {needed / 1e9:.1f} GB with "
-        f'engine="{engine}", and {free / 1e9:.1f} GB are free. {advice}'
+        f"{vectors.rows:,} rows of {vectors.dimension} numbers of {vectors.bytes_per_number} bytes "
+        f'need {needed / 1e9:.1f} GB with engine="{engine}", and {free / 1e9:.1f} GB are free. '
+        f"{advice}"
     )
 
 
-def _selection_seconds(rows: int, dimension: int, item: int, chosen: int) -> float:
-    """The model: shares of all pairs at the speed of matrix products here, passes and rounds.
+def _selection_seconds(vectors: _Vectors, budget: int) -> float:
+    """Model the seconds: compared pairs at the measured speed of products, rounds and passes.
 
-    Chosen rows are compared with all before them; the others with a share.
+    Chosen rows are compared with most rows chosen before them, other rows with a small share.
     """
-    work = float(rows) * chosen * dimension
-    # Turned rows are compared by a part of their coordinates, where there is much to compare.
-    coordinates = dimension if work < _LONG or dimension < 96 else 0.6 * dimension
-    pairs = chosen * (_OF_CHOSEN * chosen + _OF_OTHERS * (rows - chosen))
-    products = pairs * coordinates * _seconds_a_multiplication()
-    rounds = _ROUNDS * min(1.0, work / _LONG)
-    passes = _PASSES * float(rows) * dimension * item / _BYTES_A_SECOND
+    rows, dimension = vectors.rows, vectors.dimension
+    work = float(rows) * budget * dimension
+    # In large jobs, proxies on the principal axes are compared by their leading coordinates.
+    coordinates = (
+        0.6 * dimension if work >= _MANY_MULTIPLICATIONS and dimension >= 96 else dimension
+    )
+    pairs = budget * (_SHARE_OF_CHOSEN * budget + _SHARE_OF_OTHERS * (rows - budget))
+    products = pairs * coordinates * _seconds_per_multiplication()
+    rounds = _ROUND_SECONDS * min(1.0, work / _MANY_MULTIPLICATIONS)
+    passes = _PASSES * vectors.nbytes / _BYTES_PER_SECOND
     return 0.002 + (products + rounds) / usable_threads() + passes
 
 
-def _seconds_a_multiplication() -> float:
-    """Of a float32 matrix product on one core."""
+def _seconds_per_multiplication() -> float:
+    """Time a float32 matrix product on one core."""
     left = np.ones((1024, 192), np.float32)
     right = np.ones((512, 192), np.float32)
     times = []

@@ -1,0 +1,141 @@
+"""`Measures`: the numbers that describe how evenly a subset is spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from evenly.metrics.diversity import Diversity
+from evenly.metrics.theory import Theory
+
+__all__ = ["Measures", "RandomMeasures", "Spread", "certified_fraction"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over random subsets."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return sample statistics; the deviation is 0 for one value or infinite ones."""
+        varies = len(values) > 1 and np.isfinite(values).all()
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if varies else 0.0)
+
+
+@dataclass(frozen=True)
+class RandomMeasures:
+    """The same numbers for random subsets of the same size, drawn without replacement.
+
+    Attributes:
+        subsets: number of subsets, drawn with the seeds seed, seed + 1, …
+        h_min, coverage_radius, mean_distance: statistics over those subsets.
+    """
+
+    subsets: int
+    h_min: Spread
+    coverage_radius: Spread
+    mean_distance: Spread
+
+    @classmethod
+    def of(cls, drawn: Sequence[Measures]) -> RandomMeasures:
+        """Summarise the measures of random subsets."""
+        return cls(
+            subsets=len(drawn),
+            h_min=Spread.of([one.h_min for one in drawn]),
+            coverage_radius=Spread.of([one.coverage_radius for one in drawn]),
+            mean_distance=Spread.of([one.mean_distance for one in drawn]),
+        )
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How evenly a subset is spread. All distances are Euclidean; none is squared.
+
+    Attributes:
+        pool_size: number of usable rows in the input.
+        size: number of rows in the subset.
+        h_min: smallest distance between two rows of the subset (twice the separation radius);
+            inf for a single row.
+        closest_pair: row numbers of the first pair that attains h_min; None for a single row.
+        coverage_radius: largest distance from a usable row to its nearest chosen row (fill
+            distance).
+        farthest_row: the first row that attains coverage_radius.
+        mesh_ratio: coverage_radius / h_min; inf if h_min is 0.
+        mean_distance: mean distance from a usable row to its nearest chosen row.
+        distance_quantiles: quantile -> that distance.
+        mean_neighbour_distance: mean distance from a row of the subset to the nearest other
+            row of the subset.
+        neighbour_quantiles: quantile -> that distance.
+        duplicates: number of rows in the subset that coincide with another row of it.
+        singleton_share: share of the subset's rows that are not the nearest chosen row of any
+            row left out: they represent only themselves.
+        upper_bound: no subset of this size has a larger h_min; None without a certificate,
+            inf for a single row.
+        certified_fraction: h_min / upper_bound. The subset has at least this fraction of the
+            best possible h_min; 1 means that it is optimal. None without a certificate.
+        bounds: name -> each bound that was found; upper_bound is the smallest. See
+            docs/theory.md.
+        theory: properties of the pool at this subset size; None unless `details`.
+        diversity: diversity measures from the literature; None unless `details`.
+        random: the same for random subsets of the same size; None if none were drawn.
+        seconds: wall time of measuring, random subsets included.
+    """
+
+    pool_size: int
+    size: int
+    h_min: float
+    closest_pair: tuple[int, int] | None
+    coverage_radius: float
+    farthest_row: int
+    mesh_ratio: float
+    mean_distance: float
+    distance_quantiles: dict[float, float]
+    mean_neighbour_distance: float
+    neighbour_quantiles: dict[float, float]
+    duplicates: int
+    singleton_share: float
+    random: RandomMeasures | None
+    upper_bound: float | None = None
+    certified_fraction: float | None = None
+    bounds: dict[str, float] = field(default_factory=dict)
+    theory: Theory | None = None
+    diversity: Diversity | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def random_h_min(self) -> float | None:
+        """Mean h_min of random subsets of the same size; None if none were drawn."""
+        return None if self.random is None else self.random.h_min.mean
+
+    def with_bounds(self, bounds: dict[str, float]) -> Measures:
+        """Return these measures certified by upper bounds on the h_min of this many rows."""
+        upper = min(bounds.values(), default=inf)
+        fraction = certified_fraction(self.h_min, upper)
+        return replace(self, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; infinite numbers become null."""
+        plain: dict[str, Any] = _as_json(asdict(self))
+        return plain
+
+
+def certified_fraction(h_min: float, upper_bound: float) -> float:
+    """Return h_min as a fraction of its upper bound; 1 if nothing can be better."""
+    return 1.0 if upper_bound <= h_min else h_min / upper_bound
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _as_json(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_as_json(part) for part in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,112 @@
+"""A table of a selection: what was chosen, under which rules, and how evenly it is spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evenly.metrics import Measures
+from evenly.report.measures import lines_of_measures
+from evenly.report.provenance import input_line, is_normalized, seconds_line, text_line
+from evenly.report.table import two_columns
+
+if TYPE_CHECKING:
+    from evenly.selection import Selection
+
+__all__ = ["selection_table"]
+
+_MAX_GROUPS = 8
+_ENDED_BY = {"time": " (ended by the time limit)", "interrupt": " (ended by Ctrl-C)"}
+_ROW_RULES = {
+    "include": "{:,} included",
+    "excluded": "{:,} excluded",
+    "away_rows": "{:,} kept away from",
+    "away": "{:,} of other data kept away from",
+}
+
+
+def selection_table(selection: Selection, measures: Measures) -> str:
+    """Return a selection and its measures as a table to read in a terminal."""
+    provenance = selection.provenance
+    seconds = provenance["seconds"] | {"measuring": measures.seconds}
+    lines = [
+        ("input", input_line(provenance)),
+        ("text", text_line(provenance)),
+        ("chosen", _chosen(len(selection), provenance)),
+        ("rules", _rules(provenance)),
+    ]
+    for step, describe in _STEPS.items():
+        if step in provenance:
+            lines.append(describe(provenance[step]))
+    lines += lines_of_measures(measures, normalized=is_normalized(provenance))
+    lines.append(("seconds", seconds_line(seconds)))
+    return two_columns((label, value) for label, value in lines if value)
+
+
+def _chosen(size: int, provenance: dict[str, Any]) -> str:
+    total = provenance["input"]["rows"]
+    dropped = len(provenance["dropped"])
+    why = "unusable or as outliers" if "drop_outliers" in provenance["options"] else "unusable"
+    left_out = f"; {dropped:,} rows dropped as {why}" if dropped else "; none dropped"
+    return f"{size:,} rows ({size / total:.1%}){left_out}"
+
+
+def _rules(provenance: dict[str, Any]) -> str:
+    """List the constraints on the selection other than its budget; empty if there are none."""
+    rules, options = provenance.get("rules", {}), provenance["options"]
+    counts = {name: rules[name]["rows"] for name in _ROW_RULES if name in rules}
+    if "excluded" in counts:
+        # Rows to keep away from are also excluded; count them once.
+        counts["excluded"] -= counts.get("away_rows", 0)
+    parts = [_ROW_RULES[name].format(count) for name, count in counts.items() if count]
+    if options.get("min_distance"):
+        parts.append(f"none nearer than {options['min_distance']:g}")
+    if "quotas" in rules:
+        parts.append(_quotas(rules["quotas"]))
+    if "token_budget" in rules:
+        parts.append(f"at most {rules['token_budget']:,} tokens")
+    if "weights" in rules:
+        parts.append("weighted by quality")
+    return "; ".join(parts)
+
+
+def _quotas(quotas: dict[str, Any]) -> str:
+    limits = quotas.get("limits", {})
+    if not 0 < len(limits) <= _MAX_GROUPS:
+        return f"quotas of {quotas['groups']:,} groups"
+    parts = [
+        f"{name} {least:,}" if least == most else f"{name} {least:,} to {most:,}"
+        for name, (least, most) in limits.items()
+    ]
+    return ", ".join(parts)
+
+
+def _by_quality(step: dict[str, Any]) -> tuple[str, str]:
+    if "value" in step:
+        return "value", f"{step['value']:.6g}, sum of qualities + weight · h_min"
+    order = "by decreasing quality, each at least h_min from all before it"
+    if step.get("fails_at") is not None:
+        order += f"; fewer rows fit at {step['fails_at']:.4f}"
+    return "order", order
+
+
+def _refined(step: dict[str, Any]) -> tuple[str, str]:
+    greedy, h_min = step["greedy_h_min"], step["h_min"]
+    result = "no rows found that are farther apart than greedy's"
+    if h_min != greedy:
+        result = f"greedy's h_min was {greedy:.4f}"
+        if greedy > 0:
+            result += f": {h_min / greedy - 1:+.2%}"
+    if step["proven"]:
+        result += "; proven to be the best possible"
+    elif step["upper_bound"] is not None:
+        result += f"; proven to be at most {step['upper_bound'] / h_min - 1:.2%} below the best"
+    return "refined", result + _ENDED_BY.get(step["ended_by"], "")
+
+
+def _filled(step: dict[str, Any]) -> tuple[str, str]:
+    result = f"from {step['rows_before']:,} rows, at {step['min_distance']:.4f} or more"
+    return "filled", result + _ENDED_BY.get(step["ended_by"], "")
+
+
+_STEPS = {"by_quality": _by_quality, "refined": _refined, "filled": _filled}
+"""The steps of a selection that its provenance may record, and the line about each."""

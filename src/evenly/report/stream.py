@@ -1,0 +1,35 @@
+"""A table of what was chosen from a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evenly.report.provenance import is_normalized
+from evenly.report.table import two_columns, with_cosine
+
+if TYPE_CHECKING:
+    from evenly.selection.results.stream import StreamSelection
+
+__all__ = ["stream_table"]
+
+
+def stream_table(found: StreamSelection) -> str:
+    """Return the rows chosen from a stream as a table to read in a terminal."""
+    provenance, normalized = found.provenance, is_normalized(found.provenance)
+    rows = provenance["input"]["rows"]
+    dropped = f"{provenance['dropped']:,}" if provenance["dropped"] else "none"
+    lines = []
+    if provenance["text"] is not None:
+        embedded = f"{provenance['text']}, embedded with {provenance['encoder']['name']}"
+        lines.append(("text", embedded))
+    lines += [
+        ("chosen", f"{len(found):,} of {rows:,} rows in one pass; {dropped} dropped"),
+        ("candidates", f"{provenance['candidates']:,} rows kept to choose from"),
+        ("h_min", with_cosine(found.h_min, normalized=normalized)),
+        ("", f"at most {found.h_min_bound:.4f} for any {len(found):,} rows"),
+        ("covered within", with_cosine(found.coverage_bound, normalized=normalized)),
+    ]
+    if found.coverage_radius is not None:
+        radius = with_cosine(found.coverage_radius, normalized=normalized)
+        lines.append(("coverage radius", f"{radius}, from a second pass"))
+    return two_columns(lines)
