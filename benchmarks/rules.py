@@ -93,7 +93,7 @@ def measure(
             began = perf_counter()
             results[name] = timed[name]()
             # Hashes of the input and the like are in the whole, and not in this.
-            steps = results[name].provenance["seconds"]
+            steps = results[name].provenance.seconds
             seconds[name].append(steps.get("selection", steps.get("packing", np.nan)))
             print(f"{name}: {perf_counter() - began:.2f} s", file=sys.stderr)
     plain = statistics.median(seconds[PLAIN])

@@ -28,7 +28,7 @@ def main(
         source, budget, encoder=encoder, normalize=normalize, drop_outliers=fraction
     )
     subset.write(target)
-    for row, reason in subset.provenance["dropped"].items():
+    for row, reason in subset.provenance.dropped.items():
         print(f"row {row} {reason}")
 
 

@@ -21,7 +21,7 @@ def main(
     )
 
     best.write(target)
-    value = best.provenance["by_quality"]["value"]
+    value = best.provenance.by_quality["value"]
     print(f"{len(best)} rows with an h_min of {best.h_min:.3f}; the objective is {value:.4g}")
 
 

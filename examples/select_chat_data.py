@@ -19,7 +19,7 @@ def main(source: str, target: str, budget: int, encoder: str = "all-MiniLM-L6-v2
     )
     subset.write(target, order="file")
 
-    for row, reason in subset.provenance["dropped"].items():
+    for row, reason in subset.provenance.dropped.items():
         print(f"row {row} was left out: it {reason}")
     print(f"{len(subset)} conversations, h_min {subset.h_min:.4f}")
 

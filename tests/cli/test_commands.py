@@ -235,7 +235,7 @@ def test_dropped_rows_are_told_and_long_texts_counted():
         in ran.stderr
     )
     assert all(line.startswith("evenly: ") for line in ran.stderr.splitlines())
-    assert Selection.load("subset.manifest.json").provenance["dropped"] == {
+    assert Selection.load("subset.manifest.json").provenance.dropped == {
         "40": "column 'text' is None"
     }
     assert "bad.jsonl, line 41 column 'text' is None" in fail(
@@ -268,8 +268,8 @@ def test_several_columns_are_joined():
     select("two.jsonl", "-b", "5", "--text", "q, a", "-o", "subset.jsonl")
 
     provenance = Selection.load("subset.manifest.json").provenance
-    assert provenance["text"] == "q + a"
-    assert provenance["options"]["text"] == ["q", "a"]
+    assert provenance.text == "q + a"
+    assert provenance.options["text"] == ["q", "a"]
     assert "no column 'b'. " in fail("select", "two.jsonl", "-b", "5", "--text", "q,b")
 
 
@@ -394,7 +394,7 @@ def test_a_manifest_can_be_repeated(options):
 
     assert Path("first.jsonl").read_bytes() == Path("second.jsonl").read_bytes()
     one, two = Selection.load(manifest), Selection.load("second.manifest.json")
-    assert one.provenance["options"] == two.provenance["options"]
+    assert one.provenance.options == two.provenance.options
 
 
 def test_a_repeated_manifest_takes_its_input_from_elsewhere_too():
@@ -612,8 +612,8 @@ def test_extend_gives_what_the_larger_budget_gives(options):
     long, second = (Selection.load(f"{name}.manifest.json") for name in ("long", "second"))
     for part in ("options", "input", "text"):
         assert second.provenance[part] == long.provenance[part]
-    assert second.provenance["taken_over"] == 8
-    assert second.provenance["encoder"]["computed"] == 0
+    assert second.provenance.taken_over == 8
+    assert second.provenance.encoder.computed == 0
     # What was extended can be extended, repeated and measured.
     extend("second.manifest.json", "-b", "30", "-o", "third.jsonl", "--order", "file")
     assert ids_of("third.jsonl") == sorted(ids_of("third.jsonl"))
@@ -632,7 +632,7 @@ def test_extend_takes_its_input_from_elsewhere_too():
     piped = extend(manifest, "-", "-b", "9", "-o", "-", input=content)
 
     assert [json.loads(line)["id"] for line in piped.stdout.splitlines()] == ids_of("moved-9.jsonl")
-    assert Selection.load("moved-9.manifest.json").provenance["input"]["path"] == "moved.jsonl"
+    assert Selection.load("moved-9.manifest.json").provenance.input.path == "moved.jsonl"
     write_lines("moved.jsonl", RECORDS[::-1])
     assert "moved.jsonl is not what this selection was made from: input: train.jsonl" in fail(
         "extend", manifest, "moved.jsonl", "-b", "9"
@@ -680,7 +680,7 @@ def test_a_checkpoint_is_kept_and_continued_from():
 
     assert Path("one.jsonl").read_bytes() == Path("two.jsonl").read_bytes()
     assert Path("run.ckpt").read_bytes() == before
-    assert Selection.load("two.manifest.json").provenance["taken_over"] == 8
+    assert Selection.load("two.manifest.json").provenance.taken_over == 8
     assert "run.ckpt is the checkpoint of another selection: start: farthest-from-mean then" in (
         fail("select", *command, "--encoder", "letters", "--start", "3")
     )
@@ -745,7 +745,7 @@ def test_a_process_that_is_stopped_says_where_it_goes_on(name, code, command):
     succeed(*arguments)
     expected = select_uniform(VECTORS, 30)
     np.testing.assert_array_equal(np.load("subset.npy"), VECTORS[expected.indices])
-    assert Selection.load("subset.manifest.json").provenance["taken_over"] == held
+    assert Selection.load("subset.manifest.json").provenance.taken_over == held
 
 
 def test_the_handler_of_sigterm_is_as_before(monkeypatch):

@@ -74,7 +74,7 @@ def test_a_distance_and_gist_by_options():
         RECORDS, 4, quality="quality", method="gist", diversity_weight=3, **OF_TEXTS
     )
     assert told["h_min"] == pytest.approx(best.h_min)
-    assert told["provenance"]["by_quality"] == best.provenance["by_quality"]
+    assert told["provenance"]["by_quality"] == best.provenance.by_quality
 
 
 def test_what_is_wrong_with_a_quality_is_one_line():

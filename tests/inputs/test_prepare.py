@@ -36,7 +36,7 @@ def test_dropped_texts_are_listed_and_never_chosen(budget, rows):
 
     assert len(chosen) == rows
     assert not set(chosen.indices.tolist()) & set(BAD_TEXTS)
-    assert chosen.provenance["dropped"] == {
+    assert chosen.provenance.dropped == {
         "2": "column 'text' is None",
         "5": "column 'text' is int, not a string",
         "8": "is empty",
@@ -121,9 +121,9 @@ def test_vectors_that_cannot_be_used_are_refused_or_dropped():
     chosen = select_uniform(vectors, 1.0, on_invalid="drop")
 
     assert sorted(chosen.indices) == [0, 2, 5, 8, 9, 10, 11]
-    assert list(chosen.provenance["dropped"]) == [str(row) for row in BAD_VECTORS]
+    assert list(chosen.provenance.dropped) == [str(row) for row in BAD_VECTORS]
     for row, (_, reason) in BAD_VECTORS.items():
-        assert chosen.provenance["dropped"][str(row)].startswith(reason)
+        assert chosen.provenance.dropped[str(row)].startswith(reason)
 
 
 def test_without_normalising_a_zero_vector_is_a_point_like_any_other():
@@ -142,7 +142,7 @@ def test_an_encoder_may_fail_on_single_texts_too():
         select_uniform(texts_of(20), 5, encoder=encoder)
     chosen = select_uniform(records_with_bad_texts(), 1.0, encoder=encoder, on_invalid="drop")
 
-    assert set(chosen.provenance["dropped"]) == {str(row) for row in (9, *BAD_TEXTS)}
+    assert set(chosen.provenance.dropped) == {str(row) for row in (9, *BAD_TEXTS)}
     assert len(chosen) == 13
 
 

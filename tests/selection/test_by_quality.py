@@ -85,7 +85,7 @@ def test_for_a_budget_it_is_the_packing_at_its_own_h_min(data, rated, normalize)
     assert len(chosen) == budget
     check_numbers(chosen, gaps)
     separation = float(chosen.radii.min())
-    told = chosen.provenance["by_quality"]
+    told = chosen.provenance.by_quality
     if separation > 0:
         whole = packing_by_definition(vectors, order, separation, normalize=normalize)
         assert chosen.indices.tolist() == whole[:budget]
@@ -148,7 +148,7 @@ def test_gist_reaches_half_of_the_best_value(data, rated, weight):
     sizes = range(2, budget + 1)
     best = max(value(r) for size in sizes for r in combinations(range(len(vectors)), size))
     found = value(chosen.indices) * (1 + 1e-9)
-    assert chosen.provenance["by_quality"]["value"] == pytest.approx(value(chosen.indices))
+    assert chosen.provenance.by_quality["value"] == pytest.approx(value(chosen.indices))
     assert found >= best / 2 / (1 + STEP)
     upper = largest_distance(points_of(vectors))
     for step in range(-70, 14):  # and nothing that it promises to look at is better
@@ -233,7 +233,7 @@ def test_with_rules_it_is_still_the_packing(data, rated, normalize):
     if distance is None:
         assert len(kept) == budget
         distance = float(chosen.radii[len(include) :].min(initial=np.inf))
-        fails_at = chosen.provenance["by_quality"].get("fails_at")
+        fails_at = chosen.provenance.by_quality.get("fails_at")
         if fails_at is not None:
             assert fails_at <= distance * (1 + PRECISION)
             assert len(packing_by_definition(vectors, order, fails_at, **others)) < owed
@@ -311,7 +311,7 @@ def test_texts_with_the_quality_in_a_column(tmp_path):
     chosen.save(tmp_path / "manifest.json")
     loaded = Selection.load(tmp_path / "manifest.json")
     assert loaded.indices.tolist() == chosen.indices.tolist()
-    assert loaded.provenance["options"]["quality"] == "score"
+    assert loaded.provenance.options["quality"] == "score"
     chosen.write(tmp_path / "best.jsonl")
     lines = (tmp_path / "best.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [records[row] for row in chosen.indices]

@@ -251,7 +251,7 @@ def test_rows_without_a_text_are_refused_or_dropped():
     with warnings.catch_warnings():
         found = deduplicate(texts, 0, on_invalid="drop")
     assert found.representative.tolist() == [0, -1, 0, -1, 4]
-    assert found.provenance["dropped"].keys() == {"1", "3"}
+    assert found.provenance.dropped.keys() == {"1", "3"}
     assert json.loads(json.dumps(found.as_dict()))["distances"] == [0, None, 0, None, 0]
 
 

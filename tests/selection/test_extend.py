@@ -46,13 +46,13 @@ def assert_same(found, expected, *, taken_over):
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.radii, expected.radii, rtol=1e-12)
     assert found.coverage_radius == pytest.approx(expected.coverage_radius, rel=1e-9, abs=1e-13)
-    assert found.provenance["taken_over"] == taken_over
+    assert found.provenance.taken_over == taken_over
     ignored = {"created", "seconds", "taken_over", "encoder"}
     for name in set(expected.provenance) - ignored:
         assert found.provenance[name] == expected.provenance[name], name
-    if expected.provenance["encoder"] is not None:
+    if expected.provenance.encoder is not None:
         once = {"reused": 0, "computed": 0}  # the cache is fuller the second time
-        assert found.provenance["encoder"] | once == expected.provenance["encoder"] | once
+        assert found.provenance.encoder | once == expected.provenance.encoder | once
 
 
 @given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
@@ -201,7 +201,7 @@ def test_an_input_that_has_changed_is_refused(train, tmp_path):
     np.testing.assert_array_equal(
         found.indices, select_uniform(RECORDS, 9, text="text", encoder=CachedLetters()).indices
     )
-    assert found.provenance["input"]["path"] is None
+    assert found.provenance.input.path is None
 
 
 def test_data_in_memory_are_at_hand_or_passed_again(tmp_path):
@@ -216,7 +216,7 @@ def test_data_in_memory_are_at_hand_or_passed_again(tmp_path):
     assert_same(loaded.extend(9, NORMAL), expected, taken_over=6)
     of_a_file = loaded.extend(9, tmp_path / "vectors.npy")
     np.testing.assert_array_equal(of_a_file.indices, expected.indices)
-    assert of_a_file.provenance["input"]["path"] == str(tmp_path / "vectors.npy")
+    assert of_a_file.provenance.input.path == str(tmp_path / "vectors.npy")
     for other in (NORMAL + 1e-9, NORMAL.astype(np.float32), NORMAL[::-1].copy()):
         with pytest.raises(errors.ManifestError, match="not what this selection was made from"):
             loaded.extend(9, other)

@@ -62,7 +62,7 @@ def test_what_greedy_missed_is_found(tmp_path):
     filled = greedy.fill()
     assert len(filled) > 115
     assert filled.h_min >= greedy.h_min * (1 - 1e-9)
-    told = filled.provenance["filled"]
+    told = filled.provenance.filled
     assert (told["rows_before"], told["ended_by"]) == (100, "search")
     np.testing.assert_array_equal(filled.indices, greedy.fill().indices)
     assert (np.diff(filled.radii[1:]) <= 1e-12).all()
@@ -109,7 +109,7 @@ def test_rows_left_out_of_the_search_are_filled_in_at_last(monkeypatch):
     monkeypatch.setattr(subproblem, "_PAIRS", 3000)
     greedy = select_uniform(SPHERE, 100)
     filled = greedy.fill()
-    assert filled.provenance["filled"]["rows_looked_at"] < 900
+    assert filled.provenance.filled["rows_looked_at"] < 900
     gaps = gaps_of(points_of(SPHERE))
     assert (gaps[:, filled.indices].min(axis=1) < greedy.h_min).all()
 
@@ -128,7 +128,7 @@ def test_it_ends_early_with_the_best_so_far(ended, monkeypatch):
     else:
         filled = greedy.fill(seconds=1e-9)
         assert len(filled) >= 100
-    assert filled.provenance["filled"]["ended_by"] == ended
+    assert filled.provenance.filled["ended_by"] == ended
     assert filled.h_min >= greedy.h_min * (1 - 1e-9)
 
 
@@ -141,7 +141,7 @@ def test_texts_are_not_embedded_again(tmp_path, monkeypatch):
     texts = texts_of(60)
     selection = select_uniform(texts, 20, encoder=Cached(), normalize=False)
     filled = selection.fill(encoder=Cached())
-    assert filled.provenance["encoder"]["reused"] == 60
+    assert filled.provenance.encoder.reused == 60
     assert len(filled.take(texts)) == len(filled)
 
 

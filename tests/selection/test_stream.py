@@ -230,9 +230,9 @@ def test_records_and_texts_come_back_by_their_row_numbers():
     found = select_stream(cut(RECORDS, [10, 1, 25]), 6, encoder=Letters())
 
     assert [record["id"] for record in found.records] == found.indices.tolist()
-    assert found.provenance["text"] == "text"
-    assert found.provenance["input"]["rows"] == 60
-    assert found.provenance["encoder"]["name"] == "Letters"
+    assert found.provenance.text == "text"
+    assert found.provenance.input.rows == 60
+    assert found.provenance.encoder.name == "Letters"
     strings = select_stream(cut(TEXTS, [9]), 6, encoder=Letters())
     assert strings.records == [TEXTS[row] for row in strings.indices]
     assert strings.indices.tolist() == found.indices.tolist()
@@ -441,7 +441,7 @@ def test_rows_that_cannot_be_used_are_counted_and_never_chosen():
 
     found = select_stream(batches, 20, encoder=Letters(), on_invalid="drop")
 
-    assert found.provenance["dropped"] == 4
+    assert found.provenance.dropped == 4
     assert sorted(found.indices.tolist()) == [*range(1, 11), *range(13, 23)]
     with pytest.raises(
         errors.TextError, match=r"^in the batch that begins with row 10: .*row 1 is"

@@ -77,7 +77,7 @@ def test_a_prefix_is_the_selection_for_that_budget(vectors, normalize, data):
     assert prefix.coverage_radius == pytest.approx(
         single_threaded_blas.coverage_radius, rel=1e-9, abs=1e-13
     )
-    assert prefix.provenance["options"] == single_threaded_blas.provenance["options"]
+    assert prefix.provenance.options == single_threaded_blas.provenance.options
 
 
 @given(vectors=pools(max_rows=60), normalize=st.booleans())
@@ -261,7 +261,7 @@ def test_provenance_says_what_was_done_with_what():
     assert told["encoder"]["name"] == "Letters"
     assert told["encoder"]["truncated"] == 1
     vectors = Letters().encode([record["question"] for record in records if record["question"]])
-    as_an_array = select_uniform(vectors, 1).provenance["input"]["content_hash"]
+    as_an_array = select_uniform(vectors, 1).provenance.input.content_hash
     assert told["encoder"]["vectors_hash"] == as_an_array
     assert told["taken_over"] == 0
     assert told["created"].endswith("+00:00")
@@ -271,7 +271,7 @@ def test_provenance_says_what_was_done_with_what():
 
 def test_the_content_hash_follows_the_content():
     def hash_of(data, **options):
-        return select_uniform(data, 1, **options).provenance["input"]["content_hash"]
+        return select_uniform(data, 1, **options).provenance.input.content_hash
 
     other = NORMAL.copy()
     other[3, 3] += 1e-9

@@ -1,7 +1,6 @@
-"""The command `evenly`: parses, calls, prints; no logic of its own."""
+"""The command `evenly`: parses, calls the library, and prints."""
 
-# They add their commands to `main`.
-from evenly.cli.commands import inspect, pack, select, stream
+from evenly.cli import commands  # noqa: F401  (each module adds its command to `main`)
 from evenly.cli.main import main
 
-__all__ = ["inspect", "main", "pack", "select", "stream"]
+__all__ = ["main"]

@@ -1,4 +1,4 @@
-"""The group of commands, and what holds for all of them: how errors and interrupts are told."""
+"""The group of commands, and how it reports errors and interruptions."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _CHECKPOINT = "evenly.checkpoint"
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM, so that it ends a command as Ctrl-C does: tidily."""
+    """SIGTERM, which ends a command as tidily as Ctrl-C does."""
 
 
 class _Commands(click.Group):
     """A group whose commands report deliberate errors in one line and exit with 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        with _telling_on_stderr(), _terminating_tidily():
+        with _reporting_on_stderr(), _terminating_tidily():
             return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -51,7 +51,7 @@ class _Commands(click.Group):
             click.echo(f"evenly: error: {error}", err=True)
             ctx.exit(_WRONG_USE)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has gone: click ends quietly
+            if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
                 raise
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"evenly: error: {where}{error.strerror or error}", err=True)
@@ -62,25 +62,25 @@ class _Commands(click.Group):
 
 
 def keep_at(ctx: click.Context, checkpoint: str | None) -> None:
-    """Remember where the picks so far will be, to say so when the command is interrupted."""
+    """Remember the checkpoint, to name it if the command is interrupted."""
     ctx.meta[_CHECKPOINT] = checkpoint
 
 
 def _what_is_kept(ctx: click.Context) -> str:
     checkpoint = ctx.meta.get(_CHECKPOINT)
     if checkpoint is not None and Path(checkpoint).exists():
-        return f"the picks so far are in {checkpoint}: the same command again continues there."
+        return f"the picks so far are in {checkpoint}: the same command again continues from there."
     return "finished embeddings are kept in the cache."
 
 
 @contextlib.contextmanager
 def _terminating_tidily() -> Iterator[None]:
-    """Let SIGTERM, which is how a scheduler stops a job, leave a checkpoint as Ctrl-C does."""
+    """Let SIGTERM, with which a scheduler stops a job, leave a checkpoint like Ctrl-C."""
 
     def terminate(*_: object) -> NoReturn:
         raise _Terminated
 
-    # Handlers belong to the main thread; one that somebody has set for a reason stays.
+    # Handlers belong to the main thread; one that was set on purpose stays.
     free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if not free or threading.current_thread() is not threading.main_thread():
         yield
@@ -93,7 +93,7 @@ def _terminating_tidily() -> Iterator[None]:
 
 
 class _ToStderr(logging.Handler):
-    """Writes to whatever stderr is at the time."""
+    """Writes to whatever stderr is at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(f"evenly: {self.format(record)}", err=True)
@@ -104,8 +104,8 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 
 
 @contextlib.contextmanager
-def _telling_on_stderr() -> Iterator[None]:
-    """Write what the library logs and warns of as one line each; then leave all as it was."""
+def _reporting_on_stderr() -> Iterator[None]:
+    """Write the log messages and warnings of the library as one line each, then restore all."""
     log, handler = logging.getLogger("evenly"), _ToStderr()
     level = log.level
     with warnings.catch_warnings():

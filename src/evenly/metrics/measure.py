@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from os import PathLike
 from time import perf_counter
@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
-from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import PreparedData, TextColumns, prepare
+from evenly.inputs.prepare import PreparedData, prepare
 from evenly.metrics.certificate import BoundingEffort
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.pool_stats import PoolStats
 from evenly.metrics.row_numbers import row_numbers
 from evenly.metrics.theory import Theory
-from evenly.options import whole_number
+from evenly.options import (
+    DEFAULT_ENCODER,
+    InputOptions,
+    MeasuringOptions,
+    OnInvalid,
+    TextColumns,
+    documented,
+)
+from evenly.progress import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Certificate",
-    "MeasureOptions",
     "measure",
     "measure_in_pool",
     "measure_prepared",
+    "pool_stats",
     "random_rows",
 ]
 
@@ -46,65 +52,21 @@ Certificate = bool | Literal["thorough"]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-@dataclass(frozen=True)
-class MeasureOptions:
-    """What to measure; the attributes are the options of `measure`.
-
-    Raises:
-        OptionError: a count is not a whole number of 0 or more, or the certificate is not
-            True, False or "thorough".
-    """
-
-    random_subsets: int = 5
-    certificate: Certificate = True
-    details: bool = False
-    seed: int = 0
-    progress: bool | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("random_subsets", "seed"):
-            number = whole_number(name, getattr(self, name), least=0)
-            object.__setattr__(self, name, number)
-        if not (isinstance(self.certificate, bool) or self.certificate == "thorough"):
-            raise OptionError(
-                f'certificate must be True, False or "thorough", got {self.certificate!r}.'
-            )
-
-    def pool_stats(
-        self,
-        points: Points | DistanceMatrix,
-        size: int,
-        *,
-        subsets: int,
-        curve: Curve | None = None,
-    ) -> PoolStats:
-        """Return statistics of a pool for measuring `subsets` subsets of up to `size` rows.
-
-        The upper bounds may take about as much work as measuring those subsets.
-        """
-        effort = BoundingEffort.thorough()
-        if self.certificate != "thorough":
-            work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
-            effort = BoundingEffort(max(work, BoundingEffort.multiplications))
-        return PoolStats(
-            points, size, seed=self.seed, effort=effort, curve=curve, progress=self.progress
-        )
-
-
+@documented(InputOptions, MeasuringOptions)
 def measure(
     data_or_vectors: Any,
     indices: Any,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     normalize: bool = True,
     on_invalid: OnInvalid = "error",
     engine: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
-    random_subsets: int = 5,
+    random_subsets: int = 3,
     certificate: Certificate = True,
     details: bool = False,
     seed: int = 0,
@@ -112,22 +74,18 @@ def measure(
 ) -> Measures:
     """Measure how evenly the rows `indices` of a data set are spread.
 
+    Pass the options that were used for selecting; others change the distances.
+
     Args:
         data_or_vectors: what the rows were selected from, in any form that `select_uniform`
             accepts.
         indices: (k,) distinct row numbers, or a `Selection`.
-        text, roles, encoder, encoder_options, device, normalize, on_invalid, cache_dir: as in
-            `select_uniform`. Pass the values used for selecting; others change the distances.
         engine: "distances" if the data are a matrix of distances.
-        random_subsets: number of random subsets of the same size to measure for comparison; 0
-            for none.
         certificate: find an upper bound on the h_min of any subset of this size. This needs a
             farthest-first run and clusters of the pool, and takes a few seconds or as long as
             all other measures together. "thorough" takes longer and gives a sharper bound.
         details: also compute `theory` (intrinsic dimension, expected h_min of random subsets,
             radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others).
-        seed: of the first random subset, and of the rows that estimates are based on.
-        progress: a progress bar on stderr; by default if stderr is a terminal.
 
     Returns:
         Measures: exact at any size. Only blocks of distances are held in memory.
@@ -140,9 +98,7 @@ def measure(
         together, or 2e11 if that is more, and 0.5 to 1 kB of memory per row. Details take
         n·1024·d and k²·d.
     """
-    options = MeasureOptions(random_subsets, certificate, details, seed, progress)
-    prepared = prepare(
-        data_or_vectors,
+    inputs = InputOptions(
         text=text,
         roles=roles,
         encoder=encoder,
@@ -154,13 +110,17 @@ def measure(
         cache_dir=cache_dir,
         progress=progress,
     )
+    options = MeasuringOptions(
+        random_subsets=random_subsets, certificate=certificate, details=details, seed=seed
+    )
+    prepared = prepare(data_or_vectors, inputs)
     return measure_prepared(prepared, row_numbers(prepared, indices), options)
 
 
 def measure_prepared(
     prepared: PreparedData,
     chosen: Int[np.ndarray, " k"],
-    options: MeasureOptions,
+    options: MeasuringOptions,
     *,
     curve: Curve | None = None,
     known_bounds: Mapping[str, float] | None = None,
@@ -176,12 +136,12 @@ def measure_prepared(
     """
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
-    stats = options.pool_stats(points, size, subsets=1 + subsets, curve=curve)
+    stats = pool_stats(prepared, options, size, subsets=1 + subsets, curve=curve)
     with tqdm(
         total=(1 + subsets) * len(stats.eligible_rows),
         desc="measuring",
         unit="row",
-        disable=None if options.progress is None else not options.progress,
+        disable=hide(prepared.options.progress),
     ) as bar:
         measures = _measure(points, chosen, bar.update)
         drawn = [
@@ -198,6 +158,33 @@ def measure_prepared(
         measures = _with_details(measures, stats, chosen)
     random = RandomMeasures.of(drawn) if drawn else None
     return replace(measures, random=random, seconds=perf_counter() - began)
+
+
+def pool_stats(
+    prepared: PreparedData,
+    options: MeasuringOptions,
+    size: int,
+    *,
+    subsets: int,
+    curve: Curve | None = None,
+) -> PoolStats:
+    """Return statistics of a pool for measuring `subsets` subsets of up to `size` rows.
+
+    The upper bounds may take about as much work as measuring those subsets.
+    """
+    points = prepared.points
+    effort = BoundingEffort.thorough()
+    if options.certificate != "thorough":
+        work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
+        effort = BoundingEffort(max(work, BoundingEffort.multiplications))
+    return PoolStats(
+        points,
+        size,
+        seed=options.seed,
+        effort=effort,
+        curve=curve,
+        progress=prepared.options.progress,
+    )
 
 
 def measure_in_pool(stats: PoolStats, chosen: Int[np.ndarray, " k"], *, details: bool) -> Measures:

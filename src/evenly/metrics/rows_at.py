@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix
-from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import TextColumns, prepare
+from evenly.inputs.prepare import prepare
 from evenly.metrics.certificate import UpperBounds
 from evenly.metrics.curve import Curve
+from evenly.options import DEFAULT_ENCODER, InputOptions, OnInvalid, TextColumns, documented
 
 __all__ = ["RowsAt", "rows_at"]
 
@@ -39,13 +39,14 @@ class RowsAt:
         return asdict(self)
 
 
+@documented(InputOptions)
 def rows_at(
     data_or_vectors: Any,
     h_min: float,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     normalize: bool = True,
@@ -63,9 +64,7 @@ def rows_at(
         data_or_vectors: what rows would be selected from, in any form that `select_uniform`
             accepts.
         h_min: Euclidean distance above 0; for rows of length one, √(2·cosine distance).
-        text, roles, encoder, encoder_options, device, normalize, on_invalid, engine, cache_dir:
-            as in `measure`.
-        progress: a progress bar on stderr; by default if stderr is a terminal.
+        engine: as in `measure`.
 
     Returns:
         RowsAt: `at_least` and `at_most`.
@@ -79,8 +78,7 @@ def rows_at(
     """
     if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
         raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
-    prepared = prepare(
-        data_or_vectors,
+    inputs = InputOptions(
         text=text,
         roles=roles,
         encoder=encoder,
@@ -92,6 +90,7 @@ def rows_at(
         cache_dir=cache_dir,
         progress=progress,
     )
+    prepared = prepare(data_or_vectors, inputs)
     points = prepared.points
     has_packing_bound = not isinstance(points, DistanceMatrix) and points.in_memory
     # Without it, balls of radius h_min / 2 give the upper bound.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
-
-import numpy as np
 
 from evenly.errors import BudgetError, OptionError
 from evenly.memory import memory_bytes
@@ -27,6 +26,8 @@ __all__ = [
     "whole",
     "whole_number",
 ]
+
+_BOOLEANS = ("bool", "bool_")  # NumPy has one of its own, which is not imported for this
 
 Check = Callable[[str, Any], object]
 """Takes an option's name and value; raises OptionError if the value is not allowed."""
@@ -58,7 +59,7 @@ def choice(*allowed: str) -> Check:
 
 def flag(name: str, value: Any) -> None:
     """Allow True and False."""
-    if not isinstance(value, bool | np.bool_):
+    if type(value).__name__ not in _BOOLEANS:
         raise OptionError(f"{name} must be True or False, got {value!r}.")
 
 
@@ -90,7 +91,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def number(what: str, *, above: float | None = None, below: float = np.inf) -> Check:
+def number(what: str, *, above: float | None = None, below: float = math.inf) -> Check:
     """Allow finite numbers of at least 0, or above `above`, and below `below`.
 
     Args:

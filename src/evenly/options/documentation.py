@@ -44,7 +44,8 @@ def documented(*classes: type[Options]) -> Callable[[F], F]:
 
 
 def _paragraph(name: str, about: Declared) -> str:
-    text = f"{name}: {about.doc or about.help}"
+    text = about.doc or about.help[0].lower() + about.help[1:]
+    text = f"{name}: {text}"
     return textwrap.fill(
         text, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False
     )

@@ -1,6 +1,6 @@
 """Turn numbers into tables to read."""
 
-from evenly.report.compare import Comparison, compare
+from evenly.report.compare import Comparison, compare, compare_subsets
 from evenly.report.deduplication import deduplication_table
 from evenly.report.measures import measures_table
 from evenly.report.selection import selection_table
@@ -9,6 +9,7 @@ from evenly.report.stream import stream_table
 __all__ = [
     "Comparison",
     "compare",
+    "compare_subsets",
     "deduplication_table",
     "measures_table",
     "selection_table",

@@ -11,17 +11,25 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.errors import OptionError, RowError
-from evenly.inputs.checks import OnInvalid
-from evenly.inputs.prepare import PreparedData, TextColumns, prepare
+from evenly.inputs.prepare import PreparedData, prepare
 from evenly.metrics import Measures
-from evenly.metrics.measure import Certificate, MeasureOptions, measure_in_pool, random_rows
+from evenly.metrics.measure import Certificate, measure_in_pool, pool_stats, random_rows
 from evenly.metrics.row_numbers import row_numbers
+from evenly.options import (
+    DEFAULT_ENCODER,
+    InputOptions,
+    MeasuringOptions,
+    OnInvalid,
+    TextColumns,
+    documented,
+)
+from evenly.progress import hide
 from evenly.report.table import grid
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "compare_subsets"]
 
 # Attribute of the measures -> its format.
 _COLUMNS = {
@@ -115,13 +123,14 @@ def _cell(path: str, value: float | None) -> str:
     return f"{value:,.0f}" if whole else f"{value:{_COLUMNS[path]}}"
 
 
+@documented(InputOptions, MeasuringOptions)
 def compare(
     subsets: Mapping[str, Any],
     data: Any,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     normalize: bool = True,
@@ -142,13 +151,7 @@ def compare(
         subsets: name -> (k,) distinct row numbers, or a `Selection`. Sizes may differ, but h_min
             can be compared only between subsets of the same size.
         data: what the rows were selected from, in any form that `select_uniform` accepts.
-        text, roles, encoder, encoder_options, device, normalize, on_invalid, engine, cache_dir:
-            as in `measure`.
-        random_subsets: number of random subsets of each size to measure for comparison; 0 for
-            none.
-        certificate, details: as in `measure`.
-        seed: of the first random subset, and of the rows that estimates are based on.
-        progress: a progress bar on stderr; by default if stderr is a terminal.
+        engine, certificate, details: as in `measure`.
 
     Returns:
         Comparison: `print` it, or use `rows` (for a DataFrame, `pandas.DataFrame(rows)`) or
@@ -162,13 +165,7 @@ def compare(
     Cost: that of `measure` for each subset, random ones included; the pool's own measures count
         once.
     """
-    options = MeasureOptions(random_subsets, certificate, details, seed, progress)
-    if not isinstance(subsets, Mapping) or not subsets:
-        raise OptionError(
-            f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
-        )
-    prepared = prepare(
-        data,
+    inputs = InputOptions(
         text=text,
         roles=roles,
         encoder=encoder,
@@ -180,6 +177,21 @@ def compare(
         cache_dir=cache_dir,
         progress=progress,
     )
+    options = MeasuringOptions(
+        random_subsets=random_subsets, certificate=certificate, details=details, seed=seed
+    )
+    return compare_subsets(subsets, data, inputs, options)
+
+
+def compare_subsets(
+    subsets: Mapping[str, Any], data: Any, inputs: InputOptions, options: MeasuringOptions
+) -> Comparison:
+    """Measure several subsets of one data set; see `compare`."""
+    if not isinstance(subsets, Mapping) or not subsets:
+        raise OptionError(
+            f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
+        )
+    prepared = prepare(data, inputs)
     chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
     return _compare(prepared, chosen, options)
 
@@ -187,15 +199,15 @@ def compare(
 def _compare(
     prepared: PreparedData,
     chosen: dict[str, Int[np.ndarray, " k"]],
-    options: MeasureOptions,
+    options: MeasuringOptions,
 ) -> Comparison:
     sizes = sorted({len(rows) for rows in chosen.values()})
     subsets = len(chosen) + options.random_subsets * len(sizes)
-    stats = options.pool_stats(prepared.points, sizes[-1], subsets=subsets)
+    stats = pool_stats(prepared, options, sizes[-1], subsets=subsets)
     seeds = range(options.seed, options.seed + options.random_subsets)
     drawn_rows = [random_rows(stats, size, seed) for size in sizes for seed in seeds]
-    disable = None if options.progress is None else not options.progress
-    bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=disable)
+    hidden = hide(prepared.options.progress)
+    bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=hidden)
     found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
     if options.certificate:
         reached = {size: max(one.h_min for one in found if one.size == size) for size in sizes}

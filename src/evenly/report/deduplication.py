@@ -16,7 +16,7 @@ __all__ = ["deduplication_table"]
 def deduplication_table(found: Deduplication) -> str:
     """Return the rows that were kept and merged as a table to read in a terminal."""
     provenance = found.provenance
-    total, dropped = len(found.representative), len(provenance["dropped"])
+    total, dropped = len(found.representative), len(provenance.dropped)
     left_out = f"; {dropped:,} rows dropped as unusable" if dropped else ""
     near = found.merged - found.exact_duplicates
     lines = [
@@ -37,4 +37,4 @@ def deduplication_table(found: Deduplication) -> str:
         lines.append(
             ("largest group", f"row {row} represents {others}, at most {farthest:.4f} away")
         )
-    return two_columns([*lines, ("seconds", seconds_line(provenance["seconds"]))])
+    return two_columns([*lines, ("seconds", seconds_line(provenance.seconds))])

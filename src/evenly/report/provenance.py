@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from evenly.report.table import format_seconds
+
+if TYPE_CHECKING:
+    from evenly.selection.results.provenance import Provenance
 
 __all__ = ["input_line", "is_normalized", "seconds_line", "text_line"]
 
 
-def is_normalized(provenance: dict[str, Any]) -> bool:
+def is_normalized(provenance: Provenance) -> bool:
     """Return whether distances are between normalised rows."""
-    return bool(provenance["options"]["normalize"])
+    return bool(provenance.options["normalize"])
 
 
-def input_line(provenance: dict[str, Any]) -> str:
+def input_line(provenance: Provenance) -> str:
     """Describe the input."""
-    source = provenance["input"]
-    dimension = f", {source['dimension']} dimensions" if source["dimension"] else ""
-    return f"{source['origin']}: {source['rows']:,} rows{dimension}"
+    source = provenance.input
+    dimension = f", {source.dimension} dimensions" if source.dimension else ""
+    return f"{source.origin}: {source.rows:,} rows{dimension}"
 
 
-def text_line(provenance: dict[str, Any]) -> str:
+def text_line(provenance: Provenance) -> str:
     """Describe which text was embedded, and by which encoder."""
-    encoder = provenance["encoder"]
+    encoder = provenance.encoder
     if encoder is None:
-        return provenance["text"] or "none: the rows are vectors"
-    line = f"{provenance['text']}, embedded with {encoder['name']}"
-    if encoder["truncated"]:
-        line += f" ({encoder['truncated']:,} texts exceed its window and were truncated)"
+        return provenance.text or "none: the rows are vectors"
+    line = f"{provenance.text}, embedded with {encoder.name}"
+    if encoder.truncated:
+        line += f" ({encoder.truncated:,} texts exceed its window and were truncated)"
     return line
 
 
-def seconds_line(seconds: dict[str, float]) -> str:
+def seconds_line(seconds: Mapping[str, float]) -> str:
     """List how long each step took."""
     return ", ".join(f"{step} {format_seconds(spent)}" for step, spent in seconds.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evenly.metrics import Measures
@@ -10,7 +11,8 @@ from evenly.report.provenance import input_line, is_normalized, seconds_line, te
 from evenly.report.table import two_columns
 
 if TYPE_CHECKING:
-    from evenly.selection import Selection
+    from evenly.selection.results.provenance import Provenance
+    from evenly.selection.results.selection import SelectionData
 
 __all__ = ["selection_table"]
 
@@ -24,10 +26,10 @@ _ROW_RULES = {
 }
 
 
-def selection_table(selection: Selection, measures: Measures) -> str:
+def selection_table(selection: SelectionData, measures: Measures) -> str:
     """Return a selection and its measures as a table to read in a terminal."""
     provenance = selection.provenance
-    seconds = provenance["seconds"] | {"measuring": measures.seconds}
+    seconds = {**provenance.seconds, "measuring": measures.seconds}
     lines = [
         ("input", input_line(provenance)),
         ("text", text_line(provenance)),
@@ -35,24 +37,24 @@ def selection_table(selection: Selection, measures: Measures) -> str:
         ("rules", _rules(provenance)),
     ]
     for step, describe in _STEPS.items():
-        if step in provenance:
-            lines.append(describe(provenance[step]))
+        if step in provenance.details:
+            lines.append(describe(provenance.details[step]))
     lines += lines_of_measures(measures, normalized=is_normalized(provenance))
     lines.append(("seconds", seconds_line(seconds)))
     return two_columns((label, value) for label, value in lines if value)
 
 
-def _chosen(size: int, provenance: dict[str, Any]) -> str:
-    total = provenance["input"]["rows"]
-    dropped = len(provenance["dropped"])
-    why = "unusable or as outliers" if "drop_outliers" in provenance["options"] else "unusable"
+def _chosen(size: int, provenance: Provenance) -> str:
+    total = provenance.input.rows
+    dropped = len(provenance.dropped)
+    why = "unusable or as outliers" if "drop_outliers" in provenance.options else "unusable"
     left_out = f"; {dropped:,} rows dropped as {why}" if dropped else "; none dropped"
     return f"{size:,} rows ({size / total:.1%}){left_out}"
 
 
-def _rules(provenance: dict[str, Any]) -> str:
+def _rules(provenance: Provenance) -> str:
     """List the constraints on the selection other than its budget; empty if there are none."""
-    rules, options = provenance.get("rules", {}), provenance["options"]
+    rules, options = provenance.rules, provenance.options
     counts = {name: rules[name]["rows"] for name in _ROW_RULES if name in rules}
     if "excluded" in counts:
         # Rows to keep away from are also excluded; count them once.
@@ -80,7 +82,7 @@ def _quotas(quotas: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _by_quality(step: dict[str, Any]) -> tuple[str, str]:
+def _by_quality(step: Mapping[str, Any]) -> tuple[str, str]:
     if "value" in step:
         return "value", f"{step['value']:.6g}, sum of qualities + weight · h_min"
     order = "by decreasing quality, each at least h_min from all before it"
@@ -89,7 +91,7 @@ def _by_quality(step: dict[str, Any]) -> tuple[str, str]:
     return "order", order
 
 
-def _refined(step: dict[str, Any]) -> tuple[str, str]:
+def _refined(step: Mapping[str, Any]) -> tuple[str, str]:
     greedy, h_min = step["greedy_h_min"], step["h_min"]
     result = "no rows found that are farther apart than greedy's"
     if h_min != greedy:
@@ -103,7 +105,7 @@ def _refined(step: dict[str, Any]) -> tuple[str, str]:
     return "refined", result + _ENDED_BY.get(step["ended_by"], "")
 
 
-def _filled(step: dict[str, Any]) -> tuple[str, str]:
+def _filled(step: Mapping[str, Any]) -> tuple[str, str]:
     result = f"from {step['rows_before']:,} rows, at {step['min_distance']:.4f} or more"
     return "filled", result + _ENDED_BY.get(step["ended_by"], "")
 

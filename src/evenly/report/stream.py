@@ -16,15 +16,14 @@ __all__ = ["stream_table"]
 def stream_table(found: StreamSelection) -> str:
     """Return the rows chosen from a stream as a table to read in a terminal."""
     provenance, normalized = found.provenance, is_normalized(found.provenance)
-    rows = provenance["input"]["rows"]
-    dropped = f"{provenance['dropped']:,}" if provenance["dropped"] else "none"
+    rows, stream = provenance.input.rows, provenance.details["stream"]
+    dropped = f"{stream['dropped']:,}" if stream["dropped"] else "none"
     lines = []
-    if provenance["text"] is not None:
-        embedded = f"{provenance['text']}, embedded with {provenance['encoder']['name']}"
-        lines.append(("text", embedded))
+    if provenance.encoder is not None:
+        lines.append(("text", f"{provenance.text}, embedded with {provenance.encoder.name}"))
     lines += [
         ("chosen", f"{len(found):,} of {rows:,} rows in one pass; {dropped} dropped"),
-        ("candidates", f"{provenance['candidates']:,} rows kept to choose from"),
+        ("candidates", f"{stream['candidates']:,} rows kept to choose from"),
         ("h_min", with_cosine(found.h_min, normalized=normalized)),
         ("", f"at most {found.h_min_bound:.4f} for any {len(found):,} rows"),
         ("covered within", with_cosine(found.coverage_bound, normalized=normalized)),

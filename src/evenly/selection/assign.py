@@ -60,8 +60,8 @@ class Assignments:
         """
         if chosen_row not in self.chosen:
             raise RowError(
-                f"row {chosen_row} was not chosen, so it represents no rows. The chosen rows are in "
-                "`chosen`; the row that represents this one is in `nearest`."
+                f"row {chosen_row} was not chosen, so it represents no rows. The chosen rows are "
+                "in `chosen`; the row that represents this one is in `nearest`."
             )
         own = np.flatnonzero(self.nearest == chosen_row)
         order = np.lexsort((own, own != chosen_row, self.distances[own]))

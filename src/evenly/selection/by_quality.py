@@ -44,7 +44,7 @@ from evenly.selection.selection import Selection
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["choose_by_quality", "prepare_by_quality", "select_by_quality"]
+__all__ = ["choose_by_quality", "prepare_by_quality", "rules_by_quality", "select_by_quality"]
 
 
 @documented(InputOptions, RuleOptions)
@@ -142,6 +142,12 @@ def select_by_quality(
         diversity_weight=diversity_weight,
     )
     return choose_by_quality(prepare_by_quality(data, inputs, rules, how), rules, how)
+
+
+def rules_by_quality(values: Mapping[str, Any]) -> RuleOptions:
+    """Return the rules among some options that apply to a selection by quality."""
+    names = ("budget", "include", "exclude", "away_from", "id_column", "min_distance")
+    return RuleOptions(**{name: values.get(name) for name in names})
 
 
 def prepare_by_quality(

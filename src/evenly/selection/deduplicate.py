@@ -179,7 +179,7 @@ def _check(how: DeduplicationOptions) -> None:
         )
 
 
-def _most_rows(to: int | float, usable: int) -> int:
+def _most_rows(to: Any, usable: int) -> int:
     if isinstance(to, Integral) and int(to) > usable:
         raise BudgetError(
             f"to must be between 1 and the {usable} usable rows, got {to}. To merge exact "

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from evenly.embedding import embed_texts, load_encoder
-from evenly.engines.registry import check_engine
+from evenly.embedding import embed_texts
 from evenly.errors import EmptyPoolError, OptionError
 from evenly.geometry import single_threaded_blas, usable_threads
-from evenly.inputs.prepare import TextColumns, stay_on_disk
+from evenly.inputs.prepare import load_model, stay_on_disk
 from evenly.memory import free_memory, memory_bytes
-from evenly.samples import open_samples, read_texts
-from evenly.selection.rules.budget import check_budget, rows_of_budget
+from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColumns, documented
+from evenly.samples import Samples, open_samples, read_texts
+from evenly.selection.rules.budget import rows_of_budget
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "estimate_selection"]
 
 
 _SAMPLE_TEXTS = 64
@@ -91,13 +91,14 @@ class Estimate:
         return {**asdict(self), "seconds": self.seconds}
 
 
+@documented(InputOptions, RuleOptions)
 def estimate(
     data: Any,
     budget: int | float,
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
-    encoder: Any = "all-MiniLM-L6-v2",
+    encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     engine: str = "auto",
     device: str = "auto",
@@ -110,8 +111,7 @@ def estimate(
     alike nor mostly duplicates, and are too large for a GPU.
 
     Args:
-        data, budget, text, roles, encoder, encoder_options, engine, device, memory: as in
-            `select_uniform`.
+        data: as in `select_uniform`.
 
     Raises:
         OptionError: the selection does not fit in memory; the message suggests what would.
@@ -119,9 +119,21 @@ def estimate(
 
     Cost: reads texts and embeds 64 of them; vectors are not read.
     """
-    check_budget(budget)
-    check_engine(engine)
-    limit = memory_bytes(memory)
+    inputs = InputOptions(
+        text=text,
+        roles=roles,
+        encoder=encoder,
+        encoder_options=encoder_options,
+        engine=engine,
+        device=device,
+        memory=memory,
+        progress=False,
+    )
+    return estimate_selection(data, RuleOptions(budget=budget), inputs)
+
+
+def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> Estimate:
+    """Estimate what a selection would cost; see `estimate`."""
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
@@ -131,21 +143,12 @@ def estimate(
         given: Any = samples.vectors if stored is None else stored
         rows, dimension = given.shape
         vectors = _Vectors(rows, dimension, given.dtype.itemsize)
-        on_disk = stay_on_disk(stored, engine, limit)
+        on_disk = stay_on_disk(stored, inputs)
     else:
-        texts = read_texts(samples, text, roles)
-        usable = [row for row in range(len(samples)) if row not in texts.invalid]
-        loaded = load_encoder(encoder, device=device, **dict(encoder_options or {}))
-        step = max(1, len(usable) // _SAMPLE_TEXTS)
-        some = [texts.values[row] for row in usable[::step][:_SAMPLE_TEXTS]]
-        embed_texts(some[:2], loaded, cache=None, progress=False)  # warm up
-        began = perf_counter()
-        embedded = embed_texts(some, loaded, cache=None, progress=False)
-        embedding_seconds = (perf_counter() - began) / max(1, len(some)) * len(usable)
-        vectors = _Vectors(len(samples), embedded.vectors.shape[1], bytes_per_number=4)
-    n_chosen = rows_of_budget(budget, vectors.rows)
-    engine = _resolve_engine(engine, on_disk)
-    needed = _needed_memory(engine, vectors, n_chosen, limit)
+        vectors, embedding_seconds = _try_embedding(samples, inputs)
+    n_chosen = rows_of_budget(rules.budget, vectors.rows)
+    engine = _resolve_engine(inputs.engine, on_disk)
+    needed = _needed_memory(engine, vectors, n_chosen, memory_bytes(inputs.memory))
     _check_fits(engine, needed, vectors)
     seconds = _selection_seconds(vectors, n_chosen)
     if engine == "mapped":
@@ -159,6 +162,20 @@ def estimate(
         embedding_seconds=embedding_seconds,
         selection_seconds=seconds,
     )
+
+
+def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[_Vectors, float]:
+    """Embed a sample of the texts; return the shape of all vectors and the seconds for all."""
+    texts = read_texts(samples, inputs.text, inputs.roles)
+    usable = [row for row in range(len(samples)) if row not in texts.invalid]
+    model = load_model(inputs)
+    step = max(1, len(usable) // _SAMPLE_TEXTS)
+    some = [texts.values[row] for row in usable[::step][:_SAMPLE_TEXTS]]
+    embed_texts(some[:2], model, cache=None, progress=False)  # warm up
+    began = perf_counter()
+    embedded = embed_texts(some, model, cache=None, progress=False)
+    seconds = (perf_counter() - began) / max(1, len(some)) * len(usable)
+    return _Vectors(len(samples), embedded.vectors.shape[1], bytes_per_number=4), seconds
 
 
 def _resolve_engine(engine: str, on_disk: bool) -> str:

@@ -168,7 +168,8 @@ def explain(selection: SelectionData, row: int, data: Any, again: Again) -> Expl
     texts: list[str] = []
     if prepared.embeddings is not None:
         texts = [excerpt(text) for text in prepared.texts_of(shown)]
-    return Explanation(**known, **dict(zip(("text", "nearest_text"), texts, strict=False)))
+    known |= zip(("text", "nearest_text"), texts, strict=False)
+    return Explanation(**known)
 
 
 def _place(samples: Samples, row: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from os import PathLike, fspath
 from typing import Any, Literal
 
@@ -62,10 +62,21 @@ class Again:
         # The values are checked as those of the options they become.
         InputOptions.of({**self.of_texts(), **self.circumstances()})
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Again:
+        """Make an instance of those values that are its options."""
+        names = {one.name for one in fields(cls)}
+        own = {name: value for name, value in values.items() if name in names}
+        return cls(**own, rules=RuleOptions.of(values))
+
     def of_texts(self) -> dict[str, Any]:
         """Return the options that decide the vectors, as far as they are given."""
-        own = {name: getattr(self, name) for name in _OF_TEXTS if hasattr(self, name)}
-        return {name: value for name, value in own.items() if value is not None}
+        given = {
+            "text": self.text,
+            "encoder": self.encoder,
+            "encoder_options": self.encoder_options,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def circumstances(self) -> dict[str, Any]:
         """Return the options that do not change the answer."""

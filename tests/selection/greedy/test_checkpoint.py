@@ -102,7 +102,7 @@ def test_real_rounds_continue_to_the_same_rows(path, stopping):
     assert_same(found, expected)
     assert held == sorted(held)
     assert 1 < held[0] < held[-1] < 3600
-    assert found.provenance["taken_over"] == held[-1]
+    assert found.provenance.taken_over == held[-1]
 
 
 @pytest.mark.parametrize(
@@ -157,15 +157,15 @@ def test_without_a_checkpoint_nothing_is_written(tmp_path):
 def test_a_finished_selection_is_not_done_again(path):
     expected = select_uniform(NORMAL, 20, checkpoint=path)
     before = path.read_bytes()
-    assert expected.provenance["taken_over"] == 0
+    assert expected.provenance.taken_over == 0
 
     with no_engine():
         again = select_uniform(NORMAL, 20, checkpoint=path)
         smaller = select_uniform(NORMAL, 0.2, checkpoint=path)
 
     assert_same(again, expected)
-    assert again.provenance["taken_over"] == 20
-    assert smaller.provenance["taken_over"] == 12
+    assert again.provenance.taken_over == 20
+    assert smaller.provenance.taken_over == 12
     assert_same(smaller, select_uniform(NORMAL, 0.2))
     assert path.read_bytes() == before
 
@@ -263,7 +263,7 @@ def test_texts_are_told_by_their_vectors_and_the_rest_explains(path, tmp_path):
     relabelled = [record | {"label": row} for row, record in enumerate(records)]
     found = select_uniform(relabelled, 30, checkpoint=path, encoder=Letters(), text="q")
     assert_same(found, select_uniform(relabelled, 30, encoder=Letters(), text="q"))
-    assert found.provenance["taken_over"] == 7
+    assert found.provenance.taken_over == 7
 
 
 def test_an_encoder_whose_last_bits_wander_is_noticed(path):

@@ -12,7 +12,7 @@ from tests.support.pools import pools
 
 def medoid_of(vectors, *, normalize=False, **options):
     chosen = select_uniform(vectors, 1, start="medoid", normalize=normalize, **options)
-    assert chosen.provenance["options"]["start"] == "medoid"
+    assert chosen.provenance.options["start"] == "medoid"
     return int(chosen.indices[0])
 
 

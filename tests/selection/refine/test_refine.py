@@ -66,7 +66,7 @@ def test_exact_is_the_best_of_all_subsets(vectors, normalize, data):
     found = exact(vectors, budget, normalize=normalize, start=start)
 
     gaps = gaps_of(points_of(vectors, normalize))
-    told = found.provenance["refined"]
+    told = found.provenance.refined
     assert told["proven"]
     assert len(set(found.indices.tolist())) == len(found) == budget
     assert_farthest_first_among_themselves(found, gaps)
@@ -92,7 +92,7 @@ def test_a_search_is_never_worse_and_never_better_than_the_best(vectors, normali
     assert len(set(found.indices.tolist())) == budget
     assert greedy.h_min <= found.h_min <= best.h_min * (1 + 1e-9)
     assert_farthest_first_among_themselves(found, gaps_of(points_of(vectors, normalize)))
-    assert found.provenance["refined"]["greedy_h_min"] == (greedy.h_min if budget > 1 else None)
+    assert found.provenance.refined["greedy_h_min"] == (greedy.h_min if budget > 1 else None)
 
 
 @settings(max_examples=100)
@@ -134,7 +134,7 @@ def test_exact_is_the_best_under_rules(vectors, normalize, data):
     assert spread(found.indices[len(include) :].tolist()) == pytest.approx(
         found.h_min, rel=1e-9, abs=1e-200
     )
-    assert found.provenance["refined"]["proven"]
+    assert found.provenance.refined["proven"]
 
 
 def test_rows_of_a_larger_pool_are_farther_apart_under_rules():
@@ -224,7 +224,7 @@ def test_distances_of_another_metric():
 
     found = exact(gaps, 12, engine="distances", **rules)
 
-    assert found.provenance["refined"]["proven"]
+    assert found.provenance.refined["proven"]
     assert found.h_min > greedy.h_min
     rows = found.indices
     near = gaps[np.ix_(rows, [*rows, 1, 2])]
@@ -249,7 +249,7 @@ def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
     monkeypatch.setattr(subproblem, "_PAIRS", 4000)
     greedy = select_uniform(SPHERE, 60)
     found = exact(SPHERE, 60)
-    told = found.provenance["refined"]
+    told = found.provenance.refined
     assert 60 < told["rows_looked_at"] < 600
     assert not told["proven"]
     assert told["upper_bound"] is None
@@ -257,7 +257,7 @@ def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
 
     monkeypatch.setattr(subproblem, "_ROWS", 130)
     monkeypatch.setattr(subproblem, "_BLOCK", 64)
-    told = exact(SPHERE, 60).provenance["refined"]
+    told = exact(SPHERE, 60).provenance.refined
     assert told["rows_looked_at"] == 130
     assert not told["proven"]
     assert told["upper_bound"] is None
@@ -275,7 +275,7 @@ def test_more_pairs_than_were_expected_are_done_without(monkeypatch):
     monkeypatch.setattr(subproblem, "_relevant_rows", that_matter)
     found = select_uniform(SPHERE, 60, refine=True)
     assert sorted(everything) == [62.5, 250, 1000, 4000]
-    assert found.provenance["refined"]["rows_looked_at"] == 60
+    assert found.provenance.refined["rows_looked_at"] == 60
 
 
 def test_rows_much_farther_apart_than_was_hoped_are_found(monkeypatch):
@@ -300,7 +300,7 @@ def test_hope_grows_with_what_is_found(monkeypatch):
 def test_time_ends_a_search():
     greedy = select_uniform(SPHERE, 100)
     found = select_uniform(SPHERE, 100, refine=Refine(seconds=1e-9))
-    assert found.provenance["refined"]["ended_by"] == "time"
+    assert found.provenance.refined["ended_by"] == "time"
     np.testing.assert_array_equal(found.indices, greedy.indices)
 
 
@@ -332,7 +332,7 @@ def test_an_interrupted_refinement_is_a_selection(monkeypatch):
     monkeypatch.setattr(search.Climb, "rise", interrupt)
     greedy = select_uniform(SPHERE, 100)
     found = select_uniform(SPHERE, 100, refine=True)
-    assert found.provenance["refined"]["ended_by"] == "interrupt"
+    assert found.provenance.refined["ended_by"] == "interrupt"
     assert found.h_min > greedy.h_min  # of the packing that it began with
 
 
@@ -404,8 +404,8 @@ def test_where_the_best_is_not_proven_a_bound_may_be(monkeypatch):
     monkeypatch.setattr(proof, "_LAST", 1e10)
     best = exact(CUBE[:200], 20, normalize=False)
 
-    told = found.provenance["refined"]
-    assert best.provenance["refined"]["proven"]
+    told = found.provenance.refined
+    assert best.provenance.refined["proven"]
     assert not told["proven"]
     assert found.h_min <= best.h_min < told["upper_bound"] < 1.5 * best.h_min
 
@@ -420,7 +420,7 @@ def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
         found.extend(40)
     found.save(tmp_path / "m.json")
     loaded = Selection.tightness(tmp_path / "m.json")
-    assert loaded.provenance["options"]["refine"] == {
+    assert loaded.provenance.options["refine"] == {
         "seconds": None,
         "method": "search",
         "seed": 3,
@@ -431,7 +431,7 @@ def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
 def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
     first = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=True)
     again = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=True)
-    assert again.provenance["taken_over"] == 30
+    assert again.provenance.taken_over == 30
     np.testing.assert_array_equal(first.indices, again.indices)
     plain = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c")
     assert plain.h_min < first.h_min
@@ -477,8 +477,8 @@ def test_where_nothing_can_be_better_it_is_known_at_once():
         (CUBE, 9, near),
     ):
         found = select_uniform(vectors, budget, normalize=False, refine=True, **rules)
-        assert found.provenance["refined"]["proven"]
-        assert found.provenance["refined"]["rows_looked_at"] == 0
+        assert found.provenance.refined["proven"]
+        assert found.provenance.refined["rows_looked_at"] == 0
 
 
 def test_the_line_on_the_screen_says_how_far_it_is(capsys):

@@ -188,7 +188,7 @@ def test_numpy_numbers_in_the_options_can_be_saved(train, tmp_path):
 
     chosen.save(tmp_path / "saved.json")
 
-    assert Selection.load(tmp_path / "saved.json").provenance["options"]["start"] == 3
+    assert Selection.load(tmp_path / "saved.json").provenance.options["start"] == 3
 
 
 def test_a_loaded_selection_opens_its_input_again(chosen, train, tmp_path):

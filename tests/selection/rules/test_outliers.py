@@ -191,14 +191,14 @@ def test_outliers_are_never_chosen_and_are_listed():
     single_threaded_blas = select_uniform(vectors[others], 20, normalize=False)
     np.testing.assert_array_equal(chosen.indices, others[single_threaded_blas.indices])
     assert chosen.coverage_radius == pytest.approx(single_threaded_blas.coverage_radius)
-    dropped = chosen.provenance["dropped"]
+    dropped = chosen.provenance.dropped
     assert sorted(map(int, dropped)) == JUNK
     score = scores_by_definition(gaps_by_definition(vectors, False), 5)[40]
     assert dropped["40"] == (
         f"is an outlier: {score:.4g} from its 5 nearest rows on average, which puts it among the "
         "farthest 0.01 of all rows"
     )
-    assert chosen.provenance["options"]["drop_outliers"] == 0.01
+    assert chosen.provenance.options["drop_outliers"] == 0.01
     assert chosen.assignments().nearest[JUNK].tolist() == [-1, -1]
     assert str(chosen.explain(40)).startswith("row 40 was dropped: it is an outlier: ")
     with pytest.raises(errors.RowError, match="start is row 40, which cannot be chosen"):
@@ -211,7 +211,7 @@ def test_what_is_included_stays():
     chosen = select_uniform(with_junk(), 5, normalize=False, drop_outliers=0.01, include=[90])
 
     assert chosen.indices[0] == 90
-    assert list(chosen.provenance["dropped"]) == ["40"]
+    assert list(chosen.provenance.dropped) == ["40"]
 
 
 def test_extended_and_continued_selections_drop_the_same_rows(tmp_path):
@@ -225,12 +225,12 @@ def test_extended_and_continued_selections_drop_the_same_rows(tmp_path):
 
     longer = Selection.load(tmp_path / "subset.json").extend(30, vectors)
     np.testing.assert_array_equal(longer.indices, whole.indices)
-    assert longer.provenance["dropped"] == whole.provenance["dropped"]
-    assert longer.extend(40).provenance["options"]["drop_outliers"] == 0.05
+    assert longer.provenance.dropped == whole.provenance.dropped
+    assert longer.extend(40).provenance.options["drop_outliers"] == 0.05
     again = select_uniform(
         vectors, 30, normalize=False, drop_outliers=0.05, checkpoint=tmp_path / "picks"
     )
-    assert again.provenance["taken_over"] == 10
+    assert again.provenance.taken_over == 10
     np.testing.assert_array_equal(again.indices, whole.indices)
     with (
         pytest.raises(errors.CheckpointError, match="dropped rows"),
@@ -250,7 +250,7 @@ def test_every_engine_leaves_them_out(engine, tmp_path):
     )
 
     np.testing.assert_array_equal(found.indices, expected.indices)
-    assert found.provenance["dropped"] == expected.provenance["dropped"]
+    assert found.provenance.dropped == expected.provenance.dropped
 
 
 @pytest.mark.parametrize("fraction", [0, 1, 1.0, -0.1, 5, "0.1", True, float("nan")])
@@ -272,7 +272,7 @@ def test_the_command_line_drops_and_measures_them(tmp_path, monkeypatch):
     assert told.exit_code == 0
     assert "2 rows dropped as unusable or as outliers" in told.output
     manifest = Selection.load("out.manifest.json")
-    assert sorted(map(int, manifest.provenance["dropped"])) == JUNK
+    assert sorted(map(int, manifest.provenance.dropped)) == JUNK
     told = evenly_("select", "--from-manifest", "out.manifest.json", "--random-subsets", 0)
     assert told.exit_code == 0
     told = evenly_("measure", "vectors.npy", "out.manifest.json", "--json")

@@ -1,16 +1,28 @@
-"""The command that chooses from a stream."""
+"""`evenly stream`: choose rows of data that are read once."""
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenly.cli.commands.select import data_or_stdin
+from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import LOUDNESS, MODEL, OUTPUT, TEXT, embedding_arguments, with_options
+from evenly.cli.options import (
+    ENCODING,
+    JSON,
+    LOUDNESS,
+    OUTPUT,
+    declared_options,
+    with_options,
+)
+from evenly.cli.outputs import Output, print_result, write_output
+from evenly.errors import BudgetError, CheckpointError, OptionError
+from evenly.options import InputOptions, StreamOptions
+
+if TYPE_CHECKING:
+    from evenly.selection.results.stream import StreamSelection
 
 __all__ = ["stream"]
 
@@ -18,71 +30,72 @@ __all__ = ["stream"]
 @main.command()
 @click.argument("data", nargs=-1, required=True)
 @click.option("-b", "--budget", type=int, required=True, metavar="ROWS", help="How many rows.")
-@with_options(TEXT, MODEL)
-@click.option(
-    "--normalize/--no-normalize",
-    default=True,
-    show_default=True,
-    help="Divide rows by their length first.",
-)
-@click.option(
-    "--on-invalid",
-    type=click.Choice(["error", "drop"]),
-    default="error",
-    show_default=True,
-    help="What to do with rows that have no usable text or vector.",
-)
-@click.option(
-    "--keep",
-    type=int,
-    default=4,
-    show_default=True,
-    help="Candidates kept for each row of the budget: more choose better.",
-)
-@click.option(
-    "--rows-at-once",
-    "batch_size",
-    type=click.IntRange(min=1),
-    default=8192,
-    show_default=True,
-    help="Rows taken in at once, at most.",
-)
-@click.option(
-    "--second-pass", is_flag=True, help="Read DATA again, to know the true coverage radius."
+@with_options(
+    ENCODING,
+    declared_options(InputOptions, "normalize", "on_invalid"),
+    declared_options(StreamOptions),
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False),
-    metavar="FILE.npz",
-    help="Keep the stream here; if it is there, go on from it.",
+    metavar="FILE",
+    help="Keep the stream in this file, and continue from it if it exists.",
 )
-@with_options(OUTPUT)
-@click.option("--json", "as_json", is_flag=True, help="Print numbers for machines, as JSON.")
-@with_options(LOUDNESS)
+@with_options(OUTPUT, JSON, LOUDNESS)
 @click.pass_context
 def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None:
     """Choose rows of DATA in one pass, however large it is: files, globs, folders, or -.
 
     Memory is needed for the candidates and one batch. The chosen rows cover the stream within
-    8 times the best radius there is; `evenly select` chooses better where the data fit.
+    8 times the best possible radius; `evenly select` chooses better if the data fit in memory.
     """
-    from evenly.cli.jobs import run_stream
     from evenly.report import stream_table
+    from evenly.selection.stream import choose_from_stream
 
-    names = ("state", "second_pass", "batch_size", "output", "order", "force")
-    outcome = {name: options.pop(name) for name in names}
-    as_json, output = options.pop("as_json"), outcome["output"]
-    if output == "-":
-        outcome["output"] = sys.stdout.buffer
-    found = run_stream(
-        [data_or_stdin(one) for one in data],
-        embedding_arguments(options),
-        progress=ctx.obj,
-        **outcome,
-    )
-    told = stream_table(found)
-    if as_json:
-        summary = found.as_dict()
-        del summary["indices"], summary["radii"]
-        told = json.dumps({**summary, "output": output}, ensure_ascii=False, indent=1)
-    click.echo(told, err=output == "-")
+    output = Output.take(ctx, options)
+    state, budget = options.pop("state"), options.pop("budget")
+    arguments = library_options(ctx, options)
+    inputs, how = InputOptions.of(arguments), StreamOptions.of(arguments)
+    sources = [data_or_stdin(one) for one in data]
+    if state is None:
+        found = choose_from_stream(sources, budget, inputs, how)
+    else:
+        found = _continue(state, sources, budget, inputs, how)
+    write_output(found, output.target, order=output.order, force=output.force)
+    summary = found.as_dict()
+    del summary["indices"], summary["radii"]
+    print_result(stream_table(found), summary, output)
+
+
+def _continue(
+    state: str, sources: list[Any], budget: int, inputs: InputOptions, how: StreamOptions
+) -> StreamSelection:
+    """Continue the stream in a file, or start it, and save it there."""
+    from evenly.selection.streaming.uniform_stream import UniformStream
+
+    if how.second_pass:
+        raise OptionError(
+            "a second pass needs all of the data, which a saved stream does not have: omit one."
+        )
+    current = UniformStream.of(budget, inputs, how)
+    if Path(state).exists():
+        before = UniformStream.load(
+            state,
+            encoder_options=inputs.encoder_options,
+            device=inputs.device,
+            cache_dir=inputs.cache_dir,
+        )
+        for name, value in before.settings.items():
+            if value != current.settings[name]:
+                raise CheckpointError(
+                    f"{state} was started with other options: {name} was {value!r} then, and is "
+                    f"{current.settings[name]!r} now. Give the same, or name another file."
+                )
+        current = before
+    for source in sources:
+        current.update(source, batch_size=how.batch_size)
+    current.save(state, force=True)
+    try:
+        return current.result()
+    except BudgetError as error:
+        raise BudgetError(f"{error} They are kept in {state}: continue with more.") from None

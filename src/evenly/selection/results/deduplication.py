@@ -75,7 +75,7 @@ class Deduplication(Result):
 
     @cached_property
     def groups(self) -> dict[int, list[int]]:
-        """Kept row -> the other rows that it represents, the nearest first; only if there are any."""
+        """Kept row -> the other rows that it represents, if any, the nearest first."""
         rows = np.arange(len(self.representative))
         others = np.flatnonzero((self.representative >= 0) & (self.representative != rows))
         order = others[np.lexsort((others, self.distances[others], self.representative[others]))]

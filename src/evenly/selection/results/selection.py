@@ -88,7 +88,7 @@ class SelectionData(Result):
     def _check_prefix(self, budget: Any) -> None:
         if isinstance(budget, bool) or not isinstance(budget, Integral):
             raise BudgetError(f"a prefix is a whole number of rows, got {budget!r}.")
-        if not 1 <= budget <= len(self):
+        if not 1 <= int(budget) <= len(self):
             raise BudgetError(
                 f"a prefix has between 1 and {len(self)} rows (all of this selection), "
                 f"got {budget}. To choose more, call extend(to)."
@@ -101,12 +101,12 @@ class SelectionData(Result):
             reason = 'with method="gist"'
         elif self.provenance.refined is not None or self.provenance.filled is not None:
             reason = "in a selection that was refined or filled"
-        if reason is not None and budget < len(self):
+        if reason is not None and int(budget) < len(self):
             raise BudgetError(
                 f"{reason}, the first picks are not the answer for a smaller budget: select again."
             )
         included = rules.get("include", {}).get("rows", 0)
-        if budget < included:
+        if int(budget) < included:
             raise BudgetError(
                 f"include= named {included} rows; a prefix of {budget} would leave some out."
             )

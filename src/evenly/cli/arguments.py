@@ -1,0 +1,142 @@
+"""Turn the words of a command line into arguments of the library."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenly.errors import DataError
+from evenly.options import EncoderOptions, declared
+
+__all__ = [
+    "column_or_array",
+    "data_or_rows",
+    "data_or_stdin",
+    "given",
+    "library_options",
+    "read_row_numbers",
+    "rows_or_ids",
+]
+
+
+def data_or_stdin(data: str | None) -> Any:
+    """Return the DATA of a command; - is standard input."""
+    return sys.stdin.buffer if data == "-" else data
+
+
+def library_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a command as the library takes them."""
+    rest = dict(options)
+    own = {name: rest.pop(name) for name in declared(EncoderOptions) if name in rest}
+    if own:
+        defaults = {name: field.default for name, (field, _) in declared(EncoderOptions).items()}
+        changed = {name: value for name, value in own.items() if value != defaults[name]}
+        rest["encoder_options"] = changed
+    if rest.pop("no_cache", False):
+        rest["cache_dir"] = False
+    by_id = rest.get("id_column") is not None
+    for name in ("id_column", "groups", "costs", "quality"):
+        if name in rest:
+            rest[name] = column_or_array(rest[name])
+    for name in ("include", "exclude"):
+        if name in rest:
+            rest[name] = rows_or_ids(rest[name], by_id=by_id)
+    if "away_from" in rest:
+        rest["away_from"] = data_or_rows(rest["away_from"], by_id=by_id)
+    return {**rest, "progress": ctx.obj}
+
+
+def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `library_options` that were written on the command line."""
+
+    def was_given(name: str) -> bool:
+        source = ctx.get_parameter_source(name)
+        return source not in (None, click.core.ParameterSource.DEFAULT)
+
+    sources = {
+        "encoder_options": tuple(declared(EncoderOptions)),
+        "cache_dir": ("cache_dir", "no_cache"),
+        "refine": ("refine", "refine_seconds"),
+    }
+    return {
+        name: value
+        for name, value in options.items()
+        if any(was_given(option) for option in sources.get(name, (name,)))
+    }
+
+
+def read_row_numbers(path: str) -> Any:
+    """Read a selection from a manifest, or row numbers from .npy or from text with one a line.
+
+    Raises:
+        DataError: a line is not a row number, or the array cannot be read.
+        ManifestError: the manifest is damaged.
+    """
+    from evenly.selection import Selection
+
+    if path.endswith(".json"):
+        return Selection.load(path)
+    if path.endswith(".npy"):
+        return _array(path)
+    rows = []
+    for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(int(line))
+            except ValueError:
+                raise DataError(f"{path}, line {number}: {line!r} is not a row number.") from None
+    return rows
+
+
+def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
+    """Return the rows that a word names: those of a file, or those it lists.
+
+    Args:
+        value: a file (a manifest, a .npy array, or text with one a line), or names with commas.
+        by_id: whether they are ids, which stay strings.
+
+    Raises:
+        DataError, ManifestError: the file is damaged.
+    """
+    if value is None:
+        return None
+    if Path(value).is_file() and value.endswith((".json", ".npy")):
+        return read_row_numbers(value)
+    is_file = Path(value).is_file()
+    names = Path(value).read_text("utf-8").splitlines() if is_file else value.split(",")
+    named = [name.strip() for name in names if name.strip()]
+    # Without ids, a word that is not a number is for the library to reject.
+    whole = not by_id and all(name.removeprefix("-").isdecimal() for name in named)
+    return [int(name) for name in named] if whole else named
+
+
+def data_or_rows(value: str | None, *, by_id: bool) -> Any:
+    """Return what a word says to keep away from: the path of data, or rows of the data."""
+    if value is None:
+        return None
+    if value.endswith(".npy") and Path(value).is_file():
+        rows = _array(value)
+        return rows if rows.ndim == 1 else value
+    if Path(value).is_file():
+        return rows_or_ids(value, by_id=by_id) if value.endswith(".txt") else value
+    listed = all(name.strip().isdecimal() for name in value.split(","))
+    return rows_or_ids(value, by_id=by_id) if listed or (by_id and "," in value) else value
+
+
+def column_or_array(value: str | None) -> Any:
+    """Return the name of a column, or the values of a .npy file, one for each row."""
+    if value is None or not (value.endswith(".npy") and Path(value).is_file()):
+        return value
+    return _array(value)
+
+
+def _array(path: str) -> Any:
+    import numpy as np
+
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is not an array that can be read: {error}.") from None

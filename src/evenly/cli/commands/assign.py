@@ -1,0 +1,50 @@
+"""`evenly assign`: write the chosen row nearest to every row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from evenly.atomic import refuse_existing
+from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.main import main
+from evenly.cli.options import FORCE, LOUDNESS, RUNNING, with_options
+
+__all__ = ["assign"]
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+@click.argument("data", required=False)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Where to write the table: .csv, .tsv, .jsonl, .json or .parquet.",
+)
+@with_options(FORCE, RUNNING, LOUDNESS)
+@click.pass_context
+def assign(
+    ctx: click.Context, /, manifest: str, data: str | None, output: str, force: bool, **options: Any
+) -> None:
+    """Write the chosen row of MANIFEST that represents each row of its input, and its distance.
+
+    One line for each row of the input: row, nearest, distance, rank (the position of the nearest
+    chosen row in the order picked, from 0). DATA is as for `evenly explain`.
+    """
+    from evenly.samples import check_table_path
+    from evenly.selection import Selection
+    from evenly.selection.assign import assign as assign_rows
+    from evenly.selection.resume import Again
+
+    check_table_path(output)
+    refuse_existing(output, force=force)
+    again = Again.of(library_options(ctx, options))
+    found = assign_rows(Selection.load(manifest), data_or_stdin(data), again)
+    found.write(output, force=force)
+    click.echo(
+        f"{len(found):,} rows, {len(found.chosen):,} of them chosen; each represents "
+        f"{found.sizes.min():,} to {found.sizes.max():,} rows: {output}"
+    )

@@ -1,0 +1,46 @@
+"""`evenly compare`: measure several subsets side by side."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
+from evenly.cli.main import main
+from evenly.cli.options import ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.subsets import common_options, names_of
+from evenly.options import InputOptions, MeasuringOptions
+
+__all__ = ["compare"]
+
+
+@main.command()
+@click.argument("data")
+@click.argument("subsets", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@with_options(
+    ENCODING,
+    declared_options(InputOptions, "normalize", "on_invalid"),
+    declared_options(MeasuringOptions, "random_subsets", "certificate", "seed"),
+    JSON,
+    LOUDNESS,
+)
+@click.pass_context
+def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **options: Any) -> None:
+    """Measure several subsets of DATA side by side, beside random ones of the same sizes.
+
+    Each of SUBSETS names rows as for `evenly measure`, and is called like its file. Manifests
+    must agree on how texts become vectors, unless options say it.
+    """
+    from evenly.report import compare_subsets
+    from evenly.samples import open_samples
+
+    as_json = options.pop("as_json")
+    arguments = library_options(ctx, options)
+    samples = open_samples(data_or_stdin(data))
+    found = {name: read_row_numbers(path) for name, path in names_of(subsets).items()}
+    inputs = common_options(samples, found, given(ctx, arguments), arguments)
+    measuring = MeasuringOptions.of({**options, "details": True})
+    comparison = compare_subsets(found, samples, inputs, measuring)
+    click.echo(json.dumps(comparison.as_dict(), indent=1) if as_json else str(comparison))

@@ -1,0 +1,46 @@
+"""`evenly deduplicate`: merge rows that repeat others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.main import main
+from evenly.cli.options import ENCODING, FORCE, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.outputs import Output, print_result, write_output
+from evenly.options import DeduplicationOptions, InputOptions
+
+__all__ = ["deduplicate"]
+
+_ENGINE = "Where the vectors are: auto, memory, mapped or distances."
+
+
+@main.command()
+@click.argument("data")
+@with_options(
+    declared_options(DeduplicationOptions),
+    ENCODING,
+    declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory", engine=_ENGINE),
+)
+@click.option(
+    "-o", "--output", metavar="FILE|-", help="Where to write the kept records; - for stdout."
+)
+@with_options(FORCE, JSON, LOUDNESS)
+@click.pass_context
+def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
+    """Keep rows of DATA such that no two are equal, or nearer than a distance.
+
+    The kept rows are written in their order, as they are, and beside them a manifest
+    (OUTPUT.manifest.json) with the row that represents each row of the input.
+    """
+    from evenly.report import deduplication_table
+    from evenly.selection.deduplicate import remove_duplicates
+
+    output = Output.take(ctx, options)
+    arguments = library_options(ctx, options)
+    inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
+    found = remove_duplicates(data_or_stdin(data), inputs, how)
+    write_output(found, output.target, force=output.force)
+    print_result(deduplication_table(found), found.summary(), output)

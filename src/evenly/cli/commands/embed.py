@@ -1,0 +1,52 @@
+"""`evenly embed`: write the vectors of texts to a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from evenly.atomic import refuse_existing
+from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.main import main
+from evenly.cli.options import ENCODING, FORCE, LOUDNESS, with_options
+from evenly.errors import OutputError
+from evenly.options import InputOptions
+
+__all__ = ["embed"]
+
+
+@main.command()
+@click.argument("data")
+@with_options(ENCODING)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE.npy",
+    help="Where to write the vectors; .safetensors too.",
+)
+@with_options(FORCE, LOUDNESS)
+@click.pass_context
+def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **options: Any) -> None:
+    """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy or .safetensors.
+
+    They go through the same cache as in `select`, and `select` accepts the file as DATA.
+    """
+    from evenly.inputs.embed import embed_rows
+    from evenly.report.table import format_seconds
+    from evenly.samples import open_samples
+    from evenly.samples.formats import split_suffix
+
+    if split_suffix(output)[0] not in ("npy", "safetensors"):
+        raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")
+    refuse_existing(output, force=force)
+    inputs = replace(InputOptions.of(library_options(ctx, options)), normalize=False)
+    found = embed_rows(data_or_stdin(data), inputs)
+    open_samples(found.vectors).write(output, range(len(found)), force=force)
+    click.echo(
+        f"{len(found):,} × {found.vectors.shape[1]} vectors by {found.encoder} "
+        f"in {format_seconds(found.seconds)} ({found.reused:,} from the cache, "
+        f"{found.truncated:,} texts over the window): {output}"
+    )

@@ -1,0 +1,48 @@
+"""`evenly estimate`: predict the engine, memory and time of a selection."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.main import main
+from evenly.cli.options import ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.options import InputOptions, RuleOptions
+
+__all__ = ["estimate"]
+
+
+@main.command()
+@click.argument("data")
+@with_options(
+    declared_options(RuleOptions, "budget"),
+    ENCODING,
+    declared_options(InputOptions, "engine", "memory"),
+    LOUDNESS,
+    JSON,
+)
+@click.pass_context
+def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any) -> None:
+    """Predict how much memory and time `evenly select` would take for DATA, and its engine."""
+    from evenly.report.table import format_seconds, two_columns
+    from evenly.selection.estimate import estimate_selection
+
+    if options["budget"] is None:
+        raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
+    arguments = library_options(ctx, options)
+    rules, inputs = RuleOptions.of(arguments), InputOptions.of(arguments)
+    found = estimate_selection(data_or_stdin(data), rules, inputs)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1))
+        return
+    rows = [
+        ("engine", found.engine),
+        ("rows", f"{found.budget:,} of {found.rows:,}, {found.dimension} dimensions"),
+        ("memory", f"{found.memory / 1e6:,.0f} MB, beside the interpreter and a model"),
+        ("embedding", f"{format_seconds(found.embedding_seconds)}, if nothing is cached"),
+        ("selection", format_seconds(found.selection_seconds)),
+    ]
+    click.echo(two_columns(rows))

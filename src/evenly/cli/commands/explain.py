@@ -1,0 +1,37 @@
+"""`evenly explain`: why a row was chosen or left out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.main import main
+from evenly.cli.options import JSON, LOUDNESS, RUNNING, with_options
+
+__all__ = ["explain"]
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+@click.argument("row", type=int)
+@click.argument("data", required=False)
+@with_options(RUNNING, JSON, LOUDNESS)
+@click.pass_context
+def explain(
+    ctx: click.Context, /, manifest: str, row: int, data: str | None, as_json: bool, **options: Any
+) -> None:
+    """Explain why ROW (from 0) was chosen or left out by the selection of MANIFEST.
+
+    DATA is the input that the manifest names, if that has moved.
+    """
+    from evenly.selection import Selection
+    from evenly.selection.explain import explain as explain_row
+    from evenly.selection.resume import Again
+
+    again = Again.of(library_options(ctx, options))
+    found = explain_row(Selection.load(manifest), row, data_or_stdin(data), again)
+    text = json.dumps(found.as_dict(), ensure_ascii=False, indent=1) if as_json else str(found)
+    click.echo(text)

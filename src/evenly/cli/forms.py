@@ -1,0 +1,114 @@
+"""How the value of a declared option is written on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from evenly.options.declaration import Declared
+
+__all__ = ["click_arguments", "number"]
+
+Parse = Callable[[str], Any]
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "folder": click.Path(file_okay=False),
+    "file": click.Path(dir_okay=False),
+}
+_WORDS = {"yes": True, "no": False}
+
+
+def number(value: str) -> int | float:
+    """Read `500` as a number of rows and `0.5` as a fraction: the point makes the difference."""
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    raise click.BadParameter(f"{value!r} is neither a number of rows (500) nor a fraction (0.5).")
+
+
+def _row_or_name(value: str) -> int | str:
+    try:
+        return int(value)
+    except ValueError:
+        return value
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",")]
+
+
+def _columns(value: str) -> str | list[str]:
+    return _names(value) if "," in value else value
+
+
+def _quotas(values: tuple[str, ...]) -> dict[str, Any] | None:
+    """Read `code=500`, `code=0.2`, `code=300..600`, `code=300..` and `code=..600`."""
+    quotas: dict[str, Any] = {}
+    for value in values:
+        name, found, quota = value.rpartition("=")
+        if not found or not name:
+            raise click.BadParameter(f"{value!r} is not NAME=ROWS, such as code=500.")
+        if name in quotas:
+            raise click.BadParameter(f"the group {name!r} has two quotas; give it one.")
+        least, several, most = quota.partition("..")
+        ends = [_limit(value, limit) for limit in ((least, most) if several else (quota,))]
+        quotas[name] = (ends[0], ends[1]) if several else ends[0]
+    return quotas or None
+
+
+def _limit(value: str, limit: str) -> int | float | None:
+    if not limit and ".." in value:
+        return None
+    try:
+        return number(limit)
+    except click.BadParameter:
+        raise click.BadParameter(
+            f"{value!r} does not say how many rows: NAME=500, a fraction of the budget (NAME=0.2), "
+            "or from least to most (NAME=300..600)."
+        ) from None
+
+
+_PARSERS: dict[str, Callable[..., Any]] = {
+    "rows": number,
+    "row_or_name": _row_or_name,
+    "list": _names,
+    "columns": _columns,
+    "quotas": _quotas,
+}
+
+
+def click_arguments(about: Declared, default: Any) -> dict[str, Any]:
+    """Return the arguments of `click.option` for a declared option."""
+    found: dict[str, Any] = {"help": about.help, "default": default, "metavar": about.metavar}
+    if default is not None and about.form != "flag":
+        found["show_default"] = True
+    if about.form == "flag":
+        found["is_flag"] = True
+    elif about.form in _TYPES:
+        found["type"] = _TYPES[about.form]
+    elif about.form in _PARSERS:
+        found["callback"] = _callback(_PARSERS[about.form])
+        if about.form == "list" and default is not None:
+            found["default"] = ",".join(default)
+        if about.form == "quotas":
+            found["multiple"], found["default"] = True, ()
+            found.pop("show_default", None)
+    elif "|" in about.form:
+        found["type"] = click.Choice(about.form.split("|"))
+        if "yes" in about.form:
+            found["default"] = "yes" if default else "no"
+            found["callback"] = _callback(lambda word: _WORDS.get(word, word))
+    return found
+
+
+def _callback(parse: Parse) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        return None if value is None else parse(value)
+
+    return read

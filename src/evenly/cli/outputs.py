@@ -1,0 +1,177 @@
+"""What a command leaves behind: records with their manifest, and a table of measures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from evenly.atomic import atomic_write, refuse_existing
+from evenly.cli.main import keep_at
+from evenly.errors import OutputError
+from evenly.options import MeasuringOptions
+
+if TYPE_CHECKING:
+    from evenly.inputs.prepare import PreparedData
+    from evenly.metrics import Measures
+    from evenly.selection import Selection
+    from evenly.selection.results.base import Order
+    from evenly.selection.results.deduplication import Deduplication
+    from evenly.selection.results.stream import StreamSelection
+
+__all__ = [
+    "Output",
+    "check_output",
+    "is_plain",
+    "manifest_path",
+    "measure_and_write",
+    "print_result",
+    "print_selection",
+    "write_output",
+]
+
+_OF_PLAIN_SELECTIONS = {
+    *("budget", "start", "engine", "memory", "seed"),
+    *("text", "roles", "encoder", "encoder_options", "normalize", "on_invalid"),
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where and how the result of a command is written and printed.
+
+    Attributes:
+        name: the file that was given; "-" for standard output, None for none.
+        order: the order of the records.
+        force: whether an existing file may be overwritten.
+        as_json: whether numbers are printed as JSON.
+        checkpoint: a file that the command writes, too.
+    """
+
+    name: str | None
+    order: Order = "picked"
+    force: bool = False
+    as_json: bool = False
+    checkpoint: str | None = None
+
+    @classmethod
+    def take(cls, ctx: click.Context, options: dict[str, Any]) -> Output:
+        """Take the options of `OUTPUT` and `JSON` out of the others, and check the files."""
+        output = cls(
+            options.pop("output"),
+            options.pop("order", "picked"),
+            options.pop("force"),
+            options.pop("as_json", False),
+            options.get("checkpoint", options.get("state")),
+        )
+        keep_at(ctx, options.get("checkpoint"))
+        check_output(output.target, force=output.force, checkpoint=output.checkpoint)
+        return output
+
+    @property
+    def target(self) -> str | BinaryIO | None:
+        """The file or stream to write records to; None for none."""
+        return sys.stdout.buffer if self.name == "-" else self.name
+
+
+def manifest_path(output: str | PathLike[str]) -> Path:
+    """Return the manifest of an output: subset.jsonl.gz -> subset.manifest.json."""
+    from evenly.samples.formats import split_suffix
+
+    path = Path(output)
+    _, compressed = split_suffix(path)
+    name = path.with_suffix("") if compressed else path
+    return name.with_suffix(".manifest.json")
+
+
+def check_output(
+    output: str | PathLike[str] | BinaryIO | None,
+    *,
+    force: bool,
+    checkpoint: str | PathLike[str] | None = None,
+) -> None:
+    """Reject, before any work, an output that could not be written after it.
+
+    Raises:
+        OutputError: the suffix is unknown, or the checkpoint would be overwritten.
+        OutputExistsError: it or its manifest exists and `force` is not set.
+    """
+    from evenly.samples.formats import output_format
+
+    if not isinstance(output, str | PathLike):
+        return
+    output_format(output)
+    if checkpoint is not None and Path(checkpoint) in (Path(output), manifest_path(output)):
+        raise OutputError(f"{checkpoint} cannot be both output and checkpoint. Name another file.")
+    refuse_existing(output, force=force)
+    refuse_existing(manifest_path(output), force=force)
+
+
+def write_output(
+    result: Selection | Deduplication | StreamSelection,
+    target: str | PathLike[str] | BinaryIO | None,
+    *,
+    force: bool,
+    **how: Any,
+) -> None:
+    """Write the records; to a file with the manifest beside it, both or neither."""
+    if target is None:
+        return
+    if not isinstance(target, str | PathLike):
+        result.write(target, **how)
+        target.flush()
+        return
+    with atomic_write(manifest_path(target), force=force) as stream:
+        result.save(stream)
+        stream.flush()
+        result.write(target, force=force, **how)
+
+
+def is_plain(selection: Selection) -> bool:
+    """Whether farthest-first alone chose the rows, so that radii are covering radii."""
+    provenance = selection.provenance
+    options = {name for name, value in provenance.options.items() if value not in (None, False)}
+    return not provenance.rules and options <= _OF_PLAIN_SELECTIONS
+
+
+def measure_and_write(
+    selection: Selection, prepared: PreparedData, output: Output, options: MeasuringOptions
+) -> Measures:
+    """Measure a selection, and write it if there is an output."""
+    import numpy as np
+
+    from evenly.metrics.curve import Curve
+    from evenly.metrics.measure import measure_prepared
+
+    provenance, curve, known = selection.provenance, None, {}
+    if is_plain(selection):
+        curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.eligible)))
+    bound = (provenance.refined or {}).get("upper_bound")
+    if bound is not None and not provenance.rules:  # with rules it holds for other rows
+        known = {"proof": bound}
+    measures = measure_prepared(
+        prepared, selection.indices, options, curve=curve, known_bounds=known
+    )
+    write_output(selection, output.target, order=output.order, force=output.force)
+    return measures
+
+
+def print_selection(selection: Selection, measures: Measures, output: Output) -> None:
+    """Print what was selected, as a table or as JSON."""
+    from evenly.report import selection_table
+
+    summary = {"selection": selection.as_dict(), "measures": measures.as_dict()}
+    del summary["selection"]["indices"], summary["selection"]["radii"]
+    print_result(selection_table(selection, measures), summary, output)
+
+
+def print_result(table: str, summary: dict[str, Any], output: Output) -> None:
+    """Print a table, or its summary as JSON; on stderr if the records go to standard output."""
+    if output.as_json:
+        table = json.dumps({**summary, "output": output.name}, ensure_ascii=False, indent=1)
+    click.echo(table, err=output.name == "-")
