@@ -1,4 +1,4 @@
-"""Rows to a page: docs/benchmarks.md. Every number on it is one of the rows'.
+"""Render rows as the page docs/benchmarks.md. Every number on it comes from a row.
 
 python -m benchmarks.table results.jsonl more.jsonl --docs docs/benchmarks.md
 """
@@ -21,37 +21,38 @@ NOTHING = "–"
 INTRODUCTION = f"""\
 # Benchmarks
 
-This page is written by `python -m benchmarks.table`, from rows that `python -m benchmarks.run`,
-`python -m benchmarks.growth` and `python -m benchmarks.profile` measured. No number on it was
-written by hand, and another machine will give others.
+`python -m benchmarks.table` writes this page from rows that `python -m benchmarks.run`,
+`python -m benchmarks.growth` and `python -m benchmarks.profile` measured. No number was written by
+hand, and another machine will give other numbers.
 
-How it is measured:
+How the numbers are measured:
 
-- Every measurement is a process of its own, which first chooses from a small pool, untimed. The
+- Every measurement is a separate process, which first chooses from a small pool, untimed. The
   peers of a case take turns. Seconds are the median of the repeats, with the smallest and the
   largest.
-- Libraries that load and compile are not counted: a loop is timed after short trials on the same
-  pool, whoever else is in memory and quick on the second call. *First call* is what the call
-  before it took.
-- All peers get the same rows, whose length is one (in float16: nearly), take them as they are,
-  and begin with the same row, the one farthest from the mean; `max-div` cannot be told where.
-- Loops, whose every pick takes equally long, are stopped where they would take too long, and
-  scaled up linearly; the notes below a table say after how many picks.
-- A loop over a pool that fits in the last cache runs at that cache's speed, if it has the cache
-  to itself. On a machine that is shared, its time and the ratios to it vary by a factor of two
-  to three from run to run, the embeddings' most of all; the engine's time varies less.
-- *Speed* is that of `{BASELINE}`, a matrix-vector product in float32 for each pick, divided into.
-- *h_min*, the smallest distance between two chosen rows, is computed from the chosen rows, in
-  float64. Larger is better. It is not known of a loop that was stopped.
-- *Same picks* is the share of the picks before the first that is not `{REFERENCE}`'s; *same rows*
-  the share of the rows that `{REFERENCE}` chose too. A loop in float32 parts from the exact
-  answer where two rows nearly tie, and may choose others from there on without being worse.
-- *Memory* is the most that was resident, the interpreter, the libraries and the vectors included.
+- Loading libraries and compiling do not count: a loop is timed after short trials on the same
+  pool; any other peer that works in memory and is quick is timed on its second call. *First call*
+  is the time of the call before.
+- All peers get the same rows of unit length (nearly so in float16), use them unchanged, and begin
+  with the same row, the one farthest from the mean. `max-div` does not accept a first row.
+- Loops, whose picks all take equally long, are stopped if they would take too long, and
+  extrapolated linearly; the notes below a table give the number of picks.
+- A loop over a pool that fits in the last-level cache runs at the speed of that cache, if nothing
+  else uses it. On a shared machine, its time and the ratios to it vary by a factor of two to three
+  from run to run, most of all for the embeddings; the engine's time varies less.
+- *Speed* is the time of `{BASELINE}`, one float32 matrix-vector product per pick, divided by the
+  peer's time.
+- *h_min*, the smallest distance between two chosen rows, is computed from the chosen rows in
+  float64. Larger is better. It is unknown for a loop that was stopped.
+- *Same picks* is the share of picks before the first that differs from `{REFERENCE}`'s; *same rows*
+  is the share of rows that `{REFERENCE}` chose as well. A loop in float32 departs from the exact
+  answer at a near tie, and may choose other rows from there on without being worse.
+- *Memory* is the peak resident memory, including the interpreter, the libraries and the vectors.
 """
 
 
 def read_rows(files: Iterable[Path]) -> list[Row]:
-    """The rows of several files (.jsonl), in their order."""
+    """Return the rows of several files (.jsonl), in order."""
     return [
         json.loads(line)
         for file in files
@@ -61,14 +62,14 @@ def read_rows(files: Iterable[Path]) -> list[Row]:
 
 
 def write_page(rows: Sequence[Row], path: Path) -> None:
-    """Write the page of these rows."""
+    """Write the page of these rows to a file."""
     path.write_text(page(rows, path.parent), "utf-8")
 
 
 def page(rows: Sequence[Row], folder: Path | None = None) -> str:
-    """The page of these rows, as Markdown; plots that are in the folder are shown.
+    """Render rows as a Markdown page, with the plots that are in the folder.
 
-    Of rows about the same thing on the same machine the last one counts.
+    The last of several rows about the same subject and machine counts.
     """
     sections = [INTRODUCTION]
     for of_machine in _grouped(rows, "machine").values():
@@ -78,7 +79,7 @@ def page(rows: Sequence[Row], folder: Path | None = None) -> str:
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table; all columns but the first are set to the right."""
+    """Render a table; all columns but the first are right-aligned."""
     ruler = ["---"] + ["---:"] * (len(header) - 1)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [header, ruler, *lines])
 
@@ -100,7 +101,7 @@ def _machine_section(rows: list[Row], folder: Path | None) -> str:
     if machine["simd"] is not None:
         parts.insert(1, machine["simd"])
     if machine["cache_mb"] is not None:
-        parts.insert(-1, f"{machine['cache_mb']} MB of last cache")
+        parts.insert(-1, f"{machine['cache_mb']} MB of last-level cache")
     if machine["gpu"] is not None:
         parts.append(machine["gpu"])
     text = f"## {', '.join(parts)}\n\n"
@@ -179,35 +180,35 @@ def _peer_line(row: Row) -> list[str]:
         NOTHING if row["first_seconds"] is None else _seconds(row["first_seconds"]),
         NOTHING if row["ratio"] is None else f"{row['ratio']:.3g}",
         NOTHING if row["h_min"] is None else f"{row['h_min']:.6f}",
-        _share(row["same_picks"]),
-        _share(row["same_rows"]),
+        percent(row["same_picks"]),
+        percent(row["same_rows"]),
         _bytes(row["peak_memory_bytes"])
         + ("" if row["peak_gpu_bytes"] is None else f" + {_bytes(row['peak_gpu_bytes'])} GPU"),
     ]
 
 
 def _note(row: Row) -> str:
-    """What the table cannot say of a row; nothing, for most."""
+    """Return what the table cannot show about a row; empty for most rows."""
     name = f"`{row['peer']}`"
     if "skipped" in row:
         return f"{name} was not measured: {row['skipped']}."
     notes = []
     if row["extrapolated_from"] is not None:
-        notes.append(f"stopped after {row['extrapolated_from']:,} picks and scaled up")
+        notes.append(f"stopped after {row['extrapolated_from']:,} picks and extrapolated")
     elif row["distinct_rows"] < row["budget"]:
-        notes.append(f"chose {row['distinct_rows']:,} distinct rows only")
+        notes.append(f"chose only {row['distinct_rows']:,} distinct rows")
     if row["read"] is not None:
-        notes.append(_what_was_read(row["read"]))
+        notes.append(_bytes_read(row["read"]))
     return f"{name} {', and '.join(notes)}." if notes else ""
 
 
-def _what_was_read(read: Row) -> str:
+def _bytes_read(read: Row) -> str:
     parts = [
         f"{_bytes(read[key])} {words}"
         for key, words in (
             ("told_bytes", "by its own account"),
-            ("called_bytes", "asked for in read calls (mapped pages are not counted there)"),
-            ("storage_bytes", "fetched from storage, mapped pages included"),
+            ("called_bytes", "in read calls, which do not include mapped pages"),
+            ("storage_bytes", "from storage, mapped pages included"),
         )
         if read[key] is not None
     ]
@@ -237,12 +238,12 @@ def _refine_section(rows: list[Row]) -> str:
                     _seconds(statistics.median(row["seconds"] for row in of_peer)),
                 ]
             )
-    header = ["pool", "who", "instances", "h_min over greedy's"]
-    header += ["of the best known (least)", "proven", "seconds"]
+    header = ["pool", "peer", "instances", "h_min over greedy's"]
+    header += ["of the best known (smallest)", "proven", "seconds"]
     return (
-        "\n### Beyond greedy\n\nThe same rows, for a larger h_min: means over the instances of a "
-        "pool, medians of seconds.\nPublished values of the best known h_min are rounded. One run "
-        "each.\n\n" + markdown_table(header, lines)
+        "\n### Beyond greedy\n\nAs many rows of the same pool with a larger h_min: means over the "
+        "instances of a pool, medians of seconds, one run each.\nPublished values of the best "
+        "known h_min are rounded.\n\n" + markdown_table(header, lines)
     )
 
 
@@ -252,7 +253,7 @@ def _growth_section(rows: list[Row], folder: Path | None) -> str:
     lines = [
         [
             row["peer"],
-            "rows, a tenth of them chosen" if row["along"] == "n" else "budget, of the same rows",
+            "rows, a tenth of them chosen" if row["along"] == "n" else "budget, from the same rows",
             f"{row['points'][0][row['along']]:,} to {row['points'][-1][row['along']]:,}",
             f"{_seconds(row['points'][0]['seconds'])} to {_seconds(row['points'][-1]['seconds'])}",
             f"{row['exponent']:.2f}",
@@ -260,12 +261,12 @@ def _growth_section(rows: list[Row], folder: Path | None) -> str:
         for row in rows
     ]
     text = "\n### Growth\n\n" + markdown_table(
-        ["peer", "of what grows", "from, to", "seconds", "exponent"], lines
+        ["peer", "what grows", "from, to", "seconds", "exponent"], lines
     )
     pool = ", ".join(dict.fromkeys(row["pool"] for row in rows))
     fixed = {f"{p['n']:,}" for row in rows if row["along"] == "budget" for p in row["points"]}
     text += f"\n{pool[0].upper()}{pool[1:]}."
-    text += f" Where the budget grows, there are {', '.join(fixed)} rows." if fixed else ""
+    text += f" For growing budgets there are {', '.join(fixed)} rows." if fixed else ""
     text += " Exponents are least-squares fits over all points, on logarithmic axes.\n"
     for plot in dict.fromkeys(row["plot"] for row in rows):
         if plot is not None and folder is not None and (folder / plot).exists():
@@ -281,53 +282,52 @@ def _profile_section(row: Row) -> str:
             part["group"],
             f"{part['calls']:,}",
             _seconds(part["seconds"]),
-            _share(part["seconds"] / row["seconds_profiled"]),
+            percent(part["seconds"] / row["seconds_profiled"]),
         ]
         for part in row["parts"]
     ]
     text = (
         f"### Where the time goes: {row['case']}\n\n"
         f"{row['pool'][0].upper()}{row['pool'][1:]}, {row['budget']:,} of {row['n']:,} rows of "
-        f"{row['d']} dimensions, on one thread, because the profiler sees no other: "
+        f"{row['d']} dimensions, on one thread, because the profiler observes only one: "
         f"{_seconds(row['seconds_one_thread'])} s, with the profiler "
         f"{_seconds(row['seconds_profiled'])} s; on all {row['threads']} threads "
         f"{_seconds(row['seconds_all_threads'])} s.\n\n"
     )
     groups = [
-        [name, _seconds(seconds), _share(seconds / row["seconds_profiled"])]
+        [name, _seconds(seconds), percent(seconds / row["seconds_profiled"])]
         for name, seconds in row["groups"].items()
     ]
     text += markdown_table(["what", "seconds", "share"], groups) + "\n"
-    text += markdown_table(["function", "what", "calls", "seconds of its own", "share"], lines)
+    text += markdown_table(["function", "what", "calls", "own seconds", "share"], lines)
     text += (
-        f"\nThe thread multiplies float32 matrices at {peaks['float32_gflops']:.0f} GFLOP/s, "
-        f"16-bit integers at {peaks['int16_gops']:.0f} billion operations a second"
+        f"\nAt best, the thread multiplies float32 matrices at {peaks['float32_gflops']:.0f} "
+        f"GFLOP/s, 16-bit integers at {peaks['int16_gops']:.0f} billion operations per second"
         + (
             ""
             if peaks["bfloat16_gflops"] is None
-            else f" and bfloat16 ones at {peaks['bfloat16_gflops']:.0f}"
+            else f" and bfloat16 matrices at {peaks['bfloat16_gflops']:.0f}"
         )
-        + f", and a large matrix with a vector at {peaks['memory_gb_per_second']:.1f} GB/s, at "
-        "best. "
+        + f", and a large matrix by a vector at {peaks['memory_gb_per_second']:.1f} GB/s. "
     )
     if products["gflops"] is not None:
         text += (
             f"The calls of `numpy.matmul` ran at {products['gflops']:.0f} GFLOP/s, "
-            f"{_share(products['gflops'] / peaks['float32_gflops'])} of that, and multiplied "
-            f"{_share(products['share_of_all_pairs'])} of what comparing every row with every "
-            "pick would have. "
+            f"{percent(products['gflops'] / peaks['float32_gflops'])} of that, and multiplied "
+            f"{percent(products['share_of_all_pairs'])} of what comparing every row with every "
+            "pick would need. "
         )
     integers = row["integers"]
     if integers["gflops"] is not None:
         text += (
-            f"Those of 16-bit integers ran at {integers['gflops']:.0f} billion a second, "
-            f"{_share(integers['gflops'] / peaks['int16_gops'])} of that, deciding included, and "
-            f"multiplied {_share(integers['share_of_all_pairs'])}. "
+            f"The products of 16-bit integers ran at {integers['gflops']:.0f} billion operations "
+            f"per second, {percent(integers['gflops'] / peaks['int16_gops'])} of that, exact "
+            f"decisions included, and multiplied {percent(integers['share_of_all_pairs'])}. "
         )
     text += (
         f"Reading the vectors once for each pick would take {_seconds(row['seconds_of_reading'])} "
         f"s at that speed, {row['seconds_of_reading'] / row['seconds_one_thread']:.3g} times "
-        "as long as all of it took.\n"
+        "as long as the whole selection took.\n"
     )
     return text
 
@@ -337,18 +337,18 @@ def _median(row: Row) -> float:
 
 
 def _median_cell(row: Row) -> str:
-    scaled = " scaled up" if row["extrapolated_from"] is not None else ""
-    return _seconds(_median(row)) + scaled
+    note = " extrapolated" if row["extrapolated_from"] is not None else ""
+    return _seconds(_median(row)) + note
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"
 
 
-def _share(share: float | None) -> str:
+def percent(share: float | None) -> str:
     if share is None:
         return NOTHING
-    # All of it only where it is all of it.
+    # Only an exact 1 is shown as 100 %.
     return f"{100 * share:.1f} %" if share in (0.0, 1.0) else f"{min(100 * share, 99.99):.2f} %"
 
 
@@ -359,11 +359,11 @@ def _bytes(count: int | None) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Render the files of rows that the command line names."""
+    """Render the rows of the files that the command line names."""
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=described)
     parser.add_argument("rows", nargs="+", type=Path, help="files of rows (.jsonl)")
-    parser.add_argument("--docs", type=Path, help="write the page here; by default, print it")
+    parser.add_argument("--docs", type=Path, help="write the page to this file, do not print it")
     options = parser.parse_args(arguments)
     rows = read_rows(options.rows)
     if options.docs is None:
