@@ -315,7 +315,7 @@ def test_the_page_shows_the_rows(measured):
             assert f"| {row['peer']} | " in text
             assert f"| {row['h_min']:.6f} | 100.0 % | 100.0 % |" in text
     assert "- `abacus` was not measured: no beads." in text
-    assert "- `slow` stopped after 1,234 picks and extrapolated." in text
+    assert "- `slow` was stopped after 1,234 picks; its time is extrapolated." in text
     assert text.count("\n## abacus, BEADS, 1 cores, 2 MB of last-level cache, 1 GB\n") == 1
     assert "nan" not in text
     assert "None" not in text
