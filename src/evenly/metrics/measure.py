@@ -16,7 +16,7 @@ from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
 from evenly.inputs.checks import OnInvalid
 from evenly.inputs.prepare import PreparedData, TextColumns, prepare
-from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort
+from evenly.metrics.certificate import BoundingEffort
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.pool_stats import PoolStats
@@ -85,8 +85,10 @@ class MeasureOptions:
         effort = BoundingEffort.thorough()
         if self.certificate != "thorough":
             work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
-            effort = BoundingEffort(max(work, DEFAULT_EFFORT.multiplications))
-        return PoolStats(points, size, self.seed, effort, curve, self.progress)
+            effort = BoundingEffort(max(work, BoundingEffort.multiplications))
+        return PoolStats(
+            points, size, seed=self.seed, effort=effort, curve=curve, progress=self.progress
+        )
 
 
 def measure(
