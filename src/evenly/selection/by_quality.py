@@ -114,33 +114,9 @@ def select_by_quality(
     Sources: Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach et al. 2025, arXiv
         2405.18754.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    rules = RuleOptions(
-        budget=budget,
-        include=include,
-        exclude=exclude,
-        away_from=away_from,
-        id_column=id_column,
-        min_distance=min_distance,
-    )
-    how = QualityOptions(
-        quality=quality,
-        min_distance=min_distance,
-        method=method,
-        diversity_weight=diversity_weight,
-    )
+    arguments = locals()
+    inputs, rules = InputOptions.of(arguments), rules_by_quality(arguments)
+    how = QualityOptions.of(arguments)
     return choose_by_quality(prepare_by_quality(data, inputs, rules, how), rules, how)
 
 

@@ -99,20 +99,8 @@ def deduplicate(
         many rows as are kept, and one search for the nearest kept row of every other row. With
         `to`, a dozen of the former.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    how = DeduplicationOptions(min_distance=min_distance, to=to, keep=keep, quality=quality)
+    arguments = locals()
+    inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
     return remove_duplicates(data, inputs, how)
 
 

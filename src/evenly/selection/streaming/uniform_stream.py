@@ -97,24 +97,14 @@ class UniformStream:
             budget: how many rows to choose.
 
         """
-        inputs = InputOptions(
-            text=text,
-            roles=roles,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            device=device,
-            normalize=normalize,
-            on_invalid=on_invalid,
-            cache_dir=cache_dir,
-            progress=False,
-        )
-        self._start(budget, inputs, StreamOptions(keep=keep))
+        arguments = locals()
+        self._start(budget, InputOptions.of(arguments), StreamOptions.of(arguments))
 
     @classmethod
     def of(cls, budget: int, inputs: InputOptions, how: StreamOptions) -> Self:
         """Start a stream with these options."""
         stream = cls.__new__(cls)
-        stream._start(budget, replace(inputs, progress=False), how)
+        stream._start(budget, inputs, how)
         return stream
 
     def _start(self, budget: int, inputs: InputOptions, how: StreamOptions) -> None:
@@ -124,7 +114,7 @@ class UniformStream:
             )
         self.budget = int(budget)
         self.keep = how.keep
-        self._inputs = inputs
+        self._inputs = replace(inputs, progress=False)
         self._model: Any = None
         self._state = StreamState(StreamingCover(self.budget, self.keep * self.budget))
 
