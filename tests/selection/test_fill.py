@@ -71,7 +71,7 @@ def test_what_greedy_missed_is_found(tmp_path):
     with pytest.raises(errors.BudgetError, match="nothing more fits"):
         filled.extend(200)
     filled.save(tmp_path / "f.json")
-    assert len(Selection.tightness(tmp_path / "f.json")) == len(filled)
+    assert len(Selection.load(tmp_path / "f.json")) == len(filled)
 
 
 def test_a_refined_selection_is_filled_at_its_own_h_min():

@@ -419,7 +419,7 @@ def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
     with pytest.raises(errors.BudgetError, match=r"fill\(\)"):
         found.extend(40)
     found.save(tmp_path / "m.json")
-    loaded = Selection.tightness(tmp_path / "m.json")
+    loaded = Selection.load(tmp_path / "m.json")
     assert loaded.provenance["options"]["refine"] == {
         "seconds": None,
         "method": "search",
