@@ -72,11 +72,11 @@ class Rules:
         """What to keep away from that is known by its row numbers only, not as points."""
         return self.away_rows if self.away is None else None
 
-    def usable(self, candidates: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    def usable(self, eligible: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """The candidates that no rule excludes."""
-        return candidates if self.excluded is None else candidates & ~self.excluded
+        return eligible if self.excluded is None else eligible & ~self.excluded
 
-    def plan(self, candidates: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
+    def plan(self, eligible: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
         """The quotas' ledger, nothing taken yet; None where there are no quotas.
 
         With a token budget nobody knows how many rows there will be, so that quotas are limits.
@@ -84,7 +84,7 @@ class Rules:
         if self.quotas is None:
             return None
         budget = None if self.token_budget is not None else self.budget
-        return make_plan(self.quotas, budget, self.quotas.count(self.usable(candidates)))
+        return make_plan(self.quotas, budget, self.quotas.count(self.usable(eligible)))
 
     def check_met(self, rows: Int[np.ndarray, " k"]) -> None:
         """Refuse picks that a distance ended before the least of every group was reached.
