@@ -13,7 +13,7 @@ from evenly.options import whole_number
 from evenly.selection.greedy.progress import searching_bar
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import cover, in_order
-from evenly.selection.refine.maximal import more_rows
+from evenly.selection.refine.maximal import maximal_packing
 from evenly.selection.results.provenance import when_done
 from evenly.selection.results.selection import Selection
 from evenly.selection.resume import resume
@@ -47,8 +47,8 @@ def fill_and_keep(
         given: other options of `prepare`, and rules, that were given again.
     """
     distance = _distance(earlier, min_distance)
-    Refine(seconds=seconds)
     whole_number("seed", seed, least=0)
+    options = Refine(seconds=seconds, seed=seed)
     check_engine(engine)
     again = resume(
         earlier,
@@ -63,15 +63,14 @@ def fill_and_keep(
     prepared, rules, allowed = again.prepared, again.rules, memory_bytes(memory)
     points = points_under(rules, prepared.points)
     with searching_bar("filling", "rows", len(earlier), progress) as told:
-        found = more_rows(
+        found = maximal_packing(
             points,
             rules,
             np.array(earlier.indices),
             distance,
-            seconds=seconds,
-            seed=seed,
+            options,
             memory=allowed,
-            told=told,
+            report=told,
         )
     picks = in_order(points, rules, found.rows, len(found.rows))
     engine = again.provenance["options"]["engine"]

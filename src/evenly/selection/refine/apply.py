@@ -80,7 +80,7 @@ def refine_selection(
             Picks(np.array(selection.indices), np.array(selection.radii)),
             wanted,
             memory=memory,
-            told=told,
+            report=told,
         )
     better, radius = None, selection.coverage_radius
     if found.rows is not None:
