@@ -135,15 +135,10 @@ class SearchSpace:
             most = np.bincount(strata[initial], minlength=len(rules.quotas))
         limits = self._limits(rows, fixed)
         useful = initial | ((limits >= reach_of(distance)) & (most[strata] > 0))
-        rows, initial, strata, limits = (
-            rows[useful],
-            initial[useful],
-            strata[useful],
-            limits[useful],
-        )
-        kept = self._relevant_rows(rows, initial, top, max_pairs)
+        kept = np.flatnonzero(useful)
+        kept = kept[self._relevant_rows(rows[kept], initial[kept], top, max_pairs)]
+        whole = len(kept) == np.count_nonzero(useful)
         constraints = Constraints(limits[kept], strata[kept], most)
-        whole = len(kept) == len(rows)
         rows, initial = rows[kept], initial[kept]
         points, positions = self.points, rows
         if isinstance(points, Points) and not points.in_memory:
