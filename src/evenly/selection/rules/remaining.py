@@ -112,7 +112,7 @@ class Limits:
     def may_take(self, stratum: int) -> bool:
         """Whether one more row of a kind may be picked; if not, never again."""
         assert self._quota_plan is not None
-        if self._quota_plan.ask(stratum):
+        if self._quota_plan.make_room(stratum):
             return True
         self._closed.append(stratum)
         return False

@@ -241,7 +241,7 @@ def _check_quotas_can_be_met(rules: Rules, eligible: Bool[np.ndarray, " n"]) -> 
     if plan is None or rules.quotas is None or not len(rules.include):
         return
     counts = rules.quotas.count(rules.include)
-    over = rules.quotas.over(counts)
+    over = rules.quotas.excess(counts)
     if over is not None:
         raise QuotaError(f"the rows of include= alone are more than quotas allow: {over}.")
     plan.take(counts)
