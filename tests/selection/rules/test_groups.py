@@ -113,7 +113,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"balance": "equal", "groups": None}, OptionError, "balance= needs groups="),
         ({}, OptionError, "groups= needs quotas="),
         ({"balance": "even"}, OptionError, "balance must be 'equal' or 'proportional'"),
-        ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give one"),
+        ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give only one"),
         ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 values.*10 rows"),
         ({"quotas": {"code": 1}, "groups": [None] * 10}, QuotaError, "no group"),
         ({"balance": "equal", "groups": [["a", "b"]] * 10}, OptionError, "share no row"),
