@@ -29,7 +29,7 @@ from evenly.inputs.prepare import PreparedData, TextColumns, load_once, prepare
 from evenly.options import as_json_value, whole_number
 from evenly.samples import Samples, can_be_read_again, read_batch, read_batches
 from evenly.selection.results.stream import StreamSelection
-from evenly.selection.streaming.cover import StreamingCover, largest_distance
+from evenly.selection.streaming.cover import StreamingCover, radius_around
 from evenly.selection.streaming.state import load_state, save_state
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class UniformStream:
                 f"the budget is {self.budget} rows, and only {usable} usable ones have come."
             )
         candidates = self._candidates
-        found = candidates.choose(min(self.budget, len(candidates)))
+        found = candidates.select(min(self.budget, len(candidates)))
         equal = sorted(self._equal)[: self.budget - len(found.positions)]
         indices = np.concatenate([candidates.numbers[found.positions], np.array(equal, np.int64)])
         radii = np.concatenate([found.radii, np.zeros(len(equal))])
@@ -300,7 +300,7 @@ class UniformStream:
         else:
             self._check_same_kind(prepared, first)
             assert isinstance(prepared.points, Points)
-            equal = self._candidates.meet(prepared.points, np.arange(first, first + count))
+            equal = self._candidates.add(prepared.points, np.arange(first, first + count))
             some = sorted([*self._equal, *equal])[: self.budget]
             self._equal = some if self._candidates.threshold == 0.0 else []
             self._keep_records(samples, first)
@@ -394,7 +394,7 @@ class UniformStream:
             rows += len(samples)
             if prepared is not None:
                 assert isinstance(prepared.points, Points)
-                radius = max(radius, largest_distance(prepared.points, chosen))
+                radius = max(radius, radius_around(prepared.points, chosen))
             bar.update(len(samples))
         if rows != self.seen:
             raise DataError(
