@@ -17,6 +17,7 @@ from evenly.geometry import (
     Points,
     ProxyTransform,
     ProxyVectors,
+    Queries,
     Targets,
     blocks,
     lower_to_nearest_of_all,
@@ -25,9 +26,9 @@ from evenly.geometry import (
     single_threaded_blas,
     usable_threads,
 )
-from evenly.geometry.kernels.screening import lower_by_visits
+from evenly.geometry.kernels.screening import Best, Chains, lower_along_chains
 from evenly.geometry.screening.tuning import Tuning
-from evenly.geometry.search.in_order import keep_apart, products_within
+from evenly.geometry.search.in_order import BlockArrays, keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -275,20 +276,8 @@ class Packer:
     ) -> Int[np.ndarray, " p"]:
         """Which of the rows, of points beside the columns, are kept."""
         proxies = targets.proxies
-        left = left[rows]
-        between = products_within(left[:, : proxies.width], self._threads)
-        points = proxies.points.take(rows)
-        kept = keep_apart(
-            *points.arrays,
-            between,
-            left,
-            proxies.width,
-            proxies.transform.chunk,
-            tuple(proxies.transform.error_bound()),
-            points.coincident,
-            reach,
-            room,
-        )
+        queries = Queries(proxies.points.take(rows).vectors, rows, left[rows], rows)
+        kept = keep_apart(BlockArrays.of(queries, proxies.screen(), self._threads), reach, room)
         found: Int[np.ndarray, " p"] = rows[kept]
         return found
 
@@ -323,7 +312,7 @@ class _Cells:
 
     def of(self, targets: Targets, left: Float32[np.ndarray, "m W"]) -> Int[np.ndarray, " m"]:
         """The cell of each row, given as stand-ins."""
-        return targets.centre_of(left, _CELLS)
+        return targets.nearest_centre(left, _CELLS)
 
     def visit(
         self,
@@ -334,24 +323,16 @@ class _Cells:
     ) -> Bool[np.ndarray, " m"]:
         """Whether a column of its cell is nearer to a row than the reach."""
         proxies = targets.proxies
-        squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
-        lower_by_visits(
-            left,
-            targets.matrix,
-            proxies.transform.chunk,
-            tuple(proxies.transform.error_bound()),
-            *proxies.points.arrays,
-            rows,
-            *targets.points.arrays,
-            proxies.points.coincident,
+        best = Best(np.full(len(rows), reach), np.full(len(rows), _NONE))
+        queries = Queries(proxies.points.vectors, rows, left, np.arange(len(rows)))
+        chains = Chains(
             self._newest[self.of(targets, left)],
             self._older,
             np.zeros(len(rows), np.int64),
             np.full(len(rows), reach),
-            squared,
-            nearest,
         )
-        return squared < reach
+        lower_along_chains(chains, queries, targets.arrays, proxies.transform.screen(), best)
+        return best.squared < reach
 
 
 def _left_out(
@@ -382,9 +363,10 @@ def _nearer(
     end: int | None = None,
 ) -> Bool[np.ndarray, " m"]:
     """Whether one of some columns, by default all from `begin` on, is nearer than the reach."""
-    squared, nearest = np.full(len(rows), reach), np.full(len(rows), _NONE)
-    lower_to_nearest_of_all(targets, rows, left, squared, nearest, begin=begin, end=end)
-    return squared < reach
+    best = Best(np.full(len(rows), reach), np.full(len(rows), _NONE))
+    queries = Queries(targets.proxies.points.vectors, rows, left, np.arange(len(rows)))
+    lower_to_nearest_of_all(targets, queries, best, begin=begin, end=end)
+    return best.squared < reach
 
 
 def _pack_by_distance(
