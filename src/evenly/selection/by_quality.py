@@ -26,8 +26,8 @@ from evenly.options import check_distance
 from evenly.selection.greedy.driver import coverage_radius_of
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.gist import best_by_thresholds
+from evenly.selection.packing.max_radius import max_radius_packing
 from evenly.selection.packing.packer import Packer
-from evenly.selection.packing.widest import largest_distance, widest_packing
 from evenly.selection.results.provenance import provenance_of, when_done
 from evenly.selection.results.selection import Selection
 from evenly.selection.rules.budget import check_budget
@@ -269,13 +269,8 @@ def _by_packing(
             order, min_distance, limit=owed, progress=show(min_distance, len(order))
         ).rows
     else:
-        widest = widest_packing(
-            packer,
-            order,
-            owed,
-            upper=largest_distance(points),
-            radii_of=partial(radii_of, before=np.concatenate([before, include])),
-            progress=lambda distance: show(distance, len(order)),
+        widest = max_radius_packing(
+            packer, order, owed, progress=lambda distance: show(distance, len(order))
         )
         if widest is None:
             rows = _filled_up(packer, order, owed)
@@ -312,9 +307,7 @@ def _by_gist(
         rules.budget,
         quality=quality,
         weight=weight,
-        upper=largest_distance(points),
-        pairs=[_far_pair(points, order)],
-        radii_of=partial(distances_to_earlier, points),
+        pair=_far_pair(points, order),
         progress=lambda distance: show(distance, len(order)),
     )
     return rows, radii, {"value": value}

@@ -21,8 +21,7 @@ from evenly.memory import memory_bytes
 from evenly.options import check_distance
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.packer import Packer
-from evenly.selection.packing.target_size import distance_leaving
-from evenly.selection.packing.widest import largest_distance
+from evenly.selection.packing.target_size import distance_for_size
 from evenly.selection.results.deduplication import Deduplication
 from evenly.selection.results.provenance import provenance_of, when_done
 from evenly.selection.rules.budget import rows_of_budget
@@ -143,8 +142,7 @@ def deduplicate(
             assert min_distance is not None
             distance, kept = float(min_distance), pack(min_distance)
         else:
-            upper = largest_distance(prepared.points)
-            distance, kept = distance_leaving(prepared.points, distinct, left, upper, pack)
+            distance, kept = distance_for_size(prepared.points, distinct, left, pack)
     representative, distances = _representatives(prepared.points, distinct, first, kept, distance)
     prepared.samples.check_unchanged()
     seconds = prepared.seconds | {"packing": perf_counter() - began}
