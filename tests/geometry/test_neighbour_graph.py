@@ -12,7 +12,7 @@ from evenly.geometry.screening.tuning import TuningThresholds
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
 from evenly.selection.refine.constraints import Constraints
-from evenly.selection.refine.min_degree import pack_by_degree, max_radius_by_degree
+from evenly.selection.refine.min_degree import max_radius_by_degree, pack_by_degree
 from tests.support.pools import pools
 
 
