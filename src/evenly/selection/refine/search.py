@@ -47,7 +47,7 @@ class Refine:
             with a proof: usually within reach for pools of a few hundred rows, sometimes for
             larger ones. The provenance records what was proven.
         seed: of the search.
-        effort: the amounts of work; not an option of a selection.
+        effort: the amounts of work; a class attribute, so that no selection records it.
 
     Raises:
         OptionError: an attribute has an invalid value.
