@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from evenly.cli.jobs import manifest_path
 
 import evenly
 from evenly import Selection, cli, select_uniform
-from evenly.cli.jobs import manifest_path
 from evenly.embedding import load_encoder
 from evenly.samples import open_samples
 from evenly.selection.greedy.checkpoint import read_checkpoint

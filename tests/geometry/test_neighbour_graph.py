@@ -12,7 +12,7 @@ from evenly.geometry.screening.tuning import TuningThresholds
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
 from evenly.selection.refine.constraints import Constraints
-from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
+from evenly.selection.refine.min_degree import max_radius_by_degree, pack_by_degree
 from tests.support.pools import pools
 
 
@@ -196,14 +196,14 @@ def test_the_seed_decides_between_rows_with_equally_many_neighbours():
     np.testing.assert_array_equal(packings[0], pack_by_degree(graph, graph.reach, seed=0))
 
 
-def test_the_widest_packing_is_wider_than_what_farthest_first_finds():
+def test_the_max_radius_by_degree_is_wider_than_what_farthest_first_finds():
     from evenly import select_uniform
 
     rows = np.random.default_rng(3).uniform(size=(400, 3))
     greedy = select_uniform(rows, 50, normalize=False)
     graph = neighbour_graph(points_of(rows), np.arange(400), 2 * greedy.h_min)
 
-    packing, failed = widest_packing(graph, 50, greedy.h_min, 2 * greedy.h_min)
+    packing, failed = max_radius_by_degree(graph, 50, greedy.h_min, 2 * greedy.h_min)
 
     chosen = np.isin(np.arange(400), packing)
     assert len(packing) >= 50
@@ -211,9 +211,9 @@ def test_the_widest_packing_is_wider_than_what_farthest_first_finds():
     assert len(pack_by_degree(graph, reach_of(failed))) < 50
 
 
-def test_the_widest_packing_is_none_if_there_is_none():
+def test_the_max_radius_by_degree_is_none_if_there_is_none():
     graph = neighbour_graph(points_of(np.eye(4)), np.arange(4), 2.0)
 
-    assert widest_packing(graph, 4, 1.5, 2.0) == (None, 1.5)
-    packing, failed = widest_packing(graph, 4, 1.0, 1.4)
+    assert max_radius_by_degree(graph, 4, 1.5, 2.0) == (None, 1.5)
+    packing, failed = max_radius_by_degree(graph, 4, 1.0, 1.4)
     assert (list(packing), failed) == ([0, 1, 2, 3], np.inf)

@@ -466,7 +466,7 @@ def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():
     options = {"groups": groups, "quotas": {"high": 2}, "normalize": False}
 
     assert len(select_uniform(rows, 4, min_distance=2, **options)) == 4
-    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows and not 2"):
+    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows, not 2"):
         select_uniform(rows, 6, min_distance=6, **options)
     # A most holds whatever ends the selection.
     at_most = {**options, "quotas": {"high": (0, 2)}}

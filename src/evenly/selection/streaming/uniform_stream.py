@@ -44,7 +44,7 @@ from evenly.selection.results.provenance import (
     now,
 )
 from evenly.selection.results.stream import StreamSelection
-from evenly.selection.streaming.cover import StreamingCover, largest_distance
+from evenly.selection.streaming.cover import StreamingCover, radius_around
 from evenly.selection.streaming.state import StreamState, load_state, save_state
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class UniformStream:
         else:
             self._check_same_kind(prepared)
             assert isinstance(prepared.points, Points)
-            equal = state.cover.meet(prepared.points, np.arange(first, first + count))
+            equal = state.cover.add(prepared.points, np.arange(first, first + count))
             duplicates = sorted([*state.equal, *equal])[: self.budget]
             state.equal = duplicates if state.cover.threshold == 0.0 else []
             state.keep_records(samples, first)
@@ -184,7 +184,7 @@ class UniformStream:
             raise BudgetError(
                 f"the budget is {self.budget} rows, but only {usable} usable ones have arrived."
             )
-        found = cover.choose(min(self.budget, len(cover)))
+        found = cover.select(min(self.budget, len(cover)))
         equal = sorted(state.equal)[: self.budget - len(found.positions)]
         indices = np.concatenate([cover.numbers[found.positions], np.array(equal, np.int64)])
         radii = np.concatenate([found.radii, np.zeros(len(equal))])
@@ -226,7 +226,7 @@ class UniformStream:
             rows += len(samples)
             if prepared is not None:
                 assert isinstance(prepared.points, Points)
-                radius = max(radius, largest_distance(prepared.points, chosen))
+                radius = max(radius, radius_around(prepared.points, chosen))
             progress(len(samples))
         if rows != self.seen:
             raise DataError(
