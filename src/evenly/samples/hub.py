@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HubDataset", "open_dataset"]
 
-_BATCH = 1000
+_RECORDS_PER_BATCH = 1000
 
 
 class HubDataset(Samples):
-    """A map-style Dataset. Its rows are read as Arrow, so no image or sound is decoded."""
+    """A map-style Dataset, read as Arrow, so that no image or sound is decoded."""
 
     format = "dataset"
 
@@ -42,8 +42,8 @@ class HubDataset(Samples):
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts of plain values."""
         source = self._arrow if rows is None else self._arrow.select(list(rows))
-        for start in range(0, len(source), _BATCH):
-            yield from source[start : start + _BATCH].to_pylist()
+        for start in range(0, len(source), _RECORDS_PER_BATCH):
+            yield from source[start : start + _RECORDS_PER_BATCH].to_pylist()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; see Samples.read_columns."""
@@ -56,7 +56,7 @@ class HubDataset(Samples):
         return read_table_columns(table, names, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the rows as a Dataset, its features and format kept."""
+        """Return the rows as a Dataset with the same features and format."""
         return self._dataset.select(row_numbers(rows, len(self)).tolist())
 
     def _table(self, rows: RowNumbers) -> Any:
@@ -71,14 +71,16 @@ def open_dataset(data: Any) -> HubDataset:
     """Open a `datasets.Dataset`.
 
     Raises:
-        DataError: it is a dictionary of splits, or a stream without a length.
+        DataError: the data are a dictionary of splits, or a stream without a length.
     """
     if isinstance(data, dict):
         splits = ", ".join(repr(name) for name in data)
-        raise DataError(f"this is a {type(data).__name__} of splits: pass one of {splits}.")
+        raise DataError(
+            f"the data are a {type(data).__name__} of splits. Pass one of them: {splits}."
+        )
     if not hasattr(data, "select") or not hasattr(data, "__len__"):
         raise DataError(
-            f"a {type(data).__name__} has no fixed rows to choose from. Load it without "
+            f"a {type(data).__name__} has no fixed number of rows. Load it without "
             "streaming=True, as a Dataset."
         )
     return HubDataset(data)
