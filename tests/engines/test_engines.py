@@ -96,8 +96,8 @@ def sharded(points, budget, shards):
 
 
 def select(engine, vectors, budget, normalize, start=None):
-    candidates = np.ones(len(vectors), bool)
-    points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
+    eligible = np.ones(len(vectors), bool)
+    points = Points.of(vectors, row_lengths(vectors), eligible, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, coverage_radius = farthest_first(
@@ -180,15 +180,15 @@ def test_ties_split_by_rounding_alone(engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rows_that_are_no_candidates_are_never_looked_at(engine):
     vectors = make_pool("random", 60, 8, np.float32, np.random.default_rng(0))
-    candidates = np.arange(60) % 3 > 0
+    eligible = np.arange(60) % 3 > 0
     spoiled = vectors.copy()
-    spoiled[~candidates] = np.nan
-    points = Points.of(spoiled, row_lengths(spoiled), candidates, normalize=False)
+    spoiled[~eligible] = np.nan
+    points = Points.of(spoiled, row_lengths(spoiled), eligible, normalize=False)
     start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, coverage = farthest_first(ENGINES[engine](points, 20), 20, Picks.first(start))
-    expected = oracle.farthest_first(vectors[candidates], 20, normalize=False)
+    expected = oracle.farthest_first(vectors[eligible], 20, normalize=False)
     found = picks.rows, picks.radii, coverage
-    assert_same(found, (np.flatnonzero(candidates)[expected[0]], *expected[1:]))
+    assert_same(found, (np.flatnonzero(eligible)[expected[0]], *expected[1:]))
 
 
 @pytest.mark.parametrize(("picks", "times"), [(20, 0), (32, 0), (33, 1), (100, 1)])

@@ -20,8 +20,8 @@ def on_disk(folder):
 
 
 def points_of(stored, normalize=True):
-    candidates = np.ones(len(ROWS), bool)
-    return Points.of(stored, row_lengths(ROWS), candidates, normalize=normalize)
+    eligible = np.ones(len(ROWS), bool)
+    return Points.of(stored, row_lengths(ROWS), eligible, normalize=normalize)
 
 
 def test_the_file_is_read_once_each_time_that_memory_is_filled(tmp_path, monkeypatch):
@@ -58,7 +58,7 @@ def test_what_was_kept_is_not_read_and_the_rest_is(tmp_path, normalize):
 
     np.testing.assert_array_equal(found.stored, ROWS[wanted])
     np.testing.assert_array_equal(found.exact(np.arange(9)), points.exact(wanted))
-    assert found.candidates.all()
+    assert found.eligible.all()
     read = stored.bytes_read - before
     # Rows 3, 900, 5,000 and 19,999 for `found`, all nine for what is expected of it.
     assert read == (4 + 9) * ROWS[0].nbytes

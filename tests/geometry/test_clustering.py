@@ -44,13 +44,13 @@ def test_threads_do_not_change_merges():
 @given(vectors=pools(max_rows=80), cell=st.integers(1, 60), normalize=st.booleans())
 def test_a_tree_holds_every_row_once_and_its_clusters_nest(vectors, cell, normalize):
     points = points_of(vectors, normalize)
-    points.candidates[:: 7 if len(vectors) > 7 else len(vectors) + 1] = False
-    if not points.candidates.any():
-        points.candidates[:] = True
+    points.eligible[:: 7 if len(vectors) > 7 else len(vectors) + 1] = False
+    if not points.eligible.any():
+        points.eligible[:] = True
 
     made = Tree.of(points, cell)
 
-    assert sorted(made.order) == np.flatnonzero(points.candidates).tolist()
+    assert sorted(made.order) == np.flatnonzero(points.eligible).tolist()
     assert (made.begin[0], made.end[0], made.parent[0]) == (0, len(made.order), -1)
     assert (made.sizes[made.leaf] == 1).all()
     assert (made.begin[made.leaf] == np.arange(len(made.order))).all()
@@ -140,7 +140,7 @@ def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
 
     expected = gaps[np.triu_indices(len(gaps), 1)]
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected, rel=1e-6)
-    metric = DistanceMatrix(gaps_of(points), points.candidates)
+    metric = DistanceMatrix(gaps_of(points), points.eligible)
     parts = [*squared_distances_of_all_pairs(metric, rows)]
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected)
 
@@ -148,7 +148,7 @@ def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
 def test_the_few_nearest_are_those():
     rng = np.random.default_rng(4)
     points = points_of(rng.standard_normal((400, 12)).astype(np.float32))
-    points.candidates[3] = False
+    points.eligible[3] = False
     queries = np.array([0, 7, 399])
     gaps = gaps_of(points)
     gaps[:, 3] = np.inf
@@ -158,6 +158,6 @@ def test_the_few_nearest_are_those():
     assert np.sqrt(few_nearest(points, queries, 3)) == pytest.approx(expected)
     gaps[:, 3] = gaps[3] = 1.0
     np.fill_diagonal(gaps, 0.0)
-    assert np.sqrt(
-        few_nearest(DistanceMatrix(gaps, points.candidates), queries, 3)
-    ) == pytest.approx(expected)
+    assert np.sqrt(few_nearest(DistanceMatrix(gaps, points.eligible), queries, 3)) == pytest.approx(
+        expected
+    )

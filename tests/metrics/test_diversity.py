@@ -117,11 +117,11 @@ def test_a_subset_of_one_cluster_has_no_entropy_and_one_of_all_the_most():
 
 def test_rows_that_are_no_candidates_are_of_no_cluster():
     points = points_of(np.random.default_rng(4).standard_normal((64, 3)))
-    points.candidates[5] = False
+    points.eligible[5] = False
 
     assert clusters_of(points)[5] == -1
     assert np.delete(clusters_of(points), 5).min() == 0
-    assert clusters_of(DistanceMatrix(gaps_of(points), points.candidates)) is None
+    assert clusters_of(DistanceMatrix(gaps_of(points), points.eligible)) is None
 
 
 def test_measures_of_directions_are_left_out_for_rows_of_any_length():

@@ -153,7 +153,7 @@ def test_measure_tells_the_theory_when_asked():
 
 def test_distances_alone_tell_the_theory_too():
     points = points_of(np.random.default_rng(9).random((500, 2)), normalize=False)
-    metric = DistanceMatrix(gaps_of(points), points.candidates)
+    metric = DistanceMatrix(gaps_of(points), points.eligible)
 
     assert two_nn(metric, seed=0) == pytest.approx(two_nn(points, seed=0))
     expected = ClosePairs(points, seed=0).expected_h_min(20)

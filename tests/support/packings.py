@@ -51,11 +51,11 @@ def tiny_blocks():
         yield
 
 
-def points_of(vectors, *, normalize=False, candidates=None, on_disk=False):
-    candidates = np.ones(len(vectors), bool) if candidates is None else candidates
-    points = Points.of(vectors, row_lengths(vectors), candidates, normalize=normalize)
+def points_of(vectors, *, normalize=False, eligible=None, on_disk=False):
+    eligible = np.ones(len(vectors), bool) if eligible is None else eligible
+    points = Points.of(vectors, row_lengths(vectors), eligible, normalize=normalize)
     if on_disk:
-        points = Points(OnDisk(vectors), points.factors, candidates, points.longest)
+        points = Points(OnDisk(vectors), points.factors, eligible, points.longest)
     return points
 
 

@@ -152,7 +152,7 @@ def measure_and_write(
     """Measure a selection, and write it where there is an output."""
     curve = None
     if is_plain(selection):
-        curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.candidates)))
+        curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.eligible)))
     measures = measure_prepared(
         prepared,
         selection.indices,

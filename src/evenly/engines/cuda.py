@@ -83,9 +83,9 @@ class TorchEngine(Bounded):
             resident = self._fits()
         self._stored = self._send_rows(slice(None)) if resident else None
         self._factors = None if points.factors is None else self._send(points.factors)
-        candidates = self._send(points.candidates)
+        eligible = self._send(points.eligible)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
-        self._bounds = Bounds(torch.where(candidates, infinity, -infinity))
+        self._bounds = Bounds(torch.where(eligible, infinity, -infinity))
         self._squared: torch.Tensor = self._bounds.squared
         self._seen = torch.zeros(len(points), dtype=torch.int64, device=self._device)
         self._count = 0

@@ -26,7 +26,7 @@ class DistancesEngine(Bounded):
 
     def __init__(self, metric: DistanceMatrix) -> None:
         self._metric = metric
-        self._bounds = Bounds(np.where(metric.candidates, np.inf, -np.inf))
+        self._bounds = Bounds(np.where(metric.eligible, np.inf, -np.inf))
         self._squared = self._bounds.squared
 
     def __len__(self) -> int:

@@ -77,7 +77,7 @@ class MappedEngine(Bounded):
         self._points = points
         self._budget = budget
         self._threads = usable_threads()
-        self._bounds = Bounds(np.where(points.candidates, np.inf, -np.inf))
+        self._bounds = Bounds(np.where(points.eligible, np.inf, -np.inf))
         self._squared = self._bounds.squared
         self._seen = np.zeros(len(points), np.int32)
         with single_threaded_blas():

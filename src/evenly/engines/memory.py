@@ -72,7 +72,7 @@ class MemoryEngine(Bounded):
         self._tuning = Tuning(points, budget) if tuning is None else tuning
         self._threads = usable_threads() if self._tuning.is_worth_threads else 1
         known = np.inf if squared is None else squared
-        self._bounds = Bounds(np.where(points.candidates, known, -np.inf))
+        self._bounds = Bounds(np.where(points.eligible, known, -np.inf))
         self._squared: Float[np.ndarray, " n"] = self._bounds.squared
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
@@ -239,8 +239,7 @@ class MemoryEngine(Bounded):
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
         """Whether a frontier lacks only a few rows, which are retired: the whole needs no copy."""
         return 2 * len(fresh) > len(self) and bool(
-            self._points.candidates.all()
-            and np.count_nonzero(self._squared > -np.inf) == len(fresh)
+            self._points.eligible.all() and np.count_nonzero(self._squared > -np.inf) == len(fresh)
         )
 
 

@@ -21,11 +21,11 @@ class DistanceMatrix:
 
     Attributes:
         matrix: (n, n) symmetric distances (not squared), perhaps a memory map. Read by rows.
-        candidates: (n,) True where a row may be chosen.
+        eligible: (n,) True where a row may be chosen.
     """
 
     matrix: np.ndarray[Any, Any]
-    candidates: Bool[np.ndarray, " n"]
+    eligible: Bool[np.ndarray, " n"]
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -59,8 +59,8 @@ class DistanceMatrix:
         """
         squared = np.full(len(self), -np.inf)
         for block in blocks(len(self), len(self), numbers=1 << 22):
-            rows = np.flatnonzero(self.candidates[block]) + block.start
-            squared[rows] = self.squared(rows)[:, self.candidates].mean(axis=1)
+            rows = np.flatnonzero(self.eligible[block]) + block.start
+            squared[rows] = self.squared(rows)[:, self.eligible].mean(axis=1)
         return squared
 
     def fault(self) -> str | None:

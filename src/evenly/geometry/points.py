@@ -105,14 +105,14 @@ class Points:
             read-only or memory-mapped, or on disk and read by slices and row numbers. Never
             copied as a whole.
         factors: (n,) reciprocal lengths to multiply rows by, or None when rows count as they are.
-        candidates: (n,) True where a row may be chosen. Rows that are not (a zero vector that
+        eligible: (n,) True where a row may be chosen. Rows that are not (a zero vector that
             cannot be normalised, say) are never looked at.
         longest: no candidate counts as longer than this; 1 for normalised rows.
     """
 
     stored: Any
     factors: Float[np.ndarray, " n"] | None
-    candidates: Bool[np.ndarray, " n"]
+    eligible: Bool[np.ndarray, " n"]
     longest: float
 
     @classmethod
@@ -120,15 +120,15 @@ class Points:
         cls,
         stored: np.ndarray[Any, Any],
         lengths: Float[np.ndarray, " n"],
-        candidates: Bool[np.ndarray, " n"],
+        eligible: Bool[np.ndarray, " n"],
         *,
         normalize: bool,
     ) -> Points:
         """Points of vectors with their lengths, which normalisation divides by."""
         if normalize:
-            factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=candidates)
-            return cls(stored, factors, candidates, 1.0)
-        return cls(stored, None, candidates, float(lengths[candidates].max()))
+            factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=eligible)
+            return cls(stored, factors, eligible, 1.0)
+        return cls(stored, None, eligible, float(lengths[eligible].max()))
 
     @property
     def arrays(self) -> tuple[np.ndarray[Any, Any], Float[np.ndarray, " n"]]:
@@ -180,14 +180,14 @@ class Points:
         return cls(
             np.concatenate([part.stored for part in parts]),
             factors,
-            np.concatenate([part.candidates for part in parts]),
+            np.concatenate([part.eligible for part in parts]),
             parts[0].longest,
         )
 
     def part(self, part: slice) -> Points:
         """Consecutive rows as points of their own, sharing memory."""
         factors = None if self.factors is None else self.factors[part]
-        return Points(self.stored[part], factors, self.candidates[part], self.longest)
+        return Points(self.stored[part], factors, self.eligible[part], self.longest)
 
     def resized(self, count: int) -> Points:
         """A copy with room for `count` rows; those beyond the present ones hold zeros."""
@@ -211,25 +211,25 @@ class Points:
         from evenly.geometry.kernels.exact import add_rows, squared_distances_to_point
         from evenly.geometry.threads import parallel_for, usable_threads
 
-        origin = self.exact(np.array([np.argmax(self.candidates)]))[0]
+        origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
         parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
         sums = np.zeros((len(parts), self.dimension))
         squared = np.full(len(self), -np.inf)
 
         def add(number: int) -> None:
             part = self.part(parts[number])
-            add_rows(*part.arrays, np.flatnonzero(part.candidates), origin, sums[number])
+            add_rows(*part.arrays, np.flatnonzero(part.eligible), origin, sums[number])
 
         def measure(block: slice) -> None:
             part = self.part(block)
-            rows = np.flatnonzero(part.candidates)
+            rows = np.flatnonzero(part.eligible)
             squared[block.start + rows] = squared_distances_to_point(
                 *part.arrays, rows, origin, mean, self.coincident
             )
 
         threads = usable_threads()
         parallel_for(add, range(len(parts)), threads=threads)
-        mean = sums.sum(axis=0) / np.count_nonzero(self.candidates)
+        mean = sums.sum(axis=0) / np.count_nonzero(self.eligible)
         parallel_for(measure, parts, threads=threads)
         return squared
 

@@ -26,7 +26,7 @@ OnInvalid = Literal["error", "drop"]
 _SHOWN = 5
 
 
-def _distance_matrix_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) -> DistanceMatrix:
+def _distance_matrix_of(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> DistanceMatrix:
     """The data as distances of every row to every other.
 
     Raises:
@@ -36,7 +36,7 @@ def _distance_matrix_of(samples: Samples, candidates: Bool[np.ndarray, " n"]) ->
         raise VectorError(
             f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
         )
-    metric = DistanceMatrix(samples.vectors, candidates)
+    metric = DistanceMatrix(samples.vectors, eligible)
     fault = metric.fault()
     if fault is not None:
         raise VectorError(f"{samples.origin} {fault}.")

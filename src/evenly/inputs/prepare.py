@@ -144,13 +144,13 @@ def prepare(
     _refuse(samples, unusable, on_invalid, VectorError, "vector")
     dropped |= unusable
     _refuse_empty(samples, dropped)
-    candidates = np.ones(len(samples), bool)
-    candidates[list(dropped)] = False
+    eligible = np.ones(len(samples), bool)
+    eligible[list(dropped)] = False
     points: Points | DistanceMatrix
     if engine == "distances":
-        points = _distance_matrix_of(samples, candidates)
+        points = _distance_matrix_of(samples, eligible)
     else:
-        points = Points.of(vectors, lengths, candidates, normalize=scaled)
+        points = Points.of(vectors, lengths, eligible, normalize=scaled)
     seconds = {"reading": read - began}
     if embeddings is not None:
         seconds["embedding"] = embeddings.seconds

@@ -57,7 +57,7 @@ def centre_of(points: Points, size: int, steps: int) -> Centred:
 
     Cost: n·d operations a step.
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     centre = mean_of(points, rows)
     best: Centred | None = None
     for step in range(steps + 1):

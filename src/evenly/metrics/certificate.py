@@ -122,7 +122,7 @@ class UpperBounds:
         if points.unit:
             found["sphere"] = sphere_bound(size, points.dimension)
         if points.dimension <= 2:
-            rows = points.exact(np.flatnonzero(points.candidates))
+            rows = points.exact(np.flatnonzero(points.eligible))
             if points.dimension == 1:
                 found["line"] = line_bound(rows[:, 0], size)
             else:
@@ -173,7 +173,7 @@ def clusters_bound(distances: Float[np.ndarray, "n n"], size: int) -> float:
 
 
 def _bounds_of_distances(metric: DistanceMatrix, size: int) -> dict[str, float]:
-    rows = np.flatnonzero(metric.candidates)
+    rows = np.flatnonzero(metric.eligible)
     if len(rows) > _LARGEST_METRIC:
         return {}
     distances = metric.matrix[rows].astype(np.float64)[:, rows]

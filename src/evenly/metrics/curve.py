@@ -44,14 +44,14 @@ class Curve:
         Cost: that of selecting so many rows.
         """
         picks = _picks(points, size, None, progress)
-        return cls(picks.radii, int(np.count_nonzero(points.candidates)))
+        return cls(picks.radii, int(np.count_nonzero(points.eligible)))
 
     @classmethod
     def down_to(
         cls, points: Points | DistanceMatrix, distance: float, *, progress: bool | None = None
     ) -> Curve:
         """Run farthest-first until a radius is below `distance`, or no row is left."""
-        total = int(np.count_nonzero(points.candidates))
+        total = int(np.count_nonzero(points.eligible))
         picks, size = None, min(64, total)
         while True:
             picks = _picks(points, size, picks, progress)

@@ -139,7 +139,7 @@ def clusters_of(points: Points | DistanceMatrix) -> Int[np.ndarray, " n"] | None
     """
     if isinstance(points, DistanceMatrix):
         return None
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     label = np.full(len(points), -1)
     with single_threaded_blas():
         count = min(_CLUSTERS, max(1, len(rows) // _ROWS_OF_CLUSTER))

@@ -242,7 +242,7 @@ def pool_stats(
     progress: bool | None = None,
 ) -> PoolStats:
     """PoolStats of a pool of which `subsets` subsets of up to `size` rows are measured."""
-    multiplications = 2.0 * subsets * size * np.count_nonzero(points.candidates) * points.dimension
+    multiplications = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
     work = inf if certificate == "thorough" else multiplications
     return PoolStats(points, size, seed=seed, work=work, curve=curve, progress=progress)
 
@@ -265,7 +265,7 @@ def measure_prepared(
     one already; `known` are bounds on the h_min of so many rows, by name.
     """
     began = perf_counter()
-    candidates = np.flatnonzero(prepared.points.candidates)
+    eligible = np.flatnonzero(prepared.points.eligible)
     stats = pool_stats(
         prepared.points,
         len(chosen),
@@ -276,14 +276,14 @@ def measure_prepared(
         progress=progress,
     )
     with tqdm(
-        total=(1 + random_subsets) * len(candidates),
+        total=(1 + random_subsets) * len(eligible),
         desc="measuring",
         unit="row",
         disable=None if progress is None else not progress,
     ) as bar:
         measures = _measure(prepared.points, chosen, bar.update)
         others = [
-            _measure(prepared.points, random_rows(candidates, len(chosen), seed + draw), bar.update)
+            _measure(prepared.points, random_rows(eligible, len(chosen), seed + draw), bar.update)
             for draw in range(random_subsets)
         ]
     measures = _with_stats(
@@ -300,9 +300,9 @@ def measure_prepared(
     return replace(measures, random=random, seconds=perf_counter() - began)
 
 
-def random_rows(candidates: Int[np.ndarray, " n"], size: int, seed: int) -> Int[np.ndarray, " k"]:
+def random_rows(eligible: Int[np.ndarray, " n"], size: int, seed: int) -> Int[np.ndarray, " k"]:
     """`size` of the candidates, ascending."""
-    return np.sort(np.random.default_rng(seed).choice(candidates, size, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(eligible, size, replace=False))
 
 
 def measure_rows(
@@ -401,7 +401,7 @@ def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:
         raise RowError(
             f"row {values[counts > 1][0]} is named {counts.max()} times; once is allowed."
         )
-    for row in rows[~prepared.points.candidates[rows]].tolist():
+    for row in rows[~prepared.points.eligible[rows]].tolist():
         raise RowError(
             f"row {row} cannot be used: {prepared.samples.locate(row)} {prepared.dropped[row]}."
         )

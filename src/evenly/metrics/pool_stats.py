@@ -44,9 +44,9 @@ class PoolStats:
         self._size, self._work, self._curve, self._progress = size, work, curve, progress
 
     @cached_property
-    def candidates(self) -> Int[np.ndarray, " m"]:
+    def eligible(self) -> Int[np.ndarray, " m"]:
         """Row numbers of the usable rows."""
-        return np.flatnonzero(self.points.candidates)
+        return np.flatnonzero(self.points.eligible)
 
     @cached_property
     def upper_bounds(self) -> UpperBounds:

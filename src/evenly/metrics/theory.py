@@ -85,7 +85,7 @@ def two_nn(points: Points | DistanceMatrix, seed: int) -> float | None:
 
     Sources: Facco, d'Errico, Rodriguez and Laio 2017, doi:10.1038/s41598-017-11873-y.
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     if len(rows) < _LEAST:
         return None
     if len(rows) > _QUERIES:
@@ -120,7 +120,7 @@ class ClosePairs:
 
         Cost: 8 million distances at most.
         """
-        rows = np.flatnonzero(points.candidates)
+        rows = np.flatnonzero(points.eligible)
         self._rows = len(rows)
         if len(rows) > _PAIRED:
             rows = np.sort(np.random.default_rng(seed).choice(rows, _PAIRED, replace=False))

@@ -220,7 +220,7 @@ def compare_intake(
     )
     jobs: list[tuple[Any, Any]] = list(chosen.items())
     for size in sizes:
-        drawn = (random_rows(stats.candidates, size, seed + n) for n in range(random_subsets))
+        drawn = (random_rows(stats.eligible, size, seed + n) for n in range(random_subsets))
         jobs += [(size, rows) for rows in drawn]
     show = tqdm(
         jobs, desc="comparing", unit="subset", disable=None if progress is None else not progress

@@ -113,7 +113,7 @@ def assign(
     prepared = prepare_with_dropped(
         selection, data, memory=memory, device=device, progress=progress, **given
     )
-    usable = int(np.count_nonzero(prepared.points.candidates))
+    usable = int(np.count_nonzero(prepared.points.eligible))
     with tqdm(
         total=usable,
         desc="assigning",
@@ -142,6 +142,6 @@ def prepare_with_dropped(
     prepared = prepare_again(selection, data, memory=memory_bytes(memory), **options)
     check_same_vectors(selection, prepared)
     dropped = selection.provenance["dropped"]
-    candidates = prepared.points.candidates.copy()
-    candidates[[int(row) for row in dropped]] = False
-    return replace(prepared, points=replace(prepared.points, candidates=candidates))
+    eligible = prepared.points.eligible.copy()
+    eligible[[int(row) for row in dropped]] = False
+    return replace(prepared, points=replace(prepared.points, eligible=eligible))

@@ -251,7 +251,7 @@ def _by_packing(
     show: _Show,
 ) -> _Found:
     points, include = points_under(rules, prepared.points), rules.include
-    usable = points.candidates.copy()
+    usable = points.eligible.copy()
     usable[include] = False
     order = best_first(quality, usable)
     # A matrix of distances knows what to keep away from as rows, all else as points.
@@ -302,7 +302,7 @@ def _by_gist(
     show: _Show,
 ) -> _Found:
     points = points_under(rules, prepared.points)
-    order = best_first(quality, points.candidates)
+    order = best_first(quality, points.eligible)
     assert rules.budget is not None
     if rules.budget == 1:
         return order[:1], np.array([np.inf]), {}

@@ -115,7 +115,7 @@ def deduplicate(
         "progress": progress,
     }
     prepared = prepare(data, **of_the_intake, embedding=min_distance != 0, keep_texts=True)
-    usable = int(np.count_nonzero(prepared.points.candidates))
+    usable = int(np.count_nonzero(prepared.points.eligible))
     left = None if to is None else _rows_left(to, usable)
     order = _order_of(prepared, keep, quality)
     options = {
@@ -199,7 +199,7 @@ def _rows_left(to: Any, usable: int) -> int:
 
 def _order_of(prepared: PreparedData, keep: str, quality: Any) -> Int[np.ndarray, " m"]:
     """The usable rows, those that are kept rather than others first."""
-    usable = prepared.points.candidates
+    usable = prepared.points.eligible
     if keep == "first":
         return np.flatnonzero(usable)
     if keep == "best":
@@ -274,9 +274,9 @@ def _representatives(
         # A packing leaves out what is nearer than its distance; more by rounding, for its pairs
         # may have been found in another way.
         below = reach_of(distance * (1.0 + TIE))
-        found = nearest_chosen(replace(points, candidates=merged), kept, below=below)
+        found = nearest_chosen(replace(points, eligible=merged), kept, below=below)
         representative[found.rows], distances[found.rows] = found.nearest, found.distances
-    repeats = np.flatnonzero(points.candidates & (first != np.arange(len(first))))
+    repeats = np.flatnonzero(points.eligible & (first != np.arange(len(first))))
     representative[repeats] = representative[first[repeats]]
     distances[repeats] = distances[first[repeats]]
     return representative, distances

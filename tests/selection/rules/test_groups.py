@@ -136,7 +136,7 @@ def test_what_cannot_be_is_refused_and_named(prepared, options, error, words):
 
 def test_limits_hold_without_a_number_of_rows(prepared):
     quotas = {"code": (0, 2)}
-    candidates = prepared.points.candidates
+    eligible = prepared.points.eligible
 
     near = rules_of(prepared, min_distance=0.5, groups=GROUPS, quotas=quotas)
     dear = rules_of(
@@ -144,7 +144,7 @@ def test_limits_hold_without_a_number_of_rows(prepared):
     )
 
     for rules in (near, dear):
-        assert rules.plan(candidates).room.tolist() == [4, 2]
+        assert rules.plan(eligible).room.tolist() == [4, 2]
 
 
 def test_a_balance_is_equal_as_far_as_there_are_rows(prepared):

@@ -23,8 +23,8 @@ from tests.support.fakes import Letters, gaps_by_definition, texts_of
 from tests.support.pools import pools
 
 
-def points_of(vectors, *, normalize=False, candidates=None):
-    usable = np.ones(len(vectors), bool) if candidates is None else candidates
+def points_of(vectors, *, normalize=False, eligible=None):
+    usable = np.ones(len(vectors), bool) if eligible is None else eligible
     return Points.of(vectors, row_lengths(vectors), usable, normalize=normalize)
 
 
@@ -141,14 +141,14 @@ def test_most_rows_are_left_alone(small_parts, monkeypatch):
 
 
 def test_rows_that_are_no_candidates_are_no_neighbours_either():
-    candidates = np.ones(9, bool)
-    candidates[4] = False
+    eligible = np.ones(9, bool)
+    eligible[4] = False
 
-    rows, means = most_isolated(points_of(np.arange(9.0)[:, None], candidates=candidates), 2, 1)
+    rows, means = most_isolated(points_of(np.arange(9.0)[:, None], eligible=eligible), 2, 1)
 
     assert set(rows.tolist()) <= set(range(9)) - {4}
     assert means.tolist() == [1.0, 1.0]
-    rows, means = outliers(points_of(np.arange(9.0)[:, None], candidates=candidates), 0.25, k=2)
+    rows, means = outliers(points_of(np.arange(9.0)[:, None], eligible=eligible), 0.25, k=2)
     assert (rows.tolist(), means.tolist()) == ([0, 3], [1.5, 1.5])
 
 

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from evenly.errors import QuotaError
 from evenly.selection.rules import overlapping_plan as plans
+from evenly.selection.rules.plans import make_plan
 from evenly.selection.rules.quotas import Quotas
 
 
@@ -76,10 +77,10 @@ def test_a_greedy_that_asks_meets_every_quota_that_can_be_met(overlapping, data)
     quotas = quotas_of(member, least, most)
     if not meets(*problem, []):
         with pytest.raises(QuotaError, match="cannot be met: "):
-            quotas.plan(budget, quotas.count(usable))
+            make_plan(quotas, budget, quotas.count(usable))
         return
 
-    plan, picks = quotas.plan(budget, quotas.count(usable)), []
+    plan, picks = make_plan(quotas, budget, quotas.count(usable)), []
     order = data.draw(st.permutations(np.flatnonzero(usable).tolist()))
     while len(picks) < budget:
         for row in [row for row in order if row not in picks]:
@@ -105,7 +106,7 @@ def test_what_there_is_room_for_can_be_taken_at_once(overlapping, data):
     if not meets(*problem, []):
         return
 
-    plan = quotas.plan(budget, quotas.count(usable))
+    plan = make_plan(quotas, budget, quotas.count(usable))
     assert plan.room.sum() == budget
     assert quotas.allows(plan.room)
     assert (plan.room <= quotas.count(usable)).all()
@@ -125,7 +126,7 @@ def test_without_a_budget_the_most_of_each_group_are_limits(overlapping, data):
     member, _, most, usable, _ = data.draw(problems(overlapping))
     quotas = quotas_of(member, np.zeros_like(most), most)
 
-    plan = quotas.plan(None, quotas.count(usable))
+    plan = make_plan(quotas, None, quotas.count(usable))
 
     order, picks = data.draw(st.permutations(np.flatnonzero(usable).tolist())), []
     for row in order:
@@ -146,7 +147,7 @@ def test_rows_that_are_in_from_the_start_are_refused_where_they_leave_no_way(ove
         return
     rows = np.flatnonzero(usable).tolist()
     begun = data.draw(st.lists(st.sampled_from(rows), unique=True, max_size=budget))
-    plan = quotas.plan(budget, quotas.count(usable))
+    plan = make_plan(quotas, budget, quotas.count(usable))
 
     if not meets(*problem, begun):
         with pytest.raises(QuotaError, match="include="):
@@ -182,7 +183,7 @@ def test_larger_problems_are_answered_as_an_integer_program_answers(bound, seed)
     most = np.full(5, 60) if bound == "least" else liked
     quotas = quotas_of_many(member, least, most)
     usable = quotas.count(np.ones(400, bool))
-    plan = quotas.plan(60, usable)
+    plan = make_plan(quotas, 60, usable)
 
     for row in rng.permutation(400):
         stratum, before = int(quotas.strata[row]), plan.closed.copy()
@@ -209,7 +210,7 @@ def test_a_plan_is_seldom_asked_to_change(overlap):
     if overlap:
         member[rng.random(5000) < 0.3, 0] = 1
     quotas = quotas_of_many(member, np.full(20, 10), np.full(20, 300))
-    plan, asked = quotas.plan(1000, quotas.count(np.ones(5000, bool))), 0
+    plan, asked = make_plan(quotas, 1000, quotas.count(np.ones(5000, bool))), 0
     # One group is wanted far more often than others.
     for row in np.argsort(rng.random(5000) - 0.7 * (group == 3)):
         stratum = int(quotas.strata[row])
@@ -243,7 +244,7 @@ def test_why_quotas_cannot_be_met_is_told(member, least, most, budget, words):
     quotas = quotas_of(np.array(member), least, most)
 
     with pytest.raises(QuotaError, match=words):
-        quotas.plan(budget, quotas.count(np.ones(len(member), bool)))
+        make_plan(quotas, budget, quotas.count(np.ones(len(member), bool)))
 
 
 def test_many_disjoint_groups_are_quick_and_small():
@@ -251,7 +252,7 @@ def test_many_disjoint_groups_are_quick_and_small():
     matrix = csr_array((np.ones(50_000), groups, np.arange(50_001)), shape=(50_000, 20_000))
     names = tuple(map(str, range(20_000)))
     quotas = Quotas.of(matrix, names, np.ones(20_000), np.full(20_000, 2))
-    plan = quotas.plan(25_000, quotas.count(np.ones(50_000, bool)))
+    plan = make_plan(quotas, 25_000, quotas.count(np.ones(50_000, bool)))
 
     assert quotas.allows(plan.room)
     assert len(quotas.describe()["hash"]) == 3

@@ -279,7 +279,7 @@ def test_bad_rows_of_other_data_are_refused_or_left_out(vectors):
         rules(vectors, away_from=others)
     found = rules_of(vectors, budget=2, away_from=others, input_options={"on_invalid": "drop"})
     assert len(found.away) == 1
-    assert found.away.candidates.all()
+    assert found.away.eligible.all()
 
 
 def test_an_encoder_that_gives_other_dimensions_each_time_is_told_so():

@@ -77,7 +77,7 @@ class Tree:
 
         Cost: about 3·n·cell·min(d, 128) multiplications; memory of 512 bytes a row.
         """
-        rows = np.flatnonzero(points.candidates)
+        rows = np.flatnonzero(points.eligible)
         short = leading_coordinates(points, rows)
         parts: list[tuple[Any, Any, Any]] = []
         order: list[Any] = []

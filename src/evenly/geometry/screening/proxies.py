@@ -151,11 +151,11 @@ class ProxyTransform:
             return None
         if points.dimension >= CHUNK and points.dimension % CHUNK:
             return None
-        candidates = np.flatnonzero(points.candidates)
+        eligible = np.flatnonzero(points.eligible)
         off = 0.0
         if points.factors is not None:
-            off = float(np.abs(points.factors[candidates] - 1.0).max(initial=0.0)) * (1 + 2.0**-10)
-        some = candidates[:: max(1, len(candidates) // _VERY_ROUGHLY)]
+            off = float(np.abs(points.factors[eligible] - 1.0).max(initial=0.0)) * (1 + 2.0**-10)
+        some = eligible[:: max(1, len(eligible) // _VERY_ROUGHLY)]
         mean = stored[some].mean(axis=0) if len(some) else np.zeros(points.dimension)
         if off > _MOSTLY_OFF or float(mean @ mean) > 0.75 * points.longest**2:
             return None
@@ -165,8 +165,8 @@ class ProxyTransform:
     @classmethod
     def of(cls, points: Points) -> ProxyTransform:
         """Not turned; shifted by a rough mean of the candidates."""
-        candidates = np.flatnonzero(points.candidates)
-        some = candidates[:: max(1, len(candidates) // _ROUGHLY)]
+        eligible = np.flatnonzero(points.eligible)
+        some = eligible[:: max(1, len(eligible) // _ROUGHLY)]
         rows = points.exact(some)
         return cls.about(points, rows.mean(axis=0) if len(rows) else np.zeros(points.dimension))
 
@@ -282,9 +282,9 @@ def _sum_error(terms: int) -> float:
 
 def principal_axes(transform: ProxyTransform, points: Points) -> Float32[np.ndarray, "d d"]:
     """Principal axes of a sample of the pool, as columns, those of the largest spread first."""
-    candidates = np.flatnonzero(points.candidates)
+    eligible = np.flatnonzero(points.eligible)
     wanted = _ROWS_A_COORDINATE * transform.dimension
-    some = candidates[:: max(1, len(candidates) // wanted)]
+    some = eligible[:: max(1, len(eligible) // wanted)]
     plain = ProxyTransform(transform.dimension, transform.shift, transform.scale, transform.longest)
     rows = plain.proxies(points, some)[:, : transform.dimension]
     _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
@@ -317,7 +317,7 @@ class ProxyVectors:
         kept = np.zeros((len(self.points), self.transform.width), np.float32)
 
         def fill(block: slice) -> None:
-            rows = np.flatnonzero(self.points.candidates[block]) + block.start
+            rows = np.flatnonzero(self.points.eligible[block]) + block.start
             if len(rows) == block.stop - block.start:
                 self.transform.make(self.points, rows, kept[block])
             else:

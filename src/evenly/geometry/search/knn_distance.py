@@ -54,7 +54,7 @@ def mean_distances_to_nearest(
 
     Cost: m·c·d multiplications, as matrix products.
     """
-    others = np.flatnonzero(points.candidates) if others is None else others
+    others = np.flatnonzero(points.eligible) if others is None else others
     if isinstance(points, DistanceMatrix):
         return _by_distance(points, rows, k, others)
     with single_threaded_blas():
@@ -95,7 +95,7 @@ def most_isolated(
         doi:10.1007/3-540-45681-3_2 (to all k); Bay and Schwabacher 2003,
         doi:10.1145/956750.956758 (rows left alone).
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
         means = _by_distance(points, rows, k, rows)
         return _largest(rows, means, count)

@@ -64,7 +64,7 @@ def nearest_chosen(
         rows, for those of all rows where they fit in a quarter of the vectors and 200 MB, and
         for one block of products a thread.
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
         return _nearest_by_distance(points, rows, chosen, progress)
     squared = np.full(len(rows), below)

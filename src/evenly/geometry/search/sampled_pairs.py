@@ -68,7 +68,7 @@ def few_nearest(
 
     Cost: n·q·d multiplications in float32; reads the pool once, in blocks.
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
         squared = points.squared(queries)[:, rows]
         squared[rows[None, :] == queries[:, None]] = np.inf

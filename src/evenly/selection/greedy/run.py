@@ -66,8 +66,8 @@ def choose(
     """
     began = perf_counter()
     points = points_under(rules, prepared.points)
-    rows = int(np.count_nonzero(points.candidates)) if rules.budget is None else rules.budget
-    limits = Limits() if rules.is_plain else Limits(rules, prepared.points.candidates)
+    rows = int(np.count_nonzero(points.eligible)) if rules.budget is None else rules.budget
+    limits = Limits() if rules.is_plain else Limits(rules, prepared.points.eligible)
     job = RunKey.none() if checkpoint is None else RunKey.of(provenance())
     saved = None if checkpoint is None else _of_the_same_job(checkpoint, job, prepared)
     if begun is not None and (saved is None or len(begun) > len(saved.picks)):
@@ -133,10 +133,10 @@ def _likely_rows(rules: Rules, rows: int) -> int:
 
 def are_usable(picks: Picks, prepared: PreparedData) -> bool:
     """Whether picks from a file are rows of this data set that may be chosen, each once."""
-    candidates = prepared.points.candidates
-    inside = (picks.rows >= 0) & (picks.rows < len(candidates))
+    eligible = prepared.points.eligible
+    inside = (picks.rows >= 0) & (picks.rows < len(eligible))
     distinct = len(np.unique(picks.rows)) == len(picks)
-    return bool(distinct and inside.all() and candidates[picks.rows].all())
+    return bool(distinct and inside.all() and eligible[picks.rows].all())
 
 
 def _of_the_same_job(

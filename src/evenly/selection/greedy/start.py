@@ -71,12 +71,12 @@ def first_row(
     row = int(start)
     if not 0 <= row < len(points):
         raise RowError(f"start must be a row number from 0 to {len(points) - 1}, got {row}.")
-    if not prepared.points.candidates[row]:
+    if not prepared.points.eligible[row]:
         raise RowError(
             f"start is row {row}, which cannot be chosen: "
             f"{prepared.samples.locate(row)} {prepared.dropped[row]}."
         )
-    if not points.candidates[row] or not limits.may_pick(row):
+    if not points.eligible[row] or not limits.may_pick(row):
         raise RowError(
             f"start is row {row}, {prepared.samples.locate(row)}, which exclude=, away_from=, "
             "quotas or the token budget leave out. Name another, or leave start out."
@@ -102,19 +102,19 @@ def _scores(
 ) -> Float[np.ndarray, " n"]:
     """For a named start a number a row: the first row of the largest is it, or of the least."""
     if start == "random":
-        candidates = np.flatnonzero(points.candidates)
+        eligible = np.flatnonzero(points.eligible)
         random = np.random.default_rng(seed)
         scores = np.full(len(points), -np.inf)
-        scores[candidates] = 0.0
-        scores[random.choice(candidates)] = 2.0
-        if len(candidates) > 1:  # which come next, where that one may not be picked
-            others = candidates[scores[candidates] == 0.0]
+        scores[eligible] = 0.0
+        scores[random.choice(eligible)] = 2.0
+        if len(eligible) > 1:  # which come next, where that one may not be picked
+            others = eligible[scores[eligible] == 0.0]
             scores[others] = random.random(len(others))
         return scores
     squared = points.squared_distances_to_mean()
     if start == "farthest-from-mean":
         return squared if weights is None else squared * weights**2
-    usable = np.flatnonzero(points.candidates)
+    usable = np.flatnonzero(points.eligible)
     # Divided by n before and not after, for squares near the largest float.
     of_all = (squared[usable] / len(usable)).sum()
     sums = np.full(len(points), np.inf)

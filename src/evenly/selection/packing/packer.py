@@ -200,7 +200,7 @@ class Packer:
         """Fewer coordinates from now on, where they are enough to tell near from far."""
         if self._tuning is None:
             self._tuning = Tuning(points, len(points) // _SHARE_KEPT)
-        some = np.flatnonzero(points.candidates)[:: max(1, len(points) // _SAMPLE)]
+        some = np.flatnonzero(points.eligible)[:: max(1, len(points) // _SAMPLE)]
         proxies = self._tuning.cheaper(targets, some, np.full(len(some), reach))
         if proxies is None:
             return

@@ -50,7 +50,7 @@ def largest_distance(points: Points | DistanceMatrix) -> float:
     Cost: 2·n·d; of a matrix of distances, to read it.
     """
     if isinstance(points, DistanceMatrix):
-        rows = np.flatnonzero(points.candidates)
+        rows = np.flatnonzero(points.eligible)
         return max(float(points.matrix[row][rows].max()) for row in rows.tolist())
     farthest = points.squared_distances_to_mean().max()
     # The rounding of the mean and of the distances is far below this.

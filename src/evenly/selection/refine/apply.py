@@ -117,7 +117,7 @@ def in_order(
     if isinstance(points, DistanceMatrix):
         # Rows to keep away from are known by their numbers in the whole matrix.
         numbers = np.arange(len(points))
-        within = replace(points, candidates=np.isin(numbers, rows))
+        within = replace(points, eligible=np.isin(numbers, rows))
     else:
         numbers, within = rows, points.take(rows)
     own = replace(rules, include=np.searchsorted(numbers, rules.include))

@@ -87,7 +87,7 @@ def more_rows(
         ended = "interrupt"
     before = np.concatenate([fixed, found])
     told("filling up", len(before))
-    left = np.setdiff1d(np.flatnonzero(points.candidates), before)
+    left = np.setdiff1d(np.flatnonzero(points.eligible), before)
     if rules.before is not None:
         before = np.concatenate([before, rules.before])
     rest = packing_in_order(points, left, distance, before=before, away=rules.away)

@@ -156,7 +156,7 @@ def _known_best(points: Points | DistanceMatrix, rules: Rules, picks: Picks) -> 
     if len(picks) - fixed <= 1 or h_min >= picks.radii[:fixed].min(initial=np.inf):
         return h_min
     # Of distinct rows there are fewer, or no others are left.
-    if rules.quotas is None and (h_min == 0.0 or len(picks) == np.count_nonzero(points.candidates)):
+    if rules.quotas is None and (h_min == 0.0 or len(picks) == np.count_nonzero(points.eligible)):
         return h_min
     return None
 
@@ -232,7 +232,7 @@ class _Search:
         """The distance up to which neighbours are looked for at first."""
         if self._distance == 0.0:  # quotas: greedy had to take a row twice, and need not have
             return float(self._picks.radii[self._picks.radii > 0].min())
-        few = np.count_nonzero(self._points.candidates) <= _FEW
+        few = np.count_nonzero(self._points.eligible) <= _FEW
         return self._distance * (_TWICE if few else 1.0 + _HOPE)
 
     def _pack(self, climb: Climb, top: float) -> None:

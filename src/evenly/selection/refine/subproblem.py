@@ -105,7 +105,7 @@ def subproblem_of(
         a row·2048·d.
     """
     fixed = chosen[: len(rules.include)]
-    usable = points.candidates.copy()
+    usable = points.eligible.copy()
     usable[fixed] = False
     rows = np.flatnonzero(usable)
     begun = np.isin(rows, chosen)

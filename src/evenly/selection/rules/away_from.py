@@ -76,7 +76,7 @@ class Away:
     def _rows(cls, prepared: PreparedData, rows: Int[np.ndarray, " a"]) -> Away:
         points = prepared.points
         # A row that was dropped has no vector to keep away from.
-        usable = np.unique(rows[points.candidates[rows]])
+        usable = np.unique(rows[points.eligible[rows]])
         if not len(usable):
             return cls(None, None)
         return cls(None if isinstance(points, DistanceMatrix) else points.take(usable), usable)
@@ -159,7 +159,7 @@ def _points_of(
             f"of {prepared.samples.origin} have {prepared.points.dimension}. Both must come of the "
             "same encoder."
         )
-    return points if points.candidates.all() else points.take(np.flatnonzero(points.candidates))
+    return points if points.eligible.all() else points.take(np.flatnonzero(points.eligible))
 
 
 def _in_the_type_of(points: Points, vectors: Any, origin: str) -> Any:

@@ -69,7 +69,7 @@ def quotas_of(
     balance: str | None,
     counted: bool,
 ) -> Quotas | None:
-    """The quotas, resolved; whether they can be met is for `Quotas.plan` to say.
+    """The quotas, resolved; whether they can be met is for `make_plan` to decide.
 
     Args:
         prepared: the data set.

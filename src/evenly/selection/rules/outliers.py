@@ -96,7 +96,7 @@ def outliers(
 
     Cost: see `geometry.most_isolated`.
     """
-    usable = int(np.count_nonzero(points.candidates))
+    usable = int(np.count_nonzero(points.eligible))
     count = round(fraction * usable)
     if count == 0:
         return np.empty(0, np.int64), np.empty(0)
@@ -138,11 +138,11 @@ def without_outliers(
         for row, mean in zip(rows.tolist(), means.tolist(), strict=True)
         if row not in stay
     }
-    candidates = prepared.points.candidates.copy()
-    candidates[list(reasons)] = False
+    eligible = prepared.points.eligible.copy()
+    eligible[list(reasons)] = False
     return replace(
         prepared,
-        points=replace(prepared.points, candidates=candidates),
+        points=replace(prepared.points, eligible=eligible),
         dropped={**prepared.dropped, **reasons},
     )
 
@@ -161,7 +161,7 @@ def isolated_among(
     Cost: m·min(n, 8192)·d; where a pick has no neighbours, 64·min(n, 8192)·d, and n·d for each
         row that looks isolated.
     """
-    rows = np.flatnonzero(points.candidates)
+    rows = np.flatnonzero(points.eligible)
     if len(rows) < _FEWEST_ROWS:
         return picks[:0]
     among = rows[:: -(-len(rows) // _AMONG)]
@@ -204,7 +204,7 @@ def warn_of_isolated(
     shown = found[:_SHOWN].tolist()
     examples = "; ".join(map(prepared.describe, shown))
     more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
-    share = max(len(found) / np.count_nonzero(prepared.points.candidates), 0.001)
+    share = max(len(found) / np.count_nonzero(prepared.points.eligible), 0.001)
     warnings.warn(
         f"{len(found)} of the first {len(first)} picks are far from all other rows, as broken or "
         f"foreign rows are: {examples}{more}. Look at them: farthest-first takes such rows first. "

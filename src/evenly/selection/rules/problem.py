@@ -24,7 +24,7 @@ def keep_away(pool: Engine, rules: Rules) -> None:
 def points_under(rules: Rules, points: Points | DistanceMatrix) -> Points | DistanceMatrix:
     """The points whose candidates the rules leave; none is longer than they say, away or not."""
     if rules.excluded is not None:
-        points = replace(points, candidates=rules.usable(points.candidates))
+        points = replace(points, eligible=rules.usable(points.eligible))
     if rules.away is not None and isinstance(points, Points):
         points = replace(points, longest=max(points.longest, rules.away.longest))
     return points

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
 
-    from evenly.selection.rules.quota_plan import QuotaPlan
-
 __all__ = ["Quotas"]
 
 
@@ -105,21 +103,6 @@ class Quotas:
         wrong = np.flatnonzero(found > self.most)
         told = [f"{found[g]} of {self.names[g]!r}, at most {self.most[g]}" for g in wrong]
         return _listed(told) if told else None
-
-    def plan(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> QuotaPlan:
-        """What may be picked, one pick after the other, so that the quotas are met in the end.
-
-        Args:
-            budget: how many rows will be picked; None where it is not known: then the most of
-                each group are limits, and nothing is held free for the least.
-            usable: (T,) rows of each kind that may be picked, those to include among them.
-
-        Raises:
-            QuotaError: no picks meet the quotas; the message says why.
-        """
-        from evenly.selection.rules.rules import make_plan
-
-        return make_plan(self, budget, usable)
 
     def why_not(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> str | None:
         """What is known at a glance of why no picks meet the quotas; None where that is nothing."""

@@ -36,9 +36,9 @@ class Limits:
         reserve: the last hundredth of it: rows that do not fit are passed over while more is left.
     """
 
-    def __init__(self, rules: Rules | None = None, candidates: Any = None) -> None:
+    def __init__(self, rules: Rules | None = None, eligible: Any = None) -> None:
         self._rules = rules
-        self._quota_plan = None if rules is None else rules.plan(candidates)
+        self._quota_plan = None if rules is None else rules.plan(eligible)
         self._strata = _NONE
         if rules is not None and rules.quotas is not None:
             self._strata = rules.quotas.strata.astype(np.int64)

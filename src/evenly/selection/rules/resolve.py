@@ -145,8 +145,8 @@ def rules_of(
     included = _included(prepared, names, include)
     away = Away.of(away_from, prepared, names, options)
     excluded = _excluded(prepared, names, included, exclude, away)
-    candidates = prepared.points.candidates
-    usable = candidates if excluded is None else candidates & ~excluded
+    eligible = prepared.points.eligible
+    usable = eligible if excluded is None else eligible & ~excluded
     if not usable.any():
         raise EmptyPoolError(
             f"exclude= and away_from= leave none of the {len(prepared)} rows of "
@@ -184,7 +184,7 @@ def rules_of(
         token_budget=None if token_budget is None else int(token_budget),
         weights=weights_of(prepared, usable, quality, quality_weight),
     )
-    _check_quotas_can_be_met(rules, candidates)
+    _check_quotas_can_be_met(rules, eligible)
     return rules
 
 
@@ -203,7 +203,7 @@ def _included(prepared: PreparedData, names: RowNames, include: Any) -> Int[np.n
     distinct, times = np.unique(rows, return_counts=True)
     if len(distinct) < len(rows):
         raise RowError(f"include= names row {distinct[np.argmax(times > 1)]} twice.")
-    for row in rows[~prepared.points.candidates[rows]].tolist():
+    for row in rows[~prepared.points.eligible[rows]].tolist():
         raise RowError(
             f"include= names a row that cannot be chosen: {prepared.samples.locate(row)} "
             f"{prepared.dropped[row]}."
@@ -236,8 +236,8 @@ def _excluded(
     return excluded if excluded.any() else None
 
 
-def _check_quotas_can_be_met(rules: Rules, candidates: Bool[np.ndarray, " n"]) -> None:
-    plan = rules.plan(candidates)
+def _check_quotas_can_be_met(rules: Rules, eligible: Bool[np.ndarray, " n"]) -> None:
+    plan = rules.plan(eligible)
     if plan is None or rules.quotas is None or not len(rules.include):
         return
     counts = rules.quotas.count(rules.include)

@@ -80,12 +80,12 @@ def numbers_of(
             where it must be; the message names the row.
     """
     values = values_of(prepared, option, given)
-    candidates = prepared.points.candidates
+    eligible = prepared.points.eligible
     numbers = _as_floats(values)
-    wrong = candidates & ~((numbers >= 0) & (numbers <= (MOST if whole else np.inf)))
-    wrong |= candidates & np.isinf(numbers)
+    wrong = eligible & ~((numbers >= 0) & (numbers <= (MOST if whole else np.inf)))
+    wrong |= eligible & np.isinf(numbers)
     if whole:
-        wrong |= candidates & (numbers != np.floor(numbers))
+        wrong |= eligible & (numbers != np.floor(numbers))
     if wrong.any():
         row = int(np.argmax(wrong))
         what = f"a whole number from 0 to {MOST}" if whole else "a finite number, 0 or more"
@@ -96,7 +96,7 @@ def numbers_of(
             f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
             "mend them, or leave such rows out."
         )
-    return np.where(candidates, numbers, 0.0)
+    return np.where(eligible, numbers, 0.0)
 
 
 def _as_floats(values: np.ndarray[Any, Any] | list[Any]) -> Float[np.ndarray, " n"]:

@@ -9,16 +9,16 @@ import numpy as np
 
 from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
-from evenly.selection.rules.disjoint_plan import DisjointPlan
-from evenly.selection.rules.quota_plan import QuotaPlan
-from evenly.selection.rules.quotas import Quotas, refuse
+from evenly.selection.rules.plans import make_plan
+from evenly.selection.rules.quotas import Quotas
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
     from evenly.geometry import Points
+    from evenly.selection.rules.quota_plan import QuotaPlan
 
-__all__ = ["Rules", "make_plan"]
+__all__ = ["Rules"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +72,11 @@ class Rules:
         """What to keep away from that is known by its row numbers only, not as points."""
         return self.away_rows if self.away is None else None
 
-    def usable(self, candidates: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    def usable(self, eligible: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """The candidates that no rule excludes."""
-        return candidates if self.excluded is None else candidates & ~self.excluded
+        return eligible if self.excluded is None else eligible & ~self.excluded
 
-    def plan(self, candidates: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
+    def plan(self, eligible: Bool[np.ndarray, " n"]) -> QuotaPlan | None:
         """The quotas' ledger, nothing taken yet; None where there are no quotas.
 
         With a token budget nobody knows how many rows there will be, so that quotas are limits.
@@ -84,7 +84,7 @@ class Rules:
         if self.quotas is None:
             return None
         budget = None if self.token_budget is not None else self.budget
-        return self.quotas.plan(budget, self.quotas.count(self.usable(candidates)))
+        return make_plan(self.quotas, budget, self.quotas.count(self.usable(eligible)))
 
     def check_met(self, rows: Int[np.ndarray, " k"]) -> None:
         """Refuse picks that a distance ended before the least of every group was reached.
@@ -122,19 +122,3 @@ class Rules:
         if self.quotas is not None:
             told["budget"], told["quotas"] = self.budget, self.quotas.describe()
         return told
-
-
-def make_plan(quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> QuotaPlan:
-    """The ledger of these quotas; see `Quotas.plan`.
-
-    Raises:
-        QuotaError: no picks meet them.
-    """
-    reason = quotas.why_not(budget, usable)
-    if reason is not None:
-        raise refuse(reason)
-    if quotas.disjoint:
-        return DisjointPlan(quotas, budget, usable)
-    from evenly.selection.rules.overlapping_plan import OverlappingPlan
-
-    return OverlappingPlan(quotas, budget, usable)

@@ -138,7 +138,7 @@ class StreamingCover:
         Returns:
             The numbers of rows that equal a candidate, while there is no threshold.
         """
-        rows, begin = np.flatnonzero(points.candidates), 0
+        rows, begin = np.flatnonzero(points.eligible), 0
         equal: list[int] = []
         with single_threaded_blas():
             while begin < len(rows):
