@@ -45,7 +45,7 @@ def test_it_shows_what_was_chosen_and_what_was_left_out(tmp_path, monkeypatch):
 def test_an_output_it_could_not_write_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "docstring_records", None)
 
-    with pytest.raises(errors.OutputError, match="cannot tell which format"):
+    with pytest.raises(errors.OutputError, match="cannot determine the output format"):
         demo.run_demo(0.1, tmp_path / "chosen.txt", Letters())
 
 

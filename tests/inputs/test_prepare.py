@@ -42,7 +42,7 @@ def test_dropped_texts_are_listed_and_never_chosen(budget, rows):
         "8": "is empty",
         "11": "is only white space",
         "14": "column 'text' is float, not a string",
-        "17": "is not valid Unicode: a lone surrogate at character 6",
+        "17": "is not valid Unicode: there is a lone surrogate at character 6",
     }
     assert len(encoder.seen) == 14
     assert [record["text"] for record in chosen.take(records)] == [
@@ -166,7 +166,7 @@ def test_a_pool_without_a_usable_row_is_empty(data, said):
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [
-        ('{"text": "a"}\n{"text": \n', errors.RecordError, r"train\.jsonl, line 2: not JSON"),
+        ('{"text": "a"}\n{"text": \n', errors.RecordError, r"train\.jsonl, line 2: invalid JSON"),
         ('{"text": "a"}\n[1]\n', errors.RecordError, r"train\.jsonl, line 2: a JSON array"),
         ('{"a": "x", "b": "y"}\n', errors.ColumnError, r"The columns are: a, b"),
         ("", errors.EmptyPoolError, r"train\.jsonl holds no rows"),

@@ -332,4 +332,4 @@ def test_the_command_line_explains_and_assigns(tmp_path, monkeypatch):
     assert len((tmp_path / "told.csv").read_text().splitlines()) == 7
     assert evenly_("assign", "subset.json", "-o", "told.csv").exit_code == 2
     assert evenly_("assign", "subset.json", "-o", "told.csv", "--force").exit_code == 0
-    assert "cannot tell which format" in evenly_("assign", "subset.json", "-o", "told.x").output
+    assert "cannot determine the output format" in evenly_("assign", "subset.json", "-o", "told.x").output

@@ -487,11 +487,11 @@ def test_columns_found_by_themselves_stay_the_same():
     [
         (["no such file"], "A string among the batches is a path"),
         ([{"text": "a"}], "a batch is several rows"),
-        ([{"text": ["a"], "id": [1, 2]}], "no lists of one length"),
+        ([{"text": ["a"], "id": [1, 2]}], "must be lists of the same length"),
         ({"text": ["a"]}, "iterable of batches, or a path; got a dict"),
         (7, "got a int"),
         ([io.StringIO('{"text": "a"}')], "Open it in binary mode"),
-        ([3.5], "cannot read samples from a float"),
+        ([3.5], "cannot read data from a float"),
     ],
 )
 def test_batches_that_are_none(batches, said):
