@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from evenly import errors, measure, select_uniform
 from evenly.geometry.search import nearest_chosen as in_blocks
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -184,7 +185,7 @@ def test_dropped_rows_are_no_part_of_the_pool():
 
 
 def test_texts_are_embedded_as_for_selecting():
-    texts, encoder = texts_of(30), Letters()
+    texts, encoder = texts_of(30), TopicEncoder()
 
     found = measure(texts, [1, 4], encoder=encoder, random_subsets=0)
 

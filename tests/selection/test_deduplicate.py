@@ -22,7 +22,7 @@ from evenly.selection.packing import target_size as leaving
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import distance_leaving
 from evenly.selection.packing.widest import largest_distance
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 from tests.support.oracle import unit_rows
 from tests.support.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
 from tests.support.pools import make_pool, pools
@@ -109,7 +109,7 @@ def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
     distance=st.sampled_from([0, 0.3, 0.9]),
 )
 def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep, distance):
-    encoder = Letters() if distance else Never()
+    encoder = TopicEncoder() if distance else Never()
 
     found = deduplicate(words, distance, keep=keep, encoder=encoder, **NO_CACHE)
 
@@ -132,7 +132,7 @@ def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep
     firsts = {group[0] for group in groups.values()}
     assert set(found.indices.tolist()) <= firsts
     if distance:
-        vectors = Letters().encode(words)
+        vectors = TopicEncoder().encode(words)
         whole = packing_by_definition(vectors, order, distance, normalize=True)
         assert found.indices.tolist() == sorted(whole)
         check_who_stands_for_whom(found, gaps_of(vectors, True))
@@ -204,13 +204,21 @@ def test_to_is_of_the_usable_rows_and_falls_back_where_pairs_are_too_many(monkey
 @pytest.fixture
 def questions(tmp_path):
     path = tmp_path / "questions.jsonl"
-    lines = [{"text": text, "n": n} for n, text in enumerate(["ab", "abab", "ab", "j", "jj", "c"])]
+    texts = [
+        "Add three and four.",
+        "Please add three and four.",
+        "Add three and four.",
+        "Sort a list in Python.",
+        "How do I sort a list in Python?",
+        "Name the rivers of France.",
+    ]
+    lines = [{"text": text, "n": n} for n, text in enumerate(texts)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
 def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
-    found = deduplicate(questions, 0.5, keep="longest", encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, keep="longest", encoder=TopicEncoder(), **NO_CACHE)
 
     assert found.indices.tolist() == [1, 4, 5]
     found.write(tmp_path / "kept.jsonl")
@@ -225,7 +233,7 @@ def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
 
 
 def test_it_is_saved_and_loaded(questions, tmp_path):
-    found = deduplicate(questions, 0.5, encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, encoder=TopicEncoder(), **NO_CACHE)
 
     found.save(tmp_path / "kept.json")
     loaded = Deduplication.load(tmp_path / "kept.json")
@@ -292,7 +300,7 @@ def test_texts_are_read_once():
         0.1,
         keep="longest",
         text=text_of,
-        encoder=Letters(),
+        encoder=TopicEncoder(),
         **NO_CACHE,
     )
 

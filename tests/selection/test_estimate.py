@@ -7,7 +7,7 @@ import pytest
 
 from evenly import errors, estimate, select_uniform
 from evenly.selection import estimate as forecast
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 
 
 def test_vectors_are_estimated_without_being_read(tmp_path):
@@ -21,7 +21,7 @@ def test_vectors_are_estimated_without_being_read(tmp_path):
 
 
 def test_texts_are_estimated_from_a_sample():
-    told = estimate([f"text {n}" for n in range(1000)], 10, encoder=Letters())
+    told = estimate([f"text {n}" for n in range(1000)], 10, encoder=TopicEncoder())
     assert (told.rows, told.budget) == (1000, 10)
     assert told.embedding_seconds > 0
     assert told.as_dict()["seconds"] == told.seconds

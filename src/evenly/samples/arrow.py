@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json, require_pyarrow
-from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+from evenly.samples.encoding import require_pyarrow
+from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-__all__ = ["ArrowSamples", "open_parquet"]
+__all__ = ["ArrowSamples", "open_parquet", "open_table"]
 
 
 _RECORDS_PER_BATCH = 4096
@@ -64,12 +61,13 @@ class ArrowSamples(Samples):
     def _table(self, rows: RowNumbers) -> Any:
         return self.take(rows)
 
-    def _feed(self, digest: _Hash) -> None:
-        if self._stamp is not None:
-            self._stamp.feed(digest)
-            return
-        for record in self.records():
-            digest.update(plain_json(record))
+
+def open_table(data: Any) -> ArrowSamples:
+    """Open a pyarrow Table or RecordBatch."""
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
 
 
 def open_parquet(path: str) -> ArrowSamples:
@@ -102,7 +100,7 @@ def take_from_table(table: Any, rows: RowNumbers) -> Any:
 
 def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[list[object]]:
     """Read columns of a table as lists; raises ColumnError like Samples.read_columns."""
-    for name in names:
-        if name not in table.column_names and table.num_rows:
-            raise missing_column(name, table.column_names, origin)
-    return [table.column(name).to_pylist() if table.num_rows else [] for name in names]
+    if not table.num_rows:
+        return [[] for _ in names]
+    check_columns(names, table.column_names, origin)
+    return [table.column(name).to_pylist() for name in names]

@@ -13,7 +13,13 @@ import numpy.typing as npt
 
 from evenly.atomic import atomic_write
 from evenly.errors import OutputError
-from evenly.samples.encoding import compressing, plain_json, write_records, write_tables
+from evenly.samples.encoding import (
+    compressing,
+    plain_json,
+    table_of_records,
+    write_records,
+    write_tables,
+)
 from evenly.samples.formats import FILE_FORMATS, output_format
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.source import FileStamp
@@ -79,9 +85,13 @@ class Samples(ABC):
             RowError: a row number is out of range.
         """
 
-    @abstractmethod
     def _feed(self, digest: _Hash) -> None:
         """Add the content to a hash."""
+        if self._stamp is not None:
+            self._stamp.feed(digest)
+            return
+        for record in self.records():
+            digest.update(plain_json(record))
 
     @property
     def holds_vectors(self) -> bool:
@@ -178,8 +188,6 @@ class Samples(ABC):
 
     def _table(self, rows: RowNumbers) -> Any:
         """Return rows as a pyarrow Table."""
-        from evenly.samples.encoding import table_of_records
-
         records = [as_record(item) for item in self.records(rows.tolist())]
         return table_of_records(records, self.columns or ("text",))
 
@@ -215,10 +223,6 @@ class RecordSamples(Samples):
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the records as a list, in the order of `rows`."""
         return list(self.records(row_numbers(rows, len(self)).tolist()))
-
-    def _feed(self, digest: _Hash) -> None:
-        for record in self.records():
-            digest.update(plain_json(record))
 
 
 def as_record(item: Any) -> Any:

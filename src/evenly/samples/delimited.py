@@ -14,7 +14,7 @@ import numpy as np
 from evenly.errors import RecordError
 from evenly.samples.encoding import DELIMITERS, OTHER_DELIMITERS
 from evenly.samples.lines import LineSamples, decode, line_bounds
-from evenly.samples.rows import check_unique, missing_column
+from evenly.samples.rows import check_columns, check_unique
 from evenly.samples.source import Source
 
 __all__ = ["Delimited"]
@@ -49,9 +49,8 @@ class Delimited(LineSamples):
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read several columns in one pass; every record has all columns."""
-        for name in names:
-            if len(self) and name not in self.columns:
-                raise missing_column(name, self.columns, self.origin)
+        if len(self):
+            check_columns(names, self.columns, self.origin)
         places = [self.columns.index(name) for name in names if name in self.columns]
         values: list[list[object]] = [[] for _ in names]
         self.check_unchanged()

@@ -11,7 +11,7 @@ from evenly.errors import DataError
 from evenly.samples.base import Samples
 from evenly.samples.encoding import plain_json, require_pyarrow
 from evenly.samples.lists import ListSamples
-from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -46,9 +46,7 @@ class _Frame(Samples):
         """Read columns, with None for missing values; see Samples.read_columns."""
         if not len(self):
             return [[] for _ in names]
-        for name in names:
-            if name not in self._columns:
-                raise missing_column(name, self._columns, self.origin)
+        check_columns(names, self._columns, self.origin)
         return [self._values(self._frame, self._columns.index(name)) for name in names]
 
     def _values(self, frame: Any, position: int) -> list[object]:
@@ -56,8 +54,7 @@ class _Frame(Samples):
 
     def _feed(self, digest: _Hash) -> None:
         digest.update(plain_json(self._columns))
-        for record in self.records():
-            digest.update(plain_json(record))
+        super()._feed(digest)
 
 
 class PandasFrame(_Frame):

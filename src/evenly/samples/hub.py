@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.arrow import read_table_columns
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json
-from evenly.samples.rows import RowNumbers, missing_column, row_numbers
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 
 __all__ = ["HubDataset", "open_dataset"]
 
@@ -47,11 +43,9 @@ class HubDataset(Samples):
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; see Samples.read_columns."""
-        for name in names:
-            if name not in self.columns and len(self):
-                raise missing_column(name, self.columns, self.origin)
         if not names or not len(self):
             return [[] for _ in names]
+        check_columns(names, self.columns, self.origin)
         table = self._arrow.select_columns(list(dict.fromkeys(names)))[:]
         return read_table_columns(table, names, self.origin)
 
@@ -61,10 +55,6 @@ class HubDataset(Samples):
 
     def _table(self, rows: RowNumbers) -> Any:
         return self._arrow.select(rows.tolist())[:]
-
-    def _feed(self, digest: _Hash) -> None:
-        for record in self.records():
-            digest.update(plain_json(record))
 
 
 def open_dataset(data: Any) -> HubDataset:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
-from evenly.samples.arrow import open_parquet
+from evenly.samples.arrow import open_parquet, open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
@@ -24,6 +24,8 @@ from evenly.samples.formats import (
     input_format,
     split_suffix,
 )
+from evenly.samples.frames import open_pandas, open_polars
+from evenly.samples.hub import open_dataset
 from evenly.samples.json_array import JsonArray
 from evenly.samples.lines import JsonLines
 from evenly.samples.lists import ListSamples, check_elements
@@ -123,9 +125,7 @@ def _open_shards(
             "Select those of one format with a pattern such as 'folder/*.jsonl'."
         )
     parts = [_open_one(path, format, blocks) for path in paths]
-    return (
-        parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}", blocks)
-    )
+    return parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}")
 
 
 def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
@@ -158,7 +158,7 @@ def _missing_file(path: str) -> DataError:
 
 
 def _open_memory(data: Any) -> Samples:
-    for name, (types, opener) in _FOREIGN.items():
+    for name, (types, opener) in _OPENERS.items():
         if _is_of(data, name, types):
             return opener(data)
     if isinstance(data, np.ndarray):
@@ -210,40 +210,13 @@ def _is_of(data: Any, package: str, types: set[str]) -> bool:
     )
 
 
-def _open_arrow(data: Any) -> Samples:
-    import pyarrow as pa
-
-    from evenly.samples.arrow import ArrowSamples
-
-    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
-    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
-
-
-def _open_pandas(data: Any) -> Samples:
-    from evenly.samples.frames import open_pandas
-
-    return open_pandas(data)
-
-
-def _open_polars(data: Any) -> Samples:
-    from evenly.samples.frames import open_polars
-
-    return open_polars(data)
-
-
-def _open_dataset(data: Any) -> Samples:
-    from evenly.samples.hub import open_dataset
-
-    return open_dataset(data)
-
-
-_FOREIGN: dict[str, tuple[set[str], Callable[[Any], Samples]]] = {
+_OPENERS: dict[str, tuple[set[str], Callable[[Any], Samples]]] = {
     "torch": ({"Tensor"}, open_tensor),
-    "pandas": ({"DataFrame", "Series"}, _open_pandas),
-    "polars": ({"DataFrame", "Series", "LazyFrame"}, _open_polars),
-    "pyarrow": ({"Table", "RecordBatch"}, _open_arrow),
+    "pandas": ({"DataFrame", "Series"}, open_pandas),
+    "polars": ({"DataFrame", "Series", "LazyFrame"}, open_polars),
+    "pyarrow": ({"Table", "RecordBatch"}, open_table),
     "datasets": (
         {"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"},
-        _open_dataset,
+        open_dataset,
     ),
 }

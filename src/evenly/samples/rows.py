@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evenly.errors import ColumnError, RowError
 
-__all__ = ["RowNumbers", "check_unique", "missing_column", "row_numbers"]
+__all__ = ["RowNumbers", "check_columns", "check_unique", "missing_column", "row_numbers"]
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -49,6 +49,13 @@ def missing_column(name: str, columns: Sequence[str], origin: str) -> ColumnErro
     return ColumnError(
         f"{origin} has no column {name!r}.{hint} The columns are: {', '.join(columns)}."
     )
+
+
+def check_columns(names: Iterable[str], columns: Sequence[str], origin: str) -> None:
+    """Raise ColumnError if any of `names` is not one of `columns`."""
+    for name in names:
+        if name not in columns:
+            raise missing_column(name, columns, origin)
 
 
 def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from evenly.errors import DataError
 from evenly.samples.arrow import ArrowSamples
 from evenly.samples.base import RecordSamples, Samples
-from evenly.samples.blocks import BlockSizes
 from evenly.samples.encoding import write_records
 from evenly.samples.lines import LineSamples
 from evenly.samples.rows import RowNumbers, row_numbers
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["join_shards"]
 
 
-def join_shards(parts: Sequence[Samples], origin: str, blocks: BlockSizes) -> Samples:
+def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
     """Join files of one format into one data set with consecutive row numbers.
 
     Lines and vectors stay in their files; other parquet tables are joined in memory.
@@ -34,7 +33,7 @@ def join_shards(parts: Sequence[Samples], origin: str, blocks: BlockSizes) -> Sa
         VectorError: vectors have different dimensions, or only some files hold vectors.
     """
     if any(part.holds_vectors for part in parts):
-        return join_vector_files(parts, origin, blocks)
+        return join_vector_files(parts, origin)
     if isinstance(parts[0], ArrowSamples):
         return _JoinedShards(parts, _join_tables(parts, origin))
     return _RecordShards(parts, origin)

@@ -15,7 +15,7 @@ from evenly.samples.binary import BinaryRows
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.encoding import write_records, write_tables
 from evenly.samples.parquet_vectors import ParquetRows
-from evenly.samples.rows import RowNumbers, missing_column, row_numbers
+from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 from evenly.samples.stored import Part, StoredVectors
 from evenly.samples.vectors import VectorRows
 
@@ -52,7 +52,7 @@ class VectorFiles(VectorRows, Generic[_PartT]):
         self.format = format
         self.parts = tuple(parts)
         self._stored = StoredVectors(parts, blocks)
-        self._block_bytes = blocks.write
+        self._blocks = blocks
         self._whole: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
@@ -91,17 +91,10 @@ class VectorFiles(VectorRows, Generic[_PartT]):
 class BinaryVectorFiles(VectorFiles[BinaryRows]):
     """Files of .npy or .safetensors; written tensors have the name of those read."""
 
-    def __init__(
-        self,
-        parts: Sequence[BinaryRows],
-        *,
-        origin: str,
-        format: str,
-        blocks: BlockSizes = BLOCK_SIZES,
-    ) -> None:
-        super().__init__(parts, origin=origin, format=format, blocks=blocks)
-        names = {part.tensor for part in parts}
-        self._tensor = (names.pop() if len(names) == 1 else "") or self._tensor
+    @property
+    def _tensor(self) -> str:
+        names = {part.tensor for part in self.parts}
+        return (names.pop() if len(names) == 1 else "") or super()._tensor
 
 
 class ParquetVectorFiles(VectorFiles[ParquetRows]):
@@ -118,8 +111,11 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         self, parts: Sequence[ParquetRows], *, origin: str, blocks: BlockSizes = BLOCK_SIZES
     ) -> None:
         super().__init__(parts, origin=origin, format="parquet", blocks=blocks)
-        self._block_bytes = blocks.write_parquet
         self._schema = _common_schema(parts)
+
+    @property
+    def _block_bytes(self) -> int:
+        return self._blocks.write_parquet
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -135,9 +131,7 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; `absent` is unused, because every row of a table has every column."""
-        for name in names:
-            if name not in self.columns:
-                raise missing_column(name, self.columns, self.origin)
+        check_columns(names, self.columns, self.origin)
         if not names:
             return []
         return read_table_columns(self._table(np.arange(len(self)), names), names, self.origin)
@@ -168,9 +162,7 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
             write_records(format, stream, self.records(rows), self.columns)
 
 
-def join_vector_files(
-    parts: Sequence[Samples], origin: str, blocks: BlockSizes = BLOCK_SIZES
-) -> Samples:
+def join_vector_files(parts: Sequence[Samples], origin: str) -> Samples:
     """Join files of one format, at least one of which holds vectors, into one data set.
 
     Raises:
@@ -181,7 +173,9 @@ def join_vector_files(
     parquet = [part for part in parts if isinstance(part, ParquetVectorFiles)]
     if binary:
         rows = [row for file in binary for row in file.parts]
-        return BinaryVectorFiles(rows, origin=origin, format=binary[0].format, blocks=blocks)
+        return BinaryVectorFiles(
+            rows, origin=origin, format=binary[0].format, blocks=binary[0]._blocks
+        )
     if len(parquet) < len(parts):
         other = next(part for part in parts if not isinstance(part, ParquetVectorFiles))
         raise VectorError(
@@ -189,7 +183,7 @@ def join_vector_files(
             "of one kind with a pattern such as 'folder/vectors-*.parquet'."
         )
     files = [rows for file in parquet for rows in file.parts]
-    return ParquetVectorFiles(files, origin=origin, blocks=blocks)
+    return ParquetVectorFiles(files, origin=origin, blocks=parquet[0]._blocks)
 
 
 def _common_schema(parts: Sequence[ParquetRows]) -> Any:

@@ -28,9 +28,7 @@ class VectorRows(Samples):
     """Base class of samples of vectors, in memory or on disk: they have no columns."""
 
     _stream_format = "npy"
-    _tensor = "vectors"
-    # Writing in blocks keeps data that are larger than memory out of memory.
-    _block_bytes = BLOCK_SIZES.write
+    _blocks = BLOCK_SIZES
 
     @property
     def holds_vectors(self) -> bool:
@@ -61,6 +59,16 @@ class VectorRows(Samples):
     @abstractmethod
     def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
         """Return rows (k, d) in their original type."""
+
+    @property
+    def _tensor(self) -> str:
+        """The name of the tensor when writing .safetensors."""
+        return "vectors"
+
+    @property
+    def _block_bytes(self) -> int:
+        """The bytes written at once; data larger than memory never are in memory as a whole."""
+        return self._blocks.write
 
     def _chunks(self, rows: RowNumbers) -> Iterator[RowNumbers]:
         empty = self._original(rows[:0])
