@@ -303,7 +303,7 @@ def test_several_columns_are_joined():
         (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot determine the output format"),
         (
             ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
-            "as .npy or .safetensors, not as jsonl",
+            "cannot be written as jsonl. Write .npy",
         ),
         (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
         (["select", "train.jsonl", "-b", "1", "--roles", ","], "roles must name"),

@@ -486,10 +486,10 @@ def test_columns_found_by_themselves_stay_the_same():
 @pytest.mark.parametrize(
     ("batches", "said"),
     [
-        (["no such file"], "A string among the batches is a path"),
-        ([{"text": "a"}], "a batch is several rows"),
+        (["no such file"], "A string in a stream is a path"),
+        ([{"text": "a"}], "must be lists of the same length. If it is a single record"),
         ([{"text": ["a"], "id": [1, 2]}], "must be lists of the same length"),
-        ({"text": ["a"]}, "iterable of batches, or a path; got a dict"),
+        ({"text": ["a"]}, "iterable of batches or a path, got a dict"),
         (7, "got a int"),
         ([io.StringIO('{"text": "a"}')], "Open it in binary mode"),
         ([3.5], "cannot read data from a float"),
