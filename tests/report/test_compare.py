@@ -1,4 +1,4 @@
-"""Comparisons: each subset as `measure` measures it, with random ones of the same size."""
+"""Subsets side by side: each as `measure` measures it, and random ones beside them."""
 
 import json
 import math
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly import compare, errors, measure, select_uniform
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 ROWS = np.random.default_rng(0).standard_normal((300, 6)) * np.geomspace(2, 0.5, 6)
 PLAIN = np.arange(30)
@@ -23,18 +23,20 @@ def without_bounds(measures):
     return {name: value for name, value in vars(measures).items() if name not in left_out}
 
 
-def test_each_subset_is_measured_as_by_measure(uniform):
+def test_each_subset_is_measured_as_it_would_be_alone(uniform):
     found = compare({"uniform": uniform, "plain": PLAIN}, ROWS, random_subsets=2, seed=3)
 
     assert list(found.subsets) == ["uniform", "plain"]
     for name, rows in (("uniform", uniform), ("plain", PLAIN)):
-        alone = measure(ROWS, rows, details=True, seed=3)
-        assert without_bounds(found.subsets[name]) == without_bounds(alone)
-        assert found.subsets[name].upper_bound == pytest.approx(alone.upper_bound, rel=1e-3)
+        single_threaded_blas = measure(ROWS, rows, details=True, seed=3)
+        assert without_bounds(found.subsets[name]) == without_bounds(single_threaded_blas)
+        assert found.subsets[name].upper_bound == pytest.approx(
+            single_threaded_blas.upper_bound, rel=1e-3
+        )
     assert found.subsets["uniform"].certified_fraction > found.subsets["plain"].certified_fraction
 
 
-def test_random_subsets_of_the_same_size_are_added(uniform):
+def test_random_subsets_of_the_same_size_stand_beside_them(uniform):
     found = compare({"uniform": uniform, "plain": PLAIN}, ROWS, random_subsets=4, seed=7)
 
     assert list(found.random) == [30]
@@ -69,8 +71,10 @@ def test_all_rows_and_a_single_row_can_be_compared():
 
     assert found.subsets["all"].certified_fraction == pytest.approx(1.0)
     assert found.subsets["one"].h_min == math.inf
-    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
-    assert plain["subsets"]["one"]["upper_bound"] is None
+    assert (
+        json.loads(json.dumps(found.as_dict(), allow_nan=False))["subsets"]["one"]["upper_bound"]
+        is None
+    )
     assert "inf" in str(found)
 
 
@@ -85,7 +89,7 @@ def test_it_prints_as_a_table(uniform):
     assert len({len(line) for line in table.splitlines() if line}) == 1
 
 
-def test_measures_that_were_not_requested_have_no_line():
+def test_what_was_not_asked_for_is_no_line():
     found = compare({"plain": PLAIN}, ROWS, random_subsets=0, certificate=False, details=False)
 
     assert (found.random, found.subsets["plain"].upper_bound) == ({}, None)
@@ -94,8 +98,8 @@ def test_measures_that_were_not_requested_have_no_line():
     assert "upper bound" not in str(found)
 
 
-def test_texts_are_embedded_once():
-    texts, encoder = texts_of(40), Letters()
+def test_texts_are_taken_in_once():
+    texts, encoder = texts_of(40), TopicEncoder()
 
     found = compare({"a": range(5), "b": range(5, 10)}, texts, encoder=encoder, cache_dir=False)
 
@@ -103,7 +107,7 @@ def test_texts_are_embedded_once():
     assert found.subsets["a"].h_min == measure(texts, range(5), encoder=encoder).h_min
 
 
-def test_invalid_arguments_are_rejected():
+def test_what_cannot_be_compared():
     with pytest.raises(errors.OptionError, match="subsets must be a dict of at least one"):
         compare({}, ROWS)
     with pytest.raises(errors.OptionError, match="subsets must be a dict"):

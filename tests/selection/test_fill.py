@@ -11,7 +11,7 @@ from evenly import Refine, Selection, errors, select_uniform
 from evenly.selection.refine.effort import SearchEffort
 from evenly.selection.refine.portfolio import TabuPortfolio
 from tests.support.best_possible import gaps_of, most_rows_at, points_of
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.pools import pools
 
 RNG = np.random.default_rng(6)
@@ -137,8 +137,8 @@ def test_it_ends_early_with_the_best_so_far(ended, monkeypatch):
 def test_texts_are_not_embedded_again(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
 
-    class Cached(Letters):
-        fingerprint = "letters 1"
+    class Cached(TopicEncoder):
+        fingerprint = "topics 1"
 
     texts = texts_of(60)
     selection = select_uniform(texts, 20, encoder=Cached(), normalize=False)

@@ -1,7 +1,7 @@
-"""Texts in, vectors out: the `Encoder` protocol, the encoders, and the on-disk cache.
+"""Turns texts into vectors: the `Encoder` protocol, the encoders and the on-disk cache.
 
-Importing this room loads neither torch nor sentence-transformers; a run whose every text is
-in the cache never does.
+Importing this package loads neither torch nor sentence-transformers, and a run whose texts are
+all cached never loads them.
 """
 
 from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_cache
