@@ -1,4 +1,4 @@
-"""Subsets side by side: each as `measure` measures it, and random ones beside them."""
+"""Comparisons: each subset as `measure` measures it, with random ones of the same size."""
 
 import json
 import math
@@ -23,20 +23,18 @@ def without_bounds(measures):
     return {name: value for name, value in vars(measures).items() if name not in left_out}
 
 
-def test_each_subset_is_measured_as_it_would_be_alone(uniform):
+def test_each_subset_is_measured_as_by_measure(uniform):
     found = compare({"uniform": uniform, "plain": PLAIN}, ROWS, random_subsets=2, seed=3)
 
     assert list(found.subsets) == ["uniform", "plain"]
     for name, rows in (("uniform", uniform), ("plain", PLAIN)):
-        single_threaded_blas = measure(ROWS, rows, details=True, seed=3)
-        assert without_bounds(found.subsets[name]) == without_bounds(single_threaded_blas)
-        assert found.subsets[name].upper_bound == pytest.approx(
-            single_threaded_blas.upper_bound, rel=1e-3
-        )
+        alone = measure(ROWS, rows, details=True, seed=3)
+        assert without_bounds(found.subsets[name]) == without_bounds(alone)
+        assert found.subsets[name].upper_bound == pytest.approx(alone.upper_bound, rel=1e-3)
     assert found.subsets["uniform"].certified_fraction > found.subsets["plain"].certified_fraction
 
 
-def test_random_subsets_of_the_same_size_stand_beside_them(uniform):
+def test_random_subsets_of_the_same_size_are_added(uniform):
     found = compare({"uniform": uniform, "plain": PLAIN}, ROWS, random_subsets=4, seed=7)
 
     assert list(found.random) == [30]
@@ -71,10 +69,8 @@ def test_all_rows_and_a_single_row_can_be_compared():
 
     assert found.subsets["all"].certified_fraction == pytest.approx(1.0)
     assert found.subsets["one"].h_min == math.inf
-    assert (
-        json.loads(json.dumps(found.as_dict(), allow_nan=False))["subsets"]["one"]["upper_bound"]
-        is None
-    )
+    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert plain["subsets"]["one"]["upper_bound"] is None
     assert "inf" in str(found)
 
 
@@ -89,7 +85,7 @@ def test_it_prints_as_a_table(uniform):
     assert len({len(line) for line in table.splitlines() if line}) == 1
 
 
-def test_what_was_not_asked_for_is_no_line():
+def test_measures_that_were_not_requested_have_no_line():
     found = compare({"plain": PLAIN}, ROWS, random_subsets=0, certificate=False, details=False)
 
     assert (found.random, found.subsets["plain"].upper_bound) == ({}, None)
@@ -107,7 +103,7 @@ def test_texts_are_taken_in_once():
     assert found.subsets["a"].h_min == measure(texts, range(5), encoder=encoder).h_min
 
 
-def test_what_cannot_be_compared():
+def test_invalid_arguments_are_rejected():
     with pytest.raises(errors.OptionError, match="subsets must be a dict of at least one"):
         compare({}, ROWS)
     with pytest.raises(errors.OptionError, match="subsets must be a dict"):

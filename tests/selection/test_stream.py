@@ -107,11 +107,13 @@ def test_the_candidates_keep_their_promises_all_along():
         candidates, k = StreamingCover(3, 6), 3
         for row in range(len(rows)):
             one = rows[row : row + 1]
-            candidates.meet(
+            candidates.add(
                 Points.of(one, row_lengths(one), np.ones(1, bool), normalize=False), np.array([row])
             )
             assert k <= len(candidates) <= 6 or row < k
-            assert (candidates.reach <= module.CHAIN * candidates.threshold * (1 + 1e-9)).all()
+            assert (
+                candidates.reach <= module.REACH_FACTOR * candidates.threshold * (1 + 1e-9)
+            ).all()
             gaps = gaps_by_definition(rows[: row + 1], False)[:, candidates.numbers]
             assert (gaps.min(axis=1) <= candidates.reach.max() * (1 + 1e-9)).all()
 
