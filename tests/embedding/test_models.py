@@ -76,7 +76,7 @@ def test_unpublished_weights_in_the_package_are_ignored(
 
 
 def not_installed():
-    """Stands in for the package of the default model."""
+    """Replaces `packaged_minilm` on a machine without the package."""
 
 
 def test_the_fingerprint_does_not_depend_on_where_the_model_came_from(

@@ -93,9 +93,9 @@ BAD_FILES = [
         "a.txt",
         "x",
         DataError,
-        " not the suffix of a known format. Known suffixes: .jsonl, .ndjson, .json, .csv",
+        " from its suffix. Known suffixes: .jsonl, .ndjson, .json, .csv",
     ),
-    ("a.parquet.gz", "x", DataError, " not the suffix of a known format. Known suffixes"),
+    ("a.parquet.gz", "x", DataError, " from its suffix. Known suffixes"),
 ]
 
 

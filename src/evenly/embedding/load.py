@@ -216,7 +216,7 @@ def _wrap_object(encoder: Encoder, batch_size: int | None) -> LoadedEncoder:
 
 
 def _is_sentence_transformer(encoder: object) -> bool:
-    """Recognise an instance without importing its class: it exists only if that was imported."""
+    """Recognise an instance without importing the library, which any instance has imported."""
     library = sys.modules.get("sentence_transformers")
     return library is not None and isinstance(encoder, library.SentenceTransformer)
 

@@ -1,4 +1,4 @@
-"""`Samples`, the interface of all kinds of data, and the base class of record by record kinds."""
+"""`Samples`, the interface of all kinds of data, and `RecordSamples`, read record by record."""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ def _json(record: Any) -> bytes:
         return json.dumps(value, default=_json_value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise OutputError(
-            f"JSON cannot hold the record {str(record)[:60]!r}: {error}. Write .parquet instead."
+            f"JSON cannot hold the record {str(record)[:60]!r}: {error}. Convert its keys and "
+            "values to strings, numbers, lists and dicts."
         ) from error
 
 

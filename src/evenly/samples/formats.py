@@ -65,7 +65,7 @@ def input_format(path: str | os.PathLike[str], format: str | None) -> tuple[str,
         return check_format(format, FILE_FORMATS), compressed
     if found is None:
         raise DataError(
-            f"the suffix of {os.fspath(path)} is not the suffix of a known format. Known suffixes: "
+            f"cannot determine the format of {os.fspath(path)} from its suffix. Known suffixes: "
             f"{_ALLOWED}. Rename the file, or pass format= with one of {', '.join(FILE_FORMATS)}."
         )
     return found, compressed
