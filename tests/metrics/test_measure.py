@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import errors, measure, select_uniform
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import KINDS, make_pool, pools
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -193,7 +194,7 @@ def test_dropped_rows_are_not_part_of_the_pool():
 
 
 def test_texts_are_embedded():
-    texts, encoder = texts_of(30), Letters()
+    texts, encoder = texts_of(30), TopicEncoder()
 
     found = measure(texts, [1, 4], encoder=encoder, random_subsets=0)
 

@@ -19,7 +19,7 @@ from evenly.errors import (
 )
 from evenly.selection.packing.gist import STEP
 from evenly.selection.packing.max_radius import PRECISION, diameter_bound
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.packings import gaps_of, packing_by_definition, points_of
 from tests.support.pools import pools
 
@@ -301,7 +301,7 @@ def test_texts_with_the_quality_in_a_column(tmp_path):
     path = tmp_path / "rated.jsonl"
     records = [{"text": text, "score": row % 7} for row, text in enumerate(texts)]
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    options = {"encoder": Letters(), "cache_dir": False}
+    options = {"encoder": TopicEncoder(), "cache_dir": False}
 
     chosen = select_by_quality(path, 0.2, quality="score", **options)
 

@@ -20,7 +20,7 @@ from evenly.errors import (
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import GraphUse, distance_for_size
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 from tests.support.oracle import unit_rows
 from tests.support.packings import gaps_of, packing_by_definition, points_of
 from tests.support.pools import make_pool, pools
@@ -106,7 +106,7 @@ def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
     distance=st.sampled_from([0, 0.3, 0.9]),
 )
 def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep, distance):
-    encoder = Letters() if distance else Never()
+    encoder = TopicEncoder() if distance else Never()
 
     found = deduplicate(words, distance, keep=keep, encoder=encoder, **NO_CACHE)
 
@@ -129,7 +129,7 @@ def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep
     firsts = {group[0] for group in groups.values()}
     assert set(found.indices.tolist()) <= firsts
     if distance:
-        vectors = Letters().encode(words)
+        vectors = TopicEncoder().encode(words)
         whole = packing_by_definition(vectors, order, distance, normalize=True)
         assert found.indices.tolist() == sorted(whole)
         check_who_stands_for_whom(found, gaps_of(vectors, True))
@@ -221,7 +221,7 @@ def questions(tmp_path):
 
 
 def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
-    found = deduplicate(questions, 0.5, keep="longest", encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, keep="longest", encoder=TopicEncoder(), **NO_CACHE)
 
     assert found.indices.tolist() == [1, 4, 5]
     found.write(tmp_path / "kept.jsonl")
@@ -236,7 +236,7 @@ def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
 
 
 def test_it_is_saved_and_loaded(questions, tmp_path):
-    found = deduplicate(questions, 0.5, encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, encoder=TopicEncoder(), **NO_CACHE)
 
     found.save(tmp_path / "kept.json")
     loaded = Deduplication.load(tmp_path / "kept.json")
@@ -303,7 +303,7 @@ def test_texts_are_read_once():
         0.1,
         keep="longest",
         text=text_of,
-        encoder=Letters(),
+        encoder=TopicEncoder(),
         **NO_CACHE,
     )
 

@@ -7,10 +7,9 @@ all cached never loads them.
 from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_cache
 from evenly.embedding.embed import Embeddings, embed_texts
 from evenly.embedding.encoder import Encoder, LoadedEncoder
-from evenly.embedding.load import DEFAULT_ENCODER, load_encoder
+from evenly.embedding.load import load_encoder
 
 __all__ = [
-    "DEFAULT_ENCODER",
     "CacheInfo",
     "CachedModel",
     "EmbeddingCache",

@@ -25,10 +25,9 @@ from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, load_folder
 from evenly.embedding.static import STATIC, load_static, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
+from evenly.options import DEFAULT_ENCODER
 
-__all__ = ["DEFAULT_ENCODER", "find_model", "load_encoder"]
-
-DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+__all__ = ["find_model", "load_encoder"]
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]

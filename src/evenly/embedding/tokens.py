@@ -12,10 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.embedding.hub import hub_tokenizer
-from evenly.embedding.load import DEFAULT_ENCODER, find_model
+from evenly.embedding.load import find_model
 from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
+from evenly.options import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from jaxtyping import Int
