@@ -28,8 +28,6 @@ from evenly.errors import OutputError
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["CacheInfo", "CachedModel", "CachedRows", "EmbeddingCache", "open_cache", "text_key"]
-
 logger = logging.getLogger("evenly")
 
 _ABANDONED_AFTER_SECONDS = 3600

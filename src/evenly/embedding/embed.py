@@ -18,8 +18,6 @@ from evenly.errors import EncoderError
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["Embeddings", "ShardLimits", "embed_texts"]
-
 logger = logging.getLogger("evenly")
 
 

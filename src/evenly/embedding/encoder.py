@@ -12,8 +12,6 @@ from evenly.errors import EncoderError, EvenlyError
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["Encoder", "LoadedEncoder"]
-
 _TEXTS_PER_CALL = 256
 
 

@@ -16,8 +16,6 @@ from evenly.errors import EncoderError, EvenlyError
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-__all__ = ["SentenceTransformerEncoder", "load_folder", "resolve_device"]
-
 logger = logging.getLogger("evenly")
 
 _BATCH_ON_CPU = 32

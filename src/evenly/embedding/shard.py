@@ -21,8 +21,6 @@ from evenly.atomic import atomic_write
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, UInt8, UInt32
 
-__all__ = ["KEY_BYTES", "CorruptShardError", "ShardIndex", "read_index", "read_rows", "write_shard"]
-
 KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from evenly.errors import MissingExtraError, ModelNotFoundError
 
-__all__ = ["STATIC", "load_static", "static_files"]
-
 STATIC = "static"
 
 _WEIGHTS = "weights/l2_supercat_256.safetensors"

@@ -21,8 +21,6 @@ from evenly.options import DEFAULT_ENCODER
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["TokenCounter", "count_tokens", "load_tokenizer"]
-
 _TEXTS_PER_BATCH = 2048
 _TOKENIZER_JSON = "tokenizer.json"
 

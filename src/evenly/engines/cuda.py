@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
     from evenly.engines.protocol import Engine
 
-__all__ = ["TorchEngine", "make_cuda_engine"]
-
-
 # Coordinates of the pairs that are decided at once.
 _PAIR_NUMBERS = 1 << 26
-
 
 # Bytes a row beside its vector: bound, factor, number of targets seen, and sorting.
 _BYTES_A_ROW = 48

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Points
 
-__all__ = ["DistancesEngine"]
-
 
 class DistancesEngine(Bounded):
     """An engine that has distances instead of vectors. It reads the distances of each pick once.

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Best, Queries, Targets
 
-__all__ = ["FaissEngine"]
-
-
 # Cells of the index that are searched for each row.
 _PROBES = 2
 

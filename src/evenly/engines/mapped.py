@@ -43,20 +43,14 @@ from evenly.geometry.screening.tuning import Tuning
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["KeptRows", "MappedEngine", "least_memory"]
-
-
 # Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
 # partial sorting.
 _BYTES_A_ROW = 48
 
-
 _LEAST_ROWS = 4 * FRONTIER
-
 
 # Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
-
 
 _FILLED = 0.9
 

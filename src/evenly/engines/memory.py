@@ -33,12 +33,8 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["MemoryEngine"]
-
-
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
 _ROWS_A_STEP = 25_000
-
 
 # Sentinel: not yet compared with any chosen row.
 _NONE = np.iinfo(np.int64).max

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Points, ProxyTransform
 
-__all__ = ["FRONTIER", "Engine", "Frontier"]
-
-
 FRONTIER = 1024
 """The default size of a frontier: the cost of its picks grows with the square of the size."""
 

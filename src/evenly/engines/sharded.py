@@ -15,8 +15,6 @@ from evenly.geometry.search.in_order import products_within
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["ShardedEngine"]
-
 
 class ShardedEngine:
     """Engines whose rows are numbered consecutively, in the order given.

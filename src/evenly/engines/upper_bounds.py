@@ -12,8 +12,6 @@ from evenly.geometry import TIE
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Bounded", "Bounds", "ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
-
 
 class Bounds:
     """Upper bounds on the squared distance of every row to the chosen rows, and weights.

@@ -13,9 +13,6 @@ from evenly.geometry.kernels.screening import Chains, lower_along_chains
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["NeighbourIndex", "VoronoiCells"]
-
-
 # What a search costs for each row and for each pair, in pairs of a product; measured like the
 # costs in `Tuning`.
 _PER_SEARCH, _PER_PAIR = 600, 20

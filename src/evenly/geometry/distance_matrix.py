@@ -12,8 +12,6 @@ from evenly.geometry.points import LARGEST, blocks
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["DistanceMatrix"]
-
 
 @dataclass(frozen=True, eq=False)
 class DistanceMatrix:

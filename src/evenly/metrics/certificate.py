@@ -26,8 +26,6 @@ from evenly.metrics.trace_bound import CentredPool, best_centre
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["DEFAULT_EFFORT", "BoundingEffort", "UpperBounds", "clusters_bound"]
-
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
 _TOLERANCE = 1.0 + 1e-9
 # Complete linkage needs half as much memory again as the matrix of distances.

@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 
     from evenly.metrics.curve import Curve
 
-__all__ = [
-    "Certificate",
-    "measure",
-    "measure_in_pool",
-    "measure_prepared",
-    "pool_stats",
-    "random_rows",
-]
-
 Certificate = bool | Literal["thorough"]
 """Whether h_min is bounded from above, and whether extra time is spent on a sharper bound."""
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
     from evenly.metrics.curve import Curve
 
-__all__ = ["PoolStats"]
-
 
 @dataclass(frozen=True, eq=False)
 class PoolStats:

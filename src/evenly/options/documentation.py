@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 from evenly.options.declaration import Declared, Options, declared, flags_of
 
-__all__ = ["documented", "options_table"]
-
 _WIDTH = 96
 
 F = TypeVar("F", bound=Callable[..., Any])

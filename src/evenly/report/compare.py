@@ -29,8 +29,6 @@ from evenly.report.table import grid
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["Comparison", "compare", "compare_subsets"]
-
 # Attribute of the measures -> its format.
 _COLUMNS = {
     "size": ",.0f",

@@ -42,8 +42,6 @@ from evenly.selection.selection import Selection
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["choose_by_quality", "prepare_by_quality", "rules_by_quality", "select_by_quality"]
-
 
 @documented(InputOptions, RuleOptions)
 def select_by_quality(

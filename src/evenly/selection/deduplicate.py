@@ -37,8 +37,6 @@ from evenly.selection.rules.row_values import numbers_of
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["deduplicate", "remove_duplicates"]
-
 _HASH_BYTES = 16
 
 

@@ -25,17 +25,12 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["ClusterRadii", "Tree", "leading_coordinates", "split_evenly"]
-
-
 LEADING = 128
 """The largest number of principal coordinates that trees are built from."""
-
 
 # A cluster larger than this share of its parent is replaced by its parts. So no tree is deeper than
 # log n / log(1 / 0.8) levels.
 _SHRINK = 0.8
-
 
 _ROWS = 4096
 

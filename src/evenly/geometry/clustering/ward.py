@@ -22,29 +22,20 @@ from evenly.geometry.threads import parallel_for
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
 
-__all__ = ["halves", "ward_merges"]
-
-
 _INFINITE = np.float32(np.inf)
-
 
 _ZERO = np.float32(0)
 
-
 _TWO = np.float32(2)
-
 
 # Targets that share one minimum, so that most are passed over together.
 _BLOCK = 16
 
-
 # Rows that are compared at once.
 _ROWS = 512
 
-
 # Rows that the centres of halves are computed from, and how often the centres are moved.
 _SAMPLE = 4096
-
 
 _MOVES = 8
 

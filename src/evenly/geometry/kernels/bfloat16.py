@@ -10,9 +10,6 @@ import torch
 if TYPE_CHECKING:
     from jaxtyping import Float32
 
-__all__ = ["as_bfloat16", "product"]
-
-
 # For every new shape the library behind torch plans the product again, which takes longer than the
 # product itself; so the number of rows is padded to a multiple of this.
 _PAD = 128

@@ -13,21 +13,9 @@ from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = [
-    "NOT_BLOCKED",
-    "OUT_OF_TOKENS",
-    "FrontierArrays",
-    "PickLimits",
-    "PickState",
-    "greedy_within",
-]
-
-
 NOT_BLOCKED = -1
 
-
 OUT_OF_TOKENS = -2
-
 
 _NOTHING = np.float32(0)
 

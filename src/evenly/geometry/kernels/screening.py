@@ -18,43 +18,18 @@ from evenly.geometry.kernels.exact import EXACT, Vectors, as_float64, squared_di
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = [
-    "BLOCK",
-    "CHUNK",
-    "FAST",
-    "Best",
-    "Chains",
-    "ErrorBound",
-    "Queries",
-    "Screen",
-    "TargetArrays",
-    "Tile",
-    "fill_proxies",
-    "is_ruled_out",
-    "limit_of",
-    "lower_along_chains",
-    "lower_by_products",
-    "smallest_of_blocks",
-]
-
-
 CHUNK = 32
 """Coordinates that are summed before a pair is tested again."""
-
 
 FAST: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 """Compiler options of loops that rule out: sums may be taken in any order."""
 
-
 BLOCK = 16
 """Targets that share one minimum of their products, so that most are passed over together."""
 
-
 _INFINITE = np.float32(np.inf)
 
-
 _NOTHING = np.float32(0)
-
 
 _TWO = np.float32(2)
 

@@ -25,11 +25,7 @@ from evenly.geometry.screening.targets import Targets
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Exclusions", "lower_to_k_nearest"]
-
-
 _INFINITE = np.float32(np.inf)
-
 
 _TWO = np.float32(2)
 

@@ -24,18 +24,12 @@ if TYPE_CHECKING:
 
     from evenly.geometry.kernels.int16 import Remaining
 
-__all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below", "tiles_of"]
-
-
 _TILE = 2048
-
 
 # Fewer rows are not worth a second thread.
 _LEAST = 48
 
-
 _scratch = threading.local()
-
 
 _ALL_ONE = np.empty(0)
 

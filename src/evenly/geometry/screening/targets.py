@@ -14,9 +14,6 @@ from evenly.geometry.screening.proxies import ProxyVectors
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
 
-__all__ = ["SEGMENT", "Targets"]
-
-
 SEGMENT = 1024
 """The largest number of targets that rows are compared with at once."""
 

@@ -21,17 +21,11 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = ["ClosePairs", "close_counts", "close_pairs"]
-
-
 _TILE = 1024
-
 
 _SAMPLE = 1024
 
-
 _NO_FACTORS = np.empty(0)
-
 
 _TWO = np.float32(2)
 

@@ -27,26 +27,12 @@ from evenly.geometry.threads import even_slices, parallel_for, single_threaded_b
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
-__all__ = [
-    "BlockArrays",
-    "distances_to_earlier",
-    "integer_products_within",
-    "keep_apart",
-    "lower_in_tiles",
-    "products_within",
-    "squared_distances_to_nearest",
-]
-
-
 _BLOCK = 2048
-
 
 _TILE = 256
 
-
 # Fewer rows are multiplied with each other before a second thread has started.
 _WORTH_THREADS = 512
-
 
 # Above all target numbers: not yet compared with any target.
 _NONE = np.iinfo(np.int64).max

@@ -16,9 +16,6 @@ from evenly.geometry.search.in_order import lower_in_tiles
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["keep_arrivals"]
-
-
 _NOTHING = np.float32(0)
 
 

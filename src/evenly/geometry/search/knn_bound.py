@@ -19,12 +19,8 @@ from evenly.geometry.threads import single_threaded_blas
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
 
-__all__ = ["are_near_enough", "median_distance_at_least"]
-
-
 # Rows to propose neighbours from at first: most rows have near ones among so many.
 _FEW = 128
-
 
 # The relative error of bounds in float64 is below this.
 _ROUNDED = 1e-9

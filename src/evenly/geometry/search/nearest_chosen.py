@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["Nearest", "nearest_chosen"]
-
-
 _ROWS = 1024
 
 

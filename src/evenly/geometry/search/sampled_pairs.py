@@ -14,16 +14,11 @@ from evenly.geometry.screening.proxies import ProxyTransform
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["few_nearest", "squared_distances_of_all_pairs"]
-
-
 # Products in float64 lose the digits of squared distances below this share of the squared
 # lengths; such pairs are subtracted instead.
 _CLOSE = 1e-5
 
-
 _ROWS = 512
-
 
 # Rows beyond the requested number, because float32 may confuse neighbours at similar distances.
 _SPARE = 4

@@ -28,29 +28,20 @@ if TYPE_CHECKING:
 
     from evenly.engines.protocol import Engine, Frontier
 
-__all__ = ["coverage_radius_of", "farthest_first"]
-
-
 SMALLEST_FRONTIER = 128
 """Rows a frontier is asked for at least."""
-
 
 FEW = 32
 """So many picks are made before the rows of a frontier are multiplied with each other, where the
 last frontier gave no more."""
 
-
 _NO_NUMBERS = np.empty(0)
-
 
 _NO_ROWS = np.empty((0, 0))
 
-
 _NO_STAND_INS = np.empty((0, 0), np.float32)
 
-
 _NO_VECTORS = Vectors(_NO_ROWS, _NO_NUMBERS, 0.0)
-
 
 _NO_SCREEN = Screen(0, 1, ErrorBound(1.0, 1.0, 0.0, 0.0))
 

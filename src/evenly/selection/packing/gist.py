@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from evenly.selection.packing.packer import Packer
 
-__all__ = ["STEP", "best_by_thresholds"]
-
 STEP = 0.05
 """Thresholds grow by this factor, and start at about this fraction of the largest distance."""
 

@@ -12,8 +12,6 @@ from evenly.geometry.kernels.screening import Best, Chains, lower_along_chains
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float32, Int
 
-__all__ = ["NOT_COMPARED", "KeptCells"]
-
 NOT_COMPARED = np.iinfo(np.int64).max
 """Sentinel: the nearest kept row of a row that is not near any."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from evenly.selection.packing.packer import Packer
 
-__all__ = ["PRECISION", "MaxRadiusPacking", "diameter_bound", "max_radius_packing"]
-
 PRECISION = 2.0**-10
 """Relative difference of the two distances at which the bisection ends."""
 

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["Packer", "PackerSettings", "Packing", "packing_in_order"]
-
 # Rows from which the tuning learns how far apart rows are.
 _SAMPLE = 1024
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-__all__ = ["GraphUse", "distance_for_size"]
-
 _PRECISION = 2.0**-16
 
 _SAMPLE = 1024

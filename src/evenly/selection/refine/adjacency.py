@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from evenly.geometry.search.neighbour_graph import NeighbourGraph
 
-__all__ = ["Adjacency"]
-
 
 class Adjacency(NamedTuple):
     """The neighbours of m rows at one distance, as slices of one array.

@@ -22,8 +22,6 @@ from evenly.selection.rules.problem import Problem
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["check_refine", "cover", "in_order", "refine_selection"]
-
 S = TypeVar("S", bound=SelectionData)
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Bits = Int[np.ndarray, "m w"]
 
-__all__ = ["PackingSearch"]
-
 _BITS = 64
 _FOUND, _NONE, _GIVEN_UP = 1, 0, -1
 _ZERO, _UNIT = np.uint64(0), np.uint64(1)

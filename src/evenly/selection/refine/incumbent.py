@@ -16,8 +16,6 @@ from evenly.selection.refine.portfolio import TabuPortfolio
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-__all__ = ["Incumbent"]
-
 # By what fraction the next distance exceeds the best so far, at first and at the least; below
 # that, the next distance is the least one that is larger.
 _FIRST_STEP = 2e-3

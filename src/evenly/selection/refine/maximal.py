@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["MaximalPacking", "maximal_packing"]
-
 
 @dataclass(frozen=True, eq=False)
 class MaximalPacking:

@@ -16,8 +16,6 @@ from evenly.selection.refine.constraints import Constraints
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["max_radius_by_degree", "pack_by_degree"]
-
 # Each halves the interval between two distances: at the end it is a thousandth of the first.
 _HALVINGS = 10
 

@@ -15,8 +15,6 @@ from evenly.selection.refine.tabu import TabuSearch
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-__all__ = ["TabuPortfolio"]
-
 # Low rates suit many rows, whose neighbourhoods are many small problems; higher ones suit few.
 _PERTURBATION_RATES = (0.0, 0.001, 0.01, 0.03)
 

@@ -19,8 +19,6 @@ from evenly.selection.refine.tabu import repair
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["Outcome", "find_packing", "prove"]
-
 # The neighbours in a component of more rows would be too large a matrix of bits.
 _LARGEST_COMPONENT = 4096
 # Steps from row to neighbour that the removal of dominated rows may take.

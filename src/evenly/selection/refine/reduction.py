@@ -13,8 +13,6 @@ from evenly.selection.refine.adjacency import Adjacency
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["adjacency_matrix", "components", "remove_dominated"]
-
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def remove_dominated(

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from evenly.selection.greedy.picks import Picks
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["Ended", "Refine", "Refined", "refine"]
-
 Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["SearchSpace", "Subproblem"]
-
 # The number of neighbours of a row is estimated from a sample of so many rows.
 _SAMPLE = 2048
 # Attempts to build a graph, each with a quarter of the pairs of the one before.

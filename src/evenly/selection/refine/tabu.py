@@ -27,9 +27,6 @@ from evenly.selection.refine.constraints import Constraints
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["TabuSearch", "repair"]
-
-
 # One integer holds the tightness of a row, in the upper bits, and the sum of the positions of
 # those neighbours: at a tightness of 1 that sum is the position of the only one.
 _SHIFT = 40

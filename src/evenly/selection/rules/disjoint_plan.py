@@ -12,8 +12,6 @@ from evenly.selection.rules.quotas import Quotas, quota_error
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["DisjointPlan"]
-
 
 class DisjointPlan(QuotaPlan):
     """A plan in closed form, as every stratum has limits of its own.

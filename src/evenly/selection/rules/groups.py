@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["BALANCES", "apportion", "check_quotas", "quotas_of"]
-
-
 BALANCES = ("equal", "proportional")
 
 # How many groups a message names.

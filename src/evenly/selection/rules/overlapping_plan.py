@@ -14,8 +14,6 @@ from evenly.selection.rules.quotas import Quotas, quota_error
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["OverlappingPlan", "PlanEffort"]
-
 # A step of a repair may cost this much, and only a few may cost anything.
 _WORST_STEP = 0.5
 _UPHILL_STEPS = 3

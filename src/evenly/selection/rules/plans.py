@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from evenly.selection.rules.quota_plan import QuotaPlan
 
-__all__ = ["make_plan"]
-
 
 def make_plan(
     quotas: Quotas,

@@ -12,8 +12,6 @@ from evenly.selection.rules.quotas import Quotas, quota_error
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["QuotaPlan", "allocate"]
-
 
 class QuotaPlan(ABC):
     """How many rows of each stratum to pick in total, some of which are picked already.

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
 
-__all__ = ["Quotas", "quota_error"]
-
 # How many groups a message names, and how many `describe` lists.
 _SHOWN = 5
 _DESCRIBED = 100

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from evenly.engines import Engine
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["Limits"]
-
-
 _NONE = np.empty(0, np.int64)
 
 

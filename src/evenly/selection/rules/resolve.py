@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["KEPT", "check_rules", "describe_rule_options", "resolve_rules"]
-
 KEPT = 100
 """How many values of an option are written down as they are; for more, only a hash is kept."""
 

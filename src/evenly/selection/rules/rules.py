@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from evenly.geometry import Points
     from evenly.selection.rules.quota_plan import QuotaPlan
 
-__all__ = ["Rules"]
-
 
 @dataclass(frozen=True, eq=False)
 class Rules:

@@ -25,9 +25,6 @@ from evenly.selection.greedy.picks import Picks
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["REACH_FACTOR", "CoverPicks", "StreamingCover", "radius_around"]
-
-
 REACH_FACTOR = 2.0
 """A candidate represents no row farther away than this many thresholds."""
 
