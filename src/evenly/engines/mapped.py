@@ -9,7 +9,7 @@ times, not once a pick.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -39,9 +39,7 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.screening.tuning import Tuning
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+from evenly.shapes import Float, Int
 
 # Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
 # partial sorting.

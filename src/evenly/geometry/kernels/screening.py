@@ -8,15 +8,13 @@ has the same bits on every processor, in every memory layout and in every engine
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT, Vectors, as_float64, squared_distance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+from evenly.shapes import Float, Float32, Int
 
 CHUNK = 32
 """Coordinates that are summed before a pair is tested again."""

@@ -17,11 +17,11 @@ from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import in_background
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from jaxtyping import Float, Int
 
 _FREE_BYTES = 200_000_000
 

@@ -20,11 +20,10 @@ from evenly.geometry.kernels.greedy import (
 from evenly.geometry.kernels.screening import ErrorBound, Screen
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.rules.remaining import Limits
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Float, Int
 
     from evenly.engines.protocol import Engine, Frontier
 

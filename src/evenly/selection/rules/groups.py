@@ -13,9 +13,9 @@ import numpy as np
 from evenly.errors import OptionError, QuotaError
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.row_values import name_of, values_of
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
     from scipy.sparse import csr_array
 
     from evenly.inputs.prepare import PreparedData

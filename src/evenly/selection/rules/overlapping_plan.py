@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evenly.errors import QuotaError
 from evenly.selection.rules.quota_plan import QuotaPlan, allocate
 from evenly.selection.rules.quotas import Quotas, quota_error
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+from evenly.shapes import Float, Int
 
 # A step of a repair may cost this much, and only a few may cost anything.
 _WORST_STEP = 0.5

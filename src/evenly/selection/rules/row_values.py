@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
+from evenly.shapes import Float
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from evenly.inputs.prepare import PreparedData
 
 # How pandas marks a missing value.
