@@ -21,7 +21,6 @@ from evenly.shapes import Bool, Float, Int, UInt8, UInt32
 
 KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
-
 _T = TypeVar("_T")
 
 

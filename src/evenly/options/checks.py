@@ -12,7 +12,6 @@ from evenly.errors import BudgetError, OptionError
 from evenly.memory import memory_bytes
 
 _BOOLEANS = ("bool", "bool_")  # NumPy has one of its own, which is not imported for this
-
 Check = Callable[[str, Any], object]
 """Takes an option's name and value; raises OptionError if the value is not allowed."""
 

@@ -12,9 +12,7 @@ from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_
 from evenly.shapes import Float, Float32, Int
 
 NOT_BLOCKED = -1
-
 OUT_OF_TOKENS = -2
-
 _NOTHING = np.float32(0)
 
 

@@ -45,7 +45,6 @@ _LEAST = 48
 # Targets that rows are multiplied with before the products are looked at: the products fit in the
 # caches, and rows that need no more targets drop out soon.
 _AT_ONCE = 8 * BLOCK
-
 _TWO = np.float32(2)
 
 

@@ -26,9 +26,7 @@ BLOCK = 16
 """Targets that share one minimum of their products, so that most are passed over together."""
 
 _INFINITE = np.float32(np.inf)
-
 _NOTHING = np.float32(0)
-
 _TWO = np.float32(2)
 
 

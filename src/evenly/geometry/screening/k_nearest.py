@@ -24,7 +24,6 @@ from evenly.geometry.screening.targets import Targets
 from evenly.shapes import Float, Int
 
 _INFINITE = np.float32(np.inf)
-
 _TWO = np.float32(2)
 
 

@@ -27,9 +27,7 @@ _TILE = 2048
 
 # Fewer rows are not worth a second thread.
 _LEAST = 48
-
 _scratch = threading.local()
-
 _ALL_ONE = np.empty(0)
 
 

@@ -20,11 +20,8 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 from evenly.shapes import Float, Float32, Int
 
 _TILE = 1024
-
 _SAMPLE = 1024
-
 _NO_FACTORS = np.empty(0)
-
 _TWO = np.float32(2)
 
 
