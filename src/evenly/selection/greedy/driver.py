@@ -145,7 +145,7 @@ class _Round:
 
 def _certain_picks(engine: Engine, wanted: int, limits: Limits, *, few: int) -> _Round:
     """Make at least one pick if any is possible, requesting larger frontiers if necessary."""
-    # The rows of a frontier are compared with each other, which pays for few rows of a small engine.
+    # The rows of a frontier are compared with each other, which pays for few rows of a small pool.
     size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * wanted, len(engine) // 16)))
     while True:
         frontier = engine.frontier(size)

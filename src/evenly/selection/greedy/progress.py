@@ -59,7 +59,7 @@ class TimeLeft:
         self._noted += 1
 
     def seconds(self) -> float | None:
-        """Return the seconds from the last round to the end; None while there is too little data."""
+        """Return the seconds from the last round to the end; None with too little data."""
         made, remaining = self._done - self._initial, self._budget - self._done
         if self._noted <= _ROUNDS or made < _SHARE * (self._budget - self._initial):
             return None
