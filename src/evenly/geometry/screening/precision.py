@@ -29,7 +29,7 @@ _WORTH_MEASURING = 1e10
 
 
 # Rows and targets that are compared to measure a precision, and how often.
-_ROWS, _TARGETS = 192, 256
+_ROWS, _TARGETS = 192, 512
 
 
 _TIMES = 3
