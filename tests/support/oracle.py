@@ -59,7 +59,7 @@ def with_rules(
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
     `include` are the rows to begin with; `may_take(rows)` says whether more can be picked so that
-    quotas are met after these. Rows that cost more than is left of the `tokens_left` are passed over
+    quotas are met after these. Rows that cost more than `tokens_left` are passed over
     until 99 % of it is spent; then the first such pick is the end.
     """
     rows = np.asarray(vectors).astype(np.float64)
