@@ -53,13 +53,13 @@ def with_rules(
     min_distance=0.0,
     may_take=None,
     costs=None,
-    purse=0,
+    tokens_left=0,
     weights=None,
 ):
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
     `include` are the rows to begin with; `may_take(rows)` says whether more can be picked so that
-    quotas are met after these. Rows that cost more than is left of the `purse` are passed over
+    quotas are met after these. Rows that cost more than `tokens_left` are passed over
     until 99 % of it is spent; then the first such pick is the end.
     """
     rows = np.asarray(vectors).astype(np.float64)
@@ -71,10 +71,10 @@ def with_rules(
     factors = np.ones(len(rows)) if weights is None else weights**2
     usable = np.ones(len(rows), bool) if excluded is None else ~excluded
     left = usable.copy()
-    picks, radii, whole_purse = [], [], purse
+    picks, radii, all_tokens = [], [], tokens_left
     while len(picks) < budget:
-        if costs is not None and 100 * (whole_purse - purse) < 99 * whole_purse:
-            left &= costs <= purse
+        if costs is not None and 100 * (all_tokens - tokens_left) < 99 * all_tokens:
+            left &= costs <= tokens_left
         if len(picks) < len(include):
             following = include[len(picks)]
         else:
@@ -86,11 +86,11 @@ def with_rules(
             following = first_farthest(np.where(left, nearest * factors, -np.inf))
             if nearest[following] < min_distance**2 * (1 - 1e-12):
                 break
-            if costs is not None and costs[following] > purse:
+            if costs is not None and costs[following] > tokens_left:
                 break
         picks.append(following)
         radii.append(nearest[following])
-        purse -= 0 if costs is None else costs[following]
+        tokens_left -= 0 if costs is None else costs[following]
         left[following] = False
         nearest = np.minimum(nearest, squared_distances(rows, rows[following], normalize))
     rest = usable.copy()

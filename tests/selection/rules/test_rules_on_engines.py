@@ -65,8 +65,8 @@ def rules_for(draw, vectors):
         dearest = draw(st.sampled_from([5, 30]))
         told["costs"] = random.integers(0, dearest + 1, n)
         left = draw(st.integers(1, dearest * budget // 2 + 1))
-        told["purse"] = int(told["costs"][include].sum()) + left
-        rules = replace(rules, costs=told["costs"], token_budget=told["purse"])
+        told["tokens_left"] = int(told["costs"][include].sum()) + left
+        rules = replace(rules, costs=told["costs"], token_budget=told["tokens_left"])
     elif draw(st.booleans()):
         groups = random.integers(0, 3, n)
         usable = np.ones(n, bool) if excluded is None else ~excluded
