@@ -31,7 +31,7 @@ from benchmarks.pools import farthest_from_mean
 from benchmarks.run import PACKAGES, Row, keep_row, reproducible
 
 PRODUCTS = "matrix products in float32"
-INTEGERS = "products of 16-bit integers, with what they leave to decide"
+INTEGERS = "products of 16-bit integers, including the exact decisions"
 COMPILED = "compiled loops: rule out, decide, pick"
 REST = "the rest"
 

@@ -1,4 +1,4 @@
-"""Which chosen row stands for which rows of the input, and why a row was taken or left.
+"""Find which rows each chosen row represents, and explain why rows were chosen or left out.
 
 python examples/assignments.py train.jsonl 500 clusters.csv
 """
@@ -10,17 +10,18 @@ from evenly import select_uniform
 
 def main(source: str, budget: int, target: str, encoder: object = "all-MiniLM-L6-v2") -> None:
     subset = select_uniform(source, budget, encoder=encoder)
-    # An encoder that is a name need not be named again.
-    again = {} if isinstance(encoder, str) else {"encoder": encoder}
+    # An encoder given by name is remembered; an encoder object must be passed again.
+    options = {} if isinstance(encoder, str) else {"encoder": encoder}
 
-    found = subset.assignments(**again)
-    found.write(target)
-    largest = int(found.chosen[found.sizes.argmax()])
-    print(f"row {largest} stands for {found.sizes.max()} rows, such as {found.of(largest)[1:4]}")
+    assigned = subset.assignments(**options)
+    assigned.write(target)
+    largest = int(assigned.chosen[assigned.sizes.argmax()])
+    size, others = assigned.sizes.max(), assigned.of(largest)[1:4]
+    print(f"row {largest} represents {size} rows, such as {others}")
 
-    left = next(row for row in found.rows.tolist() if row not in found.chosen)
-    print(subset.explain(int(subset.indices[-1]), **again))
-    print(subset.explain(left, **again))
+    left_out = next(row for row in assigned.rows.tolist() if row not in assigned.chosen)
+    print(subset.explain(int(subset.indices[-1]), **options))
+    print(subset.explain(left_out, **options))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Several subsets of one data set side by side: the even one, the first rows, and random ones.
+"""Compare an evenly spread subset of a data set with its first rows and with random subsets.
 
 python examples/compare_subsets.py train.jsonl 500
 """
@@ -10,14 +10,14 @@ from evenly import compare, select_uniform
 
 def main(source: str, budget: int, encoder: str = "all-MiniLM-L6-v2") -> None:
     even = select_uniform(source, budget, encoder=encoder)
-    # Any row numbers will do: the output of another method, say.
+    # Any row numbers can be compared, for example those of another method.
     subsets = {"even": even, "first rows": range(budget)}
 
     comparison = compare(subsets, source, encoder=encoder, random_subsets=3)
 
     print(comparison)
     best = max(comparison.rows, key=lambda row: row["vendi_score"])
-    print(f"the most different rows by their Vendi score: {best['subset']}")
+    print(f"highest Vendi score: {best['subset']}")
 
 
 if __name__ == "__main__":

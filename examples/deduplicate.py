@@ -1,4 +1,4 @@
-"""A file without the rows that repeat others, exactly or nearly, and what was merged into what.
+"""Remove exact and near-duplicates from a file, and show which rows were merged.
 
 python examples/deduplicate.py train.jsonl distinct.jsonl 0.3
 """
@@ -11,13 +11,14 @@ from evenly import deduplicate
 def main(
     source: str, target: str, min_distance: float, encoder: object = "all-MiniLM-L6-v2"
 ) -> None:
-    found = deduplicate(source, min_distance, keep="longest", encoder=encoder)
+    distinct = deduplicate(source, min_distance, keep="longest", encoder=encoder)
 
-    found.write(target)
-    print(f"{len(found)} rows are kept; {found.merged} are merged, of which")
-    print(f"{found.exact_duplicates} repeat another word for word")
-    for kept, others in list(found.groups.items())[:5]:
-        print(f"row {kept} stands for {others}, up to {found.distances[others[-1]]:.3f} from it")
+    distinct.write(target)
+    print(f"{len(distinct)} rows are kept and {distinct.merged} are merged,")
+    print(f"of which {distinct.exact_duplicates} are exact duplicates")
+    for kept, others in list(distinct.groups.items())[:5]:
+        farthest = distinct.distances[others[-1]]
+        print(f"row {kept} represents {others}, at distances of up to {farthest:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Leave out the rows that are unlike all others, and see which they are.
+"""Leave out the rows that are least like all others, and list them.
 
 python examples/drop_outliers.py train.jsonl subset.jsonl 500 0.005
 """
@@ -18,11 +18,11 @@ def main(
     encoder: object = "all-MiniLM-L6-v2",
     normalize: bool = True,
 ) -> None:
-    # Without drop_outliers such rows are picked first, and a warning shows examples.
-    with warnings.catch_warnings(record=True) as told:
+    # Without drop_outliers, such rows are picked first, and a warning shows examples.
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", IsolatedRowsWarning)
         select_uniform(source, budget, encoder=encoder, normalize=normalize)
-    print(told[0].message if told else "No isolated rows among the first picks.")
+    print(caught[0].message if caught else "No isolated rows among the first picks.")
 
     subset = select_uniform(
         source, budget, encoder=encoder, normalize=normalize, drop_outliers=fraction

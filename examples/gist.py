@@ -1,4 +1,4 @@
-"""Quality and distance in one number: rows with a large sum of scores + weight · h_min.
+"""Choose rows that maximise quality and distance at once: sum of scores + weight · h_min.
 
 python examples/gist.py train.jsonl score best.jsonl 500 100
 """
@@ -22,7 +22,7 @@ def main(
 
     best.write(target)
     value = best.provenance["by_quality"]["value"]
-    print(f"{len(best)} rows, {best.h_min:.3f} apart: scores and distance are worth {value:.4g}")
+    print(f"{len(best)} rows with an h_min of {best.h_min:.3f}; the objective is {value:.4g}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Quotas: so many rows of some sources, and as many of each kind.
+"""Choose a given number of rows from each group, or equal numbers from all groups.
 
 python examples/groups.py train.jsonl subset.jsonl 500 source code=200 math=100..150
 """
@@ -26,11 +26,11 @@ def main(
 
 
 def quota(text: str) -> int | tuple[int, int]:
-    least, several, most = text.partition("..")
-    return (int(least), int(most)) if several else int(least)
+    lowest, dots, highest = text.partition("..")
+    return (int(lowest), int(highest)) if dots else int(lowest)
 
 
 if __name__ == "__main__":
-    path_in, path_out, rows, name, *given = sys.argv[1:]
-    pairs = dict(pair.split("=") for pair in given)
-    main(path_in, path_out, int(rows), name, {group: quota(pairs[group]) for group in pairs})
+    path_in, path_out, rows, name, *pairs = sys.argv[1:]
+    texts = dict(pair.split("=") for pair in pairs)
+    main(path_in, path_out, int(rows), name, {group: quota(texts[group]) for group in texts})

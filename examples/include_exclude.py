@@ -1,4 +1,4 @@
-"""Rows that must be in, rows that must not, by their ids.
+"""Include some rows and exclude others by their ids.
 
 python examples/include_exclude.py train.jsonl subset.jsonl 500 id "a1,a7" "b2,b3"
 """
@@ -21,9 +21,9 @@ def main(
         source, budget, include=include, exclude=exclude, id_column=id_column, encoder=encoder
     )
     subset.write(target)
-    print(f"{len(include)} rows were in from the start, {len(subset) - len(include)} were chosen")
+    print(f"{len(include)} rows were included, {len(subset) - len(include)} more were chosen")
 
 
 if __name__ == "__main__":
-    path_in, path_out, rows, column, wanted, unwanted = sys.argv[1:7]
-    main(path_in, path_out, int(rows), column, wanted.split(","), unwanted.split(","))
+    path_in, path_out, rows, column, included, excluded = sys.argv[1:7]
+    main(path_in, path_out, int(rows), column, included.split(","), excluded.split(","))

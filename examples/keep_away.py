@@ -1,4 +1,4 @@
-"""New rows, far from what a model has already been trained on and from each other.
+"""Choose rows that are far from data a model has already seen, and from each other.
 
 python examples/keep_away.py train.jsonl seen.jsonl subset.jsonl 500
 """
@@ -14,7 +14,7 @@ def main(
     subset = select_uniform(source, budget, away_from=seen, encoder=encoder)
 
     subset.write(target)
-    print(f"{len(subset)} rows, none nearer than {subset.h_min:.4f} to another or to {seen}")
+    print(f"{len(subset)} rows, none closer than {subset.h_min:.4f} to another or to {seen}")
 
 
 if __name__ == "__main__":

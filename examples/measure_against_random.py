@@ -1,4 +1,4 @@
-"""How evenly a subset is spread, and what random subsets of the same size would have given.
+"""Measure how evenly a subset is spread, compared with random subsets of the same size.
 
 python examples/measure_against_random.py train.jsonl 0.1
 """
@@ -20,10 +20,10 @@ def main(source: str, budget: int | float, encoder: str = "all-MiniLM-L6-v2") ->
     print(
         f"{'coverage radius':24}{measures.coverage_radius:10.4f}{random.coverage_radius.mean:10.4f}"
     )
-    # Often the mean is *larger* than for random rows: the farthest rows are rare ones.
+    # The mean is often *larger* than for random rows, because remote rows are rare.
     print(f"{'mean distance':24}{measures.mean_distance:10.4f}{random.mean_distance.mean:10.4f}")
 
 
 if __name__ == "__main__":
-    path, wanted = sys.argv[1:3]
-    main(path, float(wanted) if "." in wanted else int(wanted))
+    path, budget = sys.argv[1:3]
+    main(path, float(budget) if "." in budget else int(budget))

@@ -1,4 +1,4 @@
-"""As many rows as farthest-first finds before two would be nearer than a distance.
+"""Choose as many rows as farthest-first selection finds at a minimum distance.
 
 python examples/min_distance.py train.jsonl subset.jsonl 0.8
 """
@@ -12,7 +12,7 @@ def main(source: str, target: str, min_distance: float, encoder: str = "all-Mini
     subset = select_uniform(source, min_distance=min_distance, encoder=encoder)
 
     subset.write(target)
-    print(f"{len(subset)} rows are {subset.h_min:.4f} apart or more")
+    print(f"{len(subset)} rows have an h_min of {subset.h_min:.4f}")
     print(f"every other row is within {subset.coverage_radius:.4f} of one of them")
 
 

@@ -1,4 +1,4 @@
-"""An encoder of your own: anything with encode(list of texts) -> one vector a text.
+"""Use an encoder of your own: any object whose encode(list of texts) returns one vector per text.
 
 python examples/own_encoder.py train.txt 100
 """
@@ -13,13 +13,13 @@ from evenly import select_uniform
 
 
 class LetterPairs:
-    """Counts pairs of letters. It knows nothing of meaning, but needs no model."""
+    """Counts pairs of letters: blind to meaning, but no model is needed."""
 
     name = "letter-pairs"
-    fingerprint = "letter-pairs 1"  # the key in the cache: change it when the vectors change
+    fingerprint = "letter-pairs 1"  # the cache key: change it whenever the vectors change
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """One vector a text."""
+        """Return one vector per text."""
         vectors = np.zeros((len(texts), 26 * 26), np.float32)
         for row, text in enumerate(texts):
             letters = [ord(c) - ord("a") for c in text.lower() if "a" <= c <= "z"]

@@ -1,4 +1,4 @@
-"""Better rows count as farther away: what a rising weight does to quality and to spread.
+"""Weight distances by quality, and show how the weight affects quality and h_min.
 
 python examples/quality_weight.py train.jsonl subset.jsonl 500 score
 """

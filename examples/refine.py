@@ -1,4 +1,4 @@
-"""As many rows that are farther apart, and more rows that are as far apart.
+"""Search for the same number of rows farther apart, and for more rows equally far apart.
 
 python examples/refine.py train.jsonl 500 better.jsonl
 """
@@ -10,7 +10,7 @@ from evenly import Refine, select_uniform
 
 def main(source: str, budget: int | float, output: str, encoder: str = "all-MiniLM-L6-v2") -> None:
     greedy = select_uniform(source, budget, encoder=encoder)
-    # Ends by itself, mostly in seconds; Refine(method="exact") would go on to a proof.
+    # This usually takes seconds; Refine(method="exact") would continue until it has a proof.
     better = select_uniform(source, budget, encoder=encoder, refine=Refine(seconds=60))
     fuller = greedy.fill(seconds=60, encoder=encoder)
 
@@ -21,5 +21,5 @@ def main(source: str, budget: int | float, output: str, encoder: str = "all-Mini
 
 
 if __name__ == "__main__":
-    path, wanted, written = sys.argv[1:4]
-    main(path, float(wanted) if "." in wanted else int(wanted), written)
+    path, budget, output = sys.argv[1:4]
+    main(path, float(budget) if "." in budget else int(budget), output)

@@ -1,4 +1,4 @@
-"""The best rows of a file that are far enough apart, by a score in one of its columns.
+"""Choose the rows with the best scores in a column that are far enough apart.
 
 python examples/select_by_quality.py train.jsonl score best.jsonl 500
 """
@@ -11,12 +11,12 @@ from evenly import select_by_quality
 def main(
     source: str, score: str, target: str, budget: int, encoder: object = "all-MiniLM-L6-v2"
 ) -> None:
-    # With min_distance= instead of a budget: as many rows as are that far from all better ones.
+    # With min_distance= instead of a budget, the number of rows depends on the data.
     best = select_by_quality(source, budget, quality=score, encoder=encoder)
 
     best.write(target)
-    print(f"the {len(best)} best rows that are {best.h_min:.3f} apart")
-    print(f"row {best.indices[0]} is the best of all")
+    print(f"the {len(best)} best rows with an h_min of {best.h_min:.3f}")
+    print(f"row {best.indices[0]} has the highest score")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Conversations, compared by what the user says; whole conversations come out.
+"""Choose whole conversations, compared by what the user says.
 
 python examples/select_chat_data.py chats.jsonl subset.jsonl 1000
 """
@@ -13,9 +13,9 @@ def main(source: str, target: str, budget: int, encoder: str = "all-MiniLM-L6-v2
         source,
         budget,
         text="messages",
-        roles=("user",),  # ("user", "assistant") would compare the answers as well
+        roles=("user",),  # ("user", "assistant") would compare the answers too
         encoder=encoder,
-        on_invalid="drop",  # chats without a word of the user's are left out
+        on_invalid="drop",  # chats without a message of the user are left out
     )
     subset.write(target, order="file")
 

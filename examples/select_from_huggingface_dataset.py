@@ -1,4 +1,4 @@
-"""A Hugging Face Dataset in, a Dataset out, with the rank and the radius of each row in it.
+"""Select from a Hugging Face Dataset, and add the rank and the radius of each chosen row.
 
 python examples/select_from_huggingface_dataset.py openai/gsm8k main question 500
 """
@@ -14,7 +14,7 @@ def select(data: Dataset, text: str, budget: int, encoder: str = "all-MiniLM-L6-
     subset = select_uniform(data, budget, text=text, encoder=encoder)
     chosen = subset.take(data)
     chosen = chosen.add_column("rank", list(range(len(subset))))
-    # The first pick has no earlier one to be far from: its radius is infinite.
+    # The radius of the first pick is infinite, because no pick precedes it.
     return chosen.add_column("radius", subset.radii.tolist())
 
 

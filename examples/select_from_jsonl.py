@@ -1,4 +1,4 @@
-"""Half of a file of instructions, spread evenly, written beside its manifest.
+"""Choose half of a file of instructions, and write the rows and their manifest.
 
 python examples/select_from_jsonl.py train.jsonl subset.jsonl 0.5
 """
@@ -15,11 +15,11 @@ def main(source: str, target: str, budget: int | float, encoder: str = "all-Mini
     subset.write(target)
     subset.save(target.removesuffix(".jsonl") + ".manifest.json")
 
-    # The picks come farthest first, so every smaller budget is answered as well.
+    # Picks are ordered farthest first, so the first m of them are the answer for budget m.
     for rows in (len(subset) // 4, len(subset) // 2, len(subset)):
         print(f"{rows:6} rows: h_min {subset.prefix(rows).h_min:.4f}")
 
 
 if __name__ == "__main__":
-    path_in, path_out, wanted = sys.argv[1:4]
-    main(path_in, path_out, float(wanted) if "." in wanted else int(wanted))
+    path_in, path_out, budget = sys.argv[1:4]
+    main(path_in, path_out, float(budget) if "." in budget else int(budget))

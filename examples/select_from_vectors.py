@@ -1,4 +1,4 @@
-"""Vectors of your own, of anything: a .npy file in, row numbers and radii out.
+"""Select from a .npy file of vectors, and write the row numbers.
 
 python examples/select_from_vectors.py vectors.npy rows.npy 1000
 """
@@ -11,12 +11,12 @@ from evenly import select_uniform
 
 
 def main(source: str, target: str, budget: int) -> None:
-    # A path is memory-mapped. normalize=False keeps the lengths of the vectors: plain Euclidean
-    # distance, where the default would compare directions only.
+    # The file is memory-mapped. normalize=False keeps the lengths of the vectors; by default,
+    # only their directions are compared.
     subset = select_uniform(source, budget, normalize=False)
 
     np.save(target, subset.indices)
-    print(f"{len(subset)} rows, no two nearer than {subset.h_min:.4g};")
+    print(f"{len(subset)} rows, no two closer than {subset.h_min:.4g};")
     print(f"no row is farther than {subset.coverage_radius:.4g} from a chosen one.")
 
 

@@ -1,4 +1,4 @@
-"""Choose from a stream in one pass: files larger than memory, or what comes through a pipe.
+"""Select from a stream in one pass: from files larger than memory, or from a pipe.
 
 zcat shards/*.gz | python examples/select_stream.py 1000 subset.jsonl
 """
@@ -19,16 +19,16 @@ def in_batches(lines: Iterable[str], size: int = 4096) -> Iterator[list[str]]:
 def main(
     budget: int, target: str, lines: Iterable[str], encoder: object = "all-MiniLM-L6-v2"
 ) -> None:
-    # `select_stream(batches, budget)` is the same in one call; it takes paths, too.
+    # `select_stream(batches, budget)` does the same in one call, and also accepts paths.
     stream = UniformStream(budget, encoder=encoder, on_invalid="drop")
     for batch in in_batches(lines):
         stream.update([line.strip() for line in batch])
-        print(f"{stream.seen} rows came, {stream.candidates} are kept", file=sys.stderr)
+        print(f"{stream.seen} rows read, {stream.candidates} kept", file=sys.stderr)
 
-    subset = stream.result()  # more could follow; `stream.save(path)` keeps it for another day
+    subset = stream.result()  # to continue later, call `stream.save(path)`
     subset.write(target)
-    print(f"{len(subset)} rows, no two nearer than {subset.h_min:.4g};")
-    print(f"no row that came is farther than {subset.coverage_bound:.4g} from one of them.")
+    print(f"{len(subset)} rows, no two closer than {subset.h_min:.4g};")
+    print(f"no row is farther than {subset.coverage_bound:.4g} from one of them.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Rows for a number of tokens, those of the answer counted too.
+"""Choose rows up to a total number of tokens, including the tokens of the answers.
 
 python examples/token_budget.py train.jsonl subset.jsonl 1000000
 """
@@ -17,8 +17,8 @@ def main(
     tokenizer: object = "all-MiniLM-L6-v2",
     encoder: str = "all-MiniLM-L6-v2",
 ) -> None:
-    whole = ["\n".join(map(str, record.values())) for record in open_samples(source).records()]
-    costs = count_tokens(whole, load_tokenizer(tokenizer))
+    texts = ["\n".join(map(str, record.values())) for record in open_samples(source).records()]
+    costs = count_tokens(texts, load_tokenizer(tokenizer))
 
     subset = select_uniform(
         source,

@@ -315,8 +315,8 @@ def test_the_page_says_what_the_rows_say(measured):
             assert f"| {row['peer']} | " in text
             assert f"| {row['h_min']:.6f} | 100.0 % | 100.0 % |" in text
     assert "- `abacus` was not measured: no beads." in text
-    assert "- `slow` stopped after 1,234 picks and scaled up." in text
-    assert text.count("\n## abacus, BEADS, 1 cores, 2 MB of last cache, 1 GB\n") == 1
+    assert "- `slow` was stopped after 1,234 picks; its time is extrapolated." in text
+    assert text.count("\n## abacus, BEADS, 1 cores, 2 MB of last-level cache, 1 GB\n") == 1
     assert "nan" not in text
     assert "None" not in text
 
@@ -328,7 +328,7 @@ def test_rows_of_two_machines_are_two_sections(measured):
 
     text = table.page([COMMON | row, other | row])
 
-    assert "\n## abacus, BEADS, 1 cores, 2 MB of last cache, 1 GB\n" in text
+    assert "\n## abacus, BEADS, 1 cores, 2 MB of last-level cache, 1 GB\n" in text
     assert "\n## abacus, 1 cores, 1 GB, slide rule\n" in text
 
 

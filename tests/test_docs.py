@@ -1,4 +1,4 @@
-"""What the documents say is so: their code runs, their commands parse, their tables are true."""
+"""The documentation is correct: its code runs, its commands parse, its tables match the code."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from evenly.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
+OPTIONS = (ROOT / "docs" / "options.md").read_text("utf-8")
 
 THINGS = ("a river", "a proof", "a loaf of bread", "a tax form", "a haiku", "an engine", "a poem")
 TASKS = ("Describe", "Sell", "Explain to a child", "Translate into Latin", "Find the faults of")
 
 
 def blocks(page: Path, *languages: str) -> list[tuple[int, str]]:
-    """Line number and content of the page's code blocks in these languages."""
+    """Return the line number and the content of each code block of a page in these languages."""
     text = page.read_text("utf-8")
-    fenced = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    matches = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [
-        (text[: found.start()].count("\n") + 2, found[2])
-        for found in fenced
-        if found[1] in languages
+        (text[: match.start()].count("\n") + 2, match[2])
+        for match in matches
+        if match[1] in languages
     ]
 
 
@@ -39,7 +40,7 @@ def name_of(page: Path) -> str:
 
 @pytest.fixture
 def folder_of_data(tmp_path, monkeypatch) -> Path:
-    """The files that the pages speak of, small."""
+    """Create small versions of the data files that the pages use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -77,12 +78,12 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, folder_of_data):
     namespace: dict = {}
 
     for line, code in blocks(page, "python"):
-        # Blank lines first, so that a traceback names the line of the page.
+        # Leading blank lines make a traceback show the line number of the page.
         exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
 
 
 def commands(page: Path) -> list[str]:
-    """The calls of `evenly` in a page's blocks for the shell, without what is piped around them."""
+    """Return the calls of `evenly` in a page's shell blocks, without pipes and redirections."""
     return [
         part.strip().removeprefix("$ ")
         for _, block in blocks(page, "bash", "console")
@@ -93,13 +94,13 @@ def commands(page: Path) -> list[str]:
 
 
 def parse(command: click.Command, arguments: list[str], parent: click.Context | None) -> None:
-    """Parse arguments as the command would, without calling anything."""
+    """Parse arguments as the command would, without running it."""
     context = click.Context(command, parent, info_name=command.name)
     _, rest, _ = command.make_parser(context).parse_args(list(arguments))
     if isinstance(command, click.Group) and rest:
-        name, found, rest = command.resolve_command(context, rest)
-        assert found is not None, f"no command {name}"
-        parse(found, rest, context)
+        name, subcommand, rest = command.resolve_command(context, rest)
+        assert subcommand is not None, f"no command {name}"
+        parse(subcommand, rest, context)
 
 
 @pytest.mark.parametrize(
@@ -109,55 +110,70 @@ def test_commands_in_the_documents_parse(command):
     parse(main, shlex.split(command)[1:], None)
 
 
-def test_a_wrong_command_would_be_noticed():
+def test_an_unknown_option_is_detected():
     with pytest.raises(click.NoSuchOption):
         parse(main, ["select", "train.jsonl", "--bugdet", "5"], None)
 
 
-def test_every_command_is_in_the_documents():
-    told = " ".join(command for page in PAGES for command in commands(page))
+def test_every_command_is_documented():
+    documented = " ".join(command for page in PAGES for command in commands(page))
 
     for name, command in main.commands.items():
-        assert f"evenly {name}" in told
-        for inner in getattr(command, "commands", {}):
-            assert f"evenly {name} {inner}" in told
+        assert f"evenly {name}" in documented
+        for subcommand in getattr(command, "commands", {}):
+            assert f"evenly {name} {subcommand}" in documented
 
 
-def test_the_table_of_options_is_the_signature():
-    section = README.partition("## Options of `select_uniform`")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) ?\|", section, re.MULTILINE)
+def test_the_table_of_options_matches_the_signature():
+    [table] = re.findall("<!-- options:begin -->\n(.*)<!-- options:end -->", OPTIONS, re.DOTALL)
+    header, ruler, *lines = table.splitlines()
+    rows = [re.fullmatch(r"\| `(\w+)` \| (.*?) ?\| (.+) \|", line) for line in lines]
     expected = [
         (parameter.name, "" if parameter.default is parameter.empty else repr(parameter.default))
         for parameter in inspect.signature(select_uniform).parameters.values()
     ]
 
-    assert [(name, default.strip("`").replace('"', "'")) for name, default in rows] == expected
+    assert (header, ruler) == ("| option | default | meaning |", "| --- | --- | --- |")
+    assert [(row[1], row[2].strip("`").replace('"', "'")) for row in rows] == expected
 
 
 def test_ci_runs_the_test_command_of_the_readme():
     run = (ROOT / ".ci" / "run").read_text()
     [line] = [line for line in run.splitlines() if "pytest" in line and not line.startswith("#")]
-    make_and_enter = "python3 -m venv .venv && . .venv/bin/activate && "
+    create_and_activate = "python3 -m venv .venv && . .venv/bin/activate && "
 
-    assert f"```bash\n{make_and_enter}{line}\n```" in README
+    assert f"```bash\n{create_and_activate}{line}\n```" in README
     assert "python3 -m venv .ci/venv\n. .ci/venv/bin/activate\n" in run
 
 
-def test_links_between_documents_lead_somewhere():
-    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
+def test_links_between_documents_resolve():
+    for page in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path) if path else page
+            assert target.exists(), f"{name_of(page)} links to {link}"
+            assert not anchor or anchor in anchors(target), f"{name_of(page)} links to {link}"
 
 
-def test_the_architecture_names_the_files_there_are():
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
+
+
+def test_the_architecture_lists_all_source_files():
     source = ROOT / "src" / "evenly"
     tree = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("src/evenly/\n")[2]
-    named, folders = set(), [""]
+    listed, folders = set(), [""]
     for indent, name in re.findall(r"^( +)([\w.]+/?)", tree, re.MULTILINE):
         del folders[len(indent) // 4 :]
         if name.endswith("/"):
             folders.append(folders[-1] + name)
         else:
-            named.add(folders[-1] + name)
+            listed.add(folders[-1] + name)
 
-    assert named == {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    assert listed == {path.relative_to(source).as_posix() for path in source.rglob("*.py")}

@@ -1,4 +1,4 @@
-"""Every script in examples/ does what it says, on data that is made here."""
+"""Every script in examples/ runs and does what its docstring says, on generated data."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LONGEST = 40
+MAX_LINES = 40
 
 
 class Lengths:
-    """Places texts on a line: quick, and the two extremes are easy to know."""
+    """Places texts on a line by their length, which makes the two extremes obvious."""
 
     def encode(self, texts: list[str]) -> np.ndarray:
         return np.array([[len(text), 10.0] for text in texts], dtype=np.float32)
 
 
 class Digits:
-    """Places texts by how often they hold each digit."""
+    """Represents a text by the number of occurrences of each digit."""
 
     def encode(self, texts: list[str]) -> np.ndarray:
         counts = [[text.count(str(digit)) for digit in range(10)] for text in texts]
@@ -45,24 +45,24 @@ def read_lines(path: Path) -> list:
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+def _temporary_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_examples_are_short_and_say_how_to_run_them(path):
+def test_examples_are_short_and_show_how_to_run_them(path):
     lines = path.read_text().splitlines()
 
-    assert len(lines) < LONGEST
+    assert len(lines) < MAX_LINES
     assert f"python examples/{path.name} " in path.read_text()
     assert "def main(" in path.read_text()
 
 
 def test_every_example_is_run_here():
-    told = Path(__file__).read_text()
+    tests = Path(__file__).read_text()
 
-    assert [p.stem for p in EXAMPLES.glob("*.py") if f'example("{p.stem}")' not in told] == []
+    assert [p.stem for p in EXAMPLES.glob("*.py") if f'example("{p.stem}")' not in tests] == []
 
 
 def test_select_from_jsonl(tmp_path, capsys):
@@ -98,7 +98,7 @@ def test_select_from_vectors(tmp_path, capsys):
     example("select_from_vectors")["main"]("vectors.npy", "rows.npy", 3)
 
     assert sorted(np.load(tmp_path / "rows.npy").tolist()) == [0, 5, 10]
-    assert "3 rows, no two nearer than 5;" in capsys.readouterr().out
+    assert "3 rows, no two closer than 5;" in capsys.readouterr().out
 
 
 def test_select_chat_data(tmp_path, capsys):
@@ -144,10 +144,10 @@ def test_assignments(tmp_path, capsys):
     example("assignments")["main"](source, 4, "clusters.csv", encoder=Lengths())
 
     assert len((tmp_path / "clusters.csv").read_text().splitlines()) == 31
-    told = capsys.readouterr().out
-    assert "rows, such as [" in told
-    assert "was chosen, as pick 4 of 4" in told
-    assert "was left out" in told
+    printed = capsys.readouterr().out
+    assert "rows, such as [" in printed
+    assert "was chosen, as pick 4 of 4" in printed
+    assert "was left out" in printed
 
 
 def test_drop_outliers(tmp_path, capsys):
@@ -159,14 +159,14 @@ def test_drop_outliers(tmp_path, capsys):
         source, "subset.jsonl", 9, 0.005, encoder=Lengths(), normalize=False
     )
 
-    warned, dropped = capsys.readouterr().out.splitlines()
-    assert warned.startswith("1 of the first 9 picks are far from all other rows")
-    assert "line 8" in warned
+    warning, dropped = capsys.readouterr().out.splitlines()
+    assert warning.startswith("1 of the first 9 picks are far from all other rows")
+    assert "line 8" in warning
     assert dropped.startswith("row 7 is an outlier")
     assert all(len(record["text"]) <= 40 for record in read_lines(tmp_path / "subset.jsonl"))
 
 
-def records_of_many_kinds() -> list:
+def records_with_groups_and_scores() -> list:
     return [
         {
             "id": f"r{n}",
@@ -179,7 +179,7 @@ def records_of_many_kinds() -> list:
 
 
 def test_include_exclude(tmp_path, capsys):
-    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    source = write_lines(tmp_path / "train.jsonl", records_with_groups_and_scores())
 
     example("include_exclude")["main"](
         source, "subset.jsonl", 6, "id", ["r7", "r5"], ["r1"], encoder=Lengths()
@@ -188,32 +188,32 @@ def test_include_exclude(tmp_path, capsys):
     ids = [record["id"] for record in read_lines(tmp_path / "subset.jsonl")]
     assert ids[:2] == ["r7", "r5"]
     assert "r1" not in ids
-    assert "2 rows were in from the start, 4 were chosen" in capsys.readouterr().out
+    assert "2 rows were included, 4 more were chosen" in capsys.readouterr().out
 
 
 def test_keep_away(tmp_path, capsys):
-    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    source = write_lines(tmp_path / "train.jsonl", records_with_groups_and_scores())
     seen = write_lines(tmp_path / "seen.jsonl", [{"text": "x" * n} for n in (1, 2, 3, 4, 90)])
 
     example("keep_away")["main"](source, seen, "subset.jsonl", 3, encoder=Lengths())
 
     chosen = [len(record["text"]) for record in read_lines(tmp_path / "subset.jsonl")]
     assert min(chosen) > 4
-    assert "3 rows, none nearer than" in capsys.readouterr().out
+    assert "3 rows, none closer than" in capsys.readouterr().out
 
 
 def test_min_distance(tmp_path, capsys):
-    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    source = write_lines(tmp_path / "train.jsonl", records_with_groups_and_scores())
 
     example("min_distance")["main"](source, "subset.jsonl", 0.2, encoder=Lengths())
 
-    rows, covered = capsys.readouterr().out.splitlines()
-    assert rows.startswith(f"{len(read_lines(tmp_path / 'subset.jsonl'))} rows are 0.")
-    assert float(covered.split()[5]) < 0.2
+    rows, coverage = capsys.readouterr().out.splitlines()
+    assert rows.startswith(f"{len(read_lines(tmp_path / 'subset.jsonl'))} rows have an h_min of 0.")
+    assert float(coverage.split()[5]) < 0.2
 
 
 def test_groups(tmp_path, capsys):
-    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    source = write_lines(tmp_path / "train.jsonl", records_with_groups_and_scores())
     script = example("groups")
 
     quotas = {"code": script["quota"]("6"), "math": script["quota"]("1..2")}
@@ -232,13 +232,13 @@ def test_token_budget(tmp_path, capsys):
 
     example("token_budget")["main"](source, "subset.jsonl", 100, str.split, encoder=Lengths())
 
-    spent = sum(len(r["instruction"].split()) + 1 for r in read_lines(tmp_path / "subset.jsonl"))
-    assert 95 <= spent <= 100
-    assert f"{spent} of 100 tokens" in capsys.readouterr().out
+    used = sum(len(r["instruction"].split()) + 1 for r in read_lines(tmp_path / "subset.jsonl"))
+    assert 95 <= used <= 100
+    assert f"{used} of 100 tokens" in capsys.readouterr().out
 
 
 def test_quality_weight(tmp_path, capsys):
-    source = write_lines(tmp_path / "train.jsonl", records_of_many_kinds())
+    source = write_lines(tmp_path / "train.jsonl", records_with_groups_and_scores())
 
     example("quality_weight")["main"](source, "subset.jsonl", 8, "score", encoder=Lengths())
 
@@ -254,10 +254,10 @@ def test_certificate(tmp_path, capsys):
 
     example("certificate")["main"](source, 6, encoder=Lengths())
 
-    first, *bounds, certified, at, nearer, _ = capsys.readouterr().out.splitlines()
+    first, *bounds, certified, at_h_min, below_h_min, _ = capsys.readouterr().out.splitlines()
     assert float(first.split()[-1]) <= min(float(line.split()[2]) for line in bounds)
     assert "of the best possible" in certified
-    assert 6 <= int(at.split()[0]) <= int(nearer.split()[0])
+    assert 6 <= int(at_h_min.split()[0]) <= int(below_h_min.split()[0])
 
 
 def test_refine(tmp_path, capsys):
@@ -281,7 +281,7 @@ def test_compare_subsets(tmp_path, capsys):
     assert header.split() == ["even", "first", "rows", "3", "random"]
     [h_min] = [line.split()[2:] for line in lines if line.startswith("h min")]
     assert float(h_min[0]) > float(h_min[1])
-    assert last.endswith("Vendi score: even")
+    assert last == "highest Vendi score: even"
 
 
 def test_select_stream(tmp_path, capsys):
@@ -291,9 +291,9 @@ def test_select_stream(tmp_path, capsys):
 
     chosen = read_lines(tmp_path / "subset.jsonl")
     assert len({record["text"] for record in chosen}) == 4
-    told = capsys.readouterr()
-    assert "4 rows, no two nearer than" in told.out
-    assert "5001 rows came" in told.err
+    printed = capsys.readouterr()
+    assert "4 rows, no two closer than" in printed.out
+    assert "5001 rows read" in printed.err
 
 
 def test_select_by_quality(tmp_path, capsys):
@@ -305,7 +305,7 @@ def test_select_by_quality(tmp_path, capsys):
     chosen = [record["score"] for record in read_lines(tmp_path / "best.jsonl")]
     assert len(chosen) == 6
     assert chosen == sorted(chosen, reverse=True)
-    assert "the 6 best rows that are 0." in capsys.readouterr().out
+    assert "the 6 best rows with an h_min of 0." in capsys.readouterr().out
 
 
 def test_gist(tmp_path, capsys):
@@ -315,7 +315,7 @@ def test_gist(tmp_path, capsys):
     example("gist")["main"](source, "score", "best.jsonl", 6, 0.0, encoder=Lengths())
 
     assert sum(record["score"] for record in read_lines(tmp_path / "best.jsonl")) == 35
-    assert "are worth 35" in capsys.readouterr().out
+    assert "the objective is 35" in capsys.readouterr().out
 
 
 def test_deduplicate(tmp_path, capsys):
@@ -325,12 +325,12 @@ def test_deduplicate(tmp_path, capsys):
     example("deduplicate")["main"](source, "distinct.jsonl", 0.05, encoder=Lengths())
 
     assert read_lines(tmp_path / "distinct.jsonl") == [records[0], records[3], records[4]]
-    told = capsys.readouterr().out
-    assert "3 rows are kept; 2 are merged" in told
-    assert "row 0 stands for [1], up to 0.000" in told
+    printed = capsys.readouterr().out
+    assert "3 rows are kept and 2 are merged" in printed
+    assert "row 0 represents [1], at distances of up to 0.000" in printed
 
 
-@pytest.mark.filterwarnings("ignore")  # those of trl and of what it stands on
+@pytest.mark.filterwarnings("ignore")  # warnings of trl and its dependencies
 def test_train_with_trl(tmp_path, capsys, monkeypatch):
     pytest.importorskip("trl")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -349,7 +349,7 @@ def test_an_example_runs_as_a_script(tmp_path):
     records = [{"instruction": f"Name {n} rivers.", "input": "", "output": ""} for n in range(12)]
     write_lines(tmp_path / "train.jsonl", records)
 
-    ran = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, EXAMPLES / "select_from_jsonl.py", "train.jsonl", "out.jsonl", "0.5"],
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -357,5 +357,5 @@ def test_an_example_runs_as_a_script(tmp_path):
         check=False,
     )
 
-    assert ran.returncode == 0, ran.stderr
+    assert finished.returncode == 0, finished.stderr
     assert len(read_lines(tmp_path / "out.jsonl")) == 6
