@@ -93,7 +93,7 @@ class Tuning:
     def prepare(self, threads: int) -> None:
         """Start to make in the background what the first review will need."""
         if self.is_long and self._budget > _FIRST_REVIEW and self._may_turn:
-            self._coming = in_background(self._make_axes, threads=threads)
+            self._coming = in_background(self.make_axes, threads=threads)
 
     @property
     def n_remaining(self) -> int:
@@ -162,7 +162,7 @@ class Tuning:
             return None
         now = targets.proxies
         if now.transform.axes is None and self._axes is None:
-            self._axes = self._make_axes() if self._coming is None else self._coming.result()
+            self._axes = self.make_axes() if self._coming is None else self._coming.result()
         costs = self._costs(targets, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
@@ -181,7 +181,8 @@ class Tuning:
         least = self._thresholds.axes * float(dimension) ** 3
         return dimension >= 3 * CHUNK and self._work_left >= least
 
-    def _make_axes(self) -> ProxyTransform:
+    def make_axes(self) -> ProxyTransform:
+        """Return a transform to the principal axes of the pool."""
         whole = self._points.dimension // CHUNK * CHUNK
         return ProxyTransform.of(self._points).turned(self._points, whole)
 
