@@ -115,7 +115,7 @@ def fewest_neighbours_first(
 ) -> Int[np.ndarray, " p"]:
     """Return the packing in the order it was made; overwrites `excluded` and `room`.
 
-    The rows left with d neighbours left are a doubly linked list that starts at `first[d]`.
+    Rows with d neighbours left form a doubly linked list that starts at `first[d]`.
     """
     starts, ends, neighbours = adjacency
     count = len(ends)
