@@ -1,6 +1,4 @@
-"""Refined and filled selections on the command line."""
-
-from __future__ import annotations
+"""`evenly select --refine`: rows that are farther apart, and their proof."""
 
 import json
 from pathlib import Path
@@ -9,24 +7,17 @@ import numpy as np
 import pytest
 
 from evenly import Refine, Selection, select_uniform
-from evenly.selection.refine import climb
-from tests.cli.test_commands import (
-    fail,
-    in_a_folder_of_its_own,  # noqa: F401
-    succeed,
-)
+from tests.support.command_line import fail, succeed
 
 POOL = np.random.default_rng(2).normal(size=(150, 6))
 
 
 @pytest.fixture(autouse=True)
-def pool(in_a_folder_of_its_own, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(climb, "_LEAST_WORK", 20_000)
-    monkeypatch.setattr(climb, "_STEPS_WITHOUT", 120_000)
+def pool(folder_of_data):
     np.save("pool.npy", POOL)
 
 
-def test_select_refines_says_so_and_can_be_repeated():
+def test_a_refined_selection_is_reported_and_can_be_reproduced():
     ran = succeed("select", "pool.npy", "-b", "20", "--refine", "search", "-o", "a.npy")
 
     expected = select_uniform(POOL, 20, refine=True)
@@ -37,12 +28,12 @@ def test_select_refines_says_so_and_can_be_repeated():
     assert f"{greedy:.4f}: {expected.h_min / greedy - 1:+.2%}" in line
     succeed("select", "--from-manifest", "a.manifest.json", "-o", "b.npy")
     assert Path("a.npy").read_bytes() == Path("b.npy").read_bytes()
-    # The certificate is that of the pool, and not of radii that are no covering radii.
+    # The certificate is computed from the pool: the radii are not covering radii here.
     assert "at most" in ran.stdout
     fail("extend", "a.manifest.json", "-b", "30", "-o", "c.npy")
 
 
-def test_what_is_proven_is_the_certificate():
+def test_a_proof_is_the_certificate():
     ran = succeed(
         *("select", "pool.npy", "-b", "9", "--refine", "exact", "--refine-seconds", "60"),
         *("--seed", "4", "--json", "-o", "a.npy"),
@@ -55,43 +46,24 @@ def test_what_is_proven_is_the_certificate():
     ran = succeed("select", "pool.npy", "-b", "9", "--refine", "exact")
     assert "proven to be the best possible" in ran.stdout
     assert "none are farther apart" in ran.stdout
-    # With rules it is the best of other rows, which is no bound on all.
+    # With rules the proof is about fewer rows, so it is not a bound for the pool.
     ran = succeed("select", "pool.npy", "-b", "9", "--refine", "exact", "--exclude", "3", "--json")
     assert "proof" not in json.loads(ran.stdout)["measures"]["bounds"]
 
 
-def test_fill_adds_rows_at_the_same_distance():
-    succeed("select", "pool.npy", "-b", "20", "-o", "a.npy")
-
-    ran = succeed("fill", "a.manifest.json", "-o", "b.npy")
-
-    expected = select_uniform(POOL, 20).fill()
-    np.testing.assert_array_equal(np.load("b.npy"), POOL[expected.indices])
-    assert "from 20 rows" in ran.stdout
-    fail("select", "--from-manifest", "b.manifest.json", "-o", "c.npy")
-    near = succeed(
-        *("fill", "a.manifest.json", "--min-distance", f"{expected.h_min * 0.9}"),
-        *("--seconds", "60", "--seed", "1", "--json"),
-    )
-    told = json.loads(near.stdout)["selection"]
-    assert told["provenance"]["filled"]["seed"] == 1
-    assert expected.h_min * 0.9 <= told["h_min"] < expected.h_min
-
-
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--refine", "best"], "search"),
         (["--refine-seconds", "3"], "--refine search"),
         (["--refine", "search", "--refine-seconds", "0"], "more than 0"),
     ],
 )
-def test_wrong_use_is_refused(arguments, said):
-    ran = fail("select", "pool.npy", "-b", "9", *arguments)
-    assert said in (ran if isinstance(ran, str) else ran.stderr)
+def test_wrong_use_is_rejected(arguments, message):
+    assert message in fail("select", "pool.npy", "-b", "9", *arguments)
 
 
-def test_a_mapping_is_as_good_as_refine():
+def test_a_mapping_may_replace_refine():
     rows = select_uniform(POOL, 20, refine={"method": "search", "seed": 2, "seconds": None})
     np.testing.assert_array_equal(
         rows.indices, select_uniform(POOL, 20, refine=Refine(seed=2)).indices
