@@ -30,5 +30,5 @@ def test_fill_adds_rows_at_the_same_distance():
         *("--seconds", "60", "--seed", "1", "--json"),
     )
     told = json.loads(near.stdout)["selection"]
-    assert told["provenance"]["filled"]["seed"] == 1
+    assert told["provenance"]["details"]["filled"]["seed"] == 1
     assert expected.h_min * 0.9 <= told["h_min"] < expected.h_min

@@ -39,7 +39,7 @@ def test_a_proof_is_the_certificate():
         *("--seed", "4", "--json", "-o", "a.npy"),
     )
     told = json.loads(ran.stdout)
-    assert told["selection"]["provenance"]["refined"]["proven"]
+    assert told["selection"]["provenance"]["details"]["refined"]["proven"]
     assert told["selection"]["provenance"]["options"]["refine"]["seed"] == 4
     assert told["measures"]["certified_fraction"] == 1.0
     assert list(told["measures"]["bounds"]) == ["proof"]
