@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["level_of_the_caller"]
-
 
 def level_of_the_caller() -> int:
     """The stack level, for the function that asks, of the first line outside this package."""

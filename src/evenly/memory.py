@@ -7,8 +7,6 @@ from pathlib import Path
 
 from evenly.errors import OptionError
 
-__all__ = ["free_memory", "memory_bytes"]
-
 
 def free_memory() -> float:
     """Bytes of memory that are free on this machine; infinite where it does not say."""

@@ -38,7 +38,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
     )
     assert stderr_with("-q", *same) == ""
     assert succeed(*train).stderr == ""
-    assert "evenly: text column: text (found by itself)" in stderr_with("-v", *train)
+    assert "evenly: text column: text (detected automatically)" in stderr_with("-v", *train)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["select", "vectors.npy", "-b", "1", "--seed", "-1"], "seed must be a whole number"),
         (["select", "vectors.npy", "-b", "1", "--on-invalid", "x"], "--on-invalid"),
         (["select", "vectors.npy", "-b", "1", "--text", "q"], "holds vectors, not texts"),
-        (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot tell which format"),
+        (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot determine the output format"),
         (
             ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
-            "as .npy or .safetensors, not as jsonl",
+            "cannot be written as jsonl. Write .npy",
         ),
         (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
         (["select", "train.jsonl", "-b", "1", "--max-length", "0"], "max_length must be"),
@@ -79,7 +79,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
         (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),
         (["embed", "vectors.npy", "-o", "x.npy"], "holds vectors already"),
-        (["demo", "-o", "x.txt"], "cannot tell which format"),
+        (["demo", "-o", "x.txt"], "cannot determine the output format"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )

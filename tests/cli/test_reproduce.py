@@ -14,7 +14,7 @@ from tests.support.command_line import (
     succeed,
     write_lines,
 )
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_an_option_that_changes_the_rows_is_an_error():
 
 
 def test_python_objects_and_data_in_memory_must_be_given_again():
-    select_uniform("train.jsonl", 3, encoder=Letters()).save("object.json")
+    select_uniform("train.jsonl", 3, encoder=TopicEncoder()).save("object.json")
     select_uniform(VECTORS, 3).save("memory.json")
 
-    assert "encoder was a Python object (Letters)" in fail(
+    assert "encoder was a Python object (TopicEncoder)" in fail(
         "select", "--from-manifest", "object.json"
     )
     assert "cannot be opened again" in fail("select", "--from-manifest", "memory.json")

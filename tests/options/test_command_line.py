@@ -20,6 +20,7 @@ from evenly import (
 )
 from evenly.cli import main
 from evenly.options import EncoderOptions, declared
+from evenly.options.declaration import flags_of
 from tests.support.verbs import RESUMING, VERBS
 
 COMMANDS = {
@@ -56,7 +57,9 @@ def cases():
         if "encoder_options" in inspect.signature(verb).parameters and verb not in RESUMING:
             yield from ((command, name, *one) for name, one in declared(EncoderOptions).items())
         for name in inspect.signature(verb).parameters:
-            if name in options and options[name][1].flags and (command, name) not in LEFT_OUT:
+            if name not in options or (command, name) in LEFT_OUT:
+                continue
+            if flags_of(name, options[name][1]):
                 yield command, name, *options[name]
 
 
@@ -71,11 +74,12 @@ def default_of(command: click.Command, parameter: click.Parameter) -> Any:
 def test_a_command_has_the_option_with_its_default(command, name, field, about):
     parameters = {parameter.name: parameter for parameter in main.commands[command].params}
     assert len(parameters) == len(main.commands[command].params)
-    name = STORED_AS.get((command, name, about.flags[0]), name)
+    flags = flags_of(name, about)
+    name = STORED_AS.get((command, name, flags[0]), name)
     assert name in parameters
     parameter = parameters[name]
     spellings = "/".join([*parameter.opts, *parameter.secondary_opts])
-    for flag in about.flags:
+    for flag in flags:
         assert flag in spellings
     if parameter.required:
         assert field.default in (MISSING, None)

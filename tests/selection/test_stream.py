@@ -17,7 +17,8 @@ from evenly import StreamSelection, UniformStream, cli, errors, select_stream, s
 from evenly.geometry import Points, row_lengths
 from evenly.selection.streaming import cover as module
 from evenly.selection.streaming.cover import StreamingCover
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.oracle import h_min as h_min_by_definition
 from tests.support.pools import pools
 
@@ -28,8 +29,8 @@ VECTORS = np.random.default_rng(0).standard_normal((300, 4))
 quiet = pytest.mark.filterwarnings("ignore::evenly.errors.DuplicateRowsWarning")
 
 
-class CachedLetters(Letters):
-    fingerprint = "letters 1"
+class CachedTopicEncoder(TopicEncoder):
+    fingerprint = "topics 1"
 
 
 @pytest.fixture(autouse=True)
@@ -106,11 +107,13 @@ def test_the_candidates_keep_their_promises_all_along():
         candidates, k = StreamingCover(3, 6), 3
         for row in range(len(rows)):
             one = rows[row : row + 1]
-            candidates.meet(
+            candidates.add(
                 Points.of(one, row_lengths(one), np.ones(1, bool), normalize=False), np.array([row])
             )
             assert k <= len(candidates) <= 6 or row < k
-            assert (candidates.reach <= module.CHAIN * candidates.threshold * (1 + 1e-9)).all()
+            assert (
+                candidates.reach <= module.REACH_FACTOR * candidates.threshold * (1 + 1e-9)
+            ).all()
             gaps = gaps_by_definition(rows[: row + 1], False)[:, candidates.numbers]
             assert (gaps.min(axis=1) <= candidates.reach.max() * (1 + 1e-9)).all()
 
@@ -227,13 +230,13 @@ def test_types_may_get_wider_and_rows_longer():
 
 
 def test_records_and_texts_come_back_by_their_row_numbers():
-    found = select_stream(cut(RECORDS, [10, 1, 25]), 6, encoder=Letters())
+    found = select_stream(cut(RECORDS, [10, 1, 25]), 6, encoder=TopicEncoder())
 
     assert [record["id"] for record in found.records] == found.indices.tolist()
     assert found.provenance.text == "text"
     assert found.provenance.input.rows == 60
-    assert found.provenance.encoder.name == "Letters"
-    strings = select_stream(cut(TEXTS, [9]), 6, encoder=Letters())
+    assert found.provenance.encoder.name == "TopicEncoder"
+    strings = select_stream(cut(TEXTS, [9]), 6, encoder=TopicEncoder())
     assert strings.records == [TEXTS[row] for row in strings.indices]
     assert strings.indices.tolist() == found.indices.tolist()
     assert found.take(RECORDS) == found.records
@@ -282,10 +285,10 @@ def kinds_of_batches(folder):
 )
 @pytest.mark.parametrize("batch_size", [8, 1000])
 def test_batches_of_every_kind(kind, batch_size, tmp_path):
-    expected = select_stream([RECORDS], 5, encoder=Letters())
+    expected = select_stream([RECORDS], 5, encoder=TopicEncoder())
     batches = kinds_of_batches(tmp_path)[kind]
 
-    found = select_stream(batches, 5, encoder=Letters(), batch_size=batch_size)
+    found = select_stream(batches, 5, encoder=TopicEncoder(), batch_size=batch_size)
 
     assert found.indices.tolist() == expected.indices.tolist()
     assert [record["id"] for record in found.records] == found.indices.tolist()
@@ -309,12 +312,12 @@ def test_vectors_in_files_tensors_and_arrays(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "parquet"])
 def test_what_was_chosen_is_written_in_every_format(suffix, tmp_path):
-    found = select_stream([RECORDS], 5, encoder=Letters())
+    found = select_stream([RECORDS], 5, encoder=TopicEncoder())
 
     found.write(tmp_path / f"out.{suffix}")
     found.write(tmp_path / "in-order.jsonl", order="file")
 
-    again = select_uniform(tmp_path / f"out.{suffix}", 5, text="text", encoder=Letters())
+    again = select_uniform(tmp_path / f"out.{suffix}", 5, text="text", encoder=TopicEncoder())
     assert len(again.take(tmp_path / f"out.{suffix}")) == 5
     ids = [
         json.loads(line)["id"] for line in (tmp_path / "in-order.jsonl").read_text().splitlines()
@@ -335,7 +338,7 @@ def test_vectors_are_written_as_vectors(tmp_path):
 
 
 def test_a_result_is_saved_and_loaded_without_its_records(tmp_path):
-    found = select_stream([RECORDS], 5, encoder=Letters())
+    found = select_stream([RECORDS], 5, encoder=TopicEncoder())
 
     found.save(tmp_path / "found.json")
     loaded = StreamSelection.load(tmp_path / "found.json")
@@ -355,7 +358,7 @@ def test_a_result_is_saved_and_loaded_without_its_records(tmp_path):
 def vectors_and_options(kind):
     if kind == "vectors":
         return VECTORS, {"normalize": False}
-    return RECORDS, {"encoder": CachedLetters(), "text": "text"}
+    return RECORDS, {"encoder": CachedTopicEncoder(), "text": "text"}
 
 
 @pytest.mark.parametrize("kind", ["vectors", "records"])
@@ -403,14 +406,14 @@ def test_results_on_the_way_change_nothing():
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path):
-    stream = UniformStream(3, encoder=CachedLetters(), text=lambda record: record["text"])
+    stream = UniformStream(3, encoder=CachedTopicEncoder(), text=lambda record: record["text"])
     stream.update(RECORDS)
     stream.save(tmp_path / "state.npz")
 
     with pytest.raises(errors.CheckpointError, match="does not exist"):
         UniformStream.load(tmp_path / "none.npz")
     with pytest.raises(errors.CheckpointError, match="text was a Python object"):
-        UniformStream.load(tmp_path / "state.npz", encoder=CachedLetters())
+        UniformStream.load(tmp_path / "state.npz", encoder=CachedTopicEncoder())
     (tmp_path / "other.npz").write_bytes(b"hello")
     with pytest.raises(errors.CheckpointError, match="is not a saved stream"):
         UniformStream.load(tmp_path / "other.npz")
@@ -421,14 +424,14 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     for damaged in (content[: len(content) // 2], content.replace(b"numbers", b"numbars")):
         (tmp_path / "damaged.npz").write_bytes(damaged)
         with pytest.raises(errors.CheckpointError):
-            UniformStream.load(tmp_path / "damaged.npz", encoder=CachedLetters(), text="text")
-    other = UniformStream.load(tmp_path / "state.npz", encoder=Letters(), text="text")
+            UniformStream.load(tmp_path / "damaged.npz", encoder=CachedTopicEncoder(), text="text")
+    other = UniformStream.load(tmp_path / "state.npz", encoder=TopicEncoder(), text="text")
     with pytest.raises(errors.VectorError, match="not of the kind of those before"):
         other.update(RECORDS)
 
 
 def test_a_record_that_is_no_json_cannot_be_saved(tmp_path):
-    stream = UniformStream(1, text="text", encoder=Letters())
+    stream = UniformStream(1, text="text", encoder=TopicEncoder())
     stream.update([{"text": "a", "other": object()}, {"text": "b", "other": None}])
 
     with pytest.raises(errors.OutputError, match="as JSON"):
@@ -439,16 +442,16 @@ def test_a_record_that_is_no_json_cannot_be_saved(tmp_path):
 def test_rows_that_cannot_be_used_are_counted_and_never_chosen():
     batches = [["", *TEXTS[:10]], [None, ""], [*TEXTS[10:20], ""]]
 
-    found = select_stream(batches, 20, encoder=Letters(), on_invalid="drop")
+    found = select_stream(batches, 20, encoder=TopicEncoder(), on_invalid="drop")
 
     assert found.provenance.dropped == 4
     assert sorted(found.indices.tolist()) == [*range(1, 11), *range(13, 23)]
     with pytest.raises(
         errors.TextError, match=r"^in the batch that begins with row 10: .*row 1 is"
     ):
-        select_stream([TEXTS[:10], ["a", ""]], 3, encoder=Letters())
+        select_stream([TEXTS[:10], ["a", ""]], 3, encoder=TopicEncoder())
     with pytest.raises(errors.BudgetError, match="budget is 21 rows, and only 20 usable ones"):
-        select_stream(batches, 21, encoder=Letters(), on_invalid="drop")
+        select_stream(batches, 21, encoder=TopicEncoder(), on_invalid="drop")
 
 
 def test_rows_in_files_are_named_as_in_their_files(tmp_path):
@@ -457,7 +460,7 @@ def test_rows_in_files_are_named_as_in_their_files(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
 
     with pytest.raises(errors.TextError, match=r"begins with row 15: .*a\.jsonl, line 18"):
-        select_stream(tmp_path / "a.jsonl", 3, encoder=Letters(), batch_size=5)
+        select_stream(tmp_path / "a.jsonl", 3, encoder=TopicEncoder(), batch_size=5)
 
 
 def test_a_batch_that_is_refused_leaves_the_stream_as_it_was():
@@ -478,25 +481,25 @@ def test_columns_found_by_themselves_stay_the_same():
         select_stream(
             [[{"prompt": text} for text in TEXTS[:9]], [{"question": text} for text in TEXTS[9:]]],
             3,
-            encoder=Letters(),
+            encoder=TopicEncoder(),
         )
 
 
 @pytest.mark.parametrize(
     ("batches", "said"),
     [
-        (["no such file"], "A string among the batches is a path"),
-        ([{"text": "a"}], "a batch is several rows"),
-        ([{"text": ["a"], "id": [1, 2]}], "no lists of one length"),
-        ({"text": ["a"]}, "iterable of batches, or a path; got a dict"),
+        (["no such file"], "A string in a stream is a path"),
+        ([{"text": "a"}], "must be lists of the same length. If it is a single record"),
+        ([{"text": ["a"], "id": [1, 2]}], "must be lists of the same length"),
+        ({"text": ["a"]}, "iterable of batches or a path, got a dict"),
         (7, "got a int"),
         ([io.StringIO('{"text": "a"}')], "Open it in binary mode"),
-        ([3.5], "cannot read samples from a float"),
+        ([3.5], "cannot read data from a float"),
     ],
 )
 def test_batches_that_are_none(batches, said):
     with pytest.raises(errors.DataError) as raised:
-        select_stream(batches, 1, encoder=Letters())
+        select_stream(batches, 1, encoder=TopicEncoder())
     assert said in str(raised.value)
 
 
@@ -535,7 +538,7 @@ def test_a_second_pass_needs_what_can_be_read_twice():
 
 
 def test_memory_stays_within_the_candidates():
-    stream = UniformStream(10, text="text", encoder=Letters(), keep=2)
+    stream = UniformStream(10, text="text", encoder=TopicEncoder(), keep=2)
     for begin in range(0, 2000, 100):
         texts = texts_of(100, seed=begin)
         stream.update([{"text": text} for text in texts])
@@ -582,14 +585,14 @@ def test_the_command_line_reads_a_pipe_and_measures_in_a_second_pass(tmp_path, m
 
     @functools.wraps(load_encoder)
     def by_name(encoder, **options):
-        return load_encoder(CachedLetters() if encoder == "letters" else encoder, **options)
+        return load_encoder(CachedTopicEncoder() if encoder == "topics" else encoder, **options)
 
     monkeypatch.setattr("evenly.inputs.prepare.load_encoder", by_name)
     content = "".join(json.dumps(record) + "\n" for record in RECORDS)
     (tmp_path / "train.jsonl").write_text(content)
-    expected = select_stream([RECORDS], 5, encoder=CachedLetters(), second_pass=True)
+    expected = select_stream([RECORDS], 5, encoder=CachedTopicEncoder(), second_pass=True)
 
-    options = ("-b", 5, "--encoder", "letters")
+    options = ("-b", 5, "--encoder", "topics")
     told = evenly_("stream", "-", *options, "-o", "-", input=content)
     assert [json.loads(line) for line in told.stdout.splitlines()] == expected.records
     told = evenly_("stream", "train.jsonl", *options, "--second-pass", "--json")

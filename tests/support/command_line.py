@@ -7,15 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 from click.testing import CliRunner, Result
 from safetensors.numpy import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from evenly import Selection, cli, select_uniform
-from tests.support.fakes import texts_of
+from tests.support.encoders import texts_of
 
 TEXTS = texts_of(40)
 RECORDS = [{"id": row, "text": text} for row, text in enumerate(TEXTS)]
@@ -27,10 +28,11 @@ _STATIC_EMBEDDING = "sentence_transformers.models.StaticEmbedding"
 
 
 def save_letters_model(folder: Path) -> None:
-    """Write a sentence-transformers model whose vectors are frequencies of the letters a to j."""
+    """Write a sentence-transformers model whose vectors are frequencies of letters."""
     folder.mkdir()
-    tokens = {letter: row for row, letter in enumerate([*"abcdefghij", "?"])}
+    tokens = {letter: row for row, letter in enumerate([*ascii_lowercase, "?"])}
     tokenizer = Tokenizer(models.WordLevel(tokens, unk_token="?"))
+    tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     tokenizer.save(str(folder / "tokenizer.json"))
     table = np.eye(len(tokens), dtype=np.float32)

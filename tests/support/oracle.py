@@ -96,3 +96,14 @@ def with_rules(
     rest = usable.copy()
     rest[picks] = False
     return np.array(picks), np.sqrt(radii), np.sqrt(nearest[rest].max(initial=0.0))
+
+
+def gaps_by_definition(vectors, normalize):
+    """(n, n) Euclidean distances, by subtraction in float64."""
+    rows = np.asarray(vectors).astype(np.float64)
+    if normalize:
+        rows = rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    squared = np.array([((rows - row) ** 2).sum(axis=1) for row in rows])
+    if normalize:  # rows that only the rounding of the division tells apart are one row
+        squared[squared < 1e-28] = 0.0
+    return np.sqrt(squared)

@@ -13,19 +13,7 @@ import click
 from evenly.cli.forms import click_arguments
 from evenly.errors import EvenlyWarning
 from evenly.options import EncoderOptions, InputOptions, Options, RuleOptions, declared
-
-__all__ = [
-    "ENCODING",
-    "FORCE",
-    "JSON",
-    "LOUDNESS",
-    "OUTPUT",
-    "ROWS",
-    "RUNNING",
-    "TEXT",
-    "declared_options",
-    "with_options",
-]
+from evenly.options.declaration import flags_of
 
 Option = Callable[[Any], Any]
 
@@ -59,13 +47,14 @@ def declared_options(
     """
     known = declared(source)
     found = []
-    for name in names or [name for name, (_, about) in known.items() if about.flags]:
+    for name in names or [name for name, (_, about) in known.items() if flags_of(name, about)]:
         field, about = known[name]
         if name in helps:
             about = dataclasses.replace(about, help=helps[name])
         default = None if field.default is dataclasses.MISSING else field.default
-        arguments = click_arguments(about, default)
-        found.append(click.option(*about.flags, stored_as or name, required=required, **arguments))
+        arguments = click_arguments(about, str(field.type), default)
+        flags = flags_of(name, about)
+        found.append(click.option(*flags, stored_as or name, required=required, **arguments))
     return found
 
 

@@ -16,8 +16,6 @@ from evenly.samples import Samples
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["DroppedRows", "check_distances", "check_lengths"]
-
 log = logging.getLogger("evenly")
 
 _SHOWN = 5

@@ -25,8 +25,6 @@ from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_t
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["PreparedData", "load_model", "prepare", "stay_on_disk"]
-
 log = logging.getLogger("evenly")
 
 

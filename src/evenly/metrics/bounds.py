@@ -17,15 +17,6 @@ from scipy.special import eval_gegenbauer, roots_jacobi
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = [
-    "balls_bound",
-    "levenshtein_count",
-    "line_bound",
-    "plane_bound",
-    "smaller_balls_bound",
-    "sphere_bound",
-]
-
 # Higher degrees of Levenshtein's bound matter only for more rows than fit a computer, except in
 # three dimensions, where Fejes Tóth's bound is sharper.
 _MAX_DEGREE = 60

@@ -16,8 +16,6 @@ from evenly.selection.greedy.progress import progress_bar
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["Curve"]
-
 # A slope over fewer picks than this is noise.
 _MIN_PICKS = 20
 

@@ -17,8 +17,6 @@ from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Diversity", "DiversityLimits", "clusters_of", "kernel_eigenvalue", "vendi_score"]
-
 _CLUSTERS = 128
 _ROWS_PER_CLUSTER = 8
 

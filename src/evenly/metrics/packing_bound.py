@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from evenly.geometry import Points
     from evenly.metrics.trace_bound import CentredPool
 
-__all__ = ["PackingBound"]
-
 # Tolerance for the rounding of sums of squares, whose relative error is far smaller.
 _TOLERANCE = 1.0 + 1e-10
 _BISECTIONS = 16

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["row_numbers"]
-
 
 def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:
     """Return `indices`, or those of a selection, as distinct, usable row numbers.

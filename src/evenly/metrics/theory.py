@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from evenly.metrics.curve import Curve
 
-__all__ = ["CONFIDENCE", "ClosePairs", "Theory", "two_nn"]
-
 CONFIDENCE = 0.95
 """Probability with which the density bound holds for random subsets."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from evenly.geometry import Points
 
-__all__ = ["CentredPool", "best_centre"]
-
 
 @dataclass(frozen=True, eq=False)
 class CentredPool:

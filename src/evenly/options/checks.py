@@ -11,23 +11,6 @@ from typing import Any
 from evenly.errors import BudgetError, OptionError
 from evenly.memory import memory_bytes
 
-__all__ = [
-    "BOOLEANS",
-    "Check",
-    "a_path",
-    "choice",
-    "flag",
-    "is_number",
-    "mapping_of",
-    "memory_size",
-    "number",
-    "optional",
-    "rows_or_fraction",
-    "text",
-    "whole",
-    "whole_number",
-]
-
 BOOLEANS = ("bool", "bool_")  # the name of NumPy's, too, which is not imported for this
 
 Check = Callable[[str, Any], object]

@@ -10,8 +10,6 @@ from typing import Any
 
 from evenly.options.checks import BOOLEANS
 
-__all__ = ["NotKept", "as_json_value", "decode", "encode"]
-
 _NOT_KEPT = "not kept"
 
 

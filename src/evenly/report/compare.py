@@ -29,8 +29,6 @@ from evenly.report.table import grid
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["Comparison", "compare", "compare_subsets"]
-
 # Attribute of the measures -> its format.
 _COLUMNS = {
     "size": ",.0f",
@@ -165,22 +163,9 @@ def compare(
     Cost: that of `measure` for each subset, random ones included; the pool's own measures count
         once.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=normalize,
-        on_invalid=on_invalid,
-        engine=engine,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    options = MeasuringOptions(
-        random_subsets=random_subsets, certificate=certificate, details=details, seed=seed
-    )
-    return compare_subsets(subsets, data, inputs, options)
+    arguments = locals()
+    options = MeasuringOptions.of(arguments)
+    return compare_subsets(subsets, data, InputOptions.of(arguments), options)
 
 
 def compare_subsets(

@@ -20,8 +20,6 @@ from evenly.selection.resume import Again, check_same_vectors, prepare_again
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Assignments", "assign", "prepare_with_dropped"]
-
 
 @dataclass(frozen=True, eq=False)
 class Assignments:

@@ -20,9 +20,6 @@ from evenly.selection.rules.row_names import RowNames
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Explanation", "explain"]
-
-
 # Options that can leave out or include a row regardless of its distance.
 _RULES = (
     "include",

@@ -32,8 +32,6 @@ from evenly.selection.rules.resolve import check_rules, describe_rule_options, r
 from evenly.selection.rules.token_costs import counts_tokens
 from evenly.selection.selection import Selection
 
-__all__ = ["prepare_uniform", "select_prepared", "select_uniform"]
-
 
 @documented(InputOptions, RuleOptions, UniformOptions)
 def select_uniform(
@@ -106,38 +104,9 @@ def select_uniform(
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Wang and Gu 2025, arXiv 2506.24120; for refinement see `evenly.Refine`.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    rules = RuleOptions(
-        budget=budget,
-        include=include,
-        exclude=exclude,
-        away_from=away_from,
-        id_column=id_column,
-        min_distance=min_distance,
-        groups=groups,
-        quotas=quotas,
-        balance=balance,
-        token_budget=token_budget,
-        costs=costs,
-        tokenizer=tokenizer,
-        quality=quality,
-        quality_weight=quality_weight,
-    )
-    how = UniformOptions(
-        start=start, drop_outliers=drop_outliers, refine=refine, checkpoint=checkpoint, seed=seed
-    )
+    arguments = locals()
+    inputs, rules = InputOptions.of(arguments), RuleOptions.of(arguments)
+    how = UniformOptions.of(arguments)
     return select_prepared(prepare_uniform(data, inputs, rules, how), rules, how)
 
 

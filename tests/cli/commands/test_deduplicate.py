@@ -7,7 +7,7 @@ import pytest
 
 from evenly import Deduplication, deduplicate
 from tests.support.command_line import MODEL, fail, ids_of, run_evenly, succeed, write_lines
-from tests.support.fakes import texts_of
+from tests.support.encoders import texts_of
 
 TEXTS = [*texts_of(20), *texts_of(4)]  # the last four repeat the first four
 RECORDS = [

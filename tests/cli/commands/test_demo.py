@@ -8,9 +8,9 @@ from evenly import Selection, errors
 from evenly.cli.commands.demo import run_demo
 from evenly.options import InputOptions, RuleOptions
 from tests.support.command_line import succeed
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
-INPUTS = InputOptions(text="text", encoder=Letters())
+INPUTS = InputOptions(text="text", encoder=TopicEncoder())
 
 
 def test_it_shows_chosen_rows_and_those_that_they_represent(tmp_path):
@@ -42,7 +42,7 @@ def test_an_unknown_suffix_is_rejected_before_any_work(tmp_path):
     def read():
         raise AssertionError("the data were read")
 
-    with pytest.raises(errors.OutputError, match="cannot tell which format"):
+    with pytest.raises(errors.OutputError, match="cannot determine the output format"):
         run_demo(read, RuleOptions(budget=0.1), INPUTS, tmp_path / "chosen.txt")
 
 

@@ -33,7 +33,7 @@ def test_select_prints_a_table_and_writes_records_and_manifest():
     assert ran.stderr == ""
     table = dict(line.split("  ", 1) for line in ran.stdout.splitlines() if line and line[0] != " ")
     told = {name: value.strip() for name, value in table.items()}
-    assert told["input"] == "train.jsonl: 40 rows, 11 dimensions"
+    assert told["input"] == "train.jsonl: 40 rows, 27 dimensions"
     assert told["text"] == "text, embedded with letters"
     assert told["chosen"] == "8 rows (20.0%); none dropped"
     cosine = expected.h_min**2 / 2

@@ -6,7 +6,7 @@ import pytest
 
 from evenly import Selection, select_by_quality
 from tests.support.command_line import MODEL, fail, ids_of, succeed, write_lines
-from tests.support.fakes import texts_of
+from tests.support.encoders import texts_of
 
 TEXTS = [*texts_of(20), *texts_of(4)]  # the last four repeat the first four
 RECORDS = [

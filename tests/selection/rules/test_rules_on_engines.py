@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from evenly.engines import cuda, memory
-from evenly.engines import faiss as faiss_pool
-from evenly.engines import voronoi as cells
 from evenly.engines.distances import DistancesEngine
+from evenly.engines.memory import MemoryEngine
 from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.selection.greedy import driver as driver
@@ -21,8 +19,8 @@ from evenly.selection.rules.problem import keep_away
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.remaining import Limits
 from evenly.selection.rules.rules import Rules
-from tests.engines.test_engines import ENGINES
 from tests.support import oracle
+from tests.support.engines import ENGINES, SMALL
 from tests.support.pools import KINDS, make_pool, pools
 
 
@@ -83,7 +81,7 @@ def rules_for(draw, vectors):
     return rules, told
 
 
-def run(engine, vectors, rules, told, normalize):
+def run(engine, vectors, rules, told, normalize, sizes=None):
     everyone = np.ones(len(vectors), bool)
     points = Points.of(vectors, row_lengths(vectors), rules.usable(everyone), normalize=normalize)
     if "away" in told:
@@ -91,7 +89,7 @@ def run(engine, vectors, rules, told, normalize):
         away = Points.of(told["away"], lengths, np.ones(len(lengths), bool), normalize=normalize)
         rules = replace(rules, away=away)
         points = replace(points, longest=max(points.longest, away.longest))
-    pool = ENGINES[engine](points, rules.budget + 4)
+    pool = ENGINES[engine](points, rules.budget + 4, sizes)
     keep_away(pool, rules)
     begun = Picks(rules.include, distances_to_earlier(points, rules.include, away=rules.away))
     return farthest_first(pool, rules.budget, begun, limits=Limits(rules, everyone))
@@ -115,15 +113,11 @@ def assert_same(found, expected):
 def test_rules_are_kept_as_the_oracle_keeps_them(engine, vectors, normalize, frontier, few, data):
     rules, told = data.draw(rules_for(vectors))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(driver, "FEW", few)
-        for module in (cells, memory, faiss_pool):
-            patch.setattr(module, "CELLS", 3)
-        patch.setattr(cuda, "_TILE", 16)
-        patch.setattr(cuda, "_SEGMENT", 3)
-        found = run(engine, vectors, rules, told, normalize)
+        sizes = replace(SMALL, single_round=2 if frontier < 1024 else 2048)
+        found = run(engine, vectors, rules, told, normalize, sizes)
     expected = oracle.with_rules(vectors, rules.budget, normalize, rules.include, **told)
     assert_same(found, expected)
 
@@ -182,7 +176,7 @@ def test_a_token_budget_ends_at_the_same_row_wherever_it_was_begun(dearest):
     assert 4950 <= costs[expected[0]].sum() <= 5000
     for count in range(1, len(expected[0]) + 1):
         begun = Picks(expected[0][:count], expected[1][:count])
-        pool = memory.MemoryEngine(points, 400)
+        pool = MemoryEngine(points, 400)
         assert_same(farthest_first(pool, 400, begun, limits=Limits(rules, everyone)), expected)
 
 
@@ -215,7 +209,7 @@ def test_with_nothing_included_the_farthest_from_what_is_kept_away_comes_first(
     everyone = np.ones(len(vectors), bool)
     points = Points.of(vectors, row_lengths(vectors), everyone, normalize=normalize)
     rules = Rules(np.empty(0, np.int64), budget, away=points.take(np.arange(len(away))))
-    pool = memory.MemoryEngine(points, budget + len(away))
+    pool = MemoryEngine(points, budget + len(away))
     keep_away(pool, rules)
     found = farthest_first(pool, budget, Picks.none(), limits=Limits(rules, everyone))
     assert_same(found, oracle.with_rules(vectors, budget, normalize, [], away=away))

@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Picks"]
-
 
 @dataclass(frozen=True, eq=False)
 class Picks:

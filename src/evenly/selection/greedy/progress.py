@@ -12,16 +12,11 @@ from tqdm import tqdm
 
 from evenly.selection.greedy.picks import Picks
 
-__all__ = ["TimeLeft", "packing_bar", "progress_bar", "searching_bar"]
-
-
 # An estimate is told after this many rounds and this share of the picks. At large budgets
 # that is much less than the same share of the time, and before it a line has no direction.
 _ROUNDS = 3
 
-
 _SHARE = 0.05
-
 
 # As tqdm draws by itself, less its own time left, which takes every pick for the same work.
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"

@@ -23,8 +23,6 @@ from evenly.selection.rules.remaining import Limits
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-__all__ = ["Answer", "Beginning", "are_usable", "first_picks", "run_greedy"]
-
 
 @dataclass(frozen=True, eq=False)
 class Beginning:

@@ -14,8 +14,6 @@ from evenly.selection.rules.remaining import Limits
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["first_row", "medoid"]
-
 
 def first_row(problem: Problem, start: int | str, seed: int, limits: Limits) -> int:
     """Return the row number of the first pick: the best for `start` that the limits allow.

@@ -22,8 +22,6 @@ from evenly.selection.rules.problem import Problem
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["check_refine", "cover", "in_order", "refine_selection"]
-
 S = TypeVar("S", bound=SelectionData)
 
 
@@ -66,7 +64,7 @@ def refine_selection(selection: S, problem: Problem, wanted: Refine, *, progress
             Picks(np.array(selection.indices), np.array(selection.radii)),
             wanted,
             memory=problem.memory,
-            told=report,
+            report=report,
         )
     better, radius = None, selection.coverage_radius
     if found.rows is not None:

@@ -19,8 +19,6 @@ from evenly.selection.results.provenance import Provenance
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Order", "Result", "check_order", "check_picks", "finite_or_none", "or_infinite"]
-
 Order = Literal["picked", "file"]
 
 

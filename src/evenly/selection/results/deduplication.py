@@ -20,8 +20,6 @@ from evenly.selection.results.provenance import Provenance
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Deduplication"]
-
 
 @dataclass(frozen=True, eq=False)
 class Deduplication(Result):

@@ -26,8 +26,6 @@ from evenly.selection.results.provenance import Provenance
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["SelectionData"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SelectionData(Result):

@@ -25,8 +25,6 @@ from evenly.selection.results.provenance import Provenance
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["StreamSelection"]
-
 
 @dataclass(frozen=True, eq=False)
 class StreamSelection(Result):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["AwayFrom"]
-
 
 @dataclass(frozen=True, eq=False)
 class AwayFrom:

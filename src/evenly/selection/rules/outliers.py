@@ -30,8 +30,6 @@ from evenly.selection.rules.row_names import RowNames
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["NEIGHBOURS", "isolated_among", "outliers", "warn_of_isolated", "without_outliers"]
-
 NEIGHBOURS = 5
 """A row's score is its mean distance to this many nearest rows, so larger groups do not count."""
 

@@ -17,8 +17,6 @@ from evenly.selection.rules.rules import Rules
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["Problem"]
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["LEAST_WEIGHT", "best_first", "weights_of"]
-
-
 LEAST_WEIGHT = 1e-6
 """The smallest weight of a row, so that one of quality 0 comes last but is not lost."""
 

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from evenly.engines import Engine
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["Limits"]
-
-
 _NONE = np.empty(0, np.int64)
 
 
@@ -124,7 +121,7 @@ class Limits:
     def may_take(self, stratum: int) -> bool:
         """Whether one more row of a stratum may be picked; if not, none ever may again."""
         assert self._quota_plan is not None
-        if self._quota_plan.ask(stratum):
+        if self._quota_plan.make_room(stratum):
             return True
         self._closed.append(stratum)
         return False

@@ -17,14 +17,9 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["RowNames", "is_of_the_pool", "names_rows"]
-
-
 _SHOWN = 5
 
-
 _BOOLS = bool | np.bool_
-
 
 _WHOLE = int | np.integer
 

@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
-
-
 # How pandas marks a missing value.
 _MISSING = ("NAType", "NaTType")
-
 
 MOST = 2**53
 """The largest number up to which every whole number is exact in float64."""

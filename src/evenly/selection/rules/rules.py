@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from evenly.geometry import Points
     from evenly.selection.rules.quota_plan import QuotaPlan
 
-__all__ = ["Rules"]
-
 
 @dataclass(frozen=True, eq=False)
 class Rules:
@@ -93,7 +91,7 @@ class Rules:
         """
         if self.quotas is None:
             return
-        fault = self.quotas.fault(self.quotas.count(rows))
+        fault = self.quotas.violations(self.quotas.count(rows))
         if fault is not None:
             raise QuotaError(
                 f"min_distance={self.min_distance:g} ended the selection after {len(rows)} rows, "

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["counts_tokens", "token_costs"]
-
 
 def counts_tokens(options: RuleOptions) -> bool:
     """Whether tokens are counted in the texts of the data."""

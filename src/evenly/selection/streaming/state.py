@@ -22,8 +22,6 @@ from evenly.selection.streaming.cover import StreamingCover
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["StreamState", "load_state", "save_state"]
-
 _CODEC = Codec("evenly stream", 2, "a saved stream", CheckpointError)
 
 
