@@ -8,7 +8,7 @@ import pytest
 from evenly import select_uniform
 from tests.support.command_line import fail, succeed
 
-POOL = np.random.default_rng(2).normal(size=(150, 6))
+POOL = np.random.default_rng(2).normal(size=(60, 6))
 
 
 @pytest.fixture(autouse=True)
