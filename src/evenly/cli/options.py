@@ -107,7 +107,6 @@ ENCODING = [
 ]
 
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
-
 FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
 
 OUTPUT = [

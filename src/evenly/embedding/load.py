@@ -29,7 +29,6 @@ from evenly.options import DEFAULT_ENCODER
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
-
 _STATIC_BATCH = 1024
 
 

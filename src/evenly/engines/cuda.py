@@ -14,10 +14,9 @@ from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import Bounded, Bounds
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Points, ProxyTransform
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.engines.protocol import Engine
 
 # Coordinates of the pairs that are decided at once.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from evenly.shapes import Float, Int
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Float, Int
 
     from evenly.geometry import Points, ProxyTransform
 

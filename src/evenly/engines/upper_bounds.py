@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry import TIE
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+from evenly.shapes import Float, Int
 
 
 class Bounds:

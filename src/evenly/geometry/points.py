@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from evenly.geometry.kernels.exact import (
     squared_lengths_of_rows,
 )
 from evenly.geometry.threads import parallel_for, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+from evenly.shapes import Bool, Float, Int
 
 COINCIDENT = 1e-28
 """Unit rows with a squared distance below this differ only by the rounding of a division."""
@@ -29,11 +27,8 @@ LARGEST = 1e150
 
 # A block is sized so that its working set stays in the caches of one core's share.
 _BLOCK_NUMBERS = 1 << 18
-
 _MEAN_ROWS = 4096
-
 _NO_FACTORS = np.empty(0)
-
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 

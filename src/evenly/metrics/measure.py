@@ -29,11 +29,10 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Int
 
     from evenly.metrics.curve import Curve
 

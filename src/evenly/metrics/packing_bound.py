@@ -14,10 +14,9 @@ import numpy as np
 
 from evenly.geometry.clustering.tree import ClusterRadii, Tree
 from evenly.geometry.kernels.exact import EXACT
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
     from evenly.geometry import Points
     from evenly.metrics.trace_bound import CentredPool
 

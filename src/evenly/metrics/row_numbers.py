@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import RowError
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.inputs.prepare import PreparedData
 
 

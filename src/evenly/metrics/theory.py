@@ -15,10 +15,9 @@ from scipy.integrate import trapezoid
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
+from evenly.shapes import Float
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from evenly.metrics.curve import Curve
 
 CONFIDENCE = 0.95

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from evenly.options.declaration import Declared, Options, declared, flags_of
 
 _WIDTH = 96
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numba import types
 from numba.extending import overload
 
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+from evenly.shapes import Float, Int
 
 TIE = 1e-12
 """Squared distances within this relative difference are equal: the smaller row number wins."""

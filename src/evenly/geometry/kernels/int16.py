@@ -13,7 +13,7 @@ are near enough. The smallest product of every block shows which blocks need a c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -34,9 +34,7 @@ from evenly.geometry.kernels.screening import (
     Tile,
     lower_by_products,
 )
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int, Int16
+from evenly.shapes import Float, Float32, Int, Int16
 
 TOGETHER = 192
 """Rows that are multiplied at once: a multiple of ROWS on every processor."""
@@ -47,7 +45,6 @@ _LEAST = 48
 # Targets that rows are multiplied with before the products are looked at: the products fit in the
 # caches, and rows that need no more targets drop out soon.
 _AT_ONCE = 8 * BLOCK
-
 _TWO = np.float32(2)
 
 

@@ -8,15 +8,13 @@ has the same bits on every processor, in every memory layout and in every engine
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT, Vectors, as_float64, squared_distance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+from evenly.shapes import Float, Float32, Int
 
 CHUNK = 32
 """Coordinates that are summed before a pair is tested again."""
@@ -28,9 +26,7 @@ BLOCK = 16
 """Targets that share one minimum of their products, so that most are passed over together."""
 
 _INFINITE = np.float32(np.inf)
-
 _NOTHING = np.float32(0)
-
 _TWO = np.float32(2)
 
 

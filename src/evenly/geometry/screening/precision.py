@@ -25,7 +25,6 @@ _WORTH_MEASURING = 1e10
 
 # Rows and targets that are compared to measure a precision, and how often.
 _ROWS, _TARGETS = 192, 256
-
 _TIMES = 3
 
 # bfloat16 must be clearly faster, because its rounding leaves more pairs to decide.

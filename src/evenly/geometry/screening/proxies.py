@@ -49,15 +49,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK, ErrorBound, Screen, fill_proxies
 from evenly.geometry.points import Points, blocks
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+from evenly.shapes import Float, Float32, Int
 
 UNIT_ROUNDOFF = 2.0**-24
 

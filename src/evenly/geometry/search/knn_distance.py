@@ -15,11 +15,11 @@ from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
 
 _ROWS = 1024
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
@@ -14,9 +13,7 @@ from evenly.geometry.kernels.exact import EXACT, TIE
 from evenly.geometry.points import Points, blocks, reach_of
 from evenly.geometry.search.close_pairs import ClosePairs, close_pairs
 from evenly.geometry.threads import parallel_for, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+from evenly.shapes import Bool, Float, Int
 
 BYTES_A_PAIR = 56
 """Bytes a pair of neighbours while a graph is made; afterwards 24."""

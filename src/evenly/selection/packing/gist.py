@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.selection.packing.max_radius import diameter_bound
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Float, Int
 
     from evenly.selection.packing.packer import Packer
 

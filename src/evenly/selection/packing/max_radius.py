@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Float, Int
 
     from evenly.selection.packing.packer import Packer
 

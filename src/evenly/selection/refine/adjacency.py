@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from evenly.shapes import Int
+
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Int
 
     from evenly.geometry.search.neighbour_graph import NeighbourGraph
 

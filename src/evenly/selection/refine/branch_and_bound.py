@@ -16,10 +16,9 @@ import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     Bits = Int[np.ndarray, "m w"]
 
 _BITS = 64

@@ -8,10 +8,9 @@ import numpy as np
 
 from evenly.errors import OptionError
 from evenly.selection.rules.row_values import numbers_of
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
     from evenly.inputs.prepare import PreparedData
 
 LEAST_WEIGHT = 1e-6

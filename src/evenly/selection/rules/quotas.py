@@ -9,9 +9,9 @@ import numpy as np
 
 from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
 
 # How many groups a message names, and how many `describe` lists.

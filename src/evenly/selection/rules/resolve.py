@@ -22,10 +22,9 @@ from evenly.selection.rules.row_names import RowNames
 from evenly.selection.rules.row_values import as_plain
 from evenly.selection.rules.rules import Rules
 from evenly.selection.rules.token_costs import token_costs
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     from evenly.inputs.prepare import PreparedData
 
 KEPT = 100
