@@ -21,6 +21,12 @@ class Letters:
         return [len(text) > self.window for text in texts]
 
 
+class CachedLetters(Letters):
+    """Has a fingerprint, so that its vectors are cached."""
+
+    fingerprint = "letters 1"
+
+
 def texts_of(count, seed=0):
     """`count` different texts of the letters that Letters counts."""
     rng = np.random.default_rng(seed)

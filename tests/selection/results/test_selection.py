@@ -226,7 +226,7 @@ def test_a_loaded_selection_of_data_in_memory_asks_for_them(tmp_path):
     ("change", "said"),
     [
         (lambda document: document.pop("format"), "not a saved selection"),
-        (lambda document: document.update(version=99), "version 99.*newer evenly"),
+        (lambda document: document.update(version=99), "version 99 .*reads version 2"),
         (lambda document: document.pop("indices"), "damaged: KeyError.*indices"),
         (lambda document: document.update(indices=[1, 1, 2, 3, 4, 5]), "damaged"),
         (lambda document: document.update(indices=[1, 2]), "damaged"),

@@ -10,9 +10,8 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from evenly.engines import cuda, memory
+from evenly.engines import cuda, memory, voronoi
 from evenly.engines import faiss as faiss_engine
-from evenly.engines import voronoi
 from evenly.engines.distances import DistancesEngine
 from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.selection.greedy import driver
@@ -142,9 +141,7 @@ def run(make, vectors, rules, beginning, away, normalize):
     few=st.sampled_from([0, 1, 32]),
     data=st.data(),
 )
-def test_every_engine_follows_the_rules_as_the_oracle_does(
-    vectors, normalize, frontier, few, data
-):
+def test_every_engine_follows_the_rules_as_the_oracle_does(vectors, normalize, frontier, few, data):
     rules, beginning, arguments = data.draw(rules_for(vectors))
     expected = oracle.with_rules(vectors, rules.budget, normalize, **arguments)
     with pytest.MonkeyPatch.context() as patch:
