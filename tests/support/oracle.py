@@ -60,7 +60,7 @@ def with_rules(
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
     `include` are the first picks, or else `start` is the first one, if it is given.
-    `may_take(rows)` returns whether quotas can still be met after these rows. Rows that cost more
+    `may_take(picks)` returns a mask of the rows that quotas allow after these picks. Rows that cost more
     than is left of the token budget are passed over until 99 % of it is used; after that, the
     first such pick ends the selection.
     """
@@ -81,9 +81,8 @@ def with_rules(
         if len(picks) < len(forced):
             following = forced[len(picks)]
         else:
-            for row in np.flatnonzero(left):
-                if may_take is not None and not may_take([*picks, row]):
-                    left[row] = False
+            if may_take is not None:
+                left &= may_take(picks)
             if not left.any():
                 break
             following = first_farthest(np.where(left, nearest * factors, -np.inf))

@@ -317,7 +317,7 @@ def test_a_folder_is_no_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("wrong", [3, "", True, ["x"]])
 def test_a_checkpoint_is_a_path(wrong):
-    with pytest.raises(errors.OptionError, match="checkpoint must be the path of a file, got"):
+    with pytest.raises(errors.OptionError, match="checkpoint must be a path, got"):
         select_uniform(NORMAL, 3, checkpoint=wrong)
 
 

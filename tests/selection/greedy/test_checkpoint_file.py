@@ -85,7 +85,7 @@ def test_what_is_written_is_read(path):
 
 
 def test_every_changed_or_missing_byte_is_noticed(path):
-    Checkpoint(path, Saved(KEY, first(5), 0.1 + 0.2))
+    Checkpoint(path, Saved(KEY, first(5), 0.25))
     whole = path.read_bytes()
     assert read_checkpoint(path) is not None
 

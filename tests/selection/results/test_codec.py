@@ -126,7 +126,7 @@ def test_another_version_is_refused_by_name(path, version):
     other = Codec("evenly test", version, "a saved test", errors.ManifestError)
     path.write_bytes(other.to_json({"indices": [1]}))
 
-    with pytest.raises(errors.ManifestError, match="in version .* reads version 2") as caught:
+    with pytest.raises(errors.ManifestError, match=r"in version .* reads version 2") as caught:
         CODEC.read_json(path)
 
     assert repr(version) in str(caught.value)

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from evenly.engines import cuda, memory, voronoi
 from evenly.engines import faiss as faiss_engine
 from evenly.engines.distances import DistancesEngine
+from evenly.errors import QuotaError
 from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.selection.greedy import driver
 from evenly.selection.greedy.picks import Picks
@@ -25,19 +26,13 @@ from tests.support import oracle
 from tests.support.pools import KINDS, make_pool, pools
 
 
-def can_meet_quotas(groups, least, most, budget, usable):
-    """Whether disjoint quotas can still be met after some rows: counted, not planned."""
-    sizes = np.bincount(groups[usable], minlength=len(least))
-    reach = np.minimum(sizes, most).sum()
-    known = {}
+def allowed_by_quotas(groups, least, most, budget):
+    """Return which rows leave disjoint quotas within reach after some picks: by counting."""
 
-    def may_take(rows):
-        counts = np.bincount(groups[rows], minlength=len(least))
-        key = counts.tobytes()
-        if key not in known:
-            needed = np.maximum(counts, least).sum()
-            known[key] = bool((counts <= most).all() and needed <= budget <= reach)
-        return known[key]
+    def may_take(picks):
+        counts = np.bincount(groups[picks], minlength=len(least)) + np.eye(len(least), dtype=int)
+        needed = np.maximum(counts, least).sum(axis=1)
+        return ((counts <= most).all(axis=1) & (needed <= budget))[groups]
 
     return may_take
 
@@ -87,13 +82,12 @@ def rules_for(draw, vectors):
         rules = replace(rules, costs=costs, token_budget=arguments["token_budget"])
     elif draw(st.booleans()):
         groups = random.integers(0, 3, n)
-        usable = np.ones(n, bool) if excluded is None else ~excluded
         # Quotas near the counts of some rows that can be chosen: these rows meet them.
         some = np.concatenate([first, order[len(first) : budget]])
         counts = np.bincount(groups[some], minlength=3)
         least = np.maximum(0, counts - random.integers(0, 3, 3))
         most = counts + random.integers(0, 3, 3)
-        arguments["may_take"] = can_meet_quotas(groups, least, most, len(some), usable)
+        arguments["may_take"] = allowed_by_quotas(groups, least, most, len(some))
         rules = replace(rules, budget=len(some), quotas=quotas_of(groups, least, most))
     return rules, Beginning(start=start), arguments
 
@@ -121,16 +115,18 @@ def problem_of(make, vectors, rules, away, normalize):
     return ProblemOnEngine(points, rules, make=make)
 
 
-def assert_same(answer, expected):
+def assert_follows(problem, beginning, expected):
+    """Assert that a run gives these rows, radii and radius, or says that they miss the quotas."""
     rows, radii, coverage_radius = expected
+    quotas = problem.rules.quotas
+    if quotas is not None and not quotas.allows(quotas.count(rows)):
+        with pytest.raises(QuotaError, match="ended the selection"):
+            run_greedy(problem, beginning, progress=False)
+        return
+    answer = run_greedy(problem, beginning, progress=False)
     np.testing.assert_array_equal(answer.picks.rows, rows)
     np.testing.assert_allclose(answer.picks.radii, radii, rtol=1e-6, atol=1e-13)
     assert answer.coverage_radius == pytest.approx(coverage_radius, rel=1e-6, abs=1e-13)
-
-
-def run(make, vectors, rules, beginning, away, normalize):
-    problem = problem_of(make, vectors, rules, away, normalize)
-    return run_greedy(problem, beginning, progress=False)
 
 
 # Every pool is tried on all engines at once, so that the oracle is computed once.
@@ -155,8 +151,8 @@ def test_every_engine_follows_the_rules_as_the_oracle_does(vectors, normalize, f
         patch.setattr(cuda, "_SEGMENT", 3)
         for name, make in ENGINES.items():
             note(name)
-            found = run(make, vectors, rules, beginning, arguments.get("away"), normalize)
-            assert_same(found, expected)
+            problem = problem_of(make, vectors, rules, arguments.get("away"), normalize)
+            assert_follows(problem, beginning, expected)
 
 
 @given(vectors=pools(max_rows=40), data=st.data())
@@ -176,8 +172,8 @@ def test_the_engine_of_distances_follows_the_rules_as_the_oracle_does(vectors, d
     everyone = np.ones(len(rows), bool)
     metric = DistanceMatrix(matrix, rules.usable(everyone))
     make = lambda points, _: DistancesEngine(points)  # noqa: E731
-    found = run_greedy(ProblemOnEngine(metric, rules, make=make), beginning, progress=False)
-    assert_same(found, oracle.with_rules(rows, rules.budget, False, **arguments))
+    expected = oracle.with_rules(rows, rules.budget, False, **arguments)
+    assert_follows(ProblemOnEngine(metric, rules, make=make), beginning, expected)
 
 
 LARGE = make_pool("clustered", 3000, 24, np.float32, np.random.default_rng(3))
@@ -203,7 +199,7 @@ def large_problem(rule):
     else:
         groups = np.minimum(random.geometric(0.4, 3000) - 1, 4)
         least, most = np.array([100, 300, 50, 0, 60]), np.array([150, 400, 50, 40, 100])
-        arguments["may_take"] = can_meet_quotas(groups, least, most, 700, np.ones(3000, bool))
+        arguments["may_take"] = allowed_by_quotas(groups, least, most, 700)
         rules = replace(rules, quotas=quotas_of(groups, least, most))
     expected = oracle.with_rules(LARGE, rules.budget, True, rules.include, **arguments)
     return rules, arguments.get("away"), expected
@@ -214,9 +210,7 @@ def large_problem(rule):
 def test_a_rule_over_many_rounds(engine, rule):
     rules, away, expected = large_problem(rule)
 
-    found = run(ENGINES[engine], LARGE, rules, Beginning(), away, True)
-
-    assert_same(found, expected)
+    assert_follows(problem_of(ENGINES[engine], LARGE, rules, away, True), Beginning(), expected)
 
 
 @pytest.mark.parametrize("dearest", [40, 400])
@@ -229,7 +223,7 @@ def test_a_token_budget_ends_at_the_same_row_after_any_number_of_earlier_picks(d
         vectors, 400, True, rules.include, costs=costs, token_budget=5000
     )
     assert 4950 <= costs[rows].sum() <= 5000
+    problem = problem_of(memory.MemoryEngine, vectors, rules, None, True)
     for count in range(1, len(rows) + 1):
         beginning = Beginning(picks=Picks(rows[:count], radii[:count]))
-        found = run(memory.MemoryEngine, vectors, rules, beginning, None, True)
-        assert_same(found, (rows, radii, radius))
+        assert_follows(problem, beginning, (rows, radii, radius))
