@@ -1,1 +1,1 @@
-"""How fast, how large, how exact: `evenly` beside what others use. `python -m benchmarks.run`."""
+"""Compare speed, memory and exactness of `evenly` and its peers: `python -m benchmarks.run`."""

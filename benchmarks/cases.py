@@ -1,4 +1,4 @@
-"""The cases: which pool, which budget, who takes part."""
+"""The cases: which pool, which budget and which peers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Case:
     """A pool and a budget.
 
     Attributes:
-        name: what it is called on the command line and in the rows.
-        pool: what the vectors are, in words.
-        stem: name of the pool's file; pools of the same stem are the same.
+        name: of the case, on the command line and in the rows.
+        pool: a description of the vectors.
+        stem: name of the pool's file; cases with the same stem share a pool.
         write: writes the pool to a path.
-        n, d, dtype: its shape and its type.
-        budget: how many rows are chosen.
-        peers: who takes part; None for everybody who computes in memory, without a GPU.
+        n, d, dtype: shape and type of the pool.
+        budget: number of rows to choose.
+        peers: names of the peers to measure; None for all that work in memory without a GPU.
         on_disk: the pool stays in its file.
-        memory: for `evenly`: its option of that name.
-        cuda: needs a CUDA device.
+        memory: the option of that name, for `evenly`.
+        cuda: a CUDA device is needed.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Case:
 
     @property
     def participants(self) -> list[str]:
-        """Names of those who take part; `evenly` first."""
+        """Names of the peers to measure; `evenly` comes first."""
         if self.peers is not None:
             return list(self.peers)
         evenly = [peer.name for peer in evenly_peers() if not peer.cuda]
         return [*evenly, *(peer.name for peer in OTHERS if not peer.cuda)]
 
     def files(self, folder: Path) -> tuple[Path, Path]:
-        """The pool and a small one to warm up with, as files in a folder; made if need be."""
+        """Return the files of the pool and of a small one for warming up; write missing ones."""
         whole = folder / f"{self.stem}.npy"
         small = folder / f"{self.stem}-small.npy"
         if not whole.exists():
@@ -66,11 +66,11 @@ class Case:
 
 
 def all_cases(npy: str | None = None, scale: float = 1.0) -> list[Case]:
-    """Every case, in the order of its size.
+    """Return all cases, smallest first.
 
     Args:
-        npy: a file of embeddings for the case that wants real ones.
-        scale: sizes and budgets are multiplied by this, to try the harness out.
+        npy: a file of embeddings for the case with real ones.
+        scale: factor on sizes and budgets, to try out the harness.
     """
 
     def scaled(count: int) -> int:
@@ -113,17 +113,17 @@ def all_cases(npy: str | None = None, scale: float = 1.0) -> list[Case]:
 
 
 def named_cases(names: Sequence[str] | None, npy: str | None, scale: float) -> list[Case]:
-    """The cases of these names, or all of them.
+    """Return the cases with these names, or all of them.
 
     Raises:
-        ValueError: there is no case of such a name.
+        ValueError: no case has one of the names.
     """
-    every = all_cases(npy, scale)
-    known = [case.name for case in every]
+    cases = all_cases(npy, scale)
+    known = [case.name for case in cases]
     for name in names or ():
         if name not in known:
             raise ValueError(f"cases are {', '.join(known)}; there is no {name}.")
-    return [case for case in every if names is None or case.name in names]
+    return [case for case in cases if names is None or case.name in names]
 
 
 def clustered_case(
@@ -134,7 +134,7 @@ def clustered_case(
     peers: tuple[str, ...] | None = None,
     cuda: bool = False,
 ) -> Case:
-    """A case over Gaussian clusters."""
+    """Return a case over Gaussian clusters."""
 
     def write(path: Path) -> None:
         pools.write_npy(path, pools.clustered(n, DIMENSION))
@@ -146,21 +146,21 @@ def clustered_case(
 
 
 def _embeddings(npy: str | None, n: int) -> Case:
-    """Half of a pool of embeddings: those of a file, or generated ones."""
+    """Return the case that chooses half of a pool of embeddings, from a file or generated."""
     if npy is None:
 
         def write(path: Path) -> None:
             pools.write_npy(path, pools.embeddings_alike(n, DIMENSION))
 
-        words = "generated, with the spectrum of embeddings"
-        return Case("embeddings", words, f"alike-{n}", write, n, DIMENSION, max(1, n // 2))
+        description = "generated, with the spectrum of embeddings"
+        return Case("embeddings", description, f"alike-{n}", write, n, DIMENSION, max(1, n // 2))
 
-    # The path stays here: what is written down is the file's name.
-    path_given = Path(npy)
-    n, d = np.load(path_given, mmap_mode="r").shape
+    # Rows record the name of the file, never its folder.
+    source = Path(npy)
+    n, d = np.load(source, mmap_mode="r").shape
 
     def copy(path: Path) -> None:
-        pools.write_npy(path, pools.from_npy(path_given))
+        pools.write_npy(path, pools.from_npy(source))
 
-    words = f"embeddings of {path_given.name}"
-    return Case("embeddings", words, f"given-{path_given.stem}", copy, n, d, max(1, n // 2))
+    description = f"embeddings of {source.name}"
+    return Case("embeddings", description, f"given-{source.stem}", copy, n, d, max(1, n // 2))

@@ -1,4 +1,4 @@
-"""How the time grows with the rows and with the budget: rows, exponents and a plot.
+"""Measure how the time grows with rows and budget: JSON rows, exponents and a plot.
 
 python -m benchmarks.growth --out results.jsonl --plot docs/growth.svg
 """
@@ -37,12 +37,12 @@ def growth(
     loop_seconds: float = 5.0,
     measure: Callable[[Task], Measurement] = measure_apart,
 ) -> Iterator[Row]:
-    """One row for each peer: its median seconds at all sizes, and the exponent.
+    """Yield one row per peer: its median seconds at all sizes, and the exponent.
 
     Args:
-        along: which of the two numbers grows: "n" or "budget".
-        sizes: pairs of rows and budget, rising.
-        folder: where the pools are, or will be.
+        along: which number grows, "n" or "budget".
+        sizes: pairs of rows and budget, ascending.
+        folder: where the pools are kept.
         peers, repeats, loop_seconds, measure: as in `run_case`.
     """
     points: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
@@ -82,22 +82,22 @@ def growth(
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """The b with which c·size**b is nearest to the seconds: least squares of the logarithms."""
+    """Fit c·size**b to the seconds by least squares of the logarithms, and return b."""
     slope, _ = np.polyfit(np.log(sizes), np.log(seconds), 1)
     return float(slope)
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Seconds against rows and against budget, on logarithmic axes, as SVG."""
+    """Plot seconds against rows and against budget, on logarithmic axes, as SVG."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
     colours = {REFERENCE: "#0b6e4f", BASELINE: "#8a8d91"}
-    words = {"n": "rows, a tenth of them chosen", "budget": "budget"}
+    labels = {"n": "rows, a tenth of them chosen", "budget": "budget"}
     along = list(dict.fromkeys(row["along"] for row in rows))
-    # Letters stay letters, and nothing depends on the moment: small files, small differences.
+    # Text stays text and nothing depends on the time, which keeps files and diffs small.
     with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "growth", "font.size": 9}):
         figure, axes = pyplot.subplots(
             1, len(along), figsize=(4.2 * len(along), 3.2), squeeze=False, layout="constrained"
@@ -113,7 +113,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
                         markersize=4,
                         label=f"{row['peer']} (exponent {row['exponent']:.2f})",
                     )
-            axis.set_xlabel(words[key])
+            axis.set_xlabel(labels[key])
             axis.set_ylabel("seconds")
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
@@ -123,21 +123,21 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def doublings(smallest: int, largest: int) -> list[int]:
-    """smallest, twice that, and so on, up to largest."""
+    """Return smallest, twice that, and so on, up to largest."""
     count = int(np.log2(largest / smallest)) + 1
     return [smallest * 2**step for step in range(count)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print, keep and draw what the command line asks for."""
+    """Measure, print, store and plot what the command line requests."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=described)
-    parser.add_argument("--largest", type=int, default=160_000, help="rows, at most")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--largest", type=int, default=160_000, help="largest number of rows")
+    parser.add_argument("--repeats", type=int, default=3, help="measurements per size and peer")
     parser.add_argument("--loop-seconds", type=float, default=5.0, help="as in benchmarks.run")
     parser.add_argument("--out", type=Path, help="append the rows to this file (.jsonl)")
-    parser.add_argument("--plot", type=Path, help="draw them into this file (.svg)")
+    parser.add_argument("--plot", type=Path, help="plot the rows into this file (.svg)")
     options = parser.parse_args(given)
     smallest, fixed = min(SMALLEST, options.largest // 2), min(FIXED_ROWS, options.largest)
     tasks = {

@@ -1,4 +1,4 @@
-"""What it was measured on, and what that machine can do at most."""
+"""Describe the machine that measured, and measure its peak speeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def machine() -> dict[str, Any]:
-    """Processor, its instructions and last cache, cores, memory and graphics processor."""
+    """Return processor, instruction set, last-level cache, cores, memory and GPU."""
     return {
         "cpu": _processor(),
         "simd": _instructions(),
@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Of Python, of NumPy and its BLAS, and of the packages that are installed."""
+    """Return the versions of Python, NumPy, its BLAS, and those packages that are installed."""
     found = {"python": platform.python_version()}
     for name in ("numpy", "torch", "evenly", *packages):
         try:
@@ -38,10 +38,10 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def product_gflops(dtype: str = "float32", size: int = 1536, repeats: int = 5) -> float:
-    """Billions of operations a second in a product of two square matrices, at best."""
+    """Return the peak speed of a product of two square matrices, in 1e9 operations per second."""
     operations = 2.0 * size**3
     if dtype == "float32":
-        left, right = np.ones((2, size, size), np.float32)  # of one with itself, half is made
+        left, right = np.ones((2, size, size), np.float32)  # BLAS computes only half of A·A
         out = np.empty_like(left)
         return operations / 1e9 / _best(lambda: np.matmul(left, right.T, out=out), repeats)
     import torch
@@ -51,7 +51,7 @@ def product_gflops(dtype: str = "float32", size: int = 1536, repeats: int = 5) -
 
 
 def integer_gops(width: int = 384, columns: int = 1024, repeats: int = 20) -> float:
-    """Billions of operations a second in `evenly`'s products of 16-bit integers, at best."""
+    """Return the peak speed of `evenly`'s 16-bit integer products, in 1e9 operations per second."""
     from evenly.geometry.kernels.int16 import TOGETHER, multiply_by_int16, panels_for
     from evenly.geometry.kernels.screening import BLOCK
 
@@ -66,7 +66,7 @@ def integer_gops(width: int = 384, columns: int = 1024, repeats: int = 20) -> fl
 
 
 def memory_gb_per_second(megabytes: int = 300, repeats: int = 5) -> float:
-    """Billions of bytes a second that a product of a large float32 matrix and a vector reads."""
+    """Return how fast a float32 matrix-vector product reads memory, in 1e9 bytes per second."""
     rows = np.ones((megabytes * 1_000_000 // 4 // 512, 512), np.float32)
     vector = np.ones(512, np.float32)
     return rows.nbytes / 1e9 / _best(lambda: rows @ vector, repeats)
@@ -91,7 +91,7 @@ def _processor() -> str:
 
 
 def _instructions() -> str | None:
-    """The widest vector instructions that NumPy finds; None where it does not tell."""
+    """Return the widest vector instructions that NumPy detects; None if it does not report any."""
     found: Any = np.show_config(mode="dicts")
     names = found.get("SIMD Extensions", {}).get("found", [])
     return str(names[-1]) if names else None

@@ -1,7 +1,7 @@
-"""One measurement: one peer, one pool, once; in a process of its own, or in this one.
+"""Take one measurement of one peer on one pool, in a separate process or in this one.
 
-A process of its own (`measure_apart`) makes the peak memory that of the peer alone, keeps peers
-from warming or crowding each other, and survives one that is killed.
+In a separate process (`measure_apart`) the peak memory is that of the peer alone, peers neither
+warm up nor disturb each other, and a peer that is killed ends only its own measurement.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ ROOT = Path(__file__).parents[1]
 
 WARM_UP_ROWS = 2048
 WARM_UP_BUDGET = 64
-# Fewer picks are not worth scaling up.
-_FEWEST = 8
+# Fewer picks than this are not extrapolated.
+_MIN_PICKS = 8
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be measured.
+    """What to measure.
 
     Attributes:
         peer: its name.
         pool: path of the .npy file.
-        warm_up: path of a small pool of the same kind to begin with, untimed.
-        budget: how many rows to choose.
-        first_row: the first of them.
-        on_disk: the pool stays in its file, and the file leaves the page cache before.
-        memory: for `evenly`: its option of that name.
-        loop_seconds: about how long a loop may take before it is stopped and scaled up. Whoever
-            is no loop and takes less is called twice: the second time counts.
+        warm_up: path of a small pool of the same kind for an untimed first call.
+        budget: number of rows to choose.
+        first_row: the first pick.
+        on_disk: the pool stays in its file, which is dropped from the page cache first.
+        memory: the option of that name, for `evenly`.
+        loop_seconds: about how long a loop may take before it is stopped and extrapolated. Other
+            peers that take less are called twice, and the second call counts.
     """
 
     peer: str
@@ -60,13 +60,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was found.
+    """The result of a task.
 
     Attributes:
         rows: row numbers, as the peer returned them.
-        stats: plain values: "seconds", "first_seconds" (of the first call on the pool, or None
-            where it is the only one), "extrapolated_from" (picks, or None), memory and what was
-            read. Only "skipped", the reason, when there is nothing else.
+        stats: plain values: "seconds", "first_seconds" (of the first call on the pool; None if
+            it was the only one), "extrapolated_from" (picks, or None), memory and bytes read. If
+            the peer was skipped, only "skipped", the reason.
     """
 
     rows: Vectors
@@ -74,12 +74,12 @@ class Measurement:
 
     @classmethod
     def skipped(cls, reason: str) -> Measurement:
-        """No measurement, for a reason."""
+        """Return a measurement that was not taken, with the reason."""
         return cls(np.empty(0, np.int64), {"skipped": " ".join(reason.split())})
 
 
 def measure(task: Task) -> Measurement:
-    """Measure in this process. Whatever a peer raises becomes the reason it is skipped for."""
+    """Measure in this process; an exception of the peer becomes the reason to skip it."""
     try:
         peer = peer_named(task.peer, task.memory)
         if task.on_disk and not peer.on_disk:
@@ -99,7 +99,7 @@ def measure(task: Task) -> Measurement:
 
 
 def measure_apart(task: Task, *, timeout: float = 1800.0) -> Measurement:
-    """Measure in a process of its own, which is stopped after `timeout` seconds."""
+    """Measure in a separate process, which is stopped after `timeout` seconds."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.measuring", json.dumps(asdict(task)), folder]
         try:
@@ -111,12 +111,12 @@ def measure_apart(task: Task, *, timeout: float = 1800.0) -> Measurement:
         if ran.returncode != 0:
             last = (ran.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
             return Measurement.skipped(f"its process ended with {ran.returncode}: {last}")
-        stats = json.loads((Path(folder) / "facts.json").read_text())
+        stats = json.loads((Path(folder) / "stats.json").read_text())
         return Measurement(np.load(Path(folder) / "rows.npy"), stats)
 
 
 def cuda_is_there() -> bool:
-    """Whether torch sees a CUDA device."""
+    """Return whether torch finds a CUDA device."""
     try:
         import torch
     except ModuleNotFoundError:
@@ -125,8 +125,8 @@ def cuda_is_there() -> bool:
 
 
 def peak_memory() -> int | None:
-    """Most bytes this process has had resident, from the kernel; mapped files count."""
-    # Not ru_maxrss: on Linux, it begins with what the process had before it became this program.
+    """Return the peak resident memory of this process in bytes, mapped files included."""
+    # On Linux, ru_maxrss also covers the time before exec, when this was another program.
     kilobytes = _proc("/proc/self/status").get("VmHWM", "").removesuffix("kB").strip()
     return int(kilobytes) * 1024 if kilobytes else None
 
@@ -136,15 +136,15 @@ def _timed(peer: Peer, task: Task) -> Measurement:
     if peer.per_pick:
         picks, setup = _affordable(peer, _load(task.pool, on_disk=task.on_disk), task)
     if task.on_disk:
-        # Nothing may be mapped then, or it stays.
+        # Mapped pages stay in the page cache, so no mapping may be left.
         gc.collect()
         _drop_from_page_cache(task.pool)
     vectors = _load(task.pool, on_disk=task.on_disk)
-    with _what_was_read() as read:
+    with _bytes_read() as read:
         chosen, seconds = _clock(peer, vectors, picks, task.first_row)
     first = None
     if not (peer.per_pick or task.on_disk) and seconds < task.loop_seconds:
-        # Loops have been called on this pool before; so nobody's libraries load meanwhile.
+        # Loops were called on this pool before; a second call puts other peers on a par.
         first = seconds
         chosen, seconds = _clock(peer, vectors, picks, task.first_row)
     stats: dict[str, Any] = {
@@ -160,28 +160,29 @@ def _timed(peer: Peer, task: Task) -> Measurement:
     stats["peak_memory_bytes"] = peak_memory()
     stats["peak_gpu_bytes"] = _peak_gpu_memory() if peer.cuda else None
     if task.on_disk:
-        told = _find(getattr(chosen, "provenance", {}), "bytes_read")
-        stats["read"] = {"told_bytes": told, **read}
+        provenance = getattr(chosen, "provenance", None)
+        reported = _find(getattr(provenance, "as_dict", dict)(), "bytes_read")
+        stats["read"] = {"told_bytes": reported, **read}
     rows = np.asarray(getattr(chosen, "indices", chosen), dtype=np.int64)
     return Measurement(rows, stats)
 
 
 def _affordable(peer: Peer, vectors: Vectors, task: Task) -> tuple[int, float]:
-    """How many picks a loop can make in time, and the seconds of its set-up, one pick included."""
+    """Return how many picks a loop can make in time, and the seconds of set-up and one pick."""
     _, setup = _clock(peer, vectors, 1, task.first_row)
     few, pilot = 1, setup
-    # A moment is too short to judge by.
+    # Very short trials are too noisy.
     while few < task.budget and (few == 1 or pilot < task.loop_seconds / 20):
         few = min(4 * few + 1, task.budget)
         _, pilot = _clock(peer, vectors, few, task.first_row)
     if few == task.budget:
         return task.budget, setup
     each = max((pilot - setup) / (few - 1), 1e-9)
-    # Whoever is nearly done may finish.
+    # A loop that would be nearly done may finish.
     if setup + each * (task.budget - 1) <= 1.5 * task.loop_seconds:
         return task.budget, setup
     affordable = int(max(task.loop_seconds - setup, 0.0) / each)
-    return min(task.budget, max(affordable, _FEWEST)), setup
+    return min(task.budget, max(affordable, _MIN_PICKS)), setup
 
 
 def _clock(peer: Peer, vectors: Vectors, budget: int, first_row: int) -> tuple[Any, float]:
@@ -196,7 +197,7 @@ def _load(path: str, *, on_disk: bool) -> Vectors:
 
 
 def _drop_from_page_cache(path: str) -> None:
-    """Make the next reads come from the disk, where the system can be asked for that."""
+    """Make the next reads come from the disk, if the system supports it."""
     if hasattr(os, "posix_fadvise"):
         with Path(path).open("rb") as stream:
             os.fsync(stream.fileno())
@@ -204,11 +205,11 @@ def _drop_from_page_cache(path: str) -> None:
 
 
 @contextmanager
-def _what_was_read() -> Iterator[dict[str, int | None]]:
-    """Bytes that this process reads meanwhile, as Linux counts them; None where it does not.
+def _bytes_read() -> Iterator[dict[str, int | None]]:
+    """Count the bytes that this process reads in the block; None if the system is not Linux.
 
-    "called_bytes" are those asked for by read calls, from the page cache or not; mapped files do
-    not count. "storage_bytes" are those that had to be fetched from storage, mapped or not.
+    "called_bytes" were requested by read calls, from the page cache or not; mapped files do not
+    count. "storage_bytes" were fetched from storage, for mapped files too.
     """
     read: dict[str, int | None] = {"called_bytes": None, "storage_bytes": None}
     before = _proc("/proc/self/io")
@@ -220,7 +221,7 @@ def _what_was_read() -> Iterator[dict[str, int | None]]:
 
 
 def _proc(path: str) -> dict[str, str]:
-    """The "name: value" lines of a file of the kernel; none where there is no such file."""
+    """Return the "name: value" lines of a file in /proc; empty if it does not exist."""
     with suppress(OSError):
         lines = Path(path).read_text().splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -234,7 +235,7 @@ def _peak_gpu_memory() -> int:
 
 
 def _find(nested: Any, name: str) -> Any:
-    """The first value of that name in nested dicts, or None."""
+    """Return the first value of that name in nested dicts, or None."""
     if not isinstance(nested, dict):
         return None
     if name in nested:
@@ -244,11 +245,11 @@ def _find(nested: Any, name: str) -> Any:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure the task given as JSON; leave facts.json and rows.npy in the folder."""
+    """Measure the task given as JSON; write stats.json and rows.npy to the folder."""
     task, folder = Task(**json.loads(arguments[0])), Path(arguments[1])
     found = measure(task)
     np.save(folder / "rows.npy", found.rows)
-    (folder / "facts.json").write_text(json.dumps(found.stats))
+    (folder / "stats.json").write_text(json.dumps(found.stats))
 
 
 if __name__ == "__main__":

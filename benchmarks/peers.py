@@ -1,8 +1,8 @@
-"""Who is measured: each peer chooses `budget` rows of a pool, farthest first where it can.
+"""The peers that are measured: each chooses `budget` rows of a pool, farthest first if it can.
 
 A peer is a function `(vectors, budget, first_row) -> row numbers` (or a `Selection`). It imports
-what it needs itself, so that one that is not installed costs only its own row, and raises `Skip`
-where it cannot do a case.
+its own dependencies, so that a missing package costs only its own row, and raises `Skip` if it
+does not support a case.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ BASELINE = "numpy-loop"
 REFERENCE = "evenly"
 
 
-class Skip(Exception):  # noqa: N818  # not an error: a peer that has no answer
-    """A peer cannot do a case; the message says why."""
+class Skip(Exception):  # noqa: N818  # a peer without an answer is not an error
+    """A peer does not support a case; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One who chooses.
+    """An implementation to compare.
 
     Attributes:
-        name: what its rows are called.
+        name: of its rows.
         choose: see the module's docstring.
-        package: the distribution whose version goes into its rows.
-        per_pick: its time is a set-up and then the same for every pick, so that it may be
-            stopped early and scaled up.
+        package: the distribution whose version its rows record.
+        per_pick: it takes equally long for every pick after a set-up, so that it may be stopped
+            early and extrapolated.
         ordered: it returns rows in the order picked.
         on_disk: it does not need the pool in memory.
         cuda: it needs a CUDA device.
@@ -53,9 +53,9 @@ class Peer:
 
 
 def numpy_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The loop everybody writes, at its best: one float32 matrix-vector product a pick.
+    """Run the usual loop at its best: one float32 matrix-vector product per pick.
 
-    A pool on disk is read a block at a time, once a pick.
+    A pool on disk is read block by block, once per pick.
     """
     on_disk = isinstance(vectors, np.memmap)
     parts = list(blocks(vectors)) if on_disk else [slice(0, len(vectors))]
@@ -81,17 +81,17 @@ def numpy_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
 
 
 def torch_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The loop over torch tensors, subtracting: ((x - c)**2).sum(1)."""
+    """Run the loop over torch tensors with subtraction: ((x - c)**2).sum(1)."""
     return _torch_loop(vectors, budget, first_row, device="cpu", products=False)
 
 
 def torch_cuda_loop(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The same on a CUDA device; the way there and back counts."""
+    """Run `torch_loop` on a CUDA device; transfers count."""
     return _torch_loop(vectors, budget, first_row, device="cuda", products=False)
 
 
 def torch_cuda_products(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The loop at its best on a CUDA device: one matrix-vector product a pick."""
+    """Run the loop at its best on a CUDA device: one matrix-vector product per pick."""
     return _torch_loop(vectors, budget, first_row, device="cuda", products=True)
 
 
@@ -103,7 +103,7 @@ def _torch_loop(
     rows = torch.from_numpy(vectors).to(device)
     lengths = (rows * rows).sum(1) if products else None
     squared = torch.full((len(rows),), torch.inf, device=device)
-    # The picks stay on the device: asking for each would make it wait.
+    # Copying each pick to the host would stall the device.
     picks = torch.full((budget,), first_row, dtype=torch.int64, device=device)
     for done in range(1, budget):
         last = picks[done - 1 : done]
@@ -118,7 +118,7 @@ def _torch_loop(
 
 
 def k_center_greedy(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The function kCenterGreedy, as it is copied between active-learning repositories."""
+    """Run kCenterGreedy, as it is copied between active-learning repositories."""
     from sklearn.metrics import pairwise_distances
 
     min_distances = None
@@ -131,7 +131,7 @@ def k_center_greedy(vectors: Vectors, budget: int, first_row: int) -> Vectors:
 
 
 def skmatter_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """scikit-matter's FPS over samples."""
+    """Run scikit-matter's FPS over samples."""
     from skmatter.sample_selection import FPS
 
     selector = FPS(n_to_select=budget, initialize=first_row)
@@ -139,17 +139,17 @@ def skmatter_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
 
 
 def fpsample_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """The plain sampling of fpsample, the one of its functions that takes any dimension."""
+    """Run the plain sampling of fpsample, its only function for any dimension."""
     import fpsample
 
     return np.asarray(fpsample.fps_sampling(vectors, budget, start_idx=first_row), np.int64)
 
 
 def max_div_first(vectors: Vectors, budget: int, first_row: int) -> Vectors:
-    """max-div until it has an answer: what its default preset begins with, and no swaps.
+    """Run max-div's initialization, as in its default preset, without swaps.
 
-    Its own farthest-first, which draws each pick among the eight farthest; it cannot be told
-    where to begin.
+    It is a farthest-first of its own that draws each pick among the eight farthest rows and does
+    not accept a first row.
     """
     from max_div.solver import InitializationStrategy, MaxDivSolverBuilder
 
@@ -159,7 +159,7 @@ def max_div_first(vectors: Vectors, budget: int, first_row: int) -> Vectors:
 
 
 def max_div_for(seconds: float) -> Choose:
-    """max-div with its default preset and so many seconds, set-up included."""
+    """Return max-div with its default preset and this many seconds, set-up included."""
 
     def choose(vectors: Vectors, budget: int, first_row: int) -> Vectors:
         from max_div.solver import MaxDivSolverBuilder, TargetDuration
@@ -184,9 +184,9 @@ def _max_div_problem(vectors: Vectors, budget: int) -> Any:
 
 
 def evenly_on(engine: str, memory: str | None = None) -> Choose:
-    """`evenly` itself, by one of its engines. A pool on disk is passed as its path.
+    """Return `evenly` with one of its engines. A pool on disk is passed as its path.
 
-    Rows are of length one already and count as they are, so that all peers measure the same
+    Rows have unit length already and are not normalised again, so that all peers use the same
     distances.
     """
 
@@ -223,7 +223,7 @@ OTHERS = (
 
 
 def evenly_peers(memory: str | None = None) -> Iterator[Peer]:
-    """One peer for each engine there is; `evenly` alone is the engine that users get."""
+    """Yield one peer per engine; plain `evenly` is the engine that users get by default."""
     from evenly.engines import ENGINES
 
     for engine in map(str, ENGINES):
@@ -233,10 +233,10 @@ def evenly_peers(memory: str | None = None) -> Iterator[Peer]:
 
 
 def peer_named(name: str, memory: str | None = None) -> Peer:
-    """The peer of that name.
+    """Return the peer with that name.
 
     Raises:
-        Skip: there is none; it may be an engine that this version of evenly does not have.
+        Skip: there is none; it may be an engine that this version of evenly lacks.
     """
     others = [peer for peer in OTHERS if peer.name == name]
     for peer in others or evenly_peers(memory):

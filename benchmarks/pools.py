@@ -1,4 +1,4 @@
-"""The pools that are chosen from: generated, or read from a file; rows of length one."""
+"""Pools to choose from, generated or read from a file; all rows have unit length."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 Vectors = np.ndarray
 
 BLOCK = 16_384
-"""Rows made at once. Part of what a seed means: another size gives other rows."""
+"""Rows generated at once. The rows of a seed depend on it."""
 
 
 def clustered(n: int, d: int = 384, seed: int = 0) -> Vectors:
-    """Isotropic Gaussian clusters, about a hundred rows in each; float32, rows of length one."""
+    """Return isotropic Gaussian clusters of about a hundred rows each; float32, unit length."""
     rows = np.empty((n, d), np.float32)
     end = 0
     for block in clustered_blocks(n, d, seed):
@@ -24,7 +24,7 @@ def clustered(n: int, d: int = 384, seed: int = 0) -> Vectors:
 
 
 def clustered_blocks(n: int, d: int = 384, seed: int = 0) -> Iterator[Vectors]:
-    """The rows of `clustered`, a block at a time."""
+    """Yield the rows of `clustered` block by block."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((max(1, n // 100), d), dtype=np.float32)
     for begin in range(0, n, BLOCK):
@@ -36,36 +36,35 @@ def clustered_blocks(n: int, d: int = 384, seed: int = 0) -> Iterator[Vectors]:
 
 
 def embeddings_alike(n: int, d: int = 384, seed: int = 0) -> Vectors:
-    """A pool like sentence embeddings, for when no file of them is given.
+    """Return a substitute for sentence embeddings if no file of them is given.
 
-    What it shares with them: a spectrum that decays, topics of very different sizes, rows that
-    nearly repeat others, and axes that mean nothing. It is a stand-in: its distances are not
-    those of any text.
+    It shares with them a decaying spectrum, topics of very different sizes, near-duplicates and
+    arbitrary axes. Its distances are not those of any text.
     """
     random = np.random.default_rng(seed)
     spread = (1.0 + np.arange(d)) ** -0.3
     axes = np.linalg.qr(random.standard_normal((d, d)))[0] * spread[:, None]
     axes = (axes / np.sqrt((spread**2).sum())).astype(np.float32)
     topics = random.standard_normal((max(1, n // 20), d), dtype=np.float32)
-    topics += 0.35 * random.standard_normal(d, dtype=np.float32)  # what all texts share
-    # Sizes by Zipf's law: few topics have many rows, most have few.
+    topics += 0.35 * random.standard_normal(d, dtype=np.float32)  # a component common to all texts
+    # Sizes follow Zipf's law: a few topics have many rows, most have few.
     shares = 1.0 / (1.0 + np.arange(len(topics))) ** 0.8
     topic = random.choice(len(topics), size=n, p=shares / shares.sum())
     rows = np.empty((n, d), np.float32)
     for begin in range(0, n, BLOCK):
         part = slice(begin, min(begin + BLOCK, n))
         noise = random.standard_normal((part.stop - begin, d), dtype=np.float32)
-        # From near-repetition to a topic of its own, evenly in between.
+        # Uniform between near-duplicates and rows that hardly share their topic.
         noise *= random.uniform(0.1, 1.5, size=(len(noise), 1)).astype(np.float32)
         rows[part] = unit_rows((topics[topic[part]] + noise) @ axes)
     return rows
 
 
 def from_npy(path: str | Path) -> Vectors:
-    """The rows of a user's .npy file, float32, of length one.
+    """Return the rows of a user's .npy file as float32 with unit length.
 
     Raises:
-        ValueError: it does not hold (n, d) finite vectors, or one of them has no length.
+        ValueError: the file does not hold (n, d) finite, nonzero vectors.
     """
     rows = np.load(path)
     if rows.ndim != 2:
@@ -74,10 +73,10 @@ def from_npy(path: str | Path) -> Vectors:
 
 
 def unit_rows(rows: Vectors) -> Vectors:
-    """The rows divided by their lengths, in place.
+    """Divide the rows by their lengths in place, and return them.
 
     Raises:
-        ValueError: a row has no length, or none that is finite.
+        ValueError: the length of a row is zero or not finite.
     """
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     usable = np.isfinite(lengths) & (lengths > 0)
@@ -88,7 +87,7 @@ def unit_rows(rows: Vectors) -> Vectors:
 
 
 def write_npy(path: Path, rows: Vectors) -> None:
-    """Write a pool to a file, whole or not at all."""
+    """Write a pool to a file atomically."""
     part = path.with_suffix(".part")
     with part.open("wb") as stream:
         np.save(stream, rows)
@@ -96,7 +95,7 @@ def write_npy(path: Path, rows: Vectors) -> None:
 
 
 def write_large_npy(path: Path, n: int = 2_000_000, d: int = 384, seed: int = 0) -> None:
-    """Write the rows of `clustered` as float16 to a file, a block at a time, never all at once."""
+    """Write the rows of `clustered` to a file as float16, block by block."""
     part = path.with_suffix(".part")
     header = {"descr": "<f2", "fortran_order": False, "shape": (n, d)}
     with part.open("wb") as stream:
@@ -107,13 +106,13 @@ def write_large_npy(path: Path, n: int = 2_000_000, d: int = 384, seed: int = 0)
 
 
 def blocks(rows: Vectors) -> Iterator[slice]:
-    """Slices over the rows of a pool, each of which is small."""
+    """Yield slices that cover the rows of a pool in small blocks."""
     for begin in range(0, len(rows), BLOCK):
         yield slice(begin, min(begin + BLOCK, len(rows)))
 
 
 def farthest_from_mean(rows: Vectors) -> int:
-    """The row to begin with: farthest from the mean of all, in float64; of several the first."""
+    """Return the row farthest from the mean in float64, the first if several tie."""
     mean = np.zeros(rows.shape[1])
     for block in blocks(rows):
         mean += rows[block].sum(axis=0, dtype=np.float64)

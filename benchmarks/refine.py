@@ -1,11 +1,10 @@
-"""How much larger an h_min is to be had than greedy's, and for what: one JSON row for each try.
+"""Measure by how much refinement exceeds greedy's h_min, and at what cost: one JSON row per run.
 
 python -m benchmarks.refine --npy embeddings.npy --mmdp mmdp --out results.jsonl
 
-Who takes part: farthest-first (`greedy`), refinement (`refine`), refinement until it is proven
-(`exact`), and `max-div` with so many seconds, one after the other on the same pool, all of them
-with the machine to themselves. Seconds are of the whole call. h_min is computed from the rows, in
-float64, by code that is none of theirs.
+The peers are farthest-first (`greedy`), refinement (`refine`), refinement until optimality is
+proven (`exact`), and `max-div` with a time limit. They run one after the other on the same pool.
+Seconds cover the whole call. h_min is computed from the rows in float64 by independent code.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from benchmarks.checking import exact_h_min
 from benchmarks.machine import machine, versions
 from benchmarks.peers import max_div_for
 from benchmarks.run import PACKAGES, Row, keep_row, reproducible
-from evenly import Refine, select_uniform
+from evenly import Refine, Selection, select_uniform
 
 PEERS = ("greedy", "refine", "exact", "max-div")
 
@@ -36,13 +35,13 @@ class Instance:
     """A pool and a budget.
 
     Attributes:
-        case: instances of one case are summed up in one line of the page.
-        name, pool: what it is called, and what the vectors are.
-        load: the vectors.
-        budget: how many rows are chosen.
-        seconds: how long `max-div` may search, and `exact`.
-        best_known: the largest h_min that was published; None for none.
-        peers: who takes part.
+        case: instances of one case are summarised in one line of the page.
+        name, pool: of the instance, and a description of its vectors.
+        load: returns the vectors.
+        budget: number of rows to choose.
+        seconds: time limit of `max-div` and of `exact`.
+        best_known: the largest published h_min, if any.
+        peers: names of the peers to measure.
     """
 
     case: str
@@ -56,35 +55,35 @@ class Instance:
 
 
 def mmdp_instances(folder: Path, seconds: float = 10.0) -> Iterator[Instance]:
-    """The instances of the Max-Min Diversity Problem in a folder, with their `best_known.csv`.
+    """Yield the instances of the Max-Min Diversity Problem that `best_known.csv` lists.
 
-    An instance is a file: n, d, and then each row with its number before it.
+    The file of an instance holds n, d, and then each row preceded by its number.
     """
     with (folder / "best_known.csv").open() as listed:
-        for told in csv.DictReader(listed):
+        for entry in csv.DictReader(listed):
 
-            def load(path: Path = folder / told["instance"]) -> pools.Vectors:
+            def load(path: Path = folder / entry["instance"]) -> pools.Vectors:
                 numbers = np.array(path.read_text().split(), float)
                 return numbers[2:].reshape(int(numbers[0]), -1)[:, 1:]
 
             yield Instance(
-                f"MDPLIB {told['family']} {told['n']}, {told['k']} rows",
-                told["instance"],
+                f"MDPLIB {entry['family']} {entry['n']}, {entry['k']} rows",
+                entry["instance"],
                 "points of the Max-Min Diversity Problem",
                 load,
-                int(told["k"]),
+                int(entry["k"]),
                 seconds,
-                float(told["best_known"]),
+                float(entry["best_known"]),
             )
 
 
 def instances(npy: str | None, mmdp: Path | None, scale: float = 1.0) -> Iterator[Instance]:
-    """All of them, small ones first.
+    """Yield all instances, small ones first.
 
     Args:
         npy: a file of embeddings.
         mmdp: see `mmdp_instances`.
-        scale: of sizes, budgets and seconds, to try the harness out.
+        scale: factor on sizes, budgets and seconds, to try out the harness.
     """
 
     def sized(number: int) -> int:
@@ -92,37 +91,37 @@ def instances(npy: str | None, mmdp: Path | None, scale: float = 1.0) -> Iterato
 
     if mmdp is not None:
         yield from mmdp_instances(mmdp, 10.0 * scale)
-    for n, k, seconds, who in (
+    for n, k, seconds, peers in (
         (20_000, 2_000, 60.0, PEERS),
         (200_000, 20_000, 60.0, ("greedy", "refine")),
     ):
         name = f"clustered {n:,}, {k:,} rows"
-        words = "isotropic Gaussian clusters of about a hundred rows each, of length one"
+        description = "isotropic Gaussian clusters of about a hundred rows each, of length one"
 
         def make(n: int = sized(n)) -> pools.Vectors:
             return pools.clustered(n)
 
-        yield Instance(name, name, words, make, sized(k), seconds * scale, None, who)
+        yield Instance(name, name, description, make, sized(k), seconds * scale, None, peers)
     name = "alike 20,000, 2,000 rows"
-    words = "generated rows with topics of very different sizes and a spectrum that decays"
+    description = "generated rows with topics of very different sizes and a spectrum that decays"
 
     def alike() -> pools.Vectors:
         return pools.embeddings_alike(sized(20_000))
 
-    yield Instance(name, name, words, alike, sized(2_000), 60.0 * scale)
+    yield Instance(name, name, description, alike, sized(2_000), 60.0 * scale)
     for k in (200, 2_000, 10_000):
         if npy is not None:
             name = f"embeddings 20,000, {k:,} rows"
-            words = f"the vectors of {Path(npy).name}"
+            description = f"the vectors of {Path(npy).name}"
 
             def read(path: str = npy) -> pools.Vectors:
                 return np.load(path).astype(np.float32)[: sized(20_000)]
 
-            yield Instance(name, name, words, read, sized(k), 60.0 * scale)
+            yield Instance(name, name, description, read, sized(k), 60.0 * scale)
 
 
 def measure(instance: Instance) -> Iterator[Row]:
-    """One row for each who takes part."""
+    """Yield one row per peer."""
     vectors = instance.load()
     longest = float(np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1).max()))
     for peer in instance.peers:
@@ -132,13 +131,13 @@ def measure(instance: Instance) -> Iterator[Row]:
             found = choose(vectors, instance.budget)
             seconds = perf_counter() - began
         except ImportError as error:
-            print(f"{instance.name}: {peer} is left out: {error}", file=sys.stderr)
+            print(f"{instance.name}: {peer} is skipped: {error}", file=sys.stderr)
             continue
         rows = getattr(found, "indices", found)
         assert len(np.unique(rows)) == instance.budget
-        # What computes h_min takes rows of length one or less.
+        # `exact_h_min` needs lengths of at most one.
         h_min = exact_h_min(vectors / max(1.0, longest), np.asarray(rows)) * max(1.0, longest)
-        told = getattr(found, "provenance", {}).get("refined", {})
+        refined = found.provenance.refined or {} if isinstance(found, Selection) else {}
         yield {
             "kind": "refine",
             "case": f"{instance.case} / {instance.name}",
@@ -152,15 +151,15 @@ def measure(instance: Instance) -> Iterator[Row]:
             "seconds_given": instance.seconds if peer in ("max-div", "exact") else None,
             "h_min": h_min,
             "best_known": instance.best_known,
-            "proven": told.get("proven"),
-            "upper_bound": told.get("upper_bound"),
-            "ended_by": told.get("ended_by"),
+            "proven": refined.get("proven"),
+            "upper_bound": refined.get("upper_bound"),
+            "ended_by": refined.get("ended_by"),
         }
 
 
 def _chooser(peer: str, seconds: float) -> Callable[[pools.Vectors, int], Any]:
     if peer == "max-div":
-        import max_div  # noqa: F401  # so that it is missed before the clock runs
+        import max_div  # noqa: F401  # so that a missing package is noticed before timing starts
 
         choose = max_div_for(seconds)
         return lambda vectors, budget: choose(vectors.astype(np.float32), budget, 0)
@@ -175,7 +174,7 @@ def _chooser(peer: str, seconds: float) -> Callable[[pools.Vectors, int], Any]:
 
 
 def warm_up() -> None:
-    """Compile what is compiled, untimed."""
+    """Trigger all compilation, untimed."""
     vectors = pools.clustered(300, 8)
     for peer in PEERS:
         try:
@@ -185,14 +184,14 @@ def warm_up() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure; print each row as soon as it is there, and append it to a file."""
+    """Measure, and print each row and append it to a file as soon as it is complete."""
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refine", description=described)
     parser.add_argument("--npy", help="a file of embeddings, (n, d)")
     parser.add_argument("--mmdp", type=Path, help="a folder of MDPLIB instances")
-    parser.add_argument("--only", help="instances whose name has this in it")
-    parser.add_argument("--scale", type=float, default=1.0, help="of sizes and seconds")
-    parser.add_argument("--out", type=Path, help="a file (.jsonl) to add the rows to")
+    parser.add_argument("--only", help="only instances whose name contains this")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on sizes and seconds")
+    parser.add_argument("--out", type=Path, help="append the rows to this file (.jsonl)")
     options = parser.parse_args(arguments)
     command = reproducible("benchmarks.refine", sys.argv[1:] if arguments is None else arguments)
     common = {"machine": machine(), "versions": versions(*PACKAGES), "command": command}

@@ -1,10 +1,10 @@
-"""What rules cost beside the plain selection of as many rows: one JSON row for each, on stdout.
+"""Measure what rules cost, relative to a plain selection: one JSON row per rule, on stdout.
 
     python -m benchmarks.rules --repeats 3 --only deduplicate select_by_quality
 
-All take turns with the plain selection, so that whatever else the machine does hits all of them.
-The ratio is that of the median seconds, without reading and embedding. A new rule is a line in
-`rules`.
+All rules take turns with the plain selection, so that other load on the machine affects all of
+them. The ratio is that of the median seconds, without reading and embedding. To add a rule, add a
+line to `rules`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ WARM_UP_ROWS = 3_000
 
 
 def rules(vectors: pools.Vectors, budget: int, seed: int = 0) -> dict[str, Rule]:
-    """What is timed, by its name: `PLAIN`, and each rule that is compared with it."""
+    """Return what is timed, by name: `PLAIN`, and each rule that is compared with it."""
     random = np.random.default_rng(seed)
     n = len(vectors)
     rows = random.permutation(n)
-    few = max(1, budget // 10)
+    n_special = max(1, budget // 10)
     quality = random.random(n)
     tokens = random.integers(20, 500, n)
-    kinds = random.choice(list("abcdefgh"), n).tolist()
-    # About as far apart as the rows of the plain selection.
+    groups = random.choice(list("abcdefgh"), n).tolist()
+    # About the h_min of the plain selection.
     distance = select_uniform(vectors, budget).h_min
 
     def uniform(**rule: Any) -> Rule:
@@ -47,11 +47,11 @@ def rules(vectors: pools.Vectors, budget: int, seed: int = 0) -> dict[str, Rule]
 
     return {
         PLAIN: uniform(),
-        "include": uniform(include=rows[:few]),
-        "exclude": uniform(exclude=rows[:few]),
-        "away_from": uniform(away_from=rows[:few]),
+        "include": uniform(include=rows[:n_special]),
+        "exclude": uniform(exclude=rows[:n_special]),
+        "away_from": uniform(away_from=rows[:n_special]),
         "min_distance": uniform(budget=None, min_distance=distance),
-        "balance": uniform(groups=kinds, balance="equal"),
+        "balance": uniform(groups=groups, balance="equal"),
         "token_budget": uniform(
             budget=None, token_budget=int(budget * tokens.mean()), costs=tokens
         ),
@@ -71,10 +71,10 @@ def rules(vectors: pools.Vectors, budget: int, seed: int = 0) -> dict[str, Rule]
 def measure(
     n: int, d: int, budget: int, *, only: Sequence[str] | None = None, repeats: int = 3
 ) -> Iterator[Row]:
-    """One row for each rule, or for those named.
+    """Yield one row per rule, or per rule named.
 
     Raises:
-        ValueError: there is no rule of such a name.
+        ValueError: no rule has one of the names.
     """
     vectors = pools.clustered(n, d)
     timed = rules(vectors, budget)
@@ -92,7 +92,7 @@ def measure(
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
             began = perf_counter()
             results[name] = timed[name]()
-            # Hashes of the input and the like are in the whole, and not in this.
+            # Steps such as hashing the input do not count.
             steps = results[name].provenance.seconds
             seconds[name].append(steps.get("selection", steps.get("packing", np.nan)))
             print(f"{name}: {perf_counter() - began:.2f} s", file=sys.stderr)
@@ -116,13 +116,13 @@ def measure(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the rows."""
+    """Measure and print the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=50_000)
     parser.add_argument("-d", type=int, default=384)
     parser.add_argument("--budget", type=int, default=5_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", nargs="+", metavar="RULE", help="leave out all others")
+    parser.add_argument("--only", nargs="+", metavar="RULE", help="only these rules")
     given = parser.parse_args(arguments)
     for row in measure(given.n, given.d, given.budget, only=given.only, repeats=given.repeats):
         print(json.dumps(row), flush=True)

@@ -1,9 +1,9 @@
-"""Measure every peer on every case: one JSON row for each, on stdout and into a file.
+"""Measure every peer on every case: one JSON row each, on stdout and in a file.
 
     python -m benchmarks.run --npy embeddings.npy --out results.jsonl --docs docs/benchmarks.md
 
-Each measurement is a process of its own, begun with a small pool, untimed. The peers of a case
-take turns, so that whatever else the machine does hits all of them.
+Each measurement is a separate process, which first chooses from a small pool, untimed. The peers
+of a case take turns, so that other load on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -44,29 +44,29 @@ def run_case(
     loop_seconds: float = 20.0,
     measure: Callable[[Task], Measurement] = measure_apart,
 ) -> Iterator[Row]:
-    """One row for each peer of a case.
+    """Yield one row per peer of a case.
 
     Args:
-        case: what is chosen from.
-        folder: where the pools are, or will be.
-        peers: leave out all others.
-        repeats: how often each is measured.
+        case: the pool and the budget.
+        folder: where the pools are kept.
+        peers: only these.
+        repeats: measurements per peer.
         loop_seconds: see `Task`.
-        measure: how a task is measured.
+        measure: takes one measurement.
     """
     names = [name for name in case.participants if peers is None or name in peers]
     if case.cuda and not cuda_is_there():
         yield from (_row(case, name) | {"skipped": "no CUDA device"} for name in names)
         return
     pool, small = case.files(folder)
-    # Not kept open: what is mapped somewhere does not leave the page cache.
+    # The mapping must not stay open, or its pages could not leave the page cache.
     first_row = farthest_from_mean(np.load(pool, mmap_mode="r"))
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     for repeat in range(repeats):
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
             if found[name] and "skipped" in found[name][-1].stats:
                 continue
-            _say(f"{case.name}: {name}, {repeat + 1} of {repeats}")
+            _log(f"{case.name}: {name}, {repeat + 1} of {repeats}")
             task = Task(
                 peer=name,
                 pool=str(pool),
@@ -107,7 +107,7 @@ def _summary(
     reference: Vectors | None,
     baseline: float | None,
 ) -> Row:
-    """What the repeats of one peer come to. Memory is the most, all else is of the last one."""
+    """Summarise the repeats of one peer: peak memory is the largest, other values are the last."""
     skipped = [m.stats["skipped"] for m in measurements if "skipped" in m.stats]
     if skipped:
         return {"skipped": skipped[0]}
@@ -128,8 +128,8 @@ def _summary(
         "h_min": exact_h_min(vectors, last.rows) if complete else None,
         "same_picks": None,
         "same_rows": None,
-        "peak_memory_bytes": _most(measurements, "peak_memory_bytes"),
-        "peak_gpu_bytes": _most(measurements, "peak_gpu_bytes"),
+        "peak_memory_bytes": _largest(measurements, "peak_memory_bytes"),
+        "peak_gpu_bytes": _largest(measurements, "peak_gpu_bytes"),
         "vectors_bytes": int(vectors.nbytes),
         "read": last.stats.get("read"),
     }
@@ -140,13 +140,13 @@ def _summary(
     return summary
 
 
-def _most(measurements: list[Measurement], fact: str) -> int | None:
-    values = [m.stats[fact] for m in measurements if m.stats.get(fact) is not None]
+def _largest(measurements: list[Measurement], name: str) -> int | None:
+    values = [m.stats[name] for m in measurements if m.stats.get(name) is not None]
     return max(values, default=None)
 
 
 def _reference_of(found: dict[str, list[Measurement]]) -> Vectors | None:
-    """The picks of evenly: of the engine that users get, or else of the first that has some."""
+    """Return the picks of evenly's default engine, or of the first engine that was measured."""
     engines = sorted(
         (name for name in found if name.startswith(REFERENCE)), key=lambda name: name != REFERENCE
     )
@@ -166,45 +166,45 @@ def _median(values: Iterable[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def reproducible(module: str, arguments: Sequence[str]) -> str:
-    """The command without the folders of this machine: paths are cut to their last part."""
+    """Return the command with paths cut to their last part, without folders of this machine."""
     return shlex.join(["python", "-m", module, *(re.sub(r"[^=]*[/\\]", "", a) for a in arguments)])
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=described)
-    parser.add_argument("--npy", help="a file of embeddings, for the case that wants real ones")
+    parser.add_argument("--npy", help="a file of embeddings, for the case with real ones")
     parser.add_argument("--cases", help="only these, comma-separated")
     parser.add_argument("--peers", help="only these, comma-separated")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each is measured")
-    parser.add_argument("--scale", type=float, default=1.0, help="sizes times this, to try it out")
+    parser.add_argument("--repeats", type=int, default=3, help="measurements per peer")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on sizes, for trials")
     parser.add_argument(
         "--loop-seconds",
         type=float,
         default=20.0,
-        help="about how long a loop may take before it is stopped and scaled up",
+        help="about how long a loop may take before it is stopped and extrapolated",
     )
     parser.add_argument(
-        "--timeout", type=float, default=1800.0, help="seconds until a peer is given up"
+        "--timeout", type=float, default=1800.0, help="seconds until a peer is stopped"
     )
-    parser.add_argument("--folder", type=Path, help="where pools are kept; by default, nowhere")
+    parser.add_argument("--folder", type=Path, help="where pools are kept; temporary by default")
     parser.add_argument("--out", type=Path, help="append the rows to this file (.jsonl)")
-    parser.add_argument("--docs", type=Path, help="write a page of all rows in --out here")
+    parser.add_argument("--docs", type=Path, help="write a page of all rows in --out to this file")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the command line asks for."""
+    """Run what the command line requests."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
     if options.docs is not None and options.out is None:
-        parser().error("--docs is made of the rows in --out; give both.")
+        parser().error("--docs needs the rows in --out; give both.")
     try:
         cases = named_cases(_names(options.cases), options.npy, options.scale)
         _check_peers(_names(options.peers) or [])
@@ -217,8 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
-    kept = nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory()
-    with kept as folder:
+    context = nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory()
+    with context as folder:
         for case in cases:
             for row in run_case(
                 case,
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _check_peers(names: Sequence[str]) -> None:
-    """Refuse names that no peer has; an engine may be one that this evenly does not have."""
+    """Reject unknown names, except those of engines, which this version of evenly may lack."""
     known = [peer.name for peer in OTHERS]
     for name in names:
         if name not in known and name.partition("-")[0] != REFERENCE:
@@ -245,7 +245,7 @@ def _check_peers(names: Sequence[str]) -> None:
 
 
 def keep_row(row: Row, out: Path | None) -> None:
-    """Print a row, and append it to a file."""
+    """Print a row, and append it to a file if one is given."""
     line = json.dumps(row, allow_nan=False)
     print(line, flush=True)
     if out is not None:

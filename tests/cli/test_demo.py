@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from evenly import Selection, cli, errors
 from evenly.cli import demo_job as demo
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def test_it_shows_what_was_chosen_and_what_was_left_out(tmp_path, monkeypatch):
     records = [{"name": f"thing{row}", "text": text} for row, text in enumerate(texts)]
     monkeypatch.setattr(demo, "docstring_records", lambda: records)
 
-    told = demo.run_demo(20, tmp_path / "chosen.jsonl", Letters())
+    told = demo.run_demo(20, tmp_path / "chosen.jsonl", TopicEncoder())
 
     manifest = Selection.load(tmp_path / "chosen.manifest.json")
     written = (tmp_path / "chosen.jsonl").read_text().splitlines()
@@ -45,8 +45,8 @@ def test_it_shows_what_was_chosen_and_what_was_left_out(tmp_path, monkeypatch):
 def test_an_output_it_could_not_write_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "docstring_records", None)
 
-    with pytest.raises(errors.OutputError, match="cannot tell which format"):
-        demo.run_demo(0.1, tmp_path / "chosen.txt", Letters())
+    with pytest.raises(errors.OutputError, match="cannot determine the output format"):
+        demo.run_demo(0.1, tmp_path / "chosen.txt", TopicEncoder())
 
 
 @pytest.mark.model

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from evenly.cli.jobs import is_plain
 from scipy.spatial.distance import cdist
 
 from evenly import Selection, cli, compare, measure, select_uniform
-from evenly.cli.jobs import is_plain
 from evenly.metrics import certificate
 
 VECTORS = np.random.default_rng(0).normal(size=(60, 5))

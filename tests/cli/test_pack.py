@@ -16,15 +16,15 @@ from tests.cli.test_commands import (
     succeed,
     write_lines,
 )
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 TEXTS = [*texts_of(20), *texts_of(4)]  # the last four repeat the first
 RECORDS = [
     {"id": row, "text": text, "quality": row % 5, "stars": str(row % 3)}
     for row, text in enumerate(TEXTS)
 ]
-LETTERS = ("--encoder", "letters", "--text", "text")
-OF_TEXTS = {"text": "text", "encoder": Letters(), "cache_dir": False}
+TOPICS = ("--encoder", "topics", "--text", "text")
+OF_TEXTS = {"text": "text", "encoder": TopicEncoder(), "cache_dir": False}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def read_ids(path):
 
 def test_the_best_rows_are_written_with_a_manifest_that_gives_them_again():
     ran = succeed(
-        *("select-by-quality", "train.jsonl", "--quality", "quality", "-b", 6, *LETTERS),
+        *("select-by-quality", "train.jsonl", "--quality", "quality", "-b", 6, *TOPICS),
         *("--exclude", "4", "-o", "best.jsonl"),
     )
 
@@ -60,14 +60,14 @@ def test_the_best_rows_are_written_with_a_manifest_that_gives_them_again():
 def test_a_distance_and_gist_by_options():
     succeed(
         *("select-by-quality", "train.jsonl", "--quality", "stars", "--min-distance", 0.4),
-        *(*LETTERS, "-o", "best.jsonl", "--order", "file"),
+        *(*TOPICS, "-o", "best.jsonl", "--order", "file"),
     )
     chosen = select_by_quality(RECORDS, quality="stars", min_distance=0.4, **OF_TEXTS)
     assert read_ids("best.jsonl") == sorted(chosen.indices.tolist())
 
     gist = ("--method", "gist", "--diversity-weight", 3, "-b", 4)
     ran = succeed(
-        *("select-by-quality", "train.jsonl", "--quality", "quality", *gist, *LETTERS, "--json")
+        *("select-by-quality", "train.jsonl", "--quality", "quality", *gist, *TOPICS, "--json")
     )
     told = json.loads(ran.stdout)["selection"]
     best = select_by_quality(
@@ -79,13 +79,13 @@ def test_a_distance_and_gist_by_options():
 
 def test_what_is_wrong_with_a_quality_is_one_line():
     assert "no column" in fail(
-        "select-by-quality", "train.jsonl", "--quality", "score", "-b", 3, *LETTERS
+        "select-by-quality", "train.jsonl", "--quality", "score", "-b", 3, *TOPICS
     )
     assert "nothing says how many rows" in fail(
-        "select-by-quality", "train.jsonl", "--quality", "quality", *LETTERS
+        "select-by-quality", "train.jsonl", "--quality", "quality", *TOPICS
     )
     write_lines("train.jsonl", [*RECORDS, {"id": 24, "text": "a", "quality": -1}])
-    said = fail("select-by-quality", "train.jsonl", "--quality", "quality", "-b", 3, *LETTERS)
+    said = fail("select-by-quality", "train.jsonl", "--quality", "quality", "-b", 3, *TOPICS)
     assert "train.jsonl, line 25 is -1" in said
 
 
@@ -102,8 +102,8 @@ def test_exact_duplicates_need_no_encoder():
 
 def test_near_duplicates_by_distance_or_number():
     best = ("--keep", "best", "--quality", "quality")
-    succeed("deduplicate", "train.jsonl", "--min-distance", 0.4, *best, *LETTERS, "-o", "a.jsonl")
-    ran = succeed("deduplicate", "train.jsonl", "--to", 0.5, *LETTERS, "-o", "b.jsonl", "--json")
+    succeed("deduplicate", "train.jsonl", "--min-distance", 0.4, *best, *TOPICS, "-o", "a.jsonl")
+    ran = succeed("deduplicate", "train.jsonl", "--to", 0.5, *TOPICS, "-o", "b.jsonl", "--json")
 
     near = deduplicate(RECORDS, 0.4, keep="best", quality="quality", **OF_TEXTS)
     half = deduplicate(RECORDS, to=0.5, **OF_TEXTS)
@@ -138,8 +138,8 @@ def test_vectors_and_arrays_of_qualities():
 
 
 def test_what_cannot_be_deduplicated_is_one_line():
-    assert "give one of min_distance=" in fail("deduplicate", "train.jsonl", *LETTERS)
-    assert "got 1.5" in fail("deduplicate", "train.jsonl", "--to", 1.5, *LETTERS)
+    assert "give one of min_distance=" in fail("deduplicate", "train.jsonl", *TOPICS)
+    assert "got 1.5" in fail("deduplicate", "train.jsonl", "--to", 1.5, *TOPICS)
     assert "without quality=" in fail(
-        "deduplicate", "train.jsonl", "--to", 3, "--keep", "best", *LETTERS
+        "deduplicate", "train.jsonl", "--to", 3, "--keep", "best", *TOPICS
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evenly import Refine, Selection, select_uniform
-from evenly.selection.refine import climb
+from evenly.selection.refine.effort import SearchEffort
 from tests.cli.test_commands import (
     fail,
     in_a_folder_of_its_own,  # noqa: F401
@@ -21,8 +21,7 @@ POOL = np.random.default_rng(2).normal(size=(150, 6))
 
 @pytest.fixture(autouse=True)
 def pool(in_a_folder_of_its_own, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(climb, "_LEAST_WORK", 20_000)
-    monkeypatch.setattr(climb, "_STEPS_WITHOUT", 120_000)
+    monkeypatch.setattr(Refine, "effort", SearchEffort(least_work=20_000, idle_work=120_000))
     np.save("pool.npy", POOL)
 
 

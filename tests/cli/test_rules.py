@@ -18,7 +18,7 @@ from tests.cli.test_commands import (
     succeed,
     write_lines,
 )
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 
 RECORDS = [
     {
@@ -50,7 +50,7 @@ def of_vectors(**rules):
 
 
 def of_texts(**rules):
-    return select_uniform(RECORDS, text="text", encoder=Letters(), cache_dir=False, **rules)
+    return select_uniform(RECORDS, text="text", encoder=TopicEncoder(), cache_dir=False, **rules)
 
 
 def rows_chosen(*arguments) -> list[int]:
@@ -228,4 +228,4 @@ def test_a_selection_with_rules_can_be_measured_repeated_and_extended():
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(options, said):
-    assert said in fail("select", "train.jsonl", "--text", "text", "--encoder", "letters", *options)
+    assert said in fail("select", "train.jsonl", "--text", "text", "--encoder", "topics", *options)

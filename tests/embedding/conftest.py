@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from evenly.embedding import EmbeddingCache
-from tests.support.encoders import CountingEncoder
+from tests.support.encoders import TopicEncoder
 
 
 @pytest.fixture
-def encoder() -> CountingEncoder:
-    return CountingEncoder()
+def encoder() -> TopicEncoder:
+    return TopicEncoder(texts_per_call=4)
 
 
 @pytest.fixture

@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.embedding import EmbeddingCache, Embeddings, embed_texts
-from evenly.embedding import embed as embed_module
+from evenly.embedding.embed import ShardLimits
 from evenly.errors import EncoderError
-from tests.support.encoders import DIMENSION, CountingEncoder, loaded, vector_of
+from tests.support.encoders import (
+    DIMENSION,
+    FINGERPRINT,
+    SENTENCES,
+    TopicEncoder,
+    loaded,
+    vector_of,
+)
 
 any_texts = st.lists(st.one_of(st.sampled_from(["", "a", "b", "a b"]), st.text(max_size=30)))
 
@@ -20,14 +27,14 @@ def expected(texts: list[str]) -> np.ndarray:
 
 
 @given(texts=any_texts, before=st.lists(any_texts, max_size=3), per_call=st.integers(1, 5))
-def test_each_text_gets_its_vector_whatever_is_in_the_cache(
+def test_each_text_gets_its_vector_for_any_content_of_the_cache(
     tmp_path_factory, texts, before, per_call
 ):
     cache = EmbeddingCache(tmp_path_factory.mktemp("cache"))
     for earlier in before:
-        embed_texts(earlier, loaded(CountingEncoder(per_call)), cache=cache)
+        embed_texts(earlier, loaded(TopicEncoder(per_call, window=20)), cache=cache)
     known = {text for earlier in before for text in earlier}
-    encoder = CountingEncoder(per_call)
+    encoder = TopicEncoder(per_call, window=20)
 
     result = embed_texts(texts, loaded(encoder), cache=cache)
 
@@ -39,7 +46,7 @@ def test_each_text_gets_its_vector_whatever_is_in_the_cache(
     assert result.truncated == sum(len(text) > encoder.window for text in texts)
 
 
-def test_the_vectors_are_float32_rows_and_the_result_is_an_array(encoder):
+def test_the_result_converts_to_an_array_of_float32_rows(encoder):
     result = embed_texts(["one", "two", "one"], loaded(encoder))
 
     assert result.vectors.dtype == np.float32
@@ -54,14 +61,27 @@ def test_the_vectors_are_float32_rows_and_the_result_is_an_array(encoder):
         np.asarray(result, dtype=np.float64, copy=False)
 
 
+def test_paraphrases_are_near_and_topics_are_far_apart():
+    """The premise of every test that selects texts with the fake encoder."""
+    topic = np.repeat(np.arange(len(SENTENCES)), 3)
+    texts = [text for paraphrases in SENTENCES.values() for text in paraphrases]
+    rows = embed_texts(texts, loaded(TopicEncoder())).vectors
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+
+    distances = np.linalg.norm(rows[:, None] - rows, axis=2)
+
+    same = topic[:, None] == topic
+    assert distances[same].max() < 0.7 < 1.3 < distances[~same].min()
+
+
 def test_provenance_comes_from_the_encoder(encoder):
     result = embed_texts(["one"], loaded(encoder))
 
-    assert (result.encoder, result.fingerprint) == ("counting", "sha256:" + "ab" * 32)
+    assert (result.encoder, result.fingerprint) == ("fake", FINGERPRINT)
     assert result.seconds > 0
 
 
-def test_no_texts_make_no_rows_and_call_no_encoder(encoder, cache):
+def test_without_texts_the_encoder_is_not_called(encoder, cache):
     result = embed_texts([], loaded(encoder), cache=cache)
 
     assert result.vectors.shape[0] == 0
@@ -69,7 +89,7 @@ def test_no_texts_make_no_rows_and_call_no_encoder(encoder, cache):
     assert encoder.calls == 0
 
 
-def test_longer_texts_are_embedded_first_and_come_back_in_their_place(encoder):
+def test_longer_texts_are_embedded_first_and_returned_in_order(encoder):
     texts = ["a", "a" * 9, "a" * 3, "a" * 7, "a" * 5]
 
     result = embed_texts(texts, loaded(encoder))
@@ -89,9 +109,9 @@ def test_an_encoder_without_a_fingerprint_is_not_cached(encoder, cache):
 
 def test_a_changed_row_embeds_only_itself(cache):
     texts = [f"text {row}" for row in range(50)]
-    embed_texts(texts, loaded(CountingEncoder()), cache=cache)
+    embed_texts(texts, loaded(TopicEncoder(4)), cache=cache)
     texts[7] = "changed"
-    encoder = CountingEncoder()
+    encoder = TopicEncoder(4)
 
     result = embed_texts(texts, loaded(encoder), cache=cache)
 
@@ -100,9 +120,9 @@ def test_a_changed_row_embeds_only_itself(cache):
     np.testing.assert_array_equal(result.vectors, expected(texts))
 
 
-def test_another_fingerprint_shares_nothing(cache):
-    embed_texts(["one"], loaded(CountingEncoder()), cache=cache)
-    encoder = CountingEncoder()
+def test_encoders_with_different_fingerprints_share_no_vectors(cache):
+    embed_texts(["one"], loaded(TopicEncoder(4)), cache=cache)
+    encoder = TopicEncoder(4)
 
     embed_texts(["one"], loaded(encoder, "sha256:" + "cd" * 32), cache=cache)
 
@@ -110,24 +130,24 @@ def test_another_fingerprint_shares_nothing(cache):
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_texts_over_the_window_are_counted_and_told_once(cache, caplog, cached):
+def test_texts_over_the_window_are_counted_and_logged_once(cache, caplog, cached):
     texts = ["short", "long " * 10, "long " * 10, "longer " * 10]
     if cached:
-        embed_texts(texts, loaded(CountingEncoder()), cache=cache)
+        embed_texts(texts, loaded(TopicEncoder(window=20)), cache=cache)
         caplog.clear()
 
     with caplog.at_level(logging.WARNING, "evenly"):
-        result = embed_texts(texts, loaded(CountingEncoder()), cache=cache)
+        result = embed_texts(texts, loaded(TopicEncoder(window=20)), cache=cache)
 
     assert result.truncated == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "3 of 4 texts are longer than the 20 tokens that counting reads: their ends are ignored"
+        "3 of 4 texts are longer than the 20 tokens that fake reads: their ends are ignored"
     ]
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
-def test_what_was_finished_before_an_interruption_is_kept(cache, failure):
-    class Failing(CountingEncoder):
+def test_vectors_finished_before_an_interruption_are_kept(cache, failure):
+    class Failing(TopicEncoder):
         def encode(self, texts):
             if self.calls == 3:
                 raise failure("stop")
@@ -135,8 +155,8 @@ def test_what_was_finished_before_an_interruption_is_kept(cache, failure):
 
     texts = [f"text {row:02}" for row in range(20)]
     with pytest.raises(KeyboardInterrupt if failure is KeyboardInterrupt else EncoderError):
-        embed_texts(texts, loaded(Failing()), cache=cache)
-    encoder = CountingEncoder()
+        embed_texts(texts, loaded(Failing(4)), cache=cache)
+    encoder = TopicEncoder(4)
 
     result = embed_texts(texts, loaded(encoder), cache=cache)
 
@@ -144,18 +164,18 @@ def test_what_was_finished_before_an_interruption_is_kept(cache, failure):
     assert encoder.seen == texts[12:]
 
 
-def test_shards_are_cut_after_enough_texts_and_enough_work(cache, monkeypatch):
-    monkeypatch.setattr(embed_module, "_SHARD_TEXTS", 8)
-    monkeypatch.setattr(embed_module, "_SHARD_SECONDS", 0.0)
+def test_shards_are_written_at_the_limits(cache):
+    texts = [f"text {row}" for row in range(20)]
+    limits = ShardLimits(min_texts=8, min_seconds=0.0)
 
-    embed_texts([f"text {row}" for row in range(20)], loaded(CountingEncoder()), cache=cache)
+    embed_texts(texts, loaded(TopicEncoder(4)), cache=cache, shard_limits=limits)
 
     [model] = cache.info().models
     assert (model.shards, model.rows) == (3, 20)
 
 
 @pytest.mark.parametrize(
-    ("texts", "seconds", "cut"),
+    ("texts", "seconds", "reached"),
     [
         (1024, 2.0, True),
         (1023, 2.0, False),
@@ -164,23 +184,25 @@ def test_shards_are_cut_after_enough_texts_and_enough_work(cache, monkeypatch):
         (1, 30.0, True),
     ],
 )
-def test_when_a_shard_is_worth_a_file(texts, seconds, cut):
-    assert embed_module._is_worth_a_shard(texts, seconds) is cut
+def test_the_default_limits_of_a_shard(texts, seconds, reached):
+    assert ShardLimits().reached(texts, seconds) is reached
 
 
-def test_vectors_of_another_length_are_refused(cache):
-    embed_texts(["one", "two"], loaded(CountingEncoder()), cache=cache)
+def test_vectors_of_different_lengths_are_rejected(cache):
+    embed_texts(["one", "two"], loaded(TopicEncoder(4)), cache=cache)
 
-    class Wider(CountingEncoder):
+    class Wider(TopicEncoder):
         def encode(self, texts):
             return np.zeros((len(texts), DIMENSION + 1))
 
-    with pytest.raises(EncoderError, match="length 6 after vectors of length 5"):
-        embed_texts(["one", "three"], loaded(Wider()), cache=cache)
+    with pytest.raises(
+        EncoderError, match=f"length {DIMENSION + 1} after vectors of length {DIMENSION}"
+    ):
+        embed_texts(["one", "three"], loaded(Wider(4)), cache=cache)
 
 
 @pytest.mark.parametrize(("progress", "drawn"), [(True, True), (False, False), (None, False)])
-def test_progress_is_drawn_on_stderr_when_asked_for(encoder, capsys, progress, drawn):
+def test_progress_is_drawn_on_stderr_if_requested(encoder, capsys, progress, drawn):
     embed_texts(["one", "two"], loaded(encoder), progress=progress)
 
     printed = capsys.readouterr()

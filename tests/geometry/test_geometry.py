@@ -1,7 +1,10 @@
+"""Proxies never rule out a nearer pair, and exact distances are the definition."""
+
 import os
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.geometry import (
+    Best,
     Points,
     ProxyTransform,
     ProxyVectors,
@@ -21,7 +25,7 @@ from evenly.geometry import (
     squared_distances_between,
     squared_lengths,
 )
-from evenly.geometry.kernels import int16
+from evenly.geometry.kernels import int16, int16_block
 from evenly.geometry.kernels.bfloat16 import as_bfloat16, product
 from evenly.geometry.kernels.int16 import (
     TOGETHER,
@@ -32,7 +36,6 @@ from evenly.geometry.kernels.int16 import (
 )
 from evenly.geometry.kernels.screening import BLOCK, smallest_of_blocks
 from evenly.geometry.screening import nearest
-from evenly.geometry.screening import proxies as standins
 from evenly.geometry.search.in_order import integer_products_within
 from tests.support import oracle
 from tests.support.pools import KINDS, make_pool, pools
@@ -41,10 +44,7 @@ WAYS = ("float32", "bfloat16", "int16", "turned", "narrow", "int16, narrow")
 ways = pytest.mark.parametrize("way", WAYS)
 
 
-@pytest.fixture(autouse=True)
-def short_chunks(monkeypatch):
-    """Cut sums in two already in few dimensions."""
-    monkeypatch.setattr(standins, "CHUNK", 4)
+CHUNK = 4  # cuts sums in two even in few dimensions
 
 
 def points_of(vectors, normalize):
@@ -53,9 +53,9 @@ def points_of(vectors, normalize):
     )
 
 
-def stand_ins_of(points, way):
-    """Whole rows; turned to their principal axes; or only a few of these."""
-    transform = ProxyTransform.of(points)
+def proxies_of(points, way):
+    """Proxies of whole rows, turned to their principal axes, or of a few of these only."""
+    transform = ProxyTransform.of(points, multiple_of=CHUNK)
     if "turned" in way or "narrow" in way:
         transform = transform.turned(points, points.dimension)
     width = None
@@ -68,8 +68,8 @@ def precision_of(way):
     return next((short for short in ("bfloat16", "int16") if short in way), "float32")
 
 
-def columns_of(points, way, rows, numbers=None):
-    targets = Targets(stand_ins_of(points, way), precision=precision_of(way))
+def targets_of(points, way, rows, numbers=None):
+    targets = Targets(proxies_of(points, way), precision=precision_of(way))
     targets.append(points.take(rows), rows if numbers is None else numbers)
     return targets
 
@@ -81,7 +81,7 @@ def squared_distances_in_extended_precision(vectors, normalize):
 
 
 def ugly_rows(d):
-    """Coordinates of one sign just above a power of two: roundings add up instead of cancelling."""
+    """Coordinates of one sign just above a power of two, so that rounding errors add up."""
     rng = np.random.default_rng(d)
     ugly = 1 + 2.0**-9 + 2.0**-24 + 2.0**-23 * rng.integers(0, 3, (40, d))
     vectors = (ugly * rng.choice([1, 1, 1, -1], (40, 1))).astype(np.float32)
@@ -90,9 +90,9 @@ def ugly_rows(d):
 
 
 def products_and_limits(vectors, normalize, way, known):
-    """What the products of all pairs come to, and below what a pair is looked at."""
+    """Products of all pairs, and the limits below which a pair is decided exactly."""
     points = points_of(vectors, normalize)
-    proxies = stand_ins_of(points, way)
+    proxies = proxies_of(points, way)
     rows = proxies[np.arange(len(vectors))][:, : proxies.width]
     lengths = np.einsum("ij,ij->i", rows, rows)
     precision = precision_of(way)
@@ -107,7 +107,7 @@ def products_and_limits(vectors, normalize, way, known):
 
 
 def products_in_int16(rows, levels):
-    """The products of all pairs of rows, as the engine makes them."""
+    """Products of all pairs of rows, as engines compute them."""
     count, width = rows.shape
     room = -(-count // BLOCK) * BLOCK
     targets = np.zeros((room, width), np.float32)
@@ -136,7 +136,7 @@ def products_in_int16(rows, levels):
             rtol=1e-5,
             atol=1e-6,
         )
-    # What is summed are the rounded coordinates, without any error.
+    # The rounded coordinates are multiplied without any error.
     rounded = np.rint(rows * levels).astype(np.int64)
     np.testing.assert_allclose(
         products[:, :count] * float(levels) ** 2, rounded @ rounded.T, rtol=1e-6
@@ -156,7 +156,7 @@ def assert_no_nearer_pair_is_ruled_out(vectors, normalize, way, known):
 @given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
 def test_no_nearer_pair_is_ruled_out(way, vectors, normalize, data):
     truth = squared_distances_in_extended_precision(vectors, normalize).astype(float)
-    # Just above the distance to some other row: the hardest pair to see.
+    # Just above the distance to some other row: the hardest pair to detect.
     known = truth[:, data.draw(st.integers(0, len(vectors) - 1))] * (1 + 1e-13)
     assert_no_nearer_pair_is_ruled_out(vectors, normalize, way, known)
 
@@ -164,7 +164,7 @@ def test_no_nearer_pair_is_ruled_out(way, vectors, normalize, data):
 @ways
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("d", [1, 7, 384, 4096])
-def test_no_nearer_pair_is_ruled_out_where_roundings_add_up(way, normalize, d):
+def test_no_nearer_pair_is_ruled_out_if_rounding_errors_add_up(way, normalize, d):
     if d == 4096 and ("turned" in way or "narrow" in way):
         d = 1024  # principal axes of so many dimensions take minutes
     vectors = ugly_rows(d)
@@ -175,9 +175,9 @@ def test_no_nearer_pair_is_ruled_out_where_roundings_add_up(way, normalize, d):
 
 
 @ways
-def test_stand_ins_are_close_enough_to_be_useful(way):
+def test_proxies_are_close_enough_to_be_useful(way):
     rng = np.random.default_rng(0)
-    # Half of the spread is in 50 of 384 coordinates: turned, they come first.
+    # Half of the variance is in 50 of 384 coordinates, which come first after turning.
     vectors = (rng.standard_normal((200, 384)) * np.repeat([3, 1], [50, 334])).astype(np.float32)
     truth = squared_distances_in_extended_precision(vectors, True).astype(float)
     known = np.quantile(truth, 0.2, axis=1)
@@ -194,13 +194,12 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     chosen = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, unique=True)))
     skip_itself = data.draw(st.booleans())
     rows = np.arange(n)
-    squared, nearest = np.full(n, np.inf), np.full(n, n)
+    best = Best(np.full(n, np.inf), np.full(n, n))
     for part in np.array_split(chosen, min(3, len(chosen))):
-        targets = columns_of(points, way, part)
+        targets = targets_of(points, way, part)
         begin, end = targets.segment(0)
-        left = targets.proxies[rows]
         lower_to_nearest(
-            targets, begin, end, rows, left, squared, nearest, skip=rows if skip_itself else None
+            targets, begin, end, targets.queries(rows), best, skip=rows if skip_itself else None
         )
 
     truth = np.array(
@@ -208,19 +207,19 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
     )
     if skip_itself:
         truth[np.arange(len(chosen)), chosen] = np.inf
-    np.testing.assert_array_equal(squared, truth.min(axis=0))
+    np.testing.assert_array_equal(best.squared, truth.min(axis=0))
     for row in rows:
-        met = chosen[truth[:, row] == squared[row]]
-        assert nearest[row] == (met.min() if np.isfinite(squared[row]) else n)
+        as_near = chosen[truth[:, row] == best.squared[row]]
+        assert best.nearest[row] == (as_near.min() if np.isfinite(best.squared[row]) else n)
 
 
 IN_THE_OTHER_WIDTH = """
 import numpy as np
 import llvmlite.binding
-import evenly.geometry  # numba asks too
+import evenly.geometry  # numba reads the features too
 has = llvmlite.binding.get_host_cpu_features()
 llvmlite.binding.get_host_cpu_features = lambda: {"avx512bw": not has.get("avx512bw")}
-from evenly.geometry import int16
+from evenly.geometry.kernels import int16, int16_block
 rng = np.random.default_rng(0)
 short = rng.integers(-900, 900, (int16.TOGETHER, 6)).astype(np.int16)
 panels = rng.integers(-900, 900, (3, 3, 16, 2)).astype(np.int16)
@@ -232,7 +231,7 @@ truth = (short[:25].astype(int) @ columns.T) * 1e-6
 np.testing.assert_allclose(made[:25], truth, rtol=1e-6)
 blocks = (lengths - 2 * truth).reshape(25, 3, 16).min(axis=2)
 np.testing.assert_allclose(smallest[:25], blocks, rtol=1e-5, atol=1e-6)
-print(int16._LANES)
+print(int16_block.LANES)
 """
 
 
@@ -241,47 +240,61 @@ def test_products_are_the_same_in_registers_of_another_width(tmp_path):
         [sys.executable, "-c", IN_THE_OTHER_WIDTH],
         capture_output=True,
         text=True,
-        # What is compiled for another processor is not to be found by this one.
+        # Keep code compiled for another processor out of the cache of this one.
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
     )
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout) == {8: 16, 16: 8}[int16._LANES]
+    assert int(ran.stdout) == {8: 16, 16: 8}[int16_block.LANES]
+
+
+class Comparison(NamedTuple):
+    """431 rows of a pool of 700, 391 targets, and all exact squared distances between them."""
+
+    points: Points
+    rows: np.ndarray
+    chosen: np.ndarray
+    truth: np.ndarray
+
+
+@cache
+def comparison(kind):
+    rng = np.random.default_rng(3)
+    points = points_of(make_pool(kind, 700, 24, np.float32, rng), False)
+    chosen, rows = rng.permutation(700)[:391], rng.permutation(700)[:431]
+    left, right = np.repeat(rows, 391), np.tile(chosen, 431)
+    truth = squared_distances_between(points, left, points, right).reshape(431, 391)
+    return Comparison(points, rows, chosen, truth)
 
 
 @ways
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("threads", "kept"), [(1, False), (2, True), (2, False)])
-def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threads, kept):
-    rng = np.random.default_rng(3)
-    vectors = make_pool(kind, 700, 24, np.float32, rng)
-    points = points_of(vectors, False)
-    chosen = rng.permutation(700)[:391]
-    targets = columns_of(points, way, chosen, np.arange(391))
+def test_rows_are_compared_until_they_are_near_enough(way, weighted, kind, threads, kept):
+    points, rows, chosen, truth = comparison(kind)
+    rng = np.random.default_rng(4)
+    targets = targets_of(points, way, chosen, np.arange(391))
     if kept:
         targets.proxies.keep(partial(parallel_for, threads=1))
-    rows = rng.permutation(700)[:431]
-    truth = np.array(
-        [squared_distances_between(points, rows, points, np.full(431, c)) for c in chosen]
-    ).T
     seen = np.sort(rng.choice([0, 0, 1, 37, 128, 300, 390], 431)).astype(np.int32)
-    met = np.arange(391) < seen[:, None]
-    known = np.where(met, truth, np.inf).min(axis=1)
+    compared = np.arange(391) < seen[:, None]
+    known = np.where(compared, truth, np.inf).min(axis=1)
     weights = rng.uniform(0.5, 2.0, 431) if weighted else None
     threshold = float(np.quantile(truth.min(axis=1), 0.6))
-    squared, nearest, after = known.copy(), np.full(431, 391), seen.copy()
+    best, after = Best(known.copy(), np.full(431, 391)), seen.copy()
+    squared, nearest = best
 
-    lower_until_below(targets, rows, threshold, weights, after, squared, nearest, threads=threads)
+    lower_until_below(targets, rows, threshold, weights, after, best, threads=threads)
 
-    unmet = np.where(met, np.inf, truth)
-    whole = np.minimum(known, unmet.min(axis=1))
+    new = np.where(compared, np.inf, truth)
+    whole = np.minimum(known, new.min(axis=1))
     keys = squared if weights is None else squared * weights
     finished = after == 391
     assert (finished | (keys < threshold)).all()
     assert finished.any()
     np.testing.assert_array_equal(squared[finished], whole[finished])
-    # Each bound is a distance that was found, or was known; none is missed among those met.
-    found = np.minimum(known, np.where(np.arange(391) < after[:, None], unmet, np.inf).min(axis=1))
+    # Each bound is the smallest of the distances that were known or computed.
+    found = np.minimum(known, np.where(np.arange(391) < after[:, None], new, np.inf).min(axis=1))
     np.testing.assert_array_equal(squared, found)
     lowered = squared < known
     np.testing.assert_array_equal(truth[lowered, nearest[lowered]], squared[lowered])
@@ -292,9 +305,9 @@ def test_rows_meet_columns_until_they_are_near_enough(way, weighted, kind, threa
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("count", [1, 15, 16, 193, 700])
-def test_integer_products_within_rows_rule_no_nearer_pair_out(count, threads):
+def test_integer_products_within_rows_rule_out_no_nearer_pair(count, threads):
     points = points_of(np.random.default_rng(count).standard_normal((count, 24)), False)
-    proxies = stand_ins_of(points, "int16, narrow")
+    proxies = proxies_of(points, "int16, narrow")
     rows, transform = np.arange(count), proxies.transform
     left = proxies[rows]
     between = integer_products_within(left, proxies.width, transform.levels, threads)
@@ -310,7 +323,7 @@ def test_integer_products_within_rows_rule_no_nearer_pair_out(count, threads):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
 @pytest.mark.parametrize("count", [0, 1, 47, 192, 193, 1024, 5000])
-def test_threads_share_all_rows_and_end_together(count, threads):
+def test_threads_share_all_rows_and_finish_together(count, threads):
     cuts = int16.cuts_for(count, threads)
     sizes = np.diff(cuts)
     assert cuts[0] == 0
@@ -323,9 +336,9 @@ def test_threads_share_all_rows_and_end_together(count, threads):
         assert sizes[-1] <= 48
 
 
-def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
+def test_an_interrupted_comparison_begins_no_further_part(monkeypatch):
     points = points_of(np.random.default_rng(0).standard_normal((900, 8)), False)
-    targets = columns_of(points, "int16", np.arange(40))
+    targets = targets_of(points, "int16", np.arange(40))
     targets.proxies.keep(partial(parallel_for, threads=1))
     given = []
 
@@ -335,12 +348,12 @@ def test_rows_that_no_thread_has_begun_are_left_after_an_interrupt(monkeypatch):
 
     monkeypatch.setattr(nearest, "parallel_for", interrupted)
     monkeypatch.setattr(int16, "lower_by_int16", lambda *arguments: given.append(arguments) or 0)
-    arrays = np.zeros(900, np.int32), np.full(900, np.inf), np.full(900, 40)
+    seen, best = np.zeros(900, np.int32), Best(np.full(900, np.inf), np.full(900, 40))
     with pytest.raises(KeyboardInterrupt):
-        lower_until_below(targets, np.arange(900), 0.0, None, *arrays, threads=2)
+        lower_until_below(targets, np.arange(900), 0.0, None, seen, best, threads=2)
     monkeypatch.undo()
-    int16.lower_by_int16(*given[0])  # another thread, that looks for more to do
-    assert (arrays[0] == 0).all()
+    int16.lower_by_int16(*given[0])  # another thread that looks for more work
+    assert (seen == 0).all()
 
 
 @given(vectors=pools(max_rows=40), normalize=st.booleans())

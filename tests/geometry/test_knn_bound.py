@@ -1,3 +1,5 @@
+"""The proof that rows are near their neighbours, rows as their own proxies, even slices."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,11 +10,11 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     are_near_enough,
+    even_slices,
     mean_distances_to_nearest,
     median_distance_at_least,
     pair_distances,
     row_lengths,
-    shares,
 )
 from evenly.selection.rules import outliers
 from tests.support import oracle
@@ -71,7 +73,7 @@ def test_the_proof_changes_no_warning(seed, scale, unit):
 
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("d", [4, 64, 384])
-def test_rows_as_they_are_rule_out_no_nearer_pair(normalize, d):
+def test_rows_as_their_own_proxies_rule_out_no_nearer_pair(normalize, d):
     rng = np.random.default_rng(d)
     vectors = rng.normal(size=(60, d))
     vectors[20:40] = vectors[:20] + 1e-4 * rng.normal(size=(20, d))
@@ -97,7 +99,7 @@ def test_rows_as_they_are_rule_out_no_nearer_pair(normalize, d):
     assert limits[0, 1] - truth[0, 1] < 0.01
 
 
-def test_rows_that_differ_from_their_stand_ins_are_copied():
+def test_rows_that_cannot_be_their_own_proxies_are_copied():
     vectors = oracle.unit_rows(np.random.default_rng(0).normal(size=(50, 64))).astype(np.float32)
 
     def transform(vectors, normalize=False):
@@ -122,8 +124,8 @@ def test_rows_that_differ_from_their_stand_ins_are_copied():
     threads=st.integers(1, 5),
     least=st.integers(1, 60),
 )
-def test_shares_are_even_and_as_many_for_each_thread(count, size, threads, least):
-    parts = list(shares(count, size, threads, least=least))
+def test_even_slices_are_even_and_as_many_for_each_thread(count, size, threads, least):
+    parts = list(even_slices(count, size, threads, least=least))
     lengths = [part.stop - part.start for part in parts]
 
     assert [row for part in parts for row in range(part.start, part.stop)] == list(range(count))

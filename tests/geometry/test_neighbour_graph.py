@@ -1,4 +1,4 @@
-"""Neighbours and packings by degree, held to a matrix of all distances."""
+"""Neighbour graphs and packings by degree agree with a matrix of all distances."""
 
 from dataclasses import replace
 
@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly.geometry import DistanceMatrix, Points, reach_of, row_lengths, squared_distances_between
+from evenly.geometry.screening.tuning import TuningThresholds
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
 from evenly.selection.refine.constraints import Constraints
-from evenly.selection.refine.min_degree import pack_by_degree, widest_packing
+from evenly.selection.refine.min_degree import max_radius_by_degree, pack_by_degree
 from tests.support.pools import pools
 
 
@@ -21,7 +22,7 @@ def points_of(rows, *, normalize=False):
 
 
 def squared_by_definition(points):
-    """(n, n) squared distances, each pair decided by itself."""
+    """Return (n, n) exact squared distances."""
     left, right = (axis.ravel() for axis in np.indices((len(points),) * 2))
     squared = squared_distances_between(points, left, points, right)
     return squared.reshape(len(points), len(points))
@@ -34,7 +35,7 @@ def neighbours_by_definition(squared, rows, reach):
 
 
 def fewest_first_by_definition(near, allowed):
-    """Packing sizes that minimum degree can come to, one for each way of breaking ties."""
+    """Return the packing sizes that minimum degree can reach, over all ways of breaking ties."""
     sizes, seen, waiting = set(), set(), [(frozenset(allowed), 0)]
     while waiting:
         left, taken = waiting.pop()
@@ -77,7 +78,7 @@ def test_the_neighbours_are_those_of_the_definition(rows, normalize, data):
     ).all()
 
 
-def test_pairs_at_the_distance_itself_are_no_neighbours():
+def test_pairs_at_exactly_the_distance_are_not_neighbours():
     rows = np.arange(5.0)[:, None]
 
     assert neighbour_graph(points_of(rows), np.arange(5), 1.0).pairs == 0
@@ -92,7 +93,7 @@ def test_pairs_at_the_distance_itself_are_no_neighbours():
 
 
 @pytest.mark.parametrize("width", [3, 40, 384])
-def test_tiles_and_turned_rows_change_nothing(width, monkeypatch):
+def test_tiles_and_turned_rows_change_nothing(width):
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(150, width)) * np.linspace(1, 0.01, width)).astype(np.float32)
     points = points_of(rows, normalize=True)
@@ -101,10 +102,8 @@ def test_tiles_and_turned_rows_change_nothing(width, monkeypatch):
     some = rng.permutation(150)[:140]
 
     whole = close_pairs(points, some, reach)
-    monkeypatch.setattr("evenly.geometry.search.close_pairs._TILE", 32)
-    monkeypatch.setattr("evenly.geometry.search.close_pairs._WORTH_TURNING", 0)
-    monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)
-    tiles = close_pairs(points, some, reach)
+    always = TuningThresholds(axes=0, pairs=0)
+    tiles = close_pairs(points, some, reach, tile=32, thresholds=always)
 
     expected = squared[np.ix_(some, some)]
     assert len(whole) == np.count_nonzero(np.triu(expected < reach, 1))
@@ -119,7 +118,7 @@ def test_tiles_and_turned_rows_change_nothing(width, monkeypatch):
     )
 
 
-def test_distances_of_another_metric():
+def test_a_distance_matrix_has_the_neighbours_of_the_definition():
     rng = np.random.default_rng(1)
     matrix = np.abs(rng.normal(size=(50, 1, 3)) - rng.normal(size=(1, 50, 3))).sum(axis=2)
     matrix = np.triu(matrix, 1) + np.triu(matrix, 1).T
@@ -133,7 +132,7 @@ def test_distances_of_another_metric():
         assert set(graph.neighbours[graph.starts[row] : graph.starts[row + 1]]) == expected[row]
 
 
-def test_what_progress_raises_ends_the_work():
+def test_an_exception_from_progress_ends_the_work():
     def stop(_):
         raise InterruptedError
 
@@ -166,7 +165,7 @@ def test_a_packing_takes_the_row_with_the_fewest_neighbours(rows, seed, data):
 
 @settings(max_examples=60, deadline=None)
 @given(rows=pools(max_rows=16), seed=st.integers(0, 5), data=st.data())
-def test_of_a_kind_that_is_full_no_more_are_taken(rows, seed, data):
+def test_no_row_is_taken_from_a_full_stratum(rows, seed, data):
     points = points_of(rows)
     squared = squared_by_definition(points)
     reach = data.draw(st.sampled_from([*np.unique(squared)]))
@@ -197,14 +196,14 @@ def test_the_seed_decides_between_rows_with_equally_many_neighbours():
     np.testing.assert_array_equal(packings[0], pack_by_degree(graph, graph.reach, seed=0))
 
 
-def test_the_widest_packing_is_wider_than_what_farthest_first_finds():
+def test_the_max_radius_by_degree_is_wider_than_what_farthest_first_finds():
     from evenly import select_uniform
 
     rows = np.random.default_rng(3).uniform(size=(400, 3))
     greedy = select_uniform(rows, 50, normalize=False)
     graph = neighbour_graph(points_of(rows), np.arange(400), 2 * greedy.h_min)
 
-    packing, failed = widest_packing(graph, 50, greedy.h_min, 2 * greedy.h_min)
+    packing, failed = max_radius_by_degree(graph, 50, greedy.h_min, 2 * greedy.h_min)
 
     chosen = np.isin(np.arange(400), packing)
     assert len(packing) >= 50
@@ -212,9 +211,9 @@ def test_the_widest_packing_is_wider_than_what_farthest_first_finds():
     assert len(pack_by_degree(graph, reach_of(failed))) < 50
 
 
-def test_the_widest_packing_says_when_there_is_none():
+def test_the_max_radius_by_degree_is_none_if_there_is_none():
     graph = neighbour_graph(points_of(np.eye(4)), np.arange(4), 2.0)
 
-    assert widest_packing(graph, 4, 1.5, 2.0) == (None, 1.5)
-    packing, failed = widest_packing(graph, 4, 1.0, 1.4)
+    assert max_radius_by_degree(graph, 4, 1.5, 2.0) == (None, 1.5)
+    packing, failed = max_radius_by_degree(graph, 4, 1.0, 1.4)
     assert (list(packing), failed) == ([0, 1, 2, 3], np.inf)

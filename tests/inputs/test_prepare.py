@@ -9,7 +9,7 @@ import pytest
 from evenly import embed, errors, select_uniform
 from evenly.inputs.prepare import prepare
 from evenly.options import as_json_value
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 BAD_TEXTS = {2: None, 5: 7, 8: "", 11: " \n\t ", 14: 3.5, 17: "half \ud800"}
 
@@ -19,18 +19,18 @@ def records_with_bad_texts():
 
 
 class Returning:
-    """An encoder that returns the vectors it was made with, text by text."""
+    """An encoder that returns given vectors for the texts of `texts_of`."""
 
     def __init__(self, vectors):
-        self.vectors = vectors
+        self.vector_of = dict(zip(texts_of(len(vectors)), vectors, strict=True))
 
     def encode(self, texts):
-        return np.array([self.vectors[int(text.split()[-1])] for text in texts])
+        return np.array([self.vector_of[text] for text in texts])
 
 
 @pytest.mark.parametrize(("budget", "rows"), [(1, 1), (7, 7), (1.0, 14)])
 def test_dropped_texts_are_listed_and_never_chosen(budget, rows):
-    records, encoder = records_with_bad_texts(), Letters()
+    records, encoder = records_with_bad_texts(), TopicEncoder()
 
     chosen = select_uniform(records, budget, encoder=encoder, on_invalid="drop")
 
@@ -42,7 +42,7 @@ def test_dropped_texts_are_listed_and_never_chosen(budget, rows):
         "8": "is empty",
         "11": "is only white space",
         "14": "column 'text' is float, not a string",
-        "17": "is not valid Unicode: a lone surrogate at character 6",
+        "17": "is not valid Unicode: there is a lone surrogate at character 6",
     }
     assert len(encoder.seen) == 14
     assert [record["text"] for record in chosen.take(records)] == [
@@ -54,9 +54,9 @@ def test_rows_keep_their_numbers_when_others_are_dropped():
     records = records_with_bad_texts()
     kept = [row for row in range(20) if row not in BAD_TEXTS]
 
-    chosen = select_uniform(records, 6, encoder=Letters(), on_invalid="drop")
+    chosen = select_uniform(records, 6, encoder=TopicEncoder(), on_invalid="drop")
 
-    single_threaded_blas = select_uniform([records[row] for row in kept], 6, encoder=Letters())
+    single_threaded_blas = select_uniform([records[row] for row in kept], 6, encoder=TopicEncoder())
     assert chosen.indices.tolist() == [kept[row] for row in single_threaded_blas.indices]
     np.testing.assert_array_equal(chosen.radii, single_threaded_blas.radii)
     assert chosen.coverage_radius == single_threaded_blas.coverage_radius
@@ -64,7 +64,7 @@ def test_rows_keep_their_numbers_when_others_are_dropped():
 
 def test_texts_that_cannot_be_used_are_refused_with_their_rows():
     with pytest.raises(errors.TextError) as raised:
-        select_uniform(records_with_bad_texts(), 3, encoder=Letters())
+        select_uniform(records_with_bad_texts(), 3, encoder=TopicEncoder())
 
     said = str(raised.value)
     assert said.startswith("6 of 20 rows have no usable text: row 2 column 'text' is None; row 5 ")
@@ -87,12 +87,12 @@ def test_messages_name_file_and_line(tmp_path, suffix, line):
     )
 
     with pytest.raises(errors.TextError, match=f"train{suffix}, {line} is empty"):
-        select_uniform(path, 1, encoder=Letters())
+        select_uniform(path, 1, encoder=TopicEncoder())
 
 
 def test_what_was_dropped_is_logged(caplog):
     with caplog.at_level(logging.WARNING, logger="evenly"):
-        select_uniform(["a", "", "b"], 1, encoder=Letters(), on_invalid="drop")
+        select_uniform(["a", "", "b"], 1, encoder=TopicEncoder(), on_invalid="drop")
 
     assert caplog.messages == ["1 of 3 rows dropped for their text: row 1 is empty"]
 
@@ -156,7 +156,7 @@ def test_an_encoder_may_fail_on_single_texts_too():
     ],
 )
 def test_a_pool_without_a_usable_row_is_empty(data, said):
-    encoder = Letters()
+    encoder = TopicEncoder()
 
     with pytest.raises(errors.EmptyPoolError, match=said):
         select_uniform(data, 1, encoder=encoder, on_invalid="drop")
@@ -166,7 +166,7 @@ def test_a_pool_without_a_usable_row_is_empty(data, said):
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [
-        ('{"text": "a"}\n{"text": \n', errors.RecordError, r"train\.jsonl, line 2: not JSON"),
+        ('{"text": "a"}\n{"text": \n', errors.RecordError, r"train\.jsonl, line 2: invalid JSON"),
         ('{"text": "a"}\n[1]\n', errors.RecordError, r"train\.jsonl, line 2: a JSON array"),
         ('{"a": "x", "b": "y"}\n', errors.ColumnError, r"The columns are: a, b"),
         ("", errors.EmptyPoolError, r"train\.jsonl holds no rows"),
@@ -176,7 +176,7 @@ def test_files_that_cannot_be_used(tmp_path, content, error, said):
     (tmp_path / "train.jsonl").write_text(content)
 
     with pytest.raises(error, match=said):
-        select_uniform(tmp_path / "train.jsonl", 1, encoder=Letters())
+        select_uniform(tmp_path / "train.jsonl", 1, encoder=TopicEncoder())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_roles_choose_whose_messages_are_read():
     ]
 
     def seen_with(**options):
-        encoder = Letters()
+        encoder = TopicEncoder()
         select_uniform(chats, 1, encoder=encoder, **options)
         return sorted(encoder.seen)
 
@@ -213,7 +213,7 @@ def test_text_may_be_columns_or_a_function():
     records = [{"q": "a", "r": "b"}, {"q": "c", "r": ""}]
 
     def seen_with(text):
-        encoder = Letters()
+        encoder = TopicEncoder()
         select_uniform(records, 1, text=text, encoder=encoder)
         return sorted(encoder.seen)
 
@@ -222,11 +222,11 @@ def test_text_may_be_columns_or_a_function():
 
 
 def test_embed_gives_one_vector_a_row():
-    texts, encoder = texts_of(9), Letters()
+    texts, encoder = texts_of(9), TopicEncoder()
 
     embeddings = embed([*texts, texts[0]], encoder=encoder)
 
-    np.testing.assert_array_equal(embeddings.vectors, Letters().encode([*texts, texts[0]]))
+    np.testing.assert_array_equal(embeddings.vectors, TopicEncoder().encode([*texts, texts[0]]))
     np.testing.assert_array_equal(np.asarray(embeddings), embeddings.vectors)
     assert sorted(encoder.seen) == sorted(texts)
     assert embeddings.truncated == 0
@@ -239,9 +239,9 @@ def test_embed_gives_one_vector_a_row():
 def test_the_vectors_of_embed_are_a_pool_themselves():
     texts = texts_of(30)
 
-    by_text = select_uniform(texts, 8, encoder=Letters())
+    by_text = select_uniform(texts, 8, encoder=TopicEncoder())
 
-    by_vector = select_uniform(embed(texts, encoder=Letters()).vectors, 8)
+    by_vector = select_uniform(embed(texts, encoder=TopicEncoder()).vectors, 8)
     np.testing.assert_array_equal(by_text.indices, by_vector.indices)
     np.testing.assert_array_equal(by_text.radii, by_vector.radii)
 
@@ -257,7 +257,7 @@ def test_the_vectors_of_embed_are_a_pool_themselves():
         ("x", "x"),
         (("a", np.int8(1)), ["a", 1]),
         ({"k": np.float64(2.0)}, {"k": 2.0}),
-        (Letters(), "<Letters>"),
+        (TopicEncoder(), "<TopicEncoder>"),
         (texts_of, "<texts_of>"),
     ],
 )

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from evenly import errors, measure, select_uniform
 from evenly.geometry import DistanceMatrix
-from evenly.metrics.certificate import BoundingEffort, UpperBounds, clusters_bound
+from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds, clusters_bound
 from evenly.metrics.measure import MeasureOptions
 from evenly.metrics.measures import certified_fraction
 from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
@@ -167,15 +167,15 @@ def test_a_thorough_certificate_takes_the_largest_cells():
         effort = options.pool_stats(points, 10, subsets=3).effort
         return effort.cell_size(rows=10**6, dimension=1000)
 
-    assert cells_of("thorough") == BoundingEffort().largest_cell
-    assert cells_of(True) == BoundingEffort().smallest_cell
+    assert cells_of("thorough") == DEFAULT_EFFORT.largest_cell
+    assert cells_of(True) == DEFAULT_EFFORT.smallest_cell
 
 
 def test_measuring_many_rows_allows_larger_cells():
     effort = MeasureOptions().pool_stats(points_of(np.eye(600)), 600, subsets=10**6).effort
 
     assert effort.multiplications == 2e6 * 600**3
-    assert effort.cell_size(rows=10**6, dimension=1000) > BoundingEffort().smallest_cell
+    assert effort.cell_size(rows=10**6, dimension=1000) > DEFAULT_EFFORT.smallest_cell
 
 
 def test_dropped_rows_do_not_raise_the_bound():

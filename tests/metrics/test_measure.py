@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import errors, measure, select_uniform
-from evenly.geometry.search import nearest_chosen as in_blocks
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
-from tests.support.pools import pools
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
+from tests.support.pools import KINDS, make_pool, pools
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -20,21 +20,15 @@ def near(expected):
     return pytest.approx(expected, rel=1e-6, abs=1e-13)
 
 
-@given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
-def test_every_measure_follows_its_definition(vectors, normalize, data):
-    n = len(vectors)
-    chosen = data.draw(st.permutations(range(n)))[: data.draw(st.integers(1, n))]
+def assert_measures_follow_their_definitions(vectors, chosen, normalize):
     gaps = gaps_by_definition(vectors, normalize)
     inside = gaps[np.ix_(chosen, chosen)] + np.diag(np.full(len(chosen), np.inf))
     reached = gaps[:, chosen].min(axis=1)
     neighbours = inside.min(axis=1)
 
-    with pytest.MonkeyPatch.context() as patch:
-        # Small blocks make many of them even on small pools.
-        patch.setattr(in_blocks, "_ROWS", 7)
-        found = measure(vectors, chosen, normalize=normalize, random_subsets=0, certificate=False)
+    found = measure(vectors, chosen, normalize=normalize, random_subsets=0, certificate=False)
 
-    assert (found.pool_size, found.size, found.random) == (n, len(chosen), None)
+    assert (found.pool_size, found.size, found.random) == (len(gaps), len(chosen), None)
     assert found.h_min == near(neighbours.min())
     assert found.coverage_radius == near(reached.max())
     assert reached[found.farthest_row] == near(reached.max())
@@ -56,6 +50,22 @@ def test_every_measure_follows_its_definition(vectors, normalize, data):
         assert found.mesh_ratio == math.inf
     else:
         assert found.mesh_ratio == near(found.coverage_radius / found.h_min)
+
+
+@given(vectors=pools(max_rows=60), normalize=st.booleans(), data=st.data())
+def test_every_measure_follows_its_definition(vectors, normalize, data):
+    n = len(vectors)
+    chosen = data.draw(st.permutations(range(n)))[: data.draw(st.integers(1, n))]
+
+    assert_measures_follow_their_definitions(vectors, chosen, normalize)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_measure_follows_its_definition_across_blocks(kind):
+    rng = np.random.default_rng(5)
+    vectors = make_pool(kind, 2100, 3, np.float32, rng)  # rows are compared in blocks of 1024
+
+    assert_measures_follow_their_definitions(vectors, rng.permutation(2100)[:1200], True)
 
 
 def test_distances_are_not_squared():
@@ -184,7 +194,7 @@ def test_dropped_rows_are_not_part_of_the_pool():
 
 
 def test_texts_are_embedded():
-    texts, encoder = texts_of(30), Letters()
+    texts, encoder = texts_of(30), TopicEncoder()
 
     found = measure(texts, [1, 4], encoder=encoder, random_subsets=0)
 

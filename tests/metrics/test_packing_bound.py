@@ -87,3 +87,20 @@ def test_all_rows_of_a_cross_polytope_are_counted(dimension):
     assert packing_bound.most_rows(math.sqrt(2) * 0.99) == 2 * dimension
     assert packing_bound.most_rows(math.sqrt(2)) == 2 * dimension
     assert packing_bound.most_rows(math.sqrt(2) * 1.001) <= dimension + 1
+
+
+def test_another_centre_than_the_mean_can_lower_the_count():
+    rng = np.random.default_rng(0)
+    dense = np.array([3.0, 0.0, 0.0]) + 0.1 * rng.standard_normal((60, 3))
+    points = points_of(np.vstack([rng.standard_normal((20, 3)), dense]), normalize=False)
+    single = np.arange(80)
+    tree = Tree(  # a root whose only parts are single rows, so that its own bound decides
+        order=single,
+        begin=np.append(0, single),
+        end=np.append(80, single + 1),
+        parent=np.append(-1, np.zeros(80, int)),
+        leaf=single + 1,
+    )
+    packing_bound = PackingBound(points, tree)
+
+    assert packing_bound.most_rows(3.5, best_centre(points, 20, 30)) < packing_bound.most_rows(3.5)

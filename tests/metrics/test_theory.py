@@ -80,7 +80,7 @@ def test_the_expected_h_min_of_all_rows_is_exact():
 def test_the_closest_pairs_of_large_pools_are_extrapolated():
     # 300 of 3000 rows have a hundredth of the pairs; the closest are not among them.
     points = points_of(np.random.default_rng(5).random((3000, 2)), normalize=False)
-    drawn = h_min_of_random_subsets(points, 1500, draws=100)
+    drawn = h_min_of_random_subsets(points, 1500, draws=50)
 
     found = ClosePairs(points, seed=0, sample_rows=300)
 

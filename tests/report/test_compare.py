@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly import compare, errors, measure, select_uniform
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 ROWS = np.random.default_rng(0).standard_normal((300, 6)) * np.geomspace(2, 0.5, 6)
 PLAIN = np.arange(30)
@@ -95,7 +95,7 @@ def test_measures_that_were_not_requested_have_no_line():
 
 
 def test_texts_are_embedded_once():
-    texts, encoder = texts_of(40), Letters()
+    texts, encoder = texts_of(40), TopicEncoder()
 
     found = compare({"a": range(5), "b": range(5, 10)}, texts, encoder=encoder, cache_dir=False)
 

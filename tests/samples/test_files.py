@@ -1,4 +1,4 @@
-"""Files, shards and streams: where rows are, and what is wrong with bad ones."""
+"""Files, shards and streams: the location of rows, and the errors of invalid files."""
 
 import gzip
 import io
@@ -33,44 +33,76 @@ def file(tmp_path):
     return write
 
 
-# name, content, error, what the message says after the path
+# name, content, error, message after the path
 BAD_FILES = [
-    ("a.jsonl", '{"a": 1}\n\n{"a": }\n', RecordError, ", line 3: not JSON: Expecting value at"),
-    ("a.jsonl", '{"a": 1}\n[1]\n', RecordError, ", line 2: a JSON array, where an object"),
-    ("a.jsonl", '{"a": 1}\nnull\n', RecordError, ", line 2: a JSON null, where an object"),
-    ("a.jsonl", b'{"a": "x"}\n{"a": "\xff"}', RecordError, ", line 2: not UTF-8: byte 8 is 0xff"),
+    ("a.jsonl", '{"a": 1}\n\n{"a": }\n', RecordError, ", line 3: invalid JSON: Expecting value at"),
+    ("a.jsonl", '{"a": 1}\n[1]\n', RecordError, ", line 2: a JSON array instead of an object"),
+    ("a.jsonl", '{"a": 1}\nnull\n', RecordError, ", line 2: a JSON null instead of an object"),
+    (
+        "a.jsonl",
+        b'{"a": "x"}\n{"a": "\xff"}',
+        RecordError,
+        ", line 2: invalid UTF-8: byte 8 is 0xff",
+    ),
     ("a.jsonl", '{"a": %s}' % ("9" * 5000), RecordError, ", line 1: cannot be parsed: Exceeds"),
     ("a.jsonl", "[" * 200_000, RecordError, ", line 1: cannot be parsed:"),
-    ("a.jsonl.gz", b"plain", DataError, " is not a whole gzip file"),
+    ("a.jsonl.gz", b"plain", DataError, " is not a complete gzip file"),
     (
         "a.jsonl.gz",
         gzip.compress(b'{"a": 1}\n' * 99, mtime=0)[:-9],
         DataError,
-        " is not a whole gzip file",
+        " is not a complete gzip file",
     ),
-    ("a.json", '[\n{"a": 1},\n{"a" 2}]', RecordError, ", line 3: not JSON: Expecting ':'"),
-    ("a.json", '{"a": 1}', DataError, " holds a JSON object, where an array of objects"),
-    ("a.json", '{"a": 1}\n{"a": 2}', RecordError, ", line 2: not JSON: Extra data at character 1"),
+    ("a.json", '[\n{"a": 1},\n{"a" 2}]', RecordError, ", line 3: invalid JSON: Expecting ':'"),
+    ("a.json", '{"a": 1}', DataError, " holds a JSON object instead of an array of objects"),
+    (
+        "a.json",
+        '{"a": 1}\n{"a": 2}',
+        RecordError,
+        ", line 2: invalid JSON: Extra data at character 1",
+    ),
     ("a.json", '{"a": 1}\n{"a": 2}', RecordError, "JSON Lines: name it .jsonl"),
-    ("a.json", '[{"a": 1}, "b"]', RecordError, ", record 2: a JSON string, where an object"),
-    ("a.json", '["a", 2]', RecordError, ", record 2: a JSON number, where a string"),
-    ("a.json", b'["\xff"]', RecordError, ": not UTF-8: byte 3 is 0xff"),
-    ("a.csv", 'a,b\n1,2\n"x\ny",2\n1\n', RecordError, ", line 5: has 1 field(s), but the header"),
-    ("a.csv", "a,b\n1,2,3\n", RecordError, ", line 2: has 3 field(s), but the header has 2 (a, b)"),
-    ("a.csv", 'a,b\n1,2\n1,"2\n3,4\n', RecordError, ", line 3: unexpected end of data"),
-    ("a.csv", b"a,b\n1,\xff\n", RecordError, ", line 2: not UTF-8: byte 3 is 0xff"),
+    ("a.json", '[{"a": 1}, "b"]', RecordError, ", record 2: a JSON string instead of an object"),
+    ("a.json", '["a", 2]', RecordError, ", record 2: a JSON number instead of a string"),
+    ("a.json", b'["\xff"]', RecordError, ": invalid UTF-8: byte 3 is 0xff"),
+    (
+        "a.csv",
+        'a,b\n1,2\n"x\ny",2\n1\n',
+        RecordError,
+        ", line 5: the record has 1 field(s), but the header",
+    ),
+    (
+        "a.csv",
+        "a,b\n1,2,3\n",
+        RecordError,
+        ", line 2: the record has 3 field(s), but the header has 2 (a, b)",
+    ),
+    (
+        "a.csv",
+        'a,b\n1,2\n1,"2\n3,4\n',
+        RecordError,
+        ", line 3: the record cannot be parsed: unexpected end of data",
+    ),
+    ("a.csv", b"a,b\n1,\xff\n", RecordError, ", line 2: invalid UTF-8: byte 3 is 0xff"),
     ("a.csv", "a,b,a\n1,2,3\n", ColumnError, " has 2 columns named 'a'"),
-    ("a.tsv", "a\tb\n1\n", RecordError, ", line 2: has 1 field(s)"),
-    ("a.parquet", b"PAR1 no", DataError, " is not a whole parquet file"),
-    ("a.npy", b"no", VectorError, " is not a whole .npy file of numbers"),
-    ("a.npy", b"", VectorError, " is not a whole .npy file of numbers"),
-    ("a.txt", "x", DataError, " from its name. Known suffixes: .jsonl, .ndjson, .json, .csv"),
-    ("a.parquet.gz", "x", DataError, " from its name. Known suffixes"),
+    ("a.tsv", "a\tb\n1\n", RecordError, ", line 2: the record has 1 field(s)"),
+    ("a.parquet", b"PAR1 no", DataError, " is not a complete parquet file"),
+    ("a.npy", b"no", VectorError, " is not a complete .npy file of numbers"),
+    ("a.npy", b"", VectorError, " is not a complete .npy file of numbers"),
+    (
+        "a.txt",
+        "x",
+        DataError,
+        " from its suffix. Known suffixes: .jsonl, .ndjson, .json, .csv",
+    ),
+    ("a.parquet.gz", "x", DataError, " from its suffix. Known suffixes"),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "error", "message"), BAD_FILES)
-def test_a_bad_file_is_named_with_the_place_in_it(file, name, content, error, message):
+def test_the_error_of_an_invalid_file_names_the_file_and_the_line(
+    file, name, content, error, message
+):
     path = file(name, content)
     with pytest.raises(error) as raised:
         open_samples(path).column("a")
@@ -81,7 +113,7 @@ def test_a_bad_file_is_named_with_the_place_in_it(file, name, content, error, me
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv"])
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
-def test_an_empty_file_has_no_rows_and_lacks_no_column(file, name, content):
+def test_an_empty_file_has_no_rows_and_every_column(file, name, content):
     samples = open_samples(file(name, content if "sv" not in name else content.replace(" ", "")))
     assert len(samples) == 0
     assert samples.column("text") == []
@@ -122,11 +154,11 @@ def test_csv_records_keep_their_bytes_and_their_lines(file, tmp_path):
         ("a\n1;2", {"a": "1;2"}),
     ],
 )
-def test_a_csv_header_shows_what_separates_it(file, content, record):
+def test_the_separator_is_detected_in_the_csv_header(file, content, record):
     assert list(open_samples(file("a.csv", content)).records()) == [record]
 
 
-def test_csv_takes_long_texts_and_leaves_the_limit_of_others_alone(file):
+def test_csv_reads_long_texts_and_restores_the_global_limit(file):
     import csv
 
     before = csv.field_size_limit()
@@ -136,7 +168,7 @@ def test_csv_takes_long_texts_and_leaves_the_limit_of_others_alone(file):
     assert csv.field_size_limit() == before
 
 
-def test_a_missing_column_is_answered_with_those_there_are(file):
+def test_the_error_of_a_missing_column_lists_the_columns(file):
     samples = open_samples(file("a.jsonl", '{"prompt": "x", "n": 1}\n{"other": 2}\n'))
     with pytest.raises(ColumnError, match=r"no column 'promt'. Did you mean 'prompt'\?") as raised:
         samples.column("promt")
@@ -144,7 +176,7 @@ def test_a_missing_column_is_answered_with_those_there_are(file):
     assert samples.column("other") == [None, 2]
 
 
-def test_a_missing_file_is_answered_with_a_close_one(file):
+def test_the_error_of_a_missing_file_suggests_a_similar_one(file):
     path = file("train.jsonl", "")
     with pytest.raises(DataError, match=r"there is no file .*trian.jsonl. Did you mean .*train"):
         open_samples(path.with_name("trian.jsonl"))
@@ -153,7 +185,7 @@ def test_a_missing_file_is_answered_with_a_close_one(file):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.json", "a.npy", "a.parquet"])
-def test_a_file_that_changed_is_refused(tmp_path, name):
+def test_a_changed_file_is_rejected(tmp_path, name):
     path = tmp_path / name
     source = np.ones((3, 2)) if name == "a.npy" else [{"a": "1"}, {"a": "2"}]
     open_samples(source).write(path, [0, 1])
@@ -165,7 +197,7 @@ def test_a_file_that_changed_is_refused(tmp_path, name):
     assert not (tmp_path / f"o-{name}").exists()
 
 
-def test_a_jsonl_file_that_changed_is_not_read(file):
+def test_a_changed_jsonl_file_is_not_read(file):
     path = file("a.jsonl", '{"a": 1}\n{"a": 2}\n')
     samples = open_samples(path)
     path.write_bytes(b"")
@@ -173,7 +205,7 @@ def test_a_jsonl_file_that_changed_is_not_read(file):
         samples.take([1])
 
 
-def test_writing_over_the_input_itself(file):
+def test_overwriting_the_input(file):
     path = file("a.jsonl", '{"a": 1}\n{"a": 2}\n')
     samples = open_samples(path)
     with pytest.raises(OutputExistsError, match=r"a\.jsonl already exists"):
@@ -182,7 +214,7 @@ def test_writing_over_the_input_itself(file):
     assert path.read_bytes() == b'{"a": 2}\n'
 
 
-def test_shards_are_one_data_set_in_the_order_of_their_names(file, tmp_path):
+def test_shards_are_one_data_set_in_the_order_of_file_names(file, tmp_path):
     file("b.jsonl", '{"a": 3, "z": 0}')
     file("a.jsonl.gz", gzip.compress(b'{"a": 1}\n\n{"a":  2}\n'))
     file("README.md", "no data")
@@ -233,7 +265,7 @@ def test_csv_shards_of_different_headers_are_converted(file, tmp_path):
     assert out.getvalue() == b"a,b,c\n,3,4\n1,2,\n"
 
 
-def test_shards_that_do_not_fit_together(file, tmp_path):
+def test_incompatible_shards(file, tmp_path):
     file("1.csv", "a\n1\n")
     file("2.json", "[]")
     with pytest.raises(DataError, match=r"different formats: .*1.csv is csv, .*2.json is json"):
@@ -242,7 +274,7 @@ def test_shards_that_do_not_fit_together(file, tmp_path):
         open_samples(f"{tmp_path}/*.tsv")
     np.save(tmp_path / "x1.npy", np.ones((2, 3)))
     np.save(tmp_path / "x2.npy", np.ones((2, 4)))
-    with pytest.raises(VectorError, match=r"x1.npy has 3 numbers a row, .*x2.npy has 4"):
+    with pytest.raises(VectorError, match=r"x1.npy has 3 numbers per row, .*x2.npy has 4"):
         open_samples(f"{tmp_path}/x*.npy")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no file of a known format"):
@@ -270,7 +302,7 @@ def test_streams(monkeypatch):
         open_samples(io.StringIO("x"))
 
 
-def test_format_overrules_the_suffix(file):
+def test_format_takes_precedence_over_the_suffix(file):
     path = file("data.txt", '{"a": 1}\n')
     assert open_samples(path, format="jsonl").column("a") == [1]
     with pytest.raises(OptionError, match="got 'xml'"):
@@ -279,7 +311,7 @@ def test_format_overrules_the_suffix(file):
         open_samples(["x"], format="jsonl")
 
 
-def test_parquet_without_pyarrow_says_how_to_get_it(file, tmp_path, monkeypatch):
+def test_the_error_of_missing_pyarrow_names_the_extra(file, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"reading .*a.parquet needs .*evenly\[parquet\]"):
         open_samples(file("a.parquet", ""))
@@ -288,33 +320,35 @@ def test_parquet_without_pyarrow_says_how_to_get_it(file, tmp_path, monkeypatch)
     assert not (tmp_path / "b.parquet").exists()
 
 
-def test_outputs_that_cannot_be(tmp_path):
+def test_invalid_outputs(tmp_path):
     samples = open_samples([{"a": 1, "b": object()}, {"a": "x", "b": None}])
-    with pytest.raises(OutputError, match=r"which format to write at .*out.txt from its name"):
+    with pytest.raises(OutputError, match=r"output format from the suffix of .*out.txt"):
         samples.write(tmp_path / "out.txt", [0])
     with pytest.raises(OutputError, match="JSON cannot hold a value of type object"):
         samples.write(tmp_path / "out.jsonl", [1, 0])
     with pytest.raises(OutputError, match="parquet cannot hold the column 'a'"):
         samples.write(tmp_path / "out.parquet", [0, 1])
-    with pytest.raises(OutputError, match="npy holds vectors only"):
+    with pytest.raises(OutputError, match="npy files hold only vectors"):
         samples.write(tmp_path / "out.npy", [0])
     with pytest.raises(OutputError, match="lone surrogate"):
         open_samples(["\ud800"]).write(tmp_path / "out.csv", [0])
-    with pytest.raises(OutputError, match=r"written as .npy or .safetensors, not as jsonl"):
+    with pytest.raises(
+        OutputError, match=r"which cannot be written as jsonl. Write .npy or .safetensors"
+    ):
         open_samples(np.ones((2, 2))).write(tmp_path / "out.jsonl", [0])
-    with pytest.raises(RowError, match=r"row 2 is not there: the data have 2 rows"):
+    with pytest.raises(RowError, match=r"row 2 is out of range: the data have 2 rows"):
         samples.write(tmp_path / "out.jsonl", [0, 2])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("rows", [[-1], [3], [0.0], np.array([True, False, True]), [[0]]])
-def test_rows_that_are_not_row_numbers(file, rows):
+def test_invalid_row_numbers(file, rows):
     for data in (["a", "b", "c"], file("a.jsonl", '{"a": 1}\n' * 3), np.eye(3)):
         with pytest.raises(RowError):
             open_samples(data).take(rows)
 
 
-def test_the_hash_is_of_the_content(file, tmp_path):
+def test_the_hash_covers_the_content(file, tmp_path):
     path = file("a.jsonl", '{"a": 1}\n')
     import hashlib
 

@@ -1,4 +1,4 @@
-"""Data in memory: what came in goes out as the same kind, every column kept."""
+"""Data in memory are returned in their original type with all columns."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_every_table_reads_and_writes_the_same_records(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_take_gives_the_same_type_back(kind):
+def test_take_returns_the_type_of_the_input(kind):
     data = TABLES[kind]()
     taken = open_samples(data).take(np.array([2, 0]))
     assert type(taken) is type(data)
@@ -98,7 +98,7 @@ def test_strings_of_every_kind(data, tmp_path):
     assert list(taken) == ["c", "a"]
     samples.write(tmp_path / "o.csv", [1])
     assert (tmp_path / "o.csv").read_text() == "text\nb\n"
-    with pytest.raises(ColumnError, match="has no columns, so none named 'text'"):
+    with pytest.raises(ColumnError, match="has no columns, so there is no column 'text'"):
         samples.column("text")
 
 
@@ -114,27 +114,27 @@ def test_json_strings_stay_strings_in_json(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"a": [1]}, "cannot read samples from a dict"),
-        ({"a"}, "cannot read samples from a set"),
+        ({"a": [1]}, "cannot read data from a dict"),
+        ({"a"}, "cannot read data from a set"),
         (iter(["a"]), "has no length: pass list"),
-        (3, "cannot read samples from a int. Pass a list of strings"),
+        (3, "cannot read data from a int. Pass a list of strings"),
         ([{"a": 1}, "x"], "row 1 is of type str, but other rows are dicts"),
         ([{"a": 1}, None], "row 1 is None, but other rows are dicts"),
         ([1, 2], "row 0 is of type int"),
         (pd.Series([1.0]), "Series must hold strings"),
         (pl.Series([1.0]), "Series must hold strings"),
-        (pl.LazyFrame({"a": [1]}), r"pass data.collect\(\)"),
-        (datasets.DatasetDict({"train": TABLES["dataset"]()}), "splits: pass one of 'train'"),
-        (TABLES["dataset"]().to_iterable_dataset(), "no fixed rows to choose from"),
+        (pl.LazyFrame({"a": [1]}), r"Pass data.collect\(\)"),
+        (datasets.DatasetDict({"train": TABLES["dataset"]()}), "splits. Pass one of them: 'train'"),
+        (TABLES["dataset"]().to_iterable_dataset(), "no fixed number of rows"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "2 columns named 'a'"),
     ],
 )
-def test_data_that_are_not_samples(data, message):
+def test_unsupported_data(data, message):
     with pytest.raises(DataError, match=message):
         open_samples(data)
 
 
-def test_importing_the_room_imports_no_data_library():
+def test_importing_the_package_imports_no_data_library():
     code = (
         "import sys, evenly.samples; evenly.samples.open_samples(['a']); "
         "print(*(m for m in ('torch','pandas','polars','pyarrow','datasets') if m in sys.modules))"
@@ -200,12 +200,12 @@ def test_numbers_become_floats_that_hold_them(dtype, result):
         (torch.ones(2, 2).to(torch.float8_e4m3fn), "has the type torch.float8_e4m3fn"),
     ],
 )
-def test_vectors_that_are_not(data, message):
+def test_invalid_vectors(data, message):
     with pytest.raises(VectorError, match=message):
         open_samples(data)
 
 
-def test_an_archive_or_pickle_is_no_npy(tmp_path):
+def test_an_archive_or_a_pickle_is_rejected(tmp_path):
     np.savez(tmp_path / "a.npz", np.ones(2))
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
     np.save(tmp_path / "b.npy", np.array([[{}]]))

@@ -1,4 +1,4 @@
-"""Parquet with vectors: when it is taken for vectors, and what becomes of the other columns."""
+"""Parquet files of vectors: how they are recognised, and their other columns."""
 
 import io
 import json
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evenly.errors import ColumnError, DataError, VectorError
-from evenly.samples import open_samples, parquet_vectors, read_texts
-from evenly.samples.vector_files import ParquetVectorFiles
+from evenly.samples import open_samples, read_texts
+from evenly.samples.blocks import BlockSizes
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -85,7 +85,7 @@ def test_parquet_that_holds_records(parquet, columns):
         assert read_texts(samples).values == ["a", "b"]
 
 
-def test_the_other_columns_go_where_the_rows_go(parquet, tmp_path):
+def test_the_other_columns_are_kept(parquet, tmp_path):
     path = parquet(rows_in_group=2, id=["a", "b", "c"], v=[[1.0, 2], [3, 4], [5, 6]], n=[7, 8, 9])
     parquet("b.parquet", id=["d"], v=[[7.0, 8]], n=[10], new=[1])
     parquet("c.parquet", id=pa.array([], pa.string()), v=pa.array([], pa.list_(pa.float64())))
@@ -119,10 +119,10 @@ def test_the_other_columns_go_where_the_rows_go(parquet, tmp_path):
     assert open_samples(path).take([1, 0]).schema == pq.read_table(path).schema
 
 
-def test_parquet_is_written_in_blocks(parquet, tmp_path, monkeypatch):
+def test_parquet_is_written_in_blocks(parquet, tmp_path):
     path = parquet(id=[str(n) for n in range(20)], v=[[float(n), 0] for n in range(20)])
-    monkeypatch.setattr(ParquetVectorFiles, "_block_bytes", 6 * 16)
-    open_samples(path).write(tmp_path / "o.parquet", range(19, -1, -1))
+    blocks = BlockSizes(write_parquet=6 * 16)
+    open_samples(path, blocks=blocks).write(tmp_path / "o.parquet", range(19, -1, -1))
     written = pq.ParquetFile(tmp_path / "o.parquet")
     groups = [written.metadata.row_group(g).num_rows for g in range(4)]
     assert groups == [6, 6, 6, 2]
@@ -134,7 +134,7 @@ def test_parquet_is_written_in_blocks(parquet, tmp_path, monkeypatch):
     [pa.list_(pa.float32()), pa.list_(pa.float32(), 2), pa.list_(pa.float16(), 2)],
     ids=str,
 )
-def test_a_vector_that_is_missing_is_not_a_number(parquet, kind):
+def test_a_missing_vector_or_number_becomes_nan(parquet, kind):
     number = np.float16 if kind.value_type == pa.float16() else float
     lists = [None, [number(1), number(2)], [number(3), None], None, [number(5), number(6)]]
     try:
@@ -148,9 +148,9 @@ def test_a_vector_that_is_missing_is_not_a_number(parquet, kind):
     assert samples.take(range(5)).column("v").to_pylist() == lists
 
 
-def test_lists_of_different_lengths(parquet, monkeypatch):
-    monkeypatch.setattr(parquet_vectors, "_BLOCK_BYTES", 2 * 16)
-    vectors = open_samples(parquet(v=[[1.0, 2], [3, 4], [5, 6], [7], [8, 9], [0, 1]])).stored
+def test_lists_of_different_lengths(parquet):
+    path = parquet(v=[[1.0, 2], [3, 4], [5, 6], [7], [8, 9], [0, 1]])
+    vectors = open_samples(path, blocks=BlockSizes(decode=2 * 16)).stored
     for _ in range(2):
         assert vectors[1].tolist() == [3, 4]
         for _ in range(2):
@@ -160,45 +160,49 @@ def test_lists_of_different_lengths(parquet, monkeypatch):
 
 
 @pytest.mark.parametrize("lists", [[[], []], [None, None]])
-def test_lists_of_no_numbers(parquet, lists):
+def test_empty_lists(parquet, lists):
     with pytest.raises(VectorError, match=r"'v' of .*a.parquet is of shape \(2, 0\)"):
         open_samples(parquet(v=pa.array(lists, pa.list_(pa.float32()))))
 
 
-def test_no_rows_at_all(parquet):
+def test_a_file_without_rows(parquet):
     samples = open_samples(parquet(v=pa.array([], pa.list_(pa.float32()))))
     assert samples.vectors.shape == samples.stored[:].shape == (0, 0)
     assert list(samples.records()) == []
     assert samples.take([]).column_names == ["v"]
 
 
-def test_reading_on_decodes_each_block_once(parquet, monkeypatch):
-    monkeypatch.setattr(parquet_vectors, "_BLOCK_BYTES", 4 * 16)
+def test_sequential_reading_decodes_each_block_once(parquet, monkeypatch):
     decoded = []
-    decode = parquet_vectors.ParquetRows._decode
 
-    def counted(part, lists, start):
-        decoded.append(start)
-        return decode(part, lists, start)
+    class CountingFile(pq.ParquetFile):
+        def iter_batches(self, **options):
+            for batch in super().iter_batches(**options):
+                decoded.append(batch.column("v")[0].as_py()[0] // 2)
+                yield batch
 
-    monkeypatch.setattr(parquet_vectors.ParquetRows, "_decode", counted)
     array = np.arange(60.0).reshape(30, 2)
-    vectors = open_samples(parquet(v=list(array), rows_in_group=10)).stored
-    blocks = [0, 4, 8, 10, 14, 18, 20, 24, 28]
+    path = parquet(v=list(array), rows_in_group=10)
+    vectors = open_samples(path, blocks=BlockSizes(decode=4 * 16)).stored
+    monkeypatch.setattr(pq, "ParquetFile", CountingFile)
     for start in range(0, 30, 3):
         np.testing.assert_array_equal(vectors[start : start + 3], array[start : start + 3])
-    assert decoded == blocks
+    assert decoded == [0, 4, 8, 10, 14, 18, 20, 24, 28]
     decoded.clear()
     np.testing.assert_array_equal(vectors[[29, 1, 6, 1]], array[[29, 1, 6, 1]])
-    assert decoded == [0, 4, 28]
+    assert decoded == [0, 4, 20, 24, 28]  # a row group is decoded from its start
 
 
-def test_shards_that_do_not_fit_together(parquet, tmp_path):
+def test_incompatible_shards(parquet, tmp_path):
     parquet("1.parquet", id=[1, 2], v=LISTS)
     for other, error, message in (
-        ({"text": ["a"]}, VectorError, "1.parquet holds vectors, and .*2.parquet holds records"),
-        ({"id": ["a", "b"], "v": LISTS}, DataError, "1.parquet and .*2.parquet do not fit.*'?id"),
-        ({"id": [1, 2], "v": FIXED}, DataError, "1.parquet and .*2.parquet do not fit together"),
+        ({"text": ["a"]}, VectorError, "1.parquet holds vectors, but .*2.parquet holds records"),
+        (
+            {"id": ["a", "b"], "v": LISTS},
+            DataError,
+            "1.parquet and .*2.parquet have different schemas.*'?id",
+        ),
+        ({"id": [1, 2], "v": FIXED}, DataError, "1.parquet and .*2.parquet have different schemas"),
         ({"id": [1, 2], "w": LISTS}, DataError, "different columns, 'v' and 'w'"),
     ):
         parquet("2.parquet", **other)
@@ -206,8 +210,8 @@ def test_shards_that_do_not_fit_together(parquet, tmp_path):
             open_samples(tmp_path)
 
 
-def test_a_parquet_file_that_is_damaged_or_changed(parquet, tmp_path):
-    message = r"a\.parquet is not a whole parquet file.* Copy it or write it again"
+def test_a_damaged_or_changed_parquet_file(parquet, tmp_path):
+    message = r"a\.parquet is not a complete parquet file.* Copy it or write it again"
     for kind in (pa.list_(pa.float64()), pa.list_(pa.float64(), 8)):
         array = np.random.default_rng(0).random((1000, 8))
         path = parquet(v=pa.array(list(array), kind))
@@ -224,8 +228,7 @@ def test_a_parquet_file_that_is_damaged_or_changed(parquet, tmp_path):
             samples.stored[:]
 
 
-def test_records_of_vectors_are_json(parquet):
-    stream = io.BytesIO()
+def test_records_with_vectors_can_be_written_as_json_lines(parquet, tmp_path):
     samples = open_samples(parquet(id=["a", "b"], v=LISTS))
-    samples._encode("jsonl", stream, np.array([1]))
-    assert json.loads(stream.getvalue()) == {"id": "b", "v": [3, 4]}
+    samples.write(tmp_path / "o.jsonl", [1])
+    assert json.loads((tmp_path / "o.jsonl").read_bytes()) == {"id": "b", "v": [3, 4]}

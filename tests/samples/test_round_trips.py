@@ -1,4 +1,4 @@
-"""What goes out comes back in: take, write and open agree for every format."""
+"""Writing and opening are inverse to each other in every format."""
 
 import gzip
 import io
@@ -27,16 +27,20 @@ string_tables = st.lists(fields, min_size=1, max_size=4, unique=True).flatmap(
 )
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "json", "jsonl.gz", "json.gz"])
+@pytest.mark.parametrize(
+    "suffixes", [["jsonl", "ndjson", "jsonl.gz"], ["json", "json.gz"]], ids=str
+)
 @given(records=json_records, data=st.data())
-def test_json_keeps_every_record(suffix, records, data):
+def test_json_keeps_every_record(suffixes, records, data):
+    suffix = data.draw(st.sampled_from(suffixes))
     with tempfile.TemporaryDirectory() as folder:
         check_round_trip(records, Path(folder) / f"out.{suffix}", data)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("suffixes", [["csv", "tsv", "csv.gz"], ["parquet"]], ids=str)
 @given(records=string_tables, data=st.data())
-def test_tables_keep_every_string(suffix, records, data):
+def test_tables_keep_every_string(suffixes, records, data):
+    suffix = data.draw(st.sampled_from(suffixes))
     with tempfile.TemporaryDirectory() as folder:
         check_round_trip(records, Path(folder) / f"out.{suffix}", data)
 
@@ -53,7 +57,7 @@ def check_round_trip(records, path, data):
     assert len(back) == len(expected)
     for name in back.columns if expected else ():
         assert back.column(name) == [record.get(name) for record in expected]
-    # Once more from the file, into the same format: the second writer is a different one.
+    # Write the file again in the same format, which copies the bytes of its records.
     again = path.with_name(f"again.{path.name.partition('.')[2]}")
     back.write(again, range(len(back)))
     assert again.read_bytes() == path.read_bytes() or ".parquet" in path.name

@@ -1,4 +1,4 @@
-"""Which text a record stands for, and why some have none."""
+"""How the text of a record is found, and why some records have none."""
 
 import logging
 
@@ -32,25 +32,28 @@ def texts_of(records, *args, **options):
         ({"sentence": "x"}, "x", "sentence"),
     ],
 )
-def test_the_text_is_found_by_itself_and_the_log_says_where(record, text, description, caplog):
+def test_the_text_column_is_detected_and_logged(record, text, description, caplog):
     with caplog.at_level(logging.INFO, logger="evenly"):
         found = texts_of([record, record])
     assert found.values == [text, text]
     assert found.invalid == {}
     assert found.description == description
-    said = [] if description == "the strings" else [f"text column: {description} (found by itself)"]
-    assert caplog.messages == said
+    detected = f"text column: {description} (detected automatically)"
+    assert caplog.messages == ([] if description == "the strings" else [detected])
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"prompt": "x", "messages": []}, "could be prompt or messages. Say which with text="),
+        (
+            {"prompt": "x", "messages": []},
+            "could be prompt or messages. Name the column with text=",
+        ),
         ({"instruction": "x", "question": "y"}, "could be instruction or question"),
         ({"a": "x", "b": "y"}, "is in none of the usual columns.*The columns are: a, b"),
     ],
 )
-def test_no_obvious_text_is_an_error(record, message):
+def test_an_ambiguous_text_column_is_an_error(record, message):
     with pytest.raises(ColumnError, match=f"a list of 1 records {message}"):
         texts_of([record])
 
@@ -76,7 +79,7 @@ def test_every_unusable_text_has_its_reason():
         2: "column 't' is int, not a string",
         3: "is empty",
         4: "is only white space",
-        5: "is not valid Unicode: a lone surrogate at character 2",
+        5: "is not valid Unicode: there is a lone surrogate at character 2",
         6: "column 't' is dict, not a string",
     }
     assert texts_of(["x", None, 3]).invalid == {1: "is None", 2: "is int, not a string"}
@@ -89,7 +92,7 @@ def test_a_function_of_the_record():
     assert found.invalid == {2: "is None"}
     assert texts_of(["q"], str.upper).values == ["Q"]
     assert texts_of(["q"], str.upper).description == "the function upper"
-    with pytest.raises(TextError, match=r"row 2: the function given as text= failed .*TypeError"):
+    with pytest.raises(TextError, match=r"row 2: the function passed as text= failed .*TypeError"):
         texts_of(records, lambda record: record["a"] + "!")
 
 
@@ -129,8 +132,14 @@ def test_chats(messages, roles, text):
     [
         ([], "column 'c' has no message of role user: it is empty"),
         ([BOT], "column 'c' has no message of role user: its roles are assistant"),
-        ([USER, "hi"], "column 'c' message 2 is str, not role and content or from and value"),
-        ([{"who": "me"}], "column 'c' message 1 has the keys who, not role and content or"),
+        (
+            [USER, "hi"],
+            "column 'c' message 2 is str, but must have role and content or from and value",
+        ),
+        (
+            [{"who": "me"}],
+            "column 'c' message 1 has the keys who, but must have role and content or",
+        ),
         ([{"role": "user", "content": 3}], "column 'c' the content of message 1 is int"),
         ([{"role": "user", "content": [3]}], "column 'c' a part of message 1 is int without"),
         ([{"role": "user", "content": [{"type": "text"}]}], "column 'c' a text part of message 1"),
@@ -143,7 +152,7 @@ def test_chats_of_an_unknown_shape_are_invalid_rows(messages, reason):
     assert found.invalid[0].startswith(reason)
 
 
-def test_options_that_cannot_be():
+def test_invalid_options():
     for text in (3, [], [""], [1]):
         with pytest.raises(OptionError, match="text must be a column"):
             texts_of(["x"], text)

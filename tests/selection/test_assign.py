@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, select_uniform
 from evenly.geometry.search import nearest_chosen as in_blocks
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
 
 TEXTS = texts_of(30)
 LINE = np.array([[0.0], [1.0], [1.5], [5.0], [9.0], [10.0]])
 
 
-class CachedLetters(Letters):
-    fingerprint = "letters 1"
+class CachedTopicEncoder(TopicEncoder):
+    fingerprint = "topics 1"
 
 
 @pytest.fixture(autouse=True)
@@ -84,8 +85,8 @@ def test_a_chosen_row_stands_for_itself_beside_its_duplicate():
 def test_rows_that_were_dropped_belong_to_nobody(tmp_path):
     texts = [*TEXTS[:6], "", *TEXTS[6:]]
 
-    found = select_uniform(texts, 4, encoder=CachedLetters(), on_invalid="drop").assignments(
-        encoder=CachedLetters()
+    found = select_uniform(texts, 4, encoder=CachedTopicEncoder(), on_invalid="drop").assignments(
+        encoder=CachedTopicEncoder()
     )
 
     assert found.nearest[6] == -1
@@ -152,24 +153,24 @@ def test_vectors_on_disk_are_read_in_blocks(tmp_path):
 
 def test_loaded_from_a_manifest_the_input_is_taken_in_again(tmp_path):
     (tmp_path / "train.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS))
-    chosen = select_uniform(tmp_path / "train.jsonl", 5, encoder=CachedLetters())
+    chosen = select_uniform(tmp_path / "train.jsonl", 5, encoder=CachedTopicEncoder())
     chosen.save(tmp_path / "subset.json")
     loaded = Selection.load(tmp_path / "subset.json")
 
-    found = loaded.assignments(encoder=CachedLetters())
+    found = loaded.assignments(encoder=CachedTopicEncoder())
 
     np.testing.assert_array_equal(
-        found.nearest, chosen.assignments(encoder=CachedLetters()).nearest
+        found.nearest, chosen.assignments(encoder=CachedTopicEncoder()).nearest
     )
     with pytest.raises(errors.ManifestError, match="encoder was a Python object"):
         loaded.assignments()
     with pytest.raises(errors.DataError, match="has 29 rows"):
         loaded.assignments(TEXTS[1:])
     with pytest.raises(errors.ManifestError, match="not what this selection was made from"):
-        loaded.assignments(TEXTS[::-1], encoder=CachedLetters())
+        loaded.assignments(TEXTS[::-1], encoder=CachedTopicEncoder())
     (tmp_path / "train.jsonl").write_text("".join(json.dumps({"text": "a"}) + "\n" for _ in TEXTS))
     with pytest.raises(errors.ManifestError, match="changed since"):
-        loaded.explain(0, encoder=CachedLetters())
+        loaded.explain(0, encoder=CachedTopicEncoder())
 
 
 def test_other_options_than_those_of_the_selection_are_refused():
@@ -238,28 +239,28 @@ def test_texts_are_shown_short(tmp_path):
     (tmp_path / "train.jsonl").write_text(
         "".join(json.dumps({"id": n, "prompt": text}) + "\n" for n, text in enumerate(texts))
     )
-    chosen = select_uniform(tmp_path / "train.jsonl", 5, encoder=CachedLetters(), start=3)
+    chosen = select_uniform(tmp_path / "train.jsonl", 5, encoder=CachedTopicEncoder(), start=3)
 
-    told = chosen.explain(30, encoder=CachedLetters())
+    told = chosen.explain(30, encoder=CachedTopicEncoder())
 
     assert told.text.startswith("a b c c")
     assert (len(told.text), told.text[-1]) == (70, "…")
     assert told.location == f"row 30 ({tmp_path / 'train.jsonl'}, line 31)"
     assert told.nearest_text == texts[told.nearest]
     assert f"row {told.nearest:>2}: {texts[told.nearest]}" in str(told)
-    assert chosen.explain(3, encoder=CachedLetters()).nearest_text is None
+    assert chosen.explain(3, encoder=CachedTopicEncoder()).nearest_text is None
 
 
 def test_a_function_that_gave_the_texts_is_passed_again():
     records = [{"id": text} for text in TEXTS]
     chosen = select_uniform(
-        records, 5, text=lambda record: record["id"].upper().lower(), encoder=CachedLetters()
+        records, 5, text=lambda record: record["id"].upper().lower(), encoder=CachedTopicEncoder()
     )
-    again = {"encoder": CachedLetters(), "text": lambda record: record["id"]}
+    again = {"encoder": CachedTopicEncoder(), "text": lambda record: record["id"]}
 
     assert chosen.explain(4, **again).text == TEXTS[4]
     with pytest.raises(errors.ManifestError, match="text was a Python object"):
-        chosen.explain(4, encoder=CachedLetters())
+        chosen.explain(4, encoder=CachedTopicEncoder())
 
 
 def test_why_a_row_was_dropped():
@@ -275,7 +276,7 @@ def test_why_a_row_was_excluded():
     by_number = select_uniform(LINE, 2, normalize=False, start=0, exclude=[5])
     records = [{"id": f"r{n}", "text": text} for n, text in enumerate(TEXTS)]
     by_id = select_uniform(
-        records, 4, text="text", encoder=CachedLetters(), exclude=["r7"], id_column="id"
+        records, 4, text="text", encoder=CachedTopicEncoder(), exclude=["r7"], id_column="id"
     )
 
     assert str(by_number.explain(5)) == (
@@ -283,7 +284,7 @@ def test_why_a_row_was_excluded():
         "distance 1."
     )
     assert by_number.explain(1).outcome == "left"
-    assert by_id.explain(7, encoder=CachedLetters()).outcome == "excluded"
+    assert by_id.explain(7, encoder=CachedTopicEncoder()).outcome == "excluded"
     mask = np.arange(200) == 5
     of_many = select_uniform(np.arange(200.0)[:, None], 2, normalize=False, exclude=mask)
     assert of_many.explain(5).outcome == "left"  # of so long a mask only a hash is kept
@@ -332,4 +333,7 @@ def test_the_command_line_explains_and_assigns(tmp_path, monkeypatch):
     assert len((tmp_path / "told.csv").read_text().splitlines()) == 7
     assert evenly_("assign", "subset.json", "-o", "told.csv").exit_code == 2
     assert evenly_("assign", "subset.json", "-o", "told.csv", "--force").exit_code == 0
-    assert "cannot tell which format" in evenly_("assign", "subset.json", "-o", "told.x").output
+    assert (
+        "cannot determine the output format"
+        in evenly_("assign", "subset.json", "-o", "told.x").output
+    )

@@ -18,9 +18,9 @@ from evenly.errors import (
     OptionError,
 )
 from evenly.selection.packing.gist import STEP
-from evenly.selection.packing.widest import PRECISION, largest_distance
-from tests.support.fakes import Letters, texts_of
-from tests.support.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from evenly.selection.packing.max_radius import PRECISION, diameter_bound
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.packings import gaps_of, packing_by_definition, points_of
 from tests.support.pools import pools
 
 WHOLE = {"normalize": False}
@@ -44,7 +44,7 @@ def h_min(gaps, rows):
 
 
 def quietly(*args, **options):
-    with warnings.catch_warnings(), tiny_blocks():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DuplicateRowsWarning)
         return select_by_quality(*args, **options)
 
@@ -150,7 +150,7 @@ def test_gist_reaches_half_of_the_best_value(data, rated, weight):
     found = value(chosen.indices) * (1 + 1e-9)
     assert chosen.provenance.by_quality["value"] == pytest.approx(value(chosen.indices))
     assert found >= best / 2 / (1 + STEP)
-    upper = largest_distance(points_of(vectors))
+    upper = diameter_bound(points_of(vectors))
     for step in range(-70, 14):  # and nothing that it promises to look at is better
         kept = packing_by_definition(vectors, by_falling(quality), upper / 2 * (1 + STEP) ** step)
         assert len(kept) < 2 or found >= value(kept[:budget])
@@ -301,7 +301,7 @@ def test_texts_with_the_quality_in_a_column(tmp_path):
     path = tmp_path / "rated.jsonl"
     records = [{"text": text, "score": row % 7} for row, text in enumerate(texts)]
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    options = {"encoder": Letters(), "cache_dir": False}
+    options = {"encoder": TopicEncoder(), "cache_dir": False}
 
     chosen = select_by_quality(path, 0.2, quality="score", **options)
 

@@ -18,13 +18,11 @@ from evenly.errors import (
     TextError,
 )
 from evenly.geometry.screening.targets import SEGMENT, Targets
-from evenly.selection.packing import target_size as leaving
 from evenly.selection.packing.packer import Packer
-from evenly.selection.packing.target_size import distance_leaving
-from evenly.selection.packing.widest import largest_distance
-from tests.support.fakes import Letters
+from evenly.selection.packing.target_size import GraphUse, distance_for_size
+from tests.support.encoders import TopicEncoder
 from tests.support.oracle import unit_rows
-from tests.support.packings import gaps_of, packing_by_definition, points_of, tiny_blocks
+from tests.support.packings import gaps_of, packing_by_definition, points_of
 from tests.support.pools import make_pool, pools
 
 WHOLE = {"normalize": False}
@@ -67,8 +65,7 @@ def test_what_is_kept_is_a_packing_and_others_go_to_the_nearest(data, vectors, n
     )
     best = {"keep": "best", "quality": quality} if quality else {}
 
-    with tiny_blocks():
-        found = deduplicate(vectors, distance, **best, normalize=normalize)
+    found = deduplicate(vectors, distance, **best, normalize=normalize)
 
     rank = quality or [0] * len(gaps)
     order = sorted(range(len(gaps)), key=lambda row: (-rank[row], row))
@@ -109,7 +106,7 @@ def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
     distance=st.sampled_from([0, 0.3, 0.9]),
 )
 def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep, distance):
-    encoder = Letters() if distance else Never()
+    encoder = TopicEncoder() if distance else Never()
 
     found = deduplicate(words, distance, keep=keep, encoder=encoder, **NO_CACHE)
 
@@ -132,7 +129,7 @@ def test_texts_that_are_the_same_are_merged_before_they_are_embedded(words, keep
     firsts = {group[0] for group in groups.values()}
     assert set(found.indices.tolist()) <= firsts
     if distance:
-        vectors = Letters().encode(words)
+        vectors = TopicEncoder().encode(words)
         whole = packing_by_definition(vectors, order, distance, normalize=True)
         assert found.indices.tolist() == sorted(whole)
         check_who_stands_for_whom(found, gaps_of(vectors, True))
@@ -162,11 +159,9 @@ def test_to_leaves_at_most_so_many_rows_and_as_many_as_were_found(data, vectors,
         tried[distance] = packer.pack(order, distance, limit=limit).rows
         return tried[distance]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(leaving, "_MANY", 1.0 if path == "packings" else 0.0)
-        patch.setattr(leaving, "_PAIRS_A_ROW", 1)
-        upper = largest_distance(points)
-        distance, kept = distance_leaving(points, order, left, upper, pack)
+    use = GraphUse(least_share=1.0 if path == "packings" else 0.0, pairs_per_row=1)
+
+    distance, kept = distance_for_size(points, order, left, pack, use)
 
     assert kept.tolist() == packing_by_definition(vectors, order, distance)
     assert 1 <= len(kept) <= left
@@ -188,8 +183,24 @@ def test_to_meets_the_number_where_distances_differ():
     assert deduplicate(vectors, to=1.0, **WHOLE).min_distance == 0
 
 
-def test_to_is_of_the_usable_rows_and_falls_back_where_pairs_are_too_many(monkeypatch):
-    monkeypatch.setattr(leaving, "_PAIRS_A_ROW", 0)
+def test_too_many_close_pairs_are_packed_without_a_graph():
+    vectors = np.random.default_rng(0).standard_normal((101, 3))
+    packer, order = Packer(points_of(vectors)), np.arange(101)
+
+    def pack(distance, limit):
+        return packer.pack(order, distance, limit=limit).rows
+
+    found = [
+        distance_for_size(packer.points, order, 50, pack, GraphUse(pairs_per_row=pairs))
+        for pairs in (0, 64)
+    ]
+
+    assert len(found[0][1]) == 50
+    assert found[0][1].tolist() == packing_by_definition(vectors, order, found[0][0])
+    assert found[1][1].tolist() == packing_by_definition(vectors, order, found[1][0])
+
+
+def test_to_is_a_fraction_of_the_usable_rows():
     vectors = np.random.default_rng(0).standard_normal((101, 3))
     vectors[3] = 0
 
@@ -210,7 +221,7 @@ def questions(tmp_path):
 
 
 def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
-    found = deduplicate(questions, 0.5, keep="longest", encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, keep="longest", encoder=TopicEncoder(), **NO_CACHE)
 
     assert found.indices.tolist() == [1, 4, 5]
     found.write(tmp_path / "kept.jsonl")
@@ -225,7 +236,7 @@ def test_records_that_are_kept_are_written_as_they_are(questions, tmp_path):
 
 
 def test_it_is_saved_and_loaded(questions, tmp_path):
-    found = deduplicate(questions, 0.5, encoder=Letters(), **NO_CACHE)
+    found = deduplicate(questions, 0.5, encoder=TopicEncoder(), **NO_CACHE)
 
     found.save(tmp_path / "kept.json")
     loaded = Deduplication.load(tmp_path / "kept.json")
@@ -292,7 +303,7 @@ def test_texts_are_read_once():
         0.1,
         keep="longest",
         text=text_of,
-        encoder=Letters(),
+        encoder=TopicEncoder(),
         **NO_CACHE,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenly import errors, estimate, select_uniform
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 
 def vectors_without_memory(rows, dimension):
@@ -27,7 +27,7 @@ def test_vectors_are_estimated_without_being_read(tmp_path):
 
 
 def test_texts_are_estimated_from_a_sample():
-    encoder = Letters()
+    encoder = TopicEncoder()
 
     found = estimate(texts_of(1000), 10, encoder=encoder)
 

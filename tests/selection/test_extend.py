@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evenly import Selection, errors, select_uniform
 from evenly.selection.greedy.checkpoint import read_checkpoint
-from tests.support.fakes import CachedLetters, Letters, texts_of
+from tests.support.encoders import CachedTopicEncoder, TopicEncoder, texts_of
 from tests.support.interrupts import no_engine, rounds_of
 from tests.support.pools import pools
 
@@ -86,11 +86,11 @@ def test_a_prefix_extends_as_what_it_is():
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_texts_of_a_file_are_read_and_embedded_as_then(train, tmp_path, loaded):
-    options = {"encoder": CachedLetters(), "text": ["tag", "text"], "normalize": False}
+    options = {"encoder": CachedTopicEncoder(), "text": ["tag", "text"], "normalize": False}
     chosen = select_uniform(train, 6, **options)
     if loaded:
         chosen = saved_and_loaded(chosen, tmp_path)
-    encoder = CachedLetters()
+    encoder = CachedTopicEncoder()
 
     extended = chosen.extend(0.5, encoder=encoder)
 
@@ -107,15 +107,15 @@ def test_texts_of_a_file_are_read_and_embedded_as_then(train, tmp_path, loaded):
 
 def test_dropped_rows_stay_dropped(tmp_path):
     records = [None if row % 5 == 0 else text for row, text in enumerate(TEXTS)]
-    options = {"encoder": Letters(), "on_invalid": "drop"}
+    options = {"encoder": TopicEncoder(), "on_invalid": "drop"}
     chosen = select_uniform(records, 6, **options)
 
-    everything = chosen.extend(1.0, encoder=Letters())
+    everything = chosen.extend(1.0, encoder=TopicEncoder())
 
     assert len(everything) == 32
     assert_same(everything, select_uniform(records, 1.0, **options), taken_over=6)
     with pytest.raises(errors.BudgetError, match="pool size 32, got 33"):
-        chosen.extend(33, encoder=Letters())
+        chosen.extend(33, encoder=TopicEncoder())
     vectors = NORMAL.copy()
     vectors[3:9] = 0
     chosen = saved_and_loaded(select_uniform(vectors, 6, on_invalid="drop"), tmp_path)
@@ -127,7 +127,7 @@ def test_dropped_rows_stay_dropped(tmp_path):
 def test_options_of_the_encoder_are_those_of_then():
     asked = []
 
-    class Counting(Letters):
+    class Counting(TopicEncoder):
         def encode(self, texts):
             asked.append(len(texts))
             return super().encode(texts)
@@ -146,7 +146,7 @@ def test_trust_in_code_is_not_read_from_a_file(train, tmp_path, monkeypatch):
 
     def load(encoder, *, device="auto", batch_size=None, trust_remote_code=False):
         asked.append((encoder, trust_remote_code))
-        return load_encoder(Letters())
+        return load_encoder(TopicEncoder())
 
     from evenly.embedding import load_encoder
 
@@ -181,22 +181,22 @@ def test_a_size_that_is_no_extension(to, said):
 
 
 def test_an_input_that_has_changed_is_refused(train, tmp_path):
-    chosen = select_uniform(train, 6, text="text", encoder=CachedLetters())
+    chosen = select_uniform(train, 6, text="text", encoder=CachedTopicEncoder())
     loaded = saved_and_loaded(chosen, tmp_path)
     train.write_text(train.read_text().replace(TEXTS[3], TEXTS[3] + "a"))
 
     with pytest.raises(errors.ManifestError, match="its content has changed since"):
-        loaded.extend(9, encoder=CachedLetters())
+        loaded.extend(9, encoder=CachedTopicEncoder())
     with pytest.raises(errors.DataError, match="changed after it was opened"):
-        chosen.extend(9, encoder=CachedLetters())
+        chosen.extend(9, encoder=CachedTopicEncoder())
     with pytest.raises(errors.ManifestError, match=r"input: .*train.jsonl \(sha256:.* then, "):
-        loaded.extend(9, train, encoder=CachedLetters())
+        loaded.extend(9, train, encoder=CachedTopicEncoder())
     with pytest.raises(errors.DataError, match="39 rows, but the selection was made from 40"):
-        loaded.extend(9, RECORDS[:39], encoder=CachedLetters())
+        loaded.extend(9, RECORDS[:39], encoder=CachedTopicEncoder())
     # The same texts as they were, in another form.
-    found = loaded.extend(9, RECORDS, encoder=CachedLetters())
+    found = loaded.extend(9, RECORDS, encoder=CachedTopicEncoder())
     np.testing.assert_array_equal(
-        found.indices, select_uniform(RECORDS, 9, text="text", encoder=CachedLetters()).indices
+        found.indices, select_uniform(RECORDS, 9, text="text", encoder=CachedTopicEncoder()).indices
     )
     assert found.provenance.input.path is None
 
@@ -220,7 +220,7 @@ def test_data_in_memory_are_at_hand_or_passed_again(tmp_path):
 
 
 def test_python_objects_are_passed_again(tmp_path):
-    chosen = select_uniform(RECORDS, 6, text=lambda record: record["text"], encoder=Letters())
+    chosen = select_uniform(RECORDS, 6, text=lambda record: record["text"], encoder=TopicEncoder())
 
     with pytest.raises(
         errors.ManifestError, match=r"text was a Python .*encoder was a Python .*text=…, encoder=…"
@@ -228,31 +228,31 @@ def test_python_objects_are_passed_again(tmp_path):
         chosen.extend(9)
     with pytest.raises(
         errors.ManifestError,
-        match=r"encoder was a Python object \(Letters\)\. Pass it again: encoder=",
+        match=r"encoder was a Python object \(TopicEncoder\)\. Pass it again: encoder=",
     ):
         chosen.extend(9, text="text")
 
-    found = chosen.extend(9, text=lambda record: record["text"], encoder=Letters())
+    found = chosen.extend(9, text=lambda record: record["text"], encoder=TopicEncoder())
 
-    expected = select_uniform(RECORDS, 9, text="text", encoder=Letters())
+    expected = select_uniform(RECORDS, 9, text="text", encoder=TopicEncoder())
     np.testing.assert_array_equal(found.indices, expected.indices)
     # Vectors need no encoder, whatever was said of one.
-    vectors = Letters().encode(TEXTS)
-    found = select_uniform(vectors, 6, encoder=Letters()).extend(9)
+    vectors = TopicEncoder().encode(TEXTS)
+    found = select_uniform(vectors, 6, encoder=TopicEncoder()).extend(9)
     np.testing.assert_array_equal(found.indices, expected.indices)
 
 
 def test_another_encoder_or_another_text_is_noticed():
-    chosen = select_uniform(RECORDS, 6, text="text", encoder=Letters())
+    chosen = select_uniform(RECORDS, 6, text="text", encoder=TopicEncoder())
 
-    class Longer(Letters):
+    class Longer(TopicEncoder):
         def encode(self, texts):
             return super().encode(texts) + 1
 
-    with pytest.raises(errors.ManifestError, match="encoder: Letters then, Longer now"):
+    with pytest.raises(errors.ManifestError, match="encoder: TopicEncoder then, Longer now"):
         chosen.extend(9, encoder=Longer())
     with pytest.raises(errors.ManifestError, match="text: text then, the function"):
-        chosen.extend(9, text=lambda record: record["text"] + "a", encoder=Letters())
+        chosen.extend(9, text=lambda record: record["text"] + "a", encoder=TopicEncoder())
 
 
 @pytest.mark.parametrize("rows", [[5, 3, 7], [5, 3, 8]])
@@ -297,9 +297,9 @@ def test_a_longer_selection_is_not_held_back_by_an_older_checkpoint(tmp_path):
 
 
 def test_options_are_checked_before_any_work(tmp_path):
-    chosen = select_uniform(TEXTS, 6, encoder=Letters())
+    chosen = select_uniform(TEXTS, 6, encoder=TopicEncoder())
     (tmp_path / "notes").write_text("mine")
-    encoder = Letters()
+    encoder = TopicEncoder()
 
     with pytest.raises(errors.OptionError, match="engine must be one of"):
         chosen.extend(9, encoder=encoder, engine="quantum")

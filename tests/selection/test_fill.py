@@ -1,25 +1,30 @@
 """Filled selections: more rows that are as far apart, and none that could still be added."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly import Refine, Selection, errors, select_uniform
-from evenly.selection.refine import climb
-from evenly.selection.refine import maximal as more
+from evenly.selection.refine.effort import SearchEffort
+from evenly.selection.refine.portfolio import TabuPortfolio
 from tests.support.best_possible import gaps_of, most_rows_at, points_of
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.pools import pools
 
 RNG = np.random.default_rng(6)
 SPHERE = RNG.normal(size=(900, 12))
 
 
+QUICK = SearchEffort(least_work=20_000, idle_work=120_000)
+
+
 @pytest.fixture(autouse=True)
-def short_walks(monkeypatch):
-    monkeypatch.setattr(climb, "_LEAST_WORK", 20_000)
-    monkeypatch.setattr(climb, "_STEPS_WITHOUT", 120_000)
+def quick_searches(monkeypatch):
+    """Search with a hundredth of the work, which is enough for the small pools of tests."""
+    monkeypatch.setattr(Refine, "effort", QUICK)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -71,7 +76,7 @@ def test_what_greedy_missed_is_found(tmp_path):
     with pytest.raises(errors.BudgetError, match="nothing more fits"):
         filled.extend(200)
     filled.save(tmp_path / "f.json")
-    assert len(Selection.tightness(tmp_path / "f.json")) == len(filled)
+    assert len(Selection.load(tmp_path / "f.json")) == len(filled)
 
 
 def test_a_refined_selection_is_filled_at_its_own_h_min():
@@ -103,10 +108,7 @@ def test_what_cannot_be_filled_is_refused():
 
 
 def test_rows_left_out_of_the_search_are_filled_in_at_last(monkeypatch):
-    from evenly.selection.refine import subproblem as subproblem
-
-    monkeypatch.setattr(subproblem, "_ROWS", 120)
-    monkeypatch.setattr(subproblem, "_PAIRS", 3000)
+    monkeypatch.setattr(Refine, "effort", replace(QUICK, max_rows=120, max_pairs=3000))
     greedy = select_uniform(SPHERE, 100)
     filled = greedy.fill()
     assert filled.provenance.filled["rows_looked_at"] < 900
@@ -122,9 +124,9 @@ def test_it_ends_early_with_the_best_so_far(ended, monkeypatch):
         def interrupt(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(more.Walkers, "walk", interrupt)
+        monkeypatch.setattr(TabuPortfolio, "run", interrupt)
         filled = greedy.fill()
-        assert len(filled) > 105  # of the packing that it began with
+        assert len(filled) > 105  # that of the first packing
     else:
         filled = greedy.fill(seconds=1e-9)
         assert len(filled) >= 100
@@ -135,8 +137,8 @@ def test_it_ends_early_with_the_best_so_far(ended, monkeypatch):
 def test_texts_are_not_embedded_again(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
 
-    class Cached(Letters):
-        fingerprint = "letters 1"
+    class Cached(TopicEncoder):
+        fingerprint = "topics 1"
 
     texts = texts_of(60)
     selection = select_uniform(texts, 20, encoder=Cached(), normalize=False)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenly import errors, select_stream, select_uniform
-from tests.support.fakes import Letters, gaps_by_definition
+from tests.support.encoders import TopicEncoder
+from tests.support.oracle import gaps_by_definition
 from tests.support.oracle import h_min as h_min_by_definition
 from tests.support.pools import pools
 from tests.support.streams import RECORDS, TEXTS, VECTORS, cut, quiet
@@ -108,13 +109,13 @@ def test_types_may_get_wider_and_rows_longer():
 
 
 def test_records_and_texts_come_back_by_their_row_numbers():
-    found = select_stream(cut(RECORDS, [10, 1, 25]), 6, encoder=Letters())
+    found = select_stream(cut(RECORDS, [10, 1, 25]), 6, encoder=TopicEncoder())
 
     assert [record["id"] for record in found.records] == found.indices.tolist()
     assert found.provenance.text == "text"
     assert found.provenance.input.rows == 60
-    assert found.provenance.encoder.name == "Letters"
-    strings = select_stream(cut(TEXTS, [9]), 6, encoder=Letters())
+    assert found.provenance.encoder.name == "TopicEncoder"
+    strings = select_stream(cut(TEXTS, [9]), 6, encoder=TopicEncoder())
     assert strings.records == [TEXTS[row] for row in strings.indices]
     assert strings.indices.tolist() == found.indices.tolist()
     assert found.take(RECORDS) == found.records
@@ -163,10 +164,10 @@ def kinds_of_batches(folder):
 )
 @pytest.mark.parametrize("batch_size", [8, 1000])
 def test_batches_of_every_kind(kind, batch_size, tmp_path):
-    expected = select_stream([RECORDS], 5, encoder=Letters())
+    expected = select_stream([RECORDS], 5, encoder=TopicEncoder())
     batches = kinds_of_batches(tmp_path)[kind]
 
-    found = select_stream(batches, 5, encoder=Letters(), batch_size=batch_size)
+    found = select_stream(batches, 5, encoder=TopicEncoder(), batch_size=batch_size)
 
     assert found.indices.tolist() == expected.indices.tolist()
     assert [record["id"] for record in found.records] == found.indices.tolist()
@@ -191,16 +192,16 @@ def test_vectors_in_files_tensors_and_arrays(tmp_path):
 def test_rows_that_cannot_be_used_are_counted_and_never_chosen():
     batches = [["", *TEXTS[:10]], [None, ""], [*TEXTS[10:20], ""]]
 
-    found = select_stream(batches, 20, encoder=Letters(), on_invalid="drop")
+    found = select_stream(batches, 20, encoder=TopicEncoder(), on_invalid="drop")
 
     assert found.provenance.details["stream"]["dropped"] == 4
     assert sorted(found.indices.tolist()) == [*range(1, 11), *range(13, 23)]
     with pytest.raises(
         errors.TextError, match=r"^in the batch that begins with row 10: .*row 1 is"
     ):
-        select_stream([TEXTS[:10], ["a", ""]], 3, encoder=Letters())
+        select_stream([TEXTS[:10], ["a", ""]], 3, encoder=TopicEncoder())
     with pytest.raises(errors.BudgetError, match="budget is 21 rows, but only 20 usable ones"):
-        select_stream(batches, 21, encoder=Letters(), on_invalid="drop")
+        select_stream(batches, 21, encoder=TopicEncoder(), on_invalid="drop")
 
 
 def test_rows_in_files_are_named_as_in_their_files(tmp_path):
@@ -209,24 +210,24 @@ def test_rows_in_files_are_named_as_in_their_files(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
 
     with pytest.raises(errors.TextError, match=r"begins with row 15: .*a\.jsonl, line 18"):
-        select_stream(tmp_path / "a.jsonl", 3, encoder=Letters(), batch_size=5)
+        select_stream(tmp_path / "a.jsonl", 3, encoder=TopicEncoder(), batch_size=5)
 
 
 @pytest.mark.parametrize(
     ("batches", "said"),
     [
-        (["no such file"], "A string among the batches is a path"),
-        ([{"text": "a"}], "a batch is several rows"),
-        ([{"text": ["a"], "id": [1, 2]}], "no lists of one length"),
-        ({"text": ["a"]}, "iterable of batches, or a path; got a dict"),
+        (["no such file"], "A string in a stream is a path"),
+        ([{"text": "a"}], "must be lists of the same length. If it is a single record"),
+        ([{"text": ["a"], "id": [1, 2]}], "must be lists of the same length"),
+        ({"text": ["a"]}, "iterable of batches or a path, got a dict"),
         (7, "got a int"),
         ([io.StringIO('{"text": "a"}')], "Open it in binary mode"),
-        ([3.5], "cannot read samples from a float"),
+        ([3.5], "cannot read data from a float"),
     ],
 )
 def test_what_cannot_be_batches_is_refused(batches, said):
     with pytest.raises(errors.DataError) as raised:
-        select_stream(batches, 1, encoder=Letters())
+        select_stream(batches, 1, encoder=TopicEncoder())
     assert said in str(raised.value)
 
 
@@ -260,7 +261,5 @@ def test_a_second_pass_needs_what_can_be_read_twice():
             self.times += 1
             yield VECTORS[: 100 * self.times]
 
-    with pytest.raises(
-        errors.DataError, match="100 rows arrived in the first pass and 200"
-    ):
+    with pytest.raises(errors.DataError, match="100 rows arrived in the first pass and 200"):
         select_stream(Changing(), 3, second_pass=True)

@@ -16,7 +16,8 @@ from evenly import errors, select_uniform
 from evenly import measure as evenly_measure
 from evenly.memory import memory_bytes
 from tests.support import oracle
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
 
 NORMAL = np.random.default_rng(0).normal(size=(40, 5))
@@ -229,7 +230,7 @@ def test_provenance_says_what_was_done_with_what():
         records,
         np.int64(5),
         text=("question",),
-        encoder=Letters(),
+        encoder=TopicEncoder(),
         start=np.int64(7),
         seed=np.int64(3),
         normalize=np.bool_(True),
@@ -243,7 +244,7 @@ def test_provenance_says_what_was_done_with_what():
         "budget": 5,
         "text": ["question"],
         "roles": ["user"],
-        "encoder": "<Letters>",
+        "encoder": "<TopicEncoder>",
         "encoder_options": {},
         "normalize": True,
         "on_invalid": "drop",
@@ -258,9 +259,11 @@ def test_provenance_says_what_was_done_with_what():
     assert told["input"]["dimension"] == 11
     assert told["input"]["path"] is None
     assert told["input"]["content_hash"].startswith("sha256:")
-    assert told["encoder"]["name"] == "Letters"
+    assert told["encoder"]["name"] == "TopicEncoder"
     assert told["encoder"]["truncated"] == 1
-    vectors = Letters().encode([record["question"] for record in records if record["question"]])
+    vectors = TopicEncoder().encode(
+        [record["question"] for record in records if record["question"]]
+    )
     as_an_array = select_uniform(vectors, 1).provenance.input.content_hash
     assert told["encoder"]["vectors_hash"] == as_an_array
     assert told["taken_over"] == 0
@@ -278,12 +281,14 @@ def test_the_content_hash_follows_the_content():
 
     assert hash_of(NORMAL) == hash_of(NORMAL.copy())
     assert hash_of(NORMAL) != hash_of(other)
-    assert hash_of(texts_of(9), encoder=Letters()) != hash_of(texts_of(9, 1), encoder=Letters())
+    assert hash_of(texts_of(9), encoder=TopicEncoder()) != hash_of(
+        texts_of(9, 1), encoder=TopicEncoder()
+    )
 
 
 @pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
 def test_progress_is_drawn_on_stderr_when_asked_for(progress, shown, capsys):
-    select_uniform(texts_of(30), 5, encoder=Letters(), progress=progress)
+    select_uniform(texts_of(30), 5, encoder=TopicEncoder(), progress=progress)
 
     out, err = capsys.readouterr()
     assert out == ""

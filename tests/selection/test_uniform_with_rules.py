@@ -19,7 +19,7 @@ from evenly.errors import (
     VectorError,
 )
 from tests.support import oracle
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 RANDOM = np.random.default_rng(5)
 VECTORS = RANDOM.standard_normal((200, 6)).astype(np.float32)
@@ -243,11 +243,11 @@ def test_engines_agree_through_the_front_door(engine, rule, tmp_path):
     assert found.coverage_radius == expected.coverage_radius
 
 
-TEXTS = {"text": "text", "cache_dir": False, "encoder": Letters()}
+TEXTS = {"text": "text", "cache_dir": False, "encoder": TopicEncoder()}
 
 
-class OtherLetters(Letters):
-    name = "other letters"
+class OtherTopicEncoder(TopicEncoder):
+    name = "other topics"
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def rated(tmp_path, monkeypatch):
     ]
     path = tmp_path / "rated.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    select_uniform(path, 3, **{**TEXTS, "encoder": OtherLetters()}).save("earlier.json")
+    select_uniform(path, 3, **{**TEXTS, "encoder": OtherTopicEncoder()}).save("earlier.json")
     return path
 
 
@@ -306,7 +306,7 @@ def rated(tmp_path, monkeypatch):
             VectorError,
             "of 3 dimensions; the pool's vectors have 11",
         ),
-        ({"away_from": "earlier.json"}, OptionError, "the encoder other letters .* is Letters"),
+        ({"away_from": "earlier.json"}, OptionError, "the encoder other topics .* is TopicEncoder"),
     ],
 )
 def test_what_cannot_be_kept_to_is_an_error_that_names_row_and_column(rated, options, error, words):

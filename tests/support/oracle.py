@@ -60,9 +60,9 @@ def with_rules(
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
     `include` are the first picks, or else `start` is the first one, if it is given.
-    `may_take(picks)` returns a mask of the rows that quotas allow after these picks. Rows that cost more
-    than is left of the token budget are passed over until 99 % of it is used; after that, the
-    first such pick ends the selection.
+    `may_take(picks)` returns a mask of the rows that quotas allow after these picks. Rows that
+    cost more than is left of the token budget are passed over until 99 % of it is used; after
+    that, the first such pick ends the selection.
     """
     rows = np.asarray(vectors).astype(np.float64)
     rows = unit_rows(rows) if normalize else rows
@@ -98,3 +98,14 @@ def with_rules(
     rest = usable.copy()
     rest[picks] = False
     return np.array(picks), np.sqrt(radii), np.sqrt(nearest[rest].max(initial=0.0))
+
+
+def gaps_by_definition(vectors, normalize):
+    """(n, n) Euclidean distances, by subtraction in float64."""
+    rows = np.asarray(vectors).astype(np.float64)
+    if normalize:
+        rows = rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    squared = np.array([((rows - row) ** 2).sum(axis=1) for row in rows])
+    if normalize:  # rows that only the rounding of the division tells apart are one row
+        squared[squared < 1e-28] = 0.0
+    return np.sqrt(squared)

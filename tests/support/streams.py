@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.fakes import texts_of
+from tests.support.encoders import texts_of
 
 TEXTS = texts_of(60)
 RECORDS = [{"id": row, "text": text} for row, text in enumerate(TEXTS)]

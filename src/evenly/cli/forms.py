@@ -22,6 +22,10 @@ _TYPES: dict[str, Any] = {
 _WORDS = {"yes": True, "no": False}
 
 
+def _yes_or_no(value: str) -> bool | str:
+    return _WORDS.get(value, value)
+
+
 def number(value: str) -> int | float:
     """Read `500` as a number of rows and `0.5` as a fraction: the point makes the difference."""
     for kind in (int, float):
@@ -80,31 +84,41 @@ _PARSERS: dict[str, Callable[..., Any]] = {
     "list": _names,
     "columns": _columns,
     "quotas": _quotas,
+    "yes|no": _yes_or_no,
 }
 
 
-def click_arguments(about: Declared, default: Any) -> dict[str, Any]:
-    """Return the arguments of `click.option` for a declared option."""
+def click_arguments(about: Declared, annotation: str, default: Any) -> dict[str, Any]:
+    """Return the arguments of `click.option` for a declared option.
+
+    Args:
+        about: the declaration.
+        annotation: the option's type, which says how it is written unless `about.form` does.
+        default: its default value.
+    """
     found: dict[str, Any] = {"help": about.help, "default": default, "metavar": about.metavar}
-    if default is not None and about.form != "flag":
-        found["show_default"] = True
-    if about.form == "flag":
-        found["is_flag"] = True
-    elif about.form in _TYPES:
-        found["type"] = _TYPES[about.form]
-    elif about.form in _PARSERS:
-        found["callback"] = _callback(_PARSERS[about.form])
-        if about.form == "list" and default is not None:
-            found["default"] = ",".join(default)
-        if about.form == "quotas":
-            found["multiple"], found["default"] = True, ()
-            found.pop("show_default", None)
-    elif "|" in about.form:
-        found["type"] = click.Choice(about.form.split("|"))
-        if "yes" in about.form:
-            found["default"] = "yes" if default else "no"
-            found["callback"] = _callback(lambda word: _WORDS.get(word, word))
+    form = about.form or _form_of(annotation)
+    if form == "flag":
+        return {**found, "is_flag": True}
+    found["show_default"] = default is not None
+    if about.choices and about.metavar is None:
+        found["type"] = click.Choice(about.choices)
+    elif form in _TYPES:
+        found["type"] = _TYPES[form]
+    if form in _PARSERS:
+        found["callback"] = _callback(_PARSERS[form])
+    if form == "list":
+        found["default"] = ",".join(default)
+    elif form == "quotas":
+        found.update(multiple=True, default=())
+    elif form == "yes|no":
+        found["default"] = "yes" if default else "no"
     return found
+
+
+def _form_of(annotation: str) -> str:
+    form = annotation.removesuffix(" | None")
+    return "flag" if form == "bool" else form
 
 
 def _callback(parse: Parse) -> Callable[[click.Context, click.Parameter, Any], Any]:

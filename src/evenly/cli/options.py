@@ -13,6 +13,7 @@ import click
 from evenly.cli.forms import click_arguments
 from evenly.errors import EvenlyWarning
 from evenly.options import EncoderOptions, InputOptions, Options, RuleOptions, declared
+from evenly.options.declaration import flags_of
 
 __all__ = [
     "ENCODING",
@@ -54,13 +55,13 @@ def declared_options(
     """
     known = declared(source)
     found = []
-    for name in names or [name for name, (_, about) in known.items() if about.flags]:
+    for name in names or [name for name, (_, about) in known.items() if flags_of(name, about)]:
         field, about = known[name]
         if name in helps:
             about = dataclasses.replace(about, help=helps[name])
         default = None if field.default is dataclasses.MISSING else field.default
-        arguments = click_arguments(about, default)
-        found.append(click.option(*about.flags, name, required=required, **arguments))
+        arguments = click_arguments(about, str(field.type), default)
+        found.append(click.option(*flags_of(name, about), name, required=required, **arguments))
     return found
 
 

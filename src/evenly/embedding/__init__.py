@@ -1,16 +1,15 @@
-"""Texts in, vectors out: the `Encoder` protocol, the encoders, and the on-disk cache.
+"""Turns texts into vectors: the `Encoder` protocol, the encoders and the on-disk cache.
 
-Importing this room loads neither torch nor sentence-transformers; a run whose every text is
-in the cache never does.
+Importing this package loads neither torch nor sentence-transformers, and a run whose texts are
+all cached never loads them.
 """
 
 from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_cache
 from evenly.embedding.embed import Embeddings, embed_texts
 from evenly.embedding.encoder import Encoder, LoadedEncoder
-from evenly.embedding.load import DEFAULT_ENCODER, load_encoder
+from evenly.embedding.load import load_encoder
 
 __all__ = [
-    "DEFAULT_ENCODER",
     "CacheInfo",
     "CachedModel",
     "EmbeddingCache",

@@ -1,11 +1,10 @@
-"""The embedding cache on disk: what was embedded once is not embedded again.
+"""The embedding cache on disk, which keeps vectors from one run to the next.
 
     <cache folder>/embeddings/<fingerprint of the encoder>/<time>-<random>.safetensors
 
-An entry is found by the hash of its text in the folder of its encoder, so a changed text or a
-changed option is simply another entry. Shards are only ever added, each under a name of its
-own and each whole or absent, so processes that share a cache need no lock, and a process that
-is killed loses no more than the shard it had not written yet.
+An entry is found by the hash of its text in the folder of its encoder, so a changed text or
+option makes a new entry. Shards have unique names, are written atomically and never modified:
+processes can share a cache without locks, and a killed process loses at most one shard.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from evenly.errors import OutputError
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-__all__ = ["CacheInfo", "CachedModel", "EmbeddingCache", "StoredRows", "open_cache", "text_key"]
+__all__ = ["CacheInfo", "CachedModel", "CachedRows", "EmbeddingCache", "open_cache", "text_key"]
 
 logger = logging.getLogger("evenly")
 
@@ -38,7 +37,7 @@ _ABANDONED_AFTER_SECONDS = 3600
 
 @dataclass(frozen=True)
 class CachedModel:
-    """What the cache holds for one encoder with one set of options."""
+    """The cache's content for one encoder with one set of options."""
 
     name: str
     fingerprint: str
@@ -49,30 +48,30 @@ class CachedModel:
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What the cache holds."""
+    """The cache's content, by encoder."""
 
     folder: Path
     models: list[CachedModel]
 
     @property
     def rows(self) -> int:
-        """The number of vectors, of all encoders."""
+        """The number of vectors of all encoders."""
         return sum(model.rows for model in self.models)
 
     @property
     def bytes(self) -> int:
-        """The size on disk, of all encoders."""
+        """The size on disk of all encoders' vectors."""
         return sum(model.bytes for model in self.models)
 
 
 @dataclass(frozen=True, eq=False)
-class StoredRows:
-    """The part of a request that the cache could answer.
+class CachedRows:
+    """The result of a cache look-up.
 
     Attributes:
-        found: which texts were there.
-        vectors: one row a text asked for; those not found are undefined. None: nothing found.
-        truncated: which texts are longer than the encoder's window; False where not found.
+        found: which of the requested texts are in the cache.
+        vectors: one row per requested text, undefined if not found; None if none was found.
+        truncated: which texts are longer than the encoder's window; False if not found.
     """
 
     found: Bool[np.ndarray, " n"]
@@ -81,19 +80,19 @@ class StoredRows:
 
 
 def text_key(text: str) -> bytes:
-    """Return the 32 bytes that stand for a text."""
-    # A lone surrogate is not a character, but JSON can carry one.
+    """Return the 32-byte hash that identifies a text."""
+    # JSON can hold lone surrogates, which strict UTF-8 cannot encode.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
 class EmbeddingCache:
-    """Vectors on disk, by encoder and text.
+    """Vectors on disk, indexed by encoder and text.
 
-    It never stands in the way: what cannot be read is computed again, and when the folder
-    cannot be written, that is logged once and the work goes on without it.
+    The cache never stops a run: unreadable vectors are computed again, and if the folder is
+    not writable, this is logged once and the run continues without the cache.
 
     Args:
-        folder: the cache folder of `evenly`; vectors are kept in `embeddings/` under it.
+        folder: the cache folder of `evenly`; vectors are stored in its subfolder `embeddings`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -101,12 +100,12 @@ class EmbeddingCache:
         self._embeddings = self.folder / "embeddings"
         self._writable = True
 
-    def get(self, fingerprint: str, texts: Sequence[str]) -> StoredRows:
+    def get(self, fingerprint: str, texts: Sequence[str]) -> CachedRows:
         """Look up the vectors of distinct `texts`, in their order.
 
-        Damaged shards are removed, with a warning in the log.
+        Removes damaged shards and logs a warning.
         """
-        place = {text_key(text): row for row, text in enumerate(texts)}
+        position = {text_key(text): row for row, text in enumerate(texts)}
         found = np.zeros(len(texts), dtype=bool)
         truncated = np.zeros(len(texts), dtype=bool)
         vectors: Float[np.ndarray, "n d"] | None = None
@@ -115,17 +114,17 @@ class EmbeddingCache:
         for path in _shards(folder):
             with _tolerating(path):
                 index = read_index(path)
-                rows, places = _matches(index, place, found)
+                rows, targets = _matches(index, position, found)
                 if not len(rows):
                     continue
-                taken = read_rows(path, rows)
+                block = read_rows(path, rows)
                 if vectors is None:
-                    vectors = np.empty((len(texts), taken.shape[1]), dtype=np.float32)
-                if taken.shape[1] == vectors.shape[1]:
-                    vectors[places] = taken
-                    truncated[places] = index.truncated[rows]
-                    found[places] = True
-        return StoredRows(found, vectors, truncated)
+                    vectors = np.empty((len(texts), block.shape[1]), dtype=np.float32)
+                if block.shape[1] == vectors.shape[1]:
+                    vectors[targets] = block
+                    truncated[targets] = index.truncated[rows]
+                    found[targets] = True
+        return CachedRows(found, vectors, truncated)
 
     def put(
         self,
@@ -135,28 +134,28 @@ class EmbeddingCache:
         vectors: Float[np.ndarray, "n d"],
         truncated: Bool[np.ndarray, " n"],
     ) -> bool:
-        """Keep vectors as one shard. Whether it was written: a cache that cannot is left out."""
+        """Write vectors as one shard; return False if the folder is not writable."""
         if not self._writable:
             return False
-        # Sorted by age, so that of two vectors for one text the older is always the one found.
+        # Sorted by age, so that the oldest of several vectors for one text is always used.
         shard = f"{time.time_ns():020d}-{secrets.token_hex(8)}.safetensors"
         keys = [text_key(text) for text in texts]
         try:
             write_shard(self._model_folder(fingerprint) / shard, name, keys, vectors, truncated)
         except OutputError as error:
-            logger.warning("going on without the embedding cache: %s", error)
+            logger.warning("continuing without the embedding cache: %s", error)
             self._writable = False
         return self._writable
 
     def info(self) -> CacheInfo:
-        """Count what the cache holds, by encoder."""
+        """Return the number and size of the cached vectors, by encoder."""
         models = [_describe(folder) for folder in self._model_folders()]
         return CacheInfo(self.folder, [model for model in models if model is not None])
 
     def clear(self) -> int:
-        """Remove every shard, and return how many bytes that freed.
+        """Remove all shards, and return the number of bytes freed.
 
-        Only files that this cache wrote are removed; anything else in the folder stays.
+        Leaves all other files in the folder.
 
         Raises:
             OutputError: a shard cannot be removed.
@@ -165,7 +164,7 @@ class EmbeddingCache:
         for folder in self._model_folders():
             for path in [*_shards(folder), *_temporary(folder)]:
                 freed += _remove(path)
-            with contextlib.suppress(OSError):  # not empty: something else lives there
+            with contextlib.suppress(OSError):  # it holds other files
                 folder.rmdir()
         return freed
 
@@ -182,20 +181,19 @@ class EmbeddingCache:
 def open_cache(
     cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
 ) -> EmbeddingCache | None:
-    """Return the cache in `cache_dir`, or None for False: no cache.
+    """Return the cache in `cache_dir`; False returns None, for no cache.
 
-    By default it is in the folder that the environment variable EVENLY_CACHE_DIR names, else in
-    the user's cache folder of this system. Nothing is made on disk until there is something to
-    keep.
+    The default is the folder in the environment variable EVENLY_CACHE_DIR, else the user's
+    cache folder on this system. No folder is created before the first vectors are written.
     """
     if cache_dir is False:
         return None
-    chosen = cache_dir or os.environ.get("EVENLY_CACHE_DIR")
-    if not chosen:
+    folder = cache_dir or os.environ.get("EVENLY_CACHE_DIR")
+    if not folder:
         from platformdirs import user_cache_dir
 
-        chosen = user_cache_dir("evenly", appauthor=False)
-    return EmbeddingCache(Path(chosen).expanduser())
+        folder = user_cache_dir("evenly", appauthor=False)
+    return EmbeddingCache(Path(folder).expanduser())
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -207,18 +205,19 @@ def _temporary(folder: Path) -> list[Path]:
 
 
 def _matches(
-    index: ShardIndex, place: dict[bytes, int], found: Bool[np.ndarray, " n"]
+    index: ShardIndex, position: dict[bytes, int], found: Bool[np.ndarray, " n"]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shard's rows that were asked for and not found yet, and their places."""
-    places = [place.get(key.tobytes(), -1) for key in index.keys]
-    pairs = [(row, at) for row, at in enumerate(places) if at >= 0 and not found[at]]
-    rows, wanted = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    return rows, wanted
+    """Return the shard's rows that are requested and not found yet, and their positions."""
+    positions = [position.get(key.tobytes(), -1) for key in index.keys]
+    pairs = [(row, target) for row, target in enumerate(positions) if target >= 0]
+    rows, targets = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    new = ~found[targets]
+    return rows[new], targets[new]
 
 
 @contextlib.contextmanager
 def _tolerating(path: Path) -> Iterator[None]:
-    """Treat a damaged, unreadable or vanished shard as one that is not there."""
+    """Treat a damaged, unreadable or vanished shard as absent."""
     try:
         yield
     except CorruptShardError as error:
@@ -226,13 +225,13 @@ def _tolerating(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             path.unlink()
     except FileNotFoundError:
-        logger.debug("a shard of the embedding cache is gone: %s", path)
+        logger.debug("a shard of the embedding cache has vanished: %s", path)
     except OSError as error:
         logger.warning("cannot read a shard of the embedding cache: %s (%s)", path, error)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process left half-written, long enough ago that none is at it."""
+    """Remove the partial files of killed processes, once no running process can own them."""
     for path in _temporary(folder):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
@@ -240,7 +239,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _remove(path: Path) -> int:
-    """Remove a file, and return its size; 0 if another process was quicker."""
+    """Remove a file, and return its size; 0 if another process removed it first."""
     try:
         size = path.stat().st_size
         path.unlink()

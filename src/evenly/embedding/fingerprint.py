@@ -1,9 +1,9 @@
-"""Names for models by their content, so that equal vectors share a cache and others never do.
+"""Content hashes of models: encoders share cached vectors only if their vectors are equal.
 
-A fingerprint covers what changes the vectors (weights, tokenizer, pooling, window, prompts,
-options) and nothing else: not the path, not the files that a download happened to bring along,
-not the device. The same model from a package, from the hub and from a copied folder has one
-fingerprint.
+A fingerprint covers everything that changes the vectors (weights, tokenizer, pooling, window,
+prompts, options) and nothing else: neither the path, nor unrelated files of a download, nor the
+device. A model has the same fingerprint whether it comes from a package, from the hub or from a
+copied folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
     "weight_files",
 ]
 
-_ROOT_SETTINGS = (
+_SETTINGS_PATTERNS = (
     "modules.json",
     "config.json",
     "config_sentence_transformers.json",
@@ -34,21 +34,21 @@ _ROOT_SETTINGS = (
     "tokenizer_config.json",
     "*processor_config.json",
 )
-# Read only when there is no tokenizer.json, which holds all of them in one file.
-_SLOW_TOKENIZER = (
+# Read only if there is no tokenizer.json, which holds their content in one file.
+_SLOW_TOKENIZER_PATTERNS = (
     "vocab.*",
     "merges.txt",
     "*.model",
     "added_tokens.json",
     "special_tokens_map.json",
 )
-# Where a file was saved from, and by which version: no influence on the vectors.
+# Origin and version of a file, which do not change the vectors.
 _ORIGIN_KEYS = frozenset({"_name_or_path", "name_or_path", "transformers_version", "__version__"})
-_DOCUMENTS = frozenset({".md", ".txt", ".png"})
+_DOCUMENT_SUFFIXES = frozenset({".md", ".txt", ".png"})
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content, in hexadecimal."""
+    """Return the hexadecimal sha256 of a file's content."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -57,26 +57,26 @@ def file_sha256(path: Path) -> str:
 
 
 def hash_mapping(content: dict[str, Any]) -> str:
-    """Return "sha256:..." of a JSON-able mapping, whatever the order of its keys."""
+    """Return "sha256:..." of a JSON-serialisable mapping, regardless of the order of its keys."""
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def module_folders(folder: Path) -> list[Path]:
-    """Return the subfolders that sentence-transformers loads modules from."""
+    """Return the subfolders from which sentence-transformers loads modules."""
     try:
         modules = json.loads((folder / "modules.json").read_bytes())
         names = [str(module["path"]) for module in modules]
     except FileNotFoundError:
         names = []
     if (folder / "router_config.json").is_file():
-        # A router names its parts in its own file, in a layout of its own: take every folder.
+        # A router lists its parts in a file with its own layout, so take every folder.
         names += [child.name for child in folder.iterdir() if child.is_dir()]
     return [folder / name for name in sorted(set(names)) if name and (folder / name).is_dir()]
 
 
 def weight_files(folder: Path, *, backend: str = "torch") -> list[Path]:
-    """Return the files whose numbers become the model's parameters, sorted by path."""
+    """Return the files that hold the model's parameters, sorted by path."""
     files: list[Path] = list(_parameters(folder.glob("*")))
     for module in module_folders(folder):
         files += _parameters(module.rglob("*"))
@@ -86,14 +86,14 @@ def weight_files(folder: Path, *, backend: str = "torch") -> list[Path]:
 
 
 def _parameters(paths: Iterable[Path]) -> list[Path]:
-    """Keep the safetensors files, or the older .bin files where there are none."""
+    """Keep the safetensors files, or the older .bin files if there are none."""
     files = [path for path in paths if path.is_file()]
     safe = [path for path in files if path.suffix == ".safetensors"]
     return safe or [path for path in files if path.match("pytorch_model*.bin")]
 
 
 def hash_weights(folder: Path, files: list[Path]) -> str:
-    """Return "sha256:..." of the weights: of the file itself when there is only one."""
+    """Return "sha256:..." of the weights; a single file gives the sha256 of that file."""
     if len(files) == 1:
         return "sha256:" + file_sha256(files[0])
     return hash_mapping({path.relative_to(folder).as_posix(): file_sha256(path) for path in files})
@@ -102,9 +102,9 @@ def hash_weights(folder: Path, files: list[Path]) -> str:
 def fingerprint_folder(
     folder: Path, weights_hash: str, options: dict[str, str | int | bool | None]
 ) -> str | None:
-    """Fingerprint a model folder and the options it is loaded with.
+    """Return the fingerprint of a model folder and the options with which it is loaded.
 
-    None when the folder runs code that lives elsewhere, which may change under our feet.
+    Returns None if the model runs code from another repository, which may change at any time.
     """
     trusted = bool(options.get("trust_remote_code"))
     if trusted and _runs_code_of_another_repository(folder):
@@ -117,18 +117,20 @@ def fingerprint_folder(
 
 
 def _setting_files(folder: Path) -> set[Path]:
-    patterns: tuple[str, ...] = _ROOT_SETTINGS
+    patterns: tuple[str, ...] = _SETTINGS_PATTERNS
     if not (folder / "tokenizer.json").is_file():
-        patterns += _SLOW_TOKENIZER
+        patterns += _SLOW_TOKENIZER_PATTERNS
     files = {path for pattern in patterns for path in folder.glob(pattern)}
     weights = set(weight_files(folder))
     for module in module_folders(folder):
-        files |= {p for p in module.rglob("*") if p.suffix not in _DOCUMENTS and p not in weights}
+        files |= {
+            p for p in module.rglob("*") if p.suffix not in _DOCUMENT_SUFFIXES and p not in weights
+        }
     return files
 
 
 def _setting(path: Path) -> Any:
-    """Return a settings file's content without what only tells where it came from."""
+    """Return the content of a settings file without the keys that record its origin."""
     if path.suffix == ".json" and path.name != "tokenizer.json":
         try:
             content = json.loads(path.read_bytes())
@@ -146,10 +148,10 @@ def _runs_code_of_another_repository(folder: Path) -> bool:
 
 
 def fingerprint_instance(model: Any, prompt: str | None) -> tuple[str | None, str | None]:
-    """Return the fingerprint and weights hash of a SentenceTransformer in memory.
+    """Return the fingerprint and the weights hash of a SentenceTransformer in memory.
 
-    The fingerprint is None for a model with modules from outside sentence-transformers, or
-    with adapters: parts of their behaviour are in no weight and no setting.
+    The fingerprint is None for a model with adapters or with modules from outside
+    sentence-transformers, because neither weights nor settings describe them completely.
     """
     weights = hashlib.sha256()
     for key, tensor in model.state_dict().items():
@@ -186,7 +188,7 @@ def _is_stock(module: Any) -> bool:
 
 
 def _module_settings(module: Any) -> dict[str, str]:
-    """Describe a module: its class, settings, network and tokenizer."""
+    """Return the class, settings, network and tokenizer of a module as strings."""
     read_settings = getattr(module, "get_config_dict", None)
     settings = {
         "class": type(module).__name__,
@@ -205,6 +207,6 @@ def _module_settings(module: Any) -> dict[str, str]:
 
 
 def _tokenizer_hash(serialised: str) -> str:
-    """Hash a tokenizer without its padding and truncation, which every call sets anew."""
+    """Hash a tokenizer without padding and truncation, which each call sets again."""
     content = json.loads(serialised)
     return hash_mapping({k: v for k, v in content.items() if k not in ("padding", "truncation")})

@@ -1,4 +1,4 @@
-"""`load_encoder`: from what a user names to an encoder with its provenance."""
+"""`load_encoder`: turns a name, a path or an object into an encoder with its provenance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,15 +20,14 @@ from evenly.embedding.fingerprint import (
     hash_weights,
     weight_files,
 )
-from evenly.embedding.hub import hub_folder, is_model_folder
+from evenly.embedding.hub import HUB, Hub, hub_model, is_model_folder
 from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, load_folder
 from evenly.embedding.static import STATIC, load_static, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
+from evenly.options import DEFAULT_ENCODER
 
-__all__ = ["DEFAULT_ENCODER", "find_model", "load_encoder"]
-
-DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+__all__ = ["find_model", "load_encoder"]
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
@@ -46,64 +46,63 @@ def load_encoder(
     max_length: int | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedEncoder:
-    """Find an encoder and fingerprint it. Its model is loaded when the first text needs it.
+    """Find an encoder and compute its fingerprint, without loading its model yet.
 
     Args:
         encoder: the name of a sentence-transformers model, the path of a model folder,
             "static" (word vectors, extra `[static]`), a SentenceTransformer, or any object with
-            `encode(list[str]) -> (n, d)`. A LoadedEncoder is returned as it is. The default
-            model comes from the package of the extra `[offline]` where that is installed, else
-            from the hub's local cache, else from the hub; the vectors and the fingerprint are
-            the same.
-        device: "auto" (CUDA, else Apple's GPU, else the CPU), or a name that torch knows.
-        batch_size: texts a batch; for an object with `encode`, texts a call.
-        dtype: the precision the model computes in; vectors are float32 always.
-        prompt: put before every text. By default the model's own default prompt, if any.
-        backend: "onnx" needs the extra `[onnx]`.
-        max_length: tokens of a text that the model reads, in place of its own setting.
-        trust_remote_code: run Python code that comes with the model. Off unless asked for.
+            `encode(list[str]) -> (n, d)`. A LoadedEncoder is returned unchanged. The default
+            model comes from the package of the extra `[offline]` if that is installed, else
+            from the hub's local cache, else from the hub; vectors and fingerprint are the same.
+        device: "auto" (CUDA, else Apple's GPU, else the CPU), or a device name of torch.
+        batch_size: texts per batch; for an object with `encode`, texts per call.
+        dtype: precision in which the model computes; the vectors are always float32.
+        prompt: text put before every text. By default the model's own default prompt, if any.
+        backend: "torch" or "onnx", which needs the extra `[onnx]`.
+        max_length: number of tokens the model reads of each text, instead of its own setting.
+        trust_remote_code: whether to run Python code that comes with the model.
 
     Raises:
-        OptionError: an option has a value it cannot have, or does not apply to this encoder.
-        ModelNotFoundError: the model is neither on this machine nor to be had from the hub.
-        MissingExtraError: an optional package is needed.
+        OptionError: an option has an invalid value, or does not apply to this encoder.
+        ModelNotFoundError: the model could not be found or downloaded.
+        MissingExtraError: an optional package is not installed.
     """
-    if isinstance(encoder, LoadedEncoder):  # what was loaded once stays as it is
+    if isinstance(encoder, LoadedEncoder):
         return encoder
     if dtype is not None:
         _check_choice("dtype", dtype, get_args(Dtype))
     _check_choice("backend", backend, get_args(Backend))
     _check_positive("batch_size", batch_size)
     _check_positive("max_length", max_length)
-    # Options that shape how a model folder is loaded, with what they are when not asked for.
-    shaping: dict[str, tuple[Any, Any]] = {
+    # The options of a model folder, each with its default value.
+    folder_options: dict[str, tuple[Any, Any]] = {
         "dtype": (dtype, None),
         "backend": (backend, "torch"),
         "max_length": (max_length, None),
         "trust_remote_code": (trust_remote_code, False),
     }
     if encoder == STATIC:
-        _refuse_options(STATIC, shaping)
+        _reject_options(STATIC, folder_options)
         return _load_static(device, batch_size, prompt)
     if isinstance(encoder, str | os.PathLike):
-        options = {option: value for option, (value, _) in shaping.items()}
-        return _load_model(encoder, device, batch_size, prompt, options)
-    shaping["device"] = (device, "auto")
+        options = {option: value for option, (value, _) in folder_options.items()}
+        return _load_named(encoder, device, batch_size, prompt, options)
+    folder_options["device"] = (device, "auto")
     if _is_sentence_transformer(encoder):
-        _refuse_options("a SentenceTransformer, which is loaded already", shaping)
+        _reject_options("a SentenceTransformer that is already loaded", folder_options)
         return _wrap_instance(encoder, batch_size, prompt)
     if not isinstance(encoder, Encoder):
         raise OptionError(
-            f"encoder must be a name, a path, {STATIC!r}, a SentenceTransformer or an object with "
-            f"encode(list of texts), got {type(encoder).__name__}: {encoder!r}."
+            f"encoder must be a model name, a path, {STATIC!r}, a SentenceTransformer or an object "
+            f"with encode(list of texts), got {type(encoder).__name__}: {encoder!r}."
         )
-    _refuse_options(
-        f"an encoder object ({type(encoder).__name__})", shaping | {"prompt": (prompt, None)}
+    _reject_options(
+        f"an encoder object ({type(encoder).__name__})", folder_options | {"prompt": (prompt, None)}
     )
     return _wrap_object(encoder, batch_size)
 
 
-def _load_model(
+def _load_named(
     encoder: str | os.PathLike[str],
     device: str,
     batch_size: int | None,
@@ -129,34 +128,47 @@ def _load_model(
     )
 
 
-def find_model(encoder: str | os.PathLike[str], backend: str) -> tuple[str, Path]:
-    """Return the name and the folder of a model given by name or path.
+def find_model(
+    encoder: str | os.PathLike[str],
+    backend: str = "torch",
+    *,
+    packaged: Callable[[], Path | None] = packaged_minilm,
+    hub: Hub = HUB,
+) -> tuple[str, Path]:
+    """Return the name and the folder of a model.
+
+    Args:
+        encoder: the model's name, or the path of its folder.
+        backend: "torch" or "onnx".
+        packaged: returns the folder of the default model in an installed package, if any.
+        hub: where to look for all other models.
 
     Raises:
-        ModelNotFoundError: the model is neither on this machine nor to be had from the hub.
+        ModelNotFoundError: the model could not be found or downloaded.
     """
-    given = os.fspath(encoder)
-    folder = Path(given).expanduser()
+    name = os.fspath(encoder)
+    folder = Path(name).expanduser()
     if folder.is_dir():
         if not is_model_folder(folder, backend=backend):
             raise ModelNotFoundError(
-                f"the folder {given!r} holds no sentence-transformers model: modules.json or "
-                "config.json, and weights (.safetensors or pytorch_model.bin), are expected."
+                f"the folder {name!r} does not hold a sentence-transformers model. It must "
+                "contain modules.json or config.json, and weights (.safetensors or "
+                "pytorch_model.bin)."
             )
-        return given, folder
-    if not isinstance(encoder, str) or folder.exists() or _looks_like_path(given):
-        what = "is not a folder" if folder.exists() else "does not exist"
+        return name, folder
+    if not isinstance(encoder, str) or folder.exists() or _looks_like_path(name):
+        problem = "is not a folder" if folder.exists() else "does not exist"
         raise ModelNotFoundError(
-            f"the model folder {given!r} {what}. Pass the path of a folder with a "
-            f"sentence-transformers model, or a model's name such as {DEFAULT_ENCODER!r}."
+            f"the model folder {name!r} {problem}. Pass the path of a folder with a "
+            f"sentence-transformers model, or a model name such as {DEFAULT_ENCODER!r}."
         )
-    if given in (DEFAULT_ENCODER, MINILM) and (packaged := packaged_minilm()) is not None:
-        return MINILM, packaged
-    return hub_folder(given, backend=backend)
+    if name in (DEFAULT_ENCODER, MINILM) and (installed := packaged()) is not None:
+        return MINILM, installed
+    return hub_model(name, backend=backend, hub=hub)
 
 
-def _looks_like_path(given: str) -> bool:
-    return given.startswith((".", "~", os.sep)) or given.count("/") > 1 or "\\" in given
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name
 
 
 def _load_static(device: str, batch_size: int | None, prompt: str | None) -> LoadedEncoder:
@@ -191,28 +203,30 @@ def _wrap_instance(model: Any, batch_size: int | None, prompt: str | None) -> Lo
 
 def _wrap_object(encoder: Encoder, batch_size: int | None) -> LoadedEncoder:
     name = getattr(encoder, "name", None)
-    own = getattr(encoder, "fingerprint", None)
+    fingerprint = getattr(encoder, "fingerprint", None)
     return LoadedEncoder(
         name=name if isinstance(name, str) else type(encoder).__name__,
         encoder=encoder,
-        fingerprint=hash_mapping({"encoder": own}) if isinstance(own, str) else None,
-        calls_of=batch_size,
+        fingerprint=(
+            hash_mapping({"encoder": fingerprint}) if isinstance(fingerprint, str) else None
+        ),
+        requested_texts_per_call=batch_size,
     )
 
 
 def _is_sentence_transformer(encoder: object) -> bool:
-    """Recognise an instance without importing its class: nobody has one who did not."""
+    """Recognise an instance without importing the library, which any instance has imported."""
     library = sys.modules.get("sentence_transformers")
     return library is not None and isinstance(encoder, library.SentenceTransformer)
 
 
 def _check_window(folder: Path, max_length: int | None) -> int | None:
-    """Return the window that applies, or refuse one that the network cannot take."""
-    most = _read_integer(folder / "config.json", "max_position_embeddings")
-    if max_length is not None and most is not None and max_length > most:
+    """Return the window in tokens, or raise if the network does not support `max_length`."""
+    longest = _read_integer(folder / "config.json", "max_position_embeddings")
+    if max_length is not None and longest is not None and max_length > longest:
         raise OptionError(
-            f"max_length must be between 1 and {most}, the most that this model was built for, "
-            f"got {max_length}."
+            f"max_length must be between 1 and {longest}, the longest input of this model, got "
+            f"{max_length}."
         )
     return max_length or _read_integer(folder / "sentence_bert_config.json", "max_seq_length")
 
@@ -227,7 +241,7 @@ def _read_integer(path: Path, key: str) -> int | None:
 
 def _check_onnx(dtype: str | None) -> None:
     if dtype is not None:
-        raise OptionError(f"dtype={dtype!r} does not apply to backend='onnx'; leave it out.")
+        raise OptionError(f"dtype={dtype!r} cannot be combined with backend='onnx'. Leave it out.")
     for package in ("optimum", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "onnx", "backend='onnx'")
@@ -245,8 +259,11 @@ def _check_positive(option: str, value: int | None) -> None:
         raise OptionError(f"{option} must be a whole number of at least 1, got {value!r}.")
 
 
-def _refuse_options(encoder: str, options: dict[str, tuple[Any, Any]]) -> None:
-    """Refuse options that were asked for and that nothing would come of."""
-    asked = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
-    if asked:
-        raise OptionError(f"{', '.join(asked)} cannot be used with {encoder}; leave it out.")
+def _reject_options(encoder: str, options: dict[str, tuple[Any, Any]]) -> None:
+    """Raise OptionError if an option that has no effect on this encoder was set."""
+    unused = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+    if unused:
+        raise OptionError(
+            f"{', '.join(unused)} cannot be used with {encoder}. Leave "
+            f"{'it' if len(unused) == 1 else 'them'} out."
+        )

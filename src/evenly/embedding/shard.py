@@ -1,8 +1,8 @@
-"""One file of the embedding cache: keys, vectors, and the checksums that prove them.
+"""One file of the embedding cache: keys, vectors and their checksums.
 
-A shard is a safetensors file, so that reading one runs no code. The keys and the header are
-proved by one sha256, each vector by a CRC-32 of its own, so that a reader pays for the rows it
-takes and not for the whole file.
+A shard is a safetensors file, so reading one runs no code. A sha256 verifies the index (keys,
+flags and checksums), and a CRC-32 verifies each vector, so that reading a few rows does not
+require hashing the whole file.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ __all__ = ["KEY_BYTES", "CorruptShardError", "ShardIndex", "read_index", "read_r
 KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
 
-_Found = TypeVar("_Found")
+_T = TypeVar("_T")
 
 
 class CorruptShardError(Exception):
-    """A shard is damaged. Never leaves the cache, which drops the shard and goes on."""
+    """A shard is damaged; never leaves the cache, which drops the shard and continues."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """What a shard holds: everything but the vectors.
+    """The content of a shard except for the vectors.
 
     Attributes:
         name: the encoder's name.
-        keys: one hash a text, `KEY_BYTES` bytes each.
-        truncated: whether the text was longer than the encoder's window.
+        keys: one hash per text, `KEY_BYTES` bytes each.
+        truncated: whether each text was longer than the encoder's window.
         checksums: CRC-32 of each vector's bytes.
     """
 
@@ -50,7 +50,7 @@ class ShardIndex:
     checksums: UInt32[np.ndarray, " m"]
 
     def digest(self) -> str:
-        """Return the sha256 that proves the index."""
+        """Return the sha256 that verifies the index."""
         digest = hashlib.sha256(self.name.encode() + b"\0")
         for part in (self.keys, self.truncated, self.checksums):
             digest.update(np.ascontiguousarray(part).tobytes())
@@ -64,10 +64,10 @@ def write_shard(
     vectors: Float[np.ndarray, "m d"],
     truncated: Bool[np.ndarray, " m"],
 ) -> None:
-    """Write a shard, whole or not at all.
+    """Write a shard atomically.
 
     Raises:
-        OutputError: the folder cannot be written, or the disk is full.
+        OutputError: the folder is not writable, or the disk is full.
     """
     from safetensors.numpy import save
 
@@ -90,51 +90,51 @@ def write_shard(
 
 
 def read_index(path: Path) -> ShardIndex:
-    """Read what a shard holds, and prove it.
+    """Read and verify the index of a shard.
 
     Raises:
         CorruptShardError: the file is damaged.
-        OSError: it cannot be read, or another process has removed it.
+        OSError: the file cannot be read, or another process has removed it.
     """
-    return _read(path, _prove_index)
+    return _read(path, _verified_index)
 
 
 def read_rows(path: Path, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "r d"]:
-    """Read the vectors of `rows`, and prove each of them.
+    """Read and verify the vectors of `rows`.
 
     Raises:
-        CorruptShardError: one of the vectors is damaged.
+        CorruptShardError: a vector is damaged.
         OSError: the file cannot be read, or another process has removed it.
     """
 
-    def prove_rows(shard: Any) -> Float[np.ndarray, "r d"]:
-        index, vectors = _prove_index(shard), shard.get_tensor("vectors")
+    def verified_rows(shard: Any) -> Float[np.ndarray, "r d"]:
+        index, vectors = _verified_index(shard), shard.get_tensor("vectors")
         if vectors.dtype != np.float32 or vectors.shape[:1] != index.checksums.shape:
-            raise CorruptShardError("its parts do not fit together")
+            raise CorruptShardError("the shapes of its tensors do not match")
         taken: np.ndarray = np.ascontiguousarray(vectors[rows])
         if not np.array_equal(_checksums(taken), index.checksums[rows]):
-            raise CorruptShardError("a vector's checksum does not match")
+            raise CorruptShardError("the checksum of a vector does not match")
         return taken
 
-    return _read(path, prove_rows)
+    return _read(path, verified_rows)
 
 
-def _read(path: Path, use: Callable[[Any], _Found]) -> _Found:
-    """Open a shard for `use`, with every sign of damage as one error."""
+def _read(path: Path, use: Callable[[Any], _T]) -> _T:
+    """Apply `use` to an open shard; every sign of damage raises CorruptShardError."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as shard:
             return use(shard)
     except (SafetensorError, TypeError, ValueError) as error:
-        # A damaged header may also name a type or a shape that NumPy does not know.
+        # A damaged header may also name a type or a shape that NumPy does not support.
         raise CorruptShardError(str(error)) from error
 
 
-def _prove_index(shard: Any) -> ShardIndex:
+def _verified_index(shard: Any) -> ShardIndex:
     metadata = shard.metadata() or {}
     if metadata.get("format") != _FORMAT:
-        raise CorruptShardError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
+        raise CorruptShardError(f"its format is {metadata.get('format')!r}, expected {_FORMAT!r}")
     index = ShardIndex(
         metadata.get("name", ""),
         shard.get_tensor("keys"),
@@ -142,10 +142,10 @@ def _prove_index(shard: Any) -> ShardIndex:
         shard.get_tensor("checksums"),
     )
     if index.digest() != metadata.get("index_sha256"):
-        raise CorruptShardError("its index's checksum does not match")
+        raise CorruptShardError("the checksum of its index does not match")
     rows = len(index.checksums)
     if index.keys.shape != (rows, KEY_BYTES) or index.truncated.shape != (rows,):
-        raise CorruptShardError("its parts do not fit together")
+        raise CorruptShardError("the shapes of its tensors do not match")
     return index
 
 

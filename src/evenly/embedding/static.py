@@ -1,7 +1,7 @@
-"""`encoder="static"`: wordllama's word vectors, averaged. Far quicker than a transformer.
+"""`encoder="static"`: the mean of wordllama's word vectors, much faster than a transformer.
 
-The package's weights and tokenizer are read, its code is not: importing it would configure the
-root logger, and its loader may go to the network for files that it does not find.
+Reads the package's weights and tokenizer, and never imports the package: that would configure
+the root logger, and its loader may access the network for missing files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def static_files() -> tuple[Path, Path]:
 
     Raises:
         MissingExtraError: wordllama is not installed.
-        ModelNotFoundError: it is, but without these files.
+        ModelNotFoundError: wordllama is installed without these files.
     """
     package = importlib.util.find_spec("wordllama")
     if package is None or package.origin is None:
@@ -35,8 +35,8 @@ def static_files() -> tuple[Path, Path]:
     missing = [str(path) for path in (weights, tokenizer) if not path.is_file()]
     if missing:
         raise ModelNotFoundError(
-            f"the installed package wordllama lacks {' and '.join(missing)}. Install it anew "
-            "with: pip install --force-reinstall 'evenly[static]'"
+            f"the installed package wordllama lacks {' and '.join(missing)}. Reinstall it: "
+            "pip install --force-reinstall 'evenly[static]'"
         )
     return weights, tokenizer
 
@@ -53,8 +53,8 @@ def load_static(weights: Path, tokenizer: Path, *, device: str) -> Any:
     except ImportError:  # before sentence-transformers 5
         from sentence_transformers.models import StaticEmbedding
 
-    # Stored in half precision; summed in single.
+    # Stored in half precision, summed in single precision.
     table = load_file(weights)["embedding.weight"].astype(np.float32)
     module = StaticEmbedding(Tokenizer.from_file(str(tokenizer)), embedding_weights=table)
-    # The look-ups cost less than moving the texts to a GPU would.
+    # Looking words up costs less than moving the texts to a GPU.
     return SentenceTransformer(modules=[module], device="cpu" if device == "auto" else device)

@@ -1,4 +1,4 @@
-"""Where the vectors live and who computes on them: one protocol, one file per engine."""
+"""Engines hold the vectors and compute on them: one protocol, one file per engine."""
 
 from __future__ import annotations
 

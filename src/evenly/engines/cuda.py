@@ -1,4 +1,4 @@
-"""The pool on a GPU, by torch: bfloat16 products rule out, float64 decides, all on the device."""
+"""The engine on a GPU, by torch: bfloat16 products rule out, float64 decides, on the device."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sharded import ShardedEngine
+from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import Bounded, Bounds
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Points, ProxyTransform
@@ -22,25 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["TorchEngine", "make_cuda_engine"]
 
 
-_TILE = 1 << 16
-
-
-_SEGMENT = 4096
-
-
-# Numbers of pairs decided at once.
+# Coordinates of the pairs that are decided at once.
 _PAIR_NUMBERS = 1 << 26
 
 
-# Bytes a row beside its vector: its stand-in, bound, factor, how many it has met, and sorting.
+# Bytes a row beside its vector: bound, factor, number of targets seen, and sorting.
 _BYTES_A_ROW = 48
 
 
 def make_cuda_engine(points: Points, budget: int, device: str = "auto") -> Engine:
-    """A pool on the GPU named, or sharded over all of them.
+    """Make an engine on a named GPU, or one that is sharded over all GPUs.
 
     Raises:
-        OptionError: there is no such device.
+        OptionError: torch cannot use a GPU.
     """
     if device in ("auto", "cuda"):
         if not torch.cuda.is_available():
@@ -52,30 +47,39 @@ def make_cuda_engine(points: Points, budget: int, device: str = "auto") -> Engin
     else:
         devices = [device]
     bounds = np.linspace(0, len(points), len(devices) + 1).astype(int)
-    pools: list[Engine] = [
+    engines: list[Engine] = [
         TorchEngine(points.part(slice(int(begin), int(end))), budget, name)
         for name, begin, end in zip(devices, bounds[:-1], bounds[1:], strict=True)
     ]
-    return pools[0] if len(pools) == 1 else ShardedEngine(pools)
+    return engines[0] if len(engines) == 1 else ShardedEngine(engines)
 
 
 class TorchEngine(Bounded):
-    """A pool on one torch device: the same bounds as in `MemoryEngine`, kept there.
+    """An engine on one torch device, with the same bounds as `MemoryEngine`.
 
-    Vectors stay in their own type. Where they do not fit, they stay in memory and are sent a
-    tile at a time. Stand-ins are whole rows: products are cheap here and decisions are not.
+    Vectors keep their own type. If they do not fit on the device, they stay in memory and are
+    sent a tile at a time. Proxies are whole rows: products are cheap here, exact distances are
+    not.
 
     Args:
         points: the rows.
         budget: how many will be chosen.
         device: such as "cuda:0"; "cpu" works too, and is slow.
-        resident: whether the vectors are kept on the device; by default where they fit.
+        resident: whether the vectors are kept on the device; by default if they fit.
+        sizes: see there.
     """
 
     def __init__(
-        self, points: Points, budget: int, device: str, *, resident: bool | None = None
+        self,
+        points: Points,
+        budget: int,
+        device: str,
+        *,
+        resident: bool | None = None,
+        sizes: EngineSizes | None = None,
     ) -> None:
         self._points = points
+        self._sizes = sizes or EngineSizes()
         self._device = torch.device(device)
         self._transform = ProxyTransform.of(points)
         self._shift = self._send(self._transform.shift)
@@ -115,7 +119,7 @@ class TorchEngine(Bounded):
         return self._send(self._points.stored[rows])
 
     def _exact(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows whose distances are the truth, (m, d) float64."""
+        """Return rows as (m, d) float64, whose distances are exact."""
         if self._stored is not None:
             taken = self._stored.index_select(0, rows).double()
         else:
@@ -128,14 +132,14 @@ class TorchEngine(Bounded):
         return ((exact - self._shift) * self._transform.scale).float()
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
-        """Rows as points."""
+        """Return rows as points."""
         return self._points.take(rows)
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
-        """Mark rows as chosen: they are columns for the others from now on, and retired."""
+        """Mark rows as chosen: other rows are compared with them from now on."""
         assert points is not None
         new = slice(self._count, self._count + len(points))
-        self._make_room(new.stop)
+        self._reserve(new.stop)
         self._chosen[new] = self._send(points.exact(slice(None)))
         proxies = self._proxies(self._chosen[new])
         self._targets[new] = proxies.bfloat16()
@@ -143,7 +147,7 @@ class TorchEngine(Bounded):
         self._count = new.stop
         self._squared[self._send(rows[rows >= 0])] = -torch.inf
 
-    def _make_room(self, count: int) -> None:
+    def _reserve(self, count: int) -> None:
         if count > len(self._chosen):
             more = max(count, 2 * len(self._chosen)) - len(self._chosen)
             self._chosen = torch.nn.functional.pad(self._chosen, (0, 0, 0, more))
@@ -154,11 +158,11 @@ class TorchEngine(Bounded):
         return self._send(array)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
+        """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
         fresh = self._fresh(size)
         keys = self._bounds.keys[fresh]
         if len(fresh) > size:
-            # Largest first, and of equal ones the smallest row number; then in order of rows.
+            # The largest, and of those that tie the smallest row numbers; in ascending order.
             tied = torch.nonzero(keys >= keys.max() * (1.0 - TIE)).squeeze(1)
             kept = tied[:size]
             if len(tied) < size:
@@ -187,7 +191,7 @@ class TorchEngine(Bounded):
         )
 
     def _fresh(self, size: int) -> torch.Tensor:
-        """Rows that are up to date and farther than all others; a fraction of `size` or more."""
+        """Return rows that are up to date and farther than all others: about `size`."""
         wanted, threshold = size, float("inf")
         while True:
             threshold = min(threshold, self._threshold(wanted))
@@ -206,26 +210,26 @@ class TorchEngine(Bounded):
         return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
-        """Bring every row whose bound reaches the threshold up to date, or below it."""
+        """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
         stale = torch.nonzero(
             (self._bounds.keys >= threshold) & (self._seen < self._count)
         ).squeeze(1)
         stale = stale[torch.argsort(self._seen[stale], stable=True)]
-        for rows in torch.split(stale, _TILE):
+        for rows in torch.split(stale, self._sizes.rows_on_device):
             self._refresh_rows(rows, threshold)
 
     def _refresh_rows(self, rows: torch.Tensor, threshold: float) -> None:
         while len(rows):
             begin = int(self._seen[rows[0]])
-            end = min(begin + _SEGMENT, self._count)
-            met = rows[self._seen[rows] < end]
-            self._lower(met, begin, end)
-            self._seen[met] = end
+            end = min(begin + self._sizes.targets_on_device, self._count)
+            now = rows[self._seen[rows] < end]
+            self._lower(now, begin, end)
+            self._seen[now] = end
             keys = self._bounds.keys_of(rows, self._squared[rows])
             rows = rows[(keys >= threshold) & (self._seen[rows] < self._count)]
 
     def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:
-        """Lower the squared distances of rows to the nearest of some columns, exactly."""
+        """Lower the exact squared distances of rows to the nearest of some targets."""
         exact = self._exact(rows)
         proxies = self._proxies(exact)
         lengths = torch.linalg.vecdot(proxies, proxies)
@@ -234,7 +238,7 @@ class TorchEngine(Bounded):
         products += lengths[:, None]
         products += self._lengths[begin:end]
         squared = self._squared[rows]
-        # The most promising column of each row first: it rules out most of the others.
+        # The most promising target of each row first, because it rules out most of the others.
         smallest, first = products.min(dim=1)
         promising = torch.nonzero(smallest < self._limits(squared)).squeeze(1)
         self._decide(exact, squared, promising, begin + first[promising])
@@ -267,7 +271,7 @@ class TorchEngine(Bounded):
 
 
 def _sums(terms: torch.Tensor) -> torch.Tensor:
-    """Sums of rows, halves added to halves: the bits of `geometry.compiled`."""
+    """Return sums of rows with the same bits as `evenly.geometry.kernels.exact`."""
     count = terms.shape[1]
     while count > 1:
         half = (count + 1) // 2
@@ -282,7 +286,7 @@ def _between(proxies: torch.Tensor) -> torch.Tensor:
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """A product in full float32, whatever is allowed elsewhere."""
+    """Return left @ right.T in full float32, even if torch is set to a lower precision."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -1,4 +1,4 @@
-"""The pool of people with a metric of their own: distances instead of vectors."""
+"""The engine for a precomputed distance matrix."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["DistancesEngine"]
 
 
 class DistancesEngine(Bounded):
-    """A pool that knows distances only. Each chosen row's distances are read once.
+    """An engine that has distances instead of vectors. It reads the distances of each pick once.
 
-    Memory beyond the matrix: 8 bytes a row, and a frontier's own distances.
+    Memory beyond the matrix: 8 bytes a row, and the distances between the rows of a frontier.
     """
 
     def __init__(self, metric: DistanceMatrix) -> None:
@@ -33,19 +33,19 @@ class DistancesEngine(Bounded):
         return len(self._metric)
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Nothing: there are no vectors."""
+        """Return None, because there are no vectors."""
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
-        """Compare all rows with the chosen."""
+        """Mark rows as chosen, and compare all rows with them."""
         for row in rows:
             self._bounds.lower(self._metric.squared(row))
         self._squared[rows] = -np.inf
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows; see `Engine.frontier`."""
-        left = np.flatnonzero(self._squared >= 0.0)
+        """Return the farthest rows; see `Engine.frontier`."""
+        remaining = np.flatnonzero(self._squared >= 0.0)
         keys = self._bounds.keys
-        rows = left[farthest_of(keys[left], size)]
+        rows = remaining[farthest_of(keys[remaining], size)]
         ceiling, ceiling_row = ceiling_outside(keys, rows)
         return Frontier(
             rows=rows,

@@ -1,7 +1,7 @@
-"""The pool in memory, whose rows find a chosen row near them in a FAISS index.
+"""The engine in memory, with a FAISS index that finds a chosen row near each row.
 
-The index holds the chosen rows. Its answer may be approximate: the exact distance to any
-chosen row is a true upper bound, so the selection stays exact whatever is found.
+The index holds the chosen rows. Its answer may be approximate: the exact distance to any chosen
+row is a true upper bound, so the selection stays exact.
 """
 
 from __future__ import annotations
@@ -11,68 +11,69 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.engines.memory import MemoryEngine
-from evenly.engines.voronoi import CELLS, Neighbours
+from evenly.engines.sizes import EngineSizes
+from evenly.engines.voronoi import NeighbourIndex
 from evenly.geometry import squared_distances_between
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32, Int
 
-    from evenly.geometry import Targets
+    from evenly.geometry import Best, Queries, Targets
 
 __all__ = ["FaissEngine"]
 
 
-# Cells of the index that are searched for a row.
+# Cells of the index that are searched for each row.
 _PROBES = 2
 
 
 class FaissEngine(MemoryEngine):
-    """A `MemoryEngine` that looks for neighbours in an inverted-file index (IVF) of FAISS.
+    """A `MemoryEngine` that searches an inverted-file index (IVF) of FAISS for neighbours.
 
-    Its centroids are the first chosen rows, which are far apart: nothing has to be trained.
+    The first chosen rows, which are far apart, are its centroids, so that nothing has to be
+    trained.
     """
 
-    def _make_neighbours(self) -> Neighbours:
-        return _Index()
+    def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
+        return _Index(sizes.cells)
 
 
 class _Index:
-    def __init__(self) -> None:
+    def __init__(self, cells: int) -> None:
+        self._cells = cells
         self._index: Any = None
         self._transform: Any = None
 
     def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
-        """Add the columns that are new; all of them when stand-ins have changed."""
-        if len(targets) < CELLS:
+        """Add the new targets; all of them if their proxies have changed."""
+        if len(targets) < self._cells:
             return
         if self._index is None or targets.proxies.transform is not self._transform:
             self._transform = targets.proxies.transform
-            self._index = _empty_index(targets.matrix[:CELLS])
+            self._index = _empty_index(targets.matrix[: self._cells])
         self._index.add(targets.matrix[self._index.ntotal : len(targets)])
 
-    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-        """All: who asks for this engine asks for its index."""
-        return np.ones(len(unmet), bool)
+    def is_worth_a_search(self, unseen: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Return True for all rows, because whoever chose this engine wants its index."""
+        return np.ones(len(unseen), bool)
 
-    def visit(
+    def search(
         self,
         targets: Targets,
-        rows: Int[np.ndarray, " m"],
-        left: Float32[np.ndarray, "m W"],
+        queries: Queries,
         seen: Int[np.ndarray, " m"],
         thresholds: Float[np.ndarray, " m"],
-        squared: Float[np.ndarray, " m"],
-        nearest: Int[np.ndarray, " m"],
+        best: Best,
     ) -> None:
-        """Lower `squared` by the exact distance to the column that the index finds."""
-        _, found = self._index.search(left, 1)
-        hit = np.flatnonzero(found[:, 0] >= 0)  # -1 where the cells searched are empty
-        met = found[hit, 0]
+        """Lower `best` by the exact distance to the target that the index finds."""
+        _, found = self._index.search(queries.proxies, 1)
+        hit = np.flatnonzero(found[:, 0] >= 0)  # -1 if the cells searched are empty
+        near = found[hit, 0]
         points = targets.proxies.points
-        decided = squared_distances_between(points, rows[hit], targets.points, met)
-        closer = decided < squared[hit]
-        squared[hit[closer]] = decided[closer]
-        nearest[hit[closer]] = met[closer]
+        decided = squared_distances_between(points, queries.rows[hit], targets.points, near)
+        closer = decided < best.squared[hit]
+        best.squared[hit[closer]] = decided[closer]
+        best.nearest[hit[closer]] = near[closer]
 
 
 def _empty_index(centroids: Float32[np.ndarray, "c W"]) -> Any:

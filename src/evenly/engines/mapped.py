@@ -1,19 +1,21 @@
-"""The pool larger than memory: vectors on disk, the farthest rows of them in memory.
+"""The engine for pools larger than memory: vectors on disk, the farthest rows in memory.
 
-Bounds of all rows are kept in memory. The rows with the largest, as many as fit, are read and
-make a pool of their own, which gives frontiers for as long as it holds the next pick. Then the
-file is read again, but only where bounds are still large enough to matter: each row is read a
-handful of times, not once a pick.
+The bounds of all rows are in memory. The rows with the largest bounds, as many as fit, are read
+and handed to an engine in memory, which makes frontiers for as long as it holds the next pick.
+Then the file is read again, but only rows whose bounds are still large: each row is read a few
+times, not once a pick.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.engines.memory import MemoryEngine
 from evenly.engines.protocol import FRONTIER, Frontier
+from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import (
     Bounded,
     Bounds,
@@ -25,10 +27,12 @@ from evenly.engines.upper_bounds import (
 from evenly.errors import OptionError
 from evenly.geometry import (
     TIE,
+    Best,
     Points,
     ProxyTransform,
     ProxyVectors,
     Targets,
+    blocks,
     lower_until_below,
     parallel_for,
     single_threaded_blas,
@@ -39,22 +43,18 @@ from evenly.geometry.screening.tuning import Tuning
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["MappedEngine"]
+__all__ = ["KeptRows", "MappedEngine", "least_memory"]
 
 
-# Rows read and compared at once.
-_BLOCK = 4096
-
-
-# Bytes a row whether it is in memory or not: factor, length, bound, how many it has met, and
-# what partial sorting takes.
+# Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
+# partial sorting.
 _BYTES_A_ROW = 48
 
 
 _LEAST_ROWS = 4 * FRONTIER
 
 
-# Rows by which it is guessed which bounds stay large, and how much of memory they are to fill.
+# Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
 
 
@@ -62,18 +62,33 @@ _FILLED = 0.9
 
 
 class MappedEngine(Bounded):
-    """A pool whose vectors are on disk (`points.stored` reads them by slices and row numbers).
+    """An engine whose vectors are on disk (`points.stored` reads slices and row numbers).
 
     Args:
         points: the rows.
         budget: how many will be chosen.
-        memory: bytes that all of this may take.
+        memory: bytes that the engine may take.
+        rows_in_memory: rows to hold in memory at once; by default as many as fit.
+        sizes: see there.
+
+    Attributes:
+        fills: how many times the rows in memory were read.
 
     Raises:
-        OptionError: so little memory does not even hold the bounds and the chosen rows.
+        OptionError: the memory cannot hold the bounds and the chosen rows.
     """
 
-    def __init__(self, points: Points, budget: int, memory: float) -> None:
+    def __init__(
+        self,
+        points: Points,
+        budget: int,
+        memory: float,
+        *,
+        rows_in_memory: int | None = None,
+        sizes: EngineSizes | None = None,
+    ) -> None:
+        self.fills = 0
+        self._sizes = sizes or EngineSizes()
         self._points = points
         self._budget = budget
         self._threads = usable_threads()
@@ -85,9 +100,9 @@ class MappedEngine(Bounded):
             self._targets = Targets(
                 ProxyVectors(points, ProxyTransform.of(points)), budget, precision
             )
-        self._holds = rows_in_memory(points, budget, memory)
+        self._holds = rows_in_memory or _rows_that_fit(points, budget, memory)
         self._inside = np.empty(0, np.int64)
-        self._pool: MemoryEngine | None = None
+        self._engine: MemoryEngine | None = None
         self._outside = (np.inf, 0)
         self._read_at = -1
 
@@ -95,83 +110,74 @@ class MappedEngine(Bounded):
         return len(self._points)
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
-        """Rows as points, read from disk."""
+        """Return rows as points, read from disk."""
         return self._points.take(rows)
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
-        """Mark rows as chosen: those in memory are compared with them from now on."""
+        """Mark rows as chosen: rows in memory are compared with them from now on."""
         assert points is not None
         first = len(self._targets)
         with single_threaded_blas():
             self._targets.append(points, np.arange(first, first + len(points)))
         self._squared[rows[rows >= 0]] = -np.inf
-        if self._pool is not None:
-            self._pool.add(self._places(rows), points)
+        if self._engine is not None:
+            self._engine.add(self._places(rows), points)
 
     def _places(self, rows: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
-        """Where rows are among those in memory; -1 where they are not."""
+        """Return the positions of rows among those in memory; -1 for other rows."""
         places = np.searchsorted(self._inside, rows)
         places[places == len(self._inside)] = 0
         return np.where(self._inside[places] == rows, places, -1)
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Engine.weigh`."""
+        """Set the weights of squared distances; see `Engine.weigh`."""
         super().weigh(weights)
-        if self._pool is not None:
-            self._pool.weigh(weights[self._inside])
+        if self._engine is not None:
+            self._engine.weigh(weights[self._inside])
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen."""
+        """Exclude rows from further picks."""
         super().retire(rows)
-        if self._pool is not None:
+        if self._engine is not None:
             places = self._places(rows)
-            self._pool.retire(places[places >= 0])
+            self._engine.retire(places[places >= 0])
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Engine.release`."""
-        self._keep_what_is_known()
-        self._pool = None
+        """Drop weights and retirement; see `Engine.release`."""
+        self._keep_bounds()
+        self._engine = None
         super().release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows in memory; others are read when one of them may be next."""
+        """Return the farthest rows in memory; read others when one of them may be the next pick."""
         while True:
-            if self._pool is not None:
-                frontier = self._widened(self._pool.frontier(size))
+            if self._engine is not None:
+                frontier = self._widened(self._engine.frontier(size))
                 if _is_certain(frontier) or not np.isfinite(self._outside[0]):
                     return frontier
                 if len(self._inside) > self._holds // 2 and self._is_fresh:
-                    self._holds *= 2  # more rows tie than were thought to be enough
-            self._read_again()
+                    self._holds *= 2  # more rows tie than fit
+            self._fill_memory()
 
     def _widened(self, frontier: Frontier) -> Frontier:
-        """A frontier of the rows in memory as one of all rows."""
+        """Turn a frontier of the rows in memory into one of all rows."""
         own = int(self._inside[frontier.ceiling_row])
         ceiling, row = ceiling_of([(frontier.ceiling, own), self._outside])
-        return Frontier(
-            rows=self._inside[frontier.rows],
-            points=frontier.points,
-            squared=frontier.squared,
-            between=frontier.between,
-            proxies=frontier.proxies,
-            transform=frontier.transform,
-            ceiling=ceiling,
-            ceiling_row=row,
-            weights=frontier.weights,
-            precision=frontier.precision,
-        )
+        rows = self._inside[frontier.rows]
+        return replace(frontier, rows=rows, ceiling=ceiling, ceiling_row=row)
 
     @property
     def _is_fresh(self) -> bool:
         """Whether the rows in memory were read after the last pick."""
         return self._read_at == len(self._targets)
 
-    def _read_again(self) -> None:
+    def _fill_memory(self) -> None:
         """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
-        self._keep_what_is_known()
-        self._pool = None  # its memory is needed for the next
+        self._keep_bounds()
+        self._engine = None  # its memory is needed for the next engine
+        self.fills += 1
         self._read_at = len(self._targets)
-        kept, wanted = _Kept(self._holds), self._holds
+        kept, wanted = KeptRows(self._holds), self._holds
         with single_threaded_blas():
             threshold = self._likely_threshold()
             while True:
@@ -183,20 +189,22 @@ class MappedEngine(Bounded):
                 wanted *= 2
                 threshold = min(threshold, threshold_of(keys, wanted))
         self._inside = fresh[farthest_of(keys[fresh], self._holds)]
-        if len(fresh) == 0:  # all are chosen: a row that is retired stands for none
+        if len(fresh) == 0:  # all rows are chosen: hold any retired row
             self._inside = np.zeros(1, np.int64)
         self._outside = ceiling_outside(keys, self._inside)
         inside = kept.take(self._points, self._inside)
-        owed = max(0, self._budget - len(self._targets))
-        tuning = Tuning(inside, owed, room=self._holds * inside.dimension * 4.0)
-        self._pool = MemoryEngine(inside, owed, tuning, squared=self._squared[self._inside])
+        n_remaining = max(0, self._budget - len(self._targets))
+        tuning = Tuning(inside, n_remaining, room=self._holds * inside.dimension * 4.0)
+        self._engine = MemoryEngine(
+            inside, n_remaining, tuning, squared=self._squared[self._inside], sizes=self._sizes
+        )
         if self._bounds.weights is not None:
-            self._pool.weigh(self._bounds.weights[self._inside])
+            self._engine.weigh(self._bounds.weights[self._inside])
 
     def _likely_threshold(self) -> float:
-        """A bound that about as many rows as fit in memory will keep, by a sample of them.
+        """Estimate, from a sample, a threshold that about as many rows reach as fit in memory.
 
-        Guessed too high, the file is read once more.
+        If it is too high, the file is read once more.
         """
         rows = np.flatnonzero(self._bounds.keys > -np.inf)
         sample = rows[:: max(1, len(rows) // _SAMPLE)]
@@ -205,64 +213,56 @@ class MappedEngine(Bounded):
         rank = int(_FILLED * self._holds / max(1, len(rows)) * len(keys))
         return max(0.0, float(keys[rank])) if rank < len(keys) else 0.0
 
-    def _keep_what_is_known(self) -> None:
-        """Take over the bounds of the rows in memory; they may be behind the latest picks."""
-        if self._pool is not None:
-            self._squared[self._inside] = self._pool.bounds
+    def _keep_bounds(self) -> None:
+        """Take over the bounds of the rows in memory, which may not reflect the latest picks."""
+        if self._engine is not None:
+            self._squared[self._inside] = self._engine.bounds
 
-    def _refresh(self, threshold: float, kept: _Kept) -> None:
-        """Compare rows whose bounds reach the threshold with the chosen they have not met.
+    def _refresh(self, threshold: float, kept: KeptRows) -> None:
+        """Compare rows whose bounds reach the threshold with the chosen rows that are new to them.
 
-        Those whose bounds still do are kept: they need not be read again.
+        Rows whose bounds still reach it are kept, so that they need not be read again.
         """
         stale = (self._bounds.keys >= threshold) & (self._seen < len(self._targets))
-        tiles = []
-        for begin in range(0, len(stale), _BLOCK):
-            rows = np.flatnonzero(stale[begin : begin + _BLOCK]) + begin
-            if len(rows):
-                tiles.append(rows)
+        blocks_of_rows = blocks(len(stale), 1, numbers=self._sizes.rows_a_read)
+        tiles = [np.flatnonzero(stale[block]) + block.start for block in blocks_of_rows]
         parallel_for(
-            lambda rows: self._refresh_rows(rows, threshold, kept), tiles, threads=self._threads
+            lambda rows: self._refresh_rows(rows, threshold, kept),
+            [rows for rows in tiles if len(rows)],
+            threads=self._threads,
         )
 
     def _refresh_rows(
-        self, rows: Int[np.ndarray, " m"], threshold: float, kept: _Kept | None
+        self, rows: Int[np.ndarray, " m"], threshold: float, kept: KeptRows | None
     ) -> None:
         points = self._points.take(rows)
         targets = self._targets.beside(points)
         order = np.argsort(self._seen[rows], kind="stable")
         sorted_rows = rows[order]
-        squared, seen = self._squared[sorted_rows], self._seen[sorted_rows]
-        lower_until_below(
-            targets,
-            order,
-            threshold,
-            self._bounds.weights_of(sorted_rows),
-            seen,
-            squared,
-            np.zeros(len(rows), np.int64),
-        )
-        self._squared[sorted_rows], self._seen[sorted_rows] = squared, seen
+        best = Best(self._squared[sorted_rows], np.zeros(len(rows), np.int64))
+        seen, weights = self._seen[sorted_rows], self._bounds.weights_of(sorted_rows)
+        lower_until_below(targets, order, threshold, weights, seen, best)
+        self._squared[sorted_rows], self._seen[sorted_rows] = best.squared, seen
         if kept is not None:
             large = self._bounds.keys_of(rows, self._squared[rows]) >= threshold
             kept.add(rows[large], points.stored[large])
 
 
-class _Kept:
-    """Rows that were read and may be wanted, so many at most."""
+class KeptRows:
+    """Rows that were read and may be needed, `most` of them at most."""
 
     def __init__(self, most: int) -> None:
         self._left = most
         self._parts: list[tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = []
 
     def add(self, rows: Int[np.ndarray, " m"], stored: np.ndarray[Any, Any]) -> None:
-        """Keep rows, as long as there is room; several threads may add."""
+        """Keep rows if there is room; several threads may call this."""
         if len(rows) <= self._left:
-            self._left -= len(rows)  # a little too much, where two threads do so at once
+            self._left -= len(rows)  # a little too much if two threads do so at once
             self._parts.append((rows, stored))
 
     def take(self, points: Points, rows: Int[np.ndarray, " m"]) -> Points:
-        """These rows, ascending, as points of their own; those that were not kept are read."""
+        """Return rows, given in ascending order, as points; read those that were not kept."""
         found = np.zeros(len(rows), bool)
         stored = None
         for kept, part in self._parts:
@@ -283,11 +283,11 @@ class _Kept:
         return Points(stored, factors, np.ones(len(rows), bool), points.longest)
 
 
-def rows_in_memory(points: Points, budget: int, memory: float) -> int:
-    """How many rows of the pool fit beside its bounds and the chosen rows.
+def _rows_that_fit(points: Points, budget: int, memory: float) -> int:
+    """Return how many rows fit in memory beside the bounds and the chosen rows.
 
     Raises:
-        OptionError: none do.
+        OptionError: too few fit.
     """
     n, d = len(points), points.dimension
     need = least_memory(points, budget)
@@ -300,7 +300,7 @@ def rows_in_memory(points: Points, budget: int, memory: float) -> int:
 
 
 def least_memory(points: Points, budget: int) -> float:
-    """The bytes without which `budget` rows cannot be chosen."""
+    """Return the bytes that choosing `budget` rows takes at least."""
     n, d = len(points), points.dimension
     row: int = d * points.stored.dtype.itemsize
     fixed = n * _BYTES_A_ROW + budget * (2 * row + 8 * d + 64)
@@ -308,13 +308,13 @@ def least_memory(points: Points, budget: int) -> float:
 
 
 def _bytes_in_memory(points: Points) -> float:
-    """A row in memory: itself, its stand-in, what the pool knows of it; half as much to spare."""
+    """Return the bytes of a row in memory, its proxy and bounds, and half as much to spare."""
     row: int = points.dimension * points.stored.dtype.itemsize
     return 1.5 * (row + 4 * points.dimension + 64)
 
 
 def _is_certain(frontier: Frontier) -> bool:
-    """Whether the frontier's first pick is the next of all rows; see `greedy_within`."""
+    """Return whether the frontier's first pick is the next of all rows; see `greedy_within`."""
     if len(frontier.rows) == 0:
         return frontier.ceiling == -np.inf
     keys = frontier.squared if frontier.weights is None else frontier.squared * frontier.weights

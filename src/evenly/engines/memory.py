@@ -1,4 +1,4 @@
-"""The pool in memory: matrix products of stand-ins rule out, float64 decides."""
+"""The engine for vectors in memory: matrix products of proxies rule out, float64 decides."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Frontier
+from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
-from evenly.engines.voronoi import CELLS, Cells, Neighbours
+from evenly.engines.voronoi import NeighbourIndex, VoronoiCells
 from evenly.geometry import (
     TIE,
+    Best,
     Points,
     ProxyTransform,
     ProxyVectors,
@@ -34,30 +36,32 @@ if TYPE_CHECKING:
 __all__ = ["MemoryEngine"]
 
 
-SINGLE_ROUND = 2048
-"""A pool of at most so many rows is one frontier."""
-
-
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
 _ROWS_A_STEP = 25_000
 
 
-# Of a row that has met no chosen row yet, the nearest one.
+# Sentinel: not yet compared with any chosen row.
 _NONE = np.iinfo(np.int64).max
 
 
 class MemoryEngine(Bounded):
-    """A pool whose vectors are one array in memory (or a memory map that fits in it).
+    """An engine whose vectors are one array in memory (or a memory map that fits in it).
 
     For every row it keeps the exact squared distance to the nearest of some chosen rows: the
-    first `_seen`, and some of its neighbours. That is an upper bound on the distance to all of
-    them, and distances only shrink, so a row whose bound is below the current radius is left
-    alone until the radius has come down to it.
+    first `_seen`, and some neighbours of the row. That is an upper bound on the distance to all
+    chosen rows, and distances only shrink, so a row whose bound is below the current radius is
+    not touched until the radius has come down to it.
 
-    Where squared distances to rows chosen elsewhere are given, these are where the bounds begin.
+    Args:
+        points: the rows.
+        budget: how many will be chosen.
+        tuning: chooses the proxies; by default a new one for these points.
+        squared: (n,) squared distances to rows chosen elsewhere, as first bounds.
+        threads: how many threads to use; by default all, if there is enough work.
+        sizes: see there.
 
-    Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their stand-ins,
-    and stand-ins of all rows where they fit in a quarter of the vectors and 200 MB.
+    Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their proxies, and
+    proxies of all rows if they fit in a quarter of the vectors plus 200 MB.
     """
 
     def __init__(
@@ -67,26 +71,31 @@ class MemoryEngine(Bounded):
         tuning: Tuning | None = None,
         *,
         squared: Float[np.ndarray, " n"] | None = None,
+        threads: int | None = None,
+        sizes: EngineSizes | None = None,
     ) -> None:
         self._points = points
+        self._sizes = sizes or EngineSizes()
         self._tuning = Tuning(points, budget) if tuning is None else tuning
-        self._threads = usable_threads() if self._tuning.is_worth_threads else 1
+        if threads is None:
+            threads = usable_threads() if self._tuning.is_worth_threads else 1
+        self._threads = threads
         known = np.inf if squared is None else squared
         self._bounds = Bounds(np.where(points.eligible, known, -np.inf))
         self._squared: Float[np.ndarray, " n"] = self._bounds.squared
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
-        self._left_over = 1.0  # of the rows that the last frontier was looked for among
-        self._neighbours = self._make_neighbours() if self._tuning.is_long else None
+        self._share_kept = 1.0  # of the rows that were brought up to date for the last frontier
+        self._index = self._make_index(self._sizes) if self._tuning.is_long else None
         with single_threaded_blas():
             self._proxies = ProxyVectors(
                 points, ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
             )
             if self._tuning.keeps(self._proxies.transform):
                 self._proxies.keep(self._for_each)
-            # One round needs the first pick only.
-            room = 1 if len(points) <= SINGLE_ROUND else budget
-            self._targets = Targets(self._proxies, room, self._tuning.first_precision())
+            # A single round compares with the first pick only.
+            capacity = 1 if len(points) <= self._sizes.single_round else budget
+            self._targets = Targets(self._proxies, capacity, self._tuning.first_precision())
             self._tuning.prepare(self._threads)
 
     def __len__(self) -> int:
@@ -94,15 +103,20 @@ class MemoryEngine(Bounded):
 
     @property
     def bounds(self) -> Float[np.ndarray, " n"]:
-        """For every row, a bound on its squared distance to the chosen; -inf for chosen rows."""
+        """(n,) bounds on the squared distances to the chosen rows; -inf for chosen rows."""
         return self._squared
 
+    @property
+    def proxies(self) -> ProxyVectors:
+        """The proxies that rows are compared by at present."""
+        return self._proxies
+
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
-        """Rows as points."""
+        """Return rows as points."""
         return self._points.take(rows)
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
-        """Mark rows as chosen: they are columns for the others from now on, and retired."""
+        """Mark rows as chosen: other rows are compared with them from now on."""
         assert points is not None
         with single_threaded_blas():
             first = len(self._targets)
@@ -110,26 +124,25 @@ class MemoryEngine(Bounded):
             self._targets.append(points, np.arange(first, first + len(points)), known)
             self._squared[rows[rows >= 0]] = -np.inf
             self._tune()
-            if self._neighbours is not None:
+            if self._index is not None:
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
-                self._neighbours.append(self._targets, nearest)
+                self._index.append(self._targets, nearest)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows, compared with every chosen row; see `Engine.frontier`."""
-        if len(self) <= SINGLE_ROUND and self._tuning.owed:
+        """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
+        if len(self) <= self._sizes.single_round and self._tuning.n_remaining:
             size = len(self)  # small enough for a single round
         with single_threaded_blas():
             return self._frontier_of(self._fresh(size), size)
 
-    def _make_neighbours(self) -> Neighbours:
-        """What finds a chosen row near a row."""
-        return Cells(len(self))
+    def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
+        return VoronoiCells(len(self), sizes)
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         parallel_for(work, tiles, threads=self._threads)
 
     def _tune(self) -> None:
-        """Now and then: other stand-ins, where they are cheaper."""
+        """Switch to other proxies if they are cheaper; checked now and then."""
         tuned = self._tuning.review(self._targets, self._squared)
         if tuned is not None:
             proxies, precision = tuned
@@ -144,10 +157,10 @@ class MemoryEngine(Bounded):
         return [rows[part] for part in tiles_of(len(rows), self._threads)]
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
-        """Rows that are up to date and farther than all others; a fraction of `size` or more."""
-        # Of rows with large bounds some turn out to be near: about `size` should be left over.
+        """Return rows that are up to date and farther than all others: about `size`."""
+        # Some rows with large bounds turn out to be near: about `size` should remain.
         most = min(8, max(2, len(self) // _ROWS_A_STEP))
-        first = wanted = int(size * min(most, 1.0 / self._left_over))
+        first = wanted = int(size * min(most, 1.0 / self._share_kept))
         threshold = np.inf
         while True:
             threshold = min(threshold, threshold_of(self._bounds.keys, wanted))
@@ -157,65 +170,59 @@ class MemoryEngine(Bounded):
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
             if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
-                self._left_over = min(1.0, max(1, len(fresh)) / first)
+                self._share_kept = min(1.0, max(1, len(fresh)) / first)
                 return fresh
             wanted *= 2
 
     def _refresh(self, threshold: float) -> None:
-        """Bring every row whose bound reaches the threshold up to date, or below it."""
+        """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
         stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._targets)))
-        if self._neighbours is not None and len(self._targets) >= 2 * CELLS:
-            unmet = len(self._targets) - self._seen[stale]
-            worth = self._neighbours.are_worth_a_visit(unmet)
-            visitors = stale[worth & (self._nearest[stale] != _NONE)]
-            self._for_each(lambda rows: self._visit(rows, threshold), self._tiles(visitors))
+        if self._index is not None and len(self._targets) >= 2 * self._sizes.cells:
+            unseen = len(self._targets) - self._seen[stale]
+            worth = self._index.is_worth_a_search(unseen)
+            searching = stale[worth & (self._nearest[stale] != _NONE)]
+            self._for_each(lambda rows: self._search(rows, threshold), self._tiles(searching))
             stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
         if len(self._targets) == 1:
-            self._for_each(self._meet_the_first, self._tiles(stale))
+            self._for_each(self._compare_with_first, self._tiles(stale))
         else:
-            self._meet(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
+            self._compare(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
 
-    def _visit(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+    def _search(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with chosen rows that are near them."""
-        assert self._neighbours is not None
-        squared, nearest = self._squared[rows], self._nearest[rows]
-        left = self._proxies[rows]
-        seen = self._seen[rows]
+        assert self._index is not None
+        best = Best(self._squared[rows], self._nearest[rows])
+        queries = self._targets.queries(rows)
         weights = self._bounds.weights_of(rows)
         enough = np.full(len(rows), threshold) if weights is None else threshold / weights
-        self._neighbours.visit(self._targets, rows, left, seen, enough, squared, nearest)
-        self._squared[rows], self._nearest[rows] = squared, nearest
+        self._index.search(self._targets, queries, self._seen[rows], enough, best)
+        self._squared[rows], self._nearest[rows] = best
 
-    def _meet(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
-        """Compare rows with the chosen they have not met, until all met or below the threshold.
+    def _compare(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
+        """Compare rows with the chosen rows that are new to them, until below the threshold.
 
-        The rows come in rising order of how many they have met.
+        The rows come in rising order of how many chosen rows they were compared with.
         """
-        squared, nearest, seen = self._squared[rows], self._nearest[rows], self._seen[rows]
+        best, seen = Best(self._squared[rows], self._nearest[rows]), self._seen[rows]
+        weights = self._bounds.weights_of(rows)
         lower_until_below(
-            self._targets,
-            rows,
-            threshold,
-            self._bounds.weights_of(rows),
-            seen,
-            squared,
-            nearest,
-            threads=self._threads,
+            self._targets, rows, threshold, weights, seen, best, threads=self._threads
         )
-        self._squared[rows], self._nearest[rows], self._seen[rows] = squared, nearest, seen
+        self._squared[rows], self._nearest[rows] = best
+        self._seen[rows] = seen
 
-    def _meet_the_first(self, rows: Int[np.ndarray, " m"]) -> None:
-        """Compare rows with the only chosen one: deciding costs less than a product of a chunk."""
+    def _compare_with_first(self, rows: Int[np.ndarray, " m"]) -> None:
+        """Compare rows with the only chosen row: exact distances are cheaper than a product."""
         first = self._targets.points
-        none = np.zeros(len(rows), np.int64)
-        found = squared_distances_between(self._points, rows, first, none)
+        zeros = np.zeros(len(rows), np.int64)
+        found = squared_distances_between(self._points, rows, first, zeros)
         nearer = found < self._squared[rows]
         self._squared[rows[nearer]] = found[nearer]
         self._nearest[rows[nearer]] = self._targets.numbers[0]
         self._seen[rows] = 1
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
-        """The farthest of `fresh`, which are all up to date; no other row is as far as they."""
+        """Make a frontier of the farthest of the rows that `_fresh` returned."""
         keys = self._bounds.keys
         fresh = fresh[farthest_of(keys[fresh], size)]
         if self._bounds.weights is None and self._nearly_all(fresh):
@@ -237,7 +244,7 @@ class MemoryEngine(Bounded):
         )
 
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
-        """Whether a frontier lacks only a few rows, which are retired: the whole needs no copy."""
+        """Return whether only a few retired rows are missing, so that no copy is needed."""
         return 2 * len(fresh) > len(self) and bool(
             self._points.eligible.all() and np.count_nonzero(self._squared > -np.inf) == len(fresh)
         )
@@ -246,8 +253,8 @@ class MemoryEngine(Bounded):
 def _between(
     proxies: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
 ) -> Float32[np.ndarray, "m k"]:
-    """What products tell of the squared distances of rows; in float32 where `levels` is None."""
-    # Nothing of the pool: a frontier may outlive it, and memory is short where it does.
+    """Return what products make of squared distances between rows; float32 if `levels` is None."""
+    # Refers to no engine: a frontier may outlive its engine when memory is short.
     if levels is not None:
         return integer_products_within(proxies, width, levels, threads)
     with single_threaded_blas():

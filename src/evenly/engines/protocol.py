@@ -1,4 +1,4 @@
-"""The protocol between the driver and whoever holds the vectors."""
+"""The protocol between the driver and the engines, which hold the vectors."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ __all__ = ["FRONTIER", "Engine", "Frontier"]
 
 
 FRONTIER = 1024
-"""Rows a frontier holds at most, unless more are asked for: its steps cost the square of it."""
+"""The default size of a frontier: the cost of its picks grows with the square of the size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frontier:
-    """The rows of a pool that can be next.
+    """The rows of a pool that can be the next pick.
 
     Attributes:
         rows: (m,) row numbers, ascending.
-        points: the rows themselves, m points; None where `between` holds distances.
+        points: the rows themselves, m points; None if the engine has distances only.
         squared: (m,) exact squared distances to the nearest chosen row.
-        between: makes (m, m) of what products tell of the squared distances between the rows,
-            which few picks are not worth; where `points` is None, the exact squared distances.
-        proxies: (m, W) float32 stand-ins of the rows; None where `points` is None.
-        transform: how they were made; None where `points` is None.
-        ceiling: no row outside has a larger squared distance, multiplied by its weight where
-            there are weights; -inf when there is none outside.
+        between: returns (m, k), k >= m, what products make of the squared distances between the
+            rows, right of the diagonal; not worth calling for few picks. If `points` is None, the
+            exact squared distances.
+        proxies: (m, W) float32 proxies of the rows; None if `points` is None.
+        transform: how they were made; None if `points` is None.
+        ceiling: no row outside has a larger squared distance times its weight; -inf if there is
+            no row outside.
         ceiling_row: the smallest row number outside that may tie with the ceiling.
-        weights: (m,) what the squared distances count for; None where they count as they are.
-        precision: of the products in `between`.
+        weights: (m,) factors of the squared distances; None for 1.
+        precision: precision of the products in `between`.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -53,38 +54,38 @@ class Frontier:
 
 
 class Engine(Protocol):
-    """Rows, and which of them have been chosen so far.
+    """Rows of a pool, and which of them were chosen so far.
 
-    How a pool keeps its distances fresh is its own business. What it answers must be exact.
+    How an engine keeps its distances up to date is up to the engine; its frontiers must be exact.
     """
 
     def __len__(self) -> int:
-        """How many rows there are, chosen or not."""
+        """Return the number of rows, chosen or not."""
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points | None:
-        """Rows as points; None for a pool that knows distances only."""
+        """Return rows as points; None if the engine has distances only."""
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen, in the order given.
 
         Args:
-            rows: row numbers of this pool, or -1 for a row that another pool holds.
-            points: the rows themselves; None where pools know distances only.
+            rows: row numbers in this engine, or -1 for a row that another engine holds.
+            points: the rows themselves; None if engines have distances only.
         """
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """From now on a row is as far as its squared distance times its weight, above 0."""
+        """Rank rows by their squared distance times their weight, above 0, from now on."""
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows of this pool that can no longer be chosen."""
+        """Exclude rows of this engine from further picks."""
 
     def release(self) -> None:
-        """Forget weights, and let retired rows count again: they are to be covered too."""
+        """Drop weights, and include retired rows again, because they must be covered too."""
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The rows that can be next: about `size` of them, the farthest from the chosen.
+        """Return about `size` rows that can be the next pick: the farthest from the chosen rows.
 
-        Of rows that tie with the farthest, those with the smallest numbers come first. When
-        the frontier holds all rows not yet chosen, its ceiling is -inf. The driver asks for a
-        larger one where a ceiling is too high to tell which row is next.
+        Among rows that tie with the farthest, the smallest row numbers are included first. If the
+        frontier holds all rows not yet chosen, its ceiling is -inf. The driver requests a larger
+        frontier if the ceiling is too high to decide which row is next.
         """

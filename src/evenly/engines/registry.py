@@ -1,4 +1,4 @@
-"""The engines by name, and which one "auto" is."""
+"""The engines by name, and the choice that "auto" makes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 
 
 DEFAULT_MEMORY = 2e9
-"""Bytes that the engine "mapped" may take, where nothing else is said."""
+"""Bytes that the engine "mapped" may take by default."""
 
 
 _SHARDS = 4
@@ -46,13 +46,13 @@ _WORTH_A_GPU = 1e12
 def choose_engine(
     points: Points | DistanceMatrix, budget: int, engine: str = "auto", device: str = "auto"
 ) -> str:
-    """The engine that "auto" is for these rows; another name is itself.
+    """Return the name of the engine that "auto" means for these rows; other names are unchanged.
 
-    "distances" where the rows are distances; "mapped" where they stay on disk (see
-    `evenly.inputs.prepare`); "cuda" where a GPU is at hand, torch is loaded already or the device asked
-    for, and there is enough to do; else "memory". "faiss" and "sharded" are never chosen:
-    where they were measured they took 1.3 to 2.3 and 2.0 to 2.9 times as long as "memory"
-    (docs/benchmarks.md).
+    "distances" for a distance matrix; "mapped" for rows that stay on disk (see
+    `evenly.inputs.prepare`); "cuda" if there is enough work, and the device was requested or torch
+    is loaded already and has a GPU; else "memory". "faiss" and "sharded" are never chosen
+    automatically: they took 1.3 to 2.3 and 2.0 to 2.9 times as long as "memory" in all
+    measurements (docs/benchmarks.md).
     """
     if engine != "auto":
         return engine
@@ -83,14 +83,14 @@ def make_engine(
     memory: float | None = None,
     device: str = "auto",
 ) -> Engine:
-    """A pool to choose `budget` rows from.
+    """Make an engine to choose `budget` rows.
 
     Args:
         points: the rows, or their distances.
         budget: how many will be chosen.
         engine: one of ENGINES.
         memory: bytes that the engine "mapped" may take.
-        device: where the engine "cuda" computes.
+        device: device of the engine "cuda".
 
     Raises:
         OptionError: the engine does not fit the rows, or the memory is too little.
@@ -102,7 +102,7 @@ def make_engine(
 
         return DistancesEngine(points)
     if chosen == "distances":
-        raise OptionError('engine="distances" needs a matrix of distances (n, n) as data.')
+        raise OptionError('engine="distances" needs a distance matrix (n, n) as data.')
     if chosen == "mapped":
         from evenly.engines.mapped import MappedEngine
 
@@ -127,14 +127,14 @@ def make_engine(
 
 
 PACKING_ENGINES = ("auto", "memory", "mapped", "distances")
-"""The engines that pack: where the vectors are. Packings are computed on the processor."""
+"""Engine names that packing accepts: they say where the vectors are."""
 
 
 def check_packing_engine(engine: str) -> None:
-    """Refuse an engine that does not pack.
+    """Reject an engine that packing does not accept.
 
     Raises:
-        OptionError: it is none of PACKING_ENGINES.
+        OptionError: the engine is not one of PACKING_ENGINES.
     """
     if engine not in PACKING_ENGINES:
         raise OptionError(
@@ -144,10 +144,10 @@ def check_packing_engine(engine: str) -> None:
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine that there is not.
+    """Reject an engine that does not exist.
 
     Raises:
-        OptionError: it is none of ENGINES.
+        OptionError: the engine is not one of ENGINES.
     """
     if engine not in ENGINES:
         raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")

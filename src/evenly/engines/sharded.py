@@ -1,4 +1,4 @@
-"""A pool made of pools: several files, devices or machines, whose frontiers are merged."""
+"""An engine made of engines, such as one per file, device or machine; merges their frontiers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["ShardedEngine"]
 
 
 class ShardedEngine:
-    """Pools whose rows are numbered through, in the order given.
+    """Engines whose rows are numbered consecutively, in the order given.
 
-    Its frontier is the farthest rows of theirs, its ceiling the largest of theirs and of the
-    rows left out. All must hold points, of one type.
+    The frontier consists of the farthest rows of all their frontiers; the ceiling is the largest
+    of their ceilings and of the rows left out. All engines must hold points of one type.
     """
 
-    def __init__(self, pools: Sequence[Engine]) -> None:
-        self._pools = pools
-        self._bounds = np.cumsum([0, *(len(pool) for pool in pools)])
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = engines
+        self._bounds = np.cumsum([0, *(len(engine) for engine in engines)])
 
     def __len__(self) -> int:
         return int(self._bounds[-1])
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
-        """Rows as points."""
+        """Return rows as points."""
         owners = np.searchsorted(self._bounds, rows, side="right") - 1
         order = np.argsort(owners, kind="stable")
         parts = [
@@ -43,35 +43,35 @@ class ShardedEngine:
         return Points.join(parts).take(np.argsort(order))
 
     def _points_of(self, owner: int, rows: Int[np.ndarray, " b"]) -> Points:
-        points = self._pools[owner].fetch(rows)
+        points = self._engines[owner].fetch(rows)
         assert points is not None
         return points
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
-        """Every pool compares with every chosen row, and retires its own."""
-        for number, pool in enumerate(self._pools):
+        """Mark rows as chosen: every engine compares its rows with all of them."""
+        for number, engine in enumerate(self._engines):
             local = rows - self._bounds[number]
-            pool.add(np.where((local >= 0) & (local < len(pool)), local, -1), points)
+            engine.add(np.where((local >= 0) & (local < len(engine)), local, -1), points)
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Engine.weigh`."""
-        for pool, part in zip(self._pools, np.split(weights, self._bounds[1:-1]), strict=True):
-            pool.weigh(part)
+        """Set the weights of squared distances; see `Engine.weigh`."""
+        for engine, part in zip(self._engines, np.split(weights, self._bounds[1:-1]), strict=True):
+            engine.weigh(part)
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen: every pool retires its own."""
-        for number, pool in enumerate(self._pools):
+        """Exclude rows from further picks: every engine retires its own."""
+        for number, engine in enumerate(self._engines):
             local = rows - self._bounds[number]
-            pool.retire(local[(local >= 0) & (local < len(pool))])
+            engine.retire(local[(local >= 0) & (local < len(engine))])
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Engine.release`."""
-        for pool in self._pools:
-            pool.release()
+        """Drop weights and retirement; see `Engine.release`."""
+        for engine in self._engines:
+            engine.release()
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
-        """The farthest rows of all frontiers; see `Engine.frontier`."""
-        parts = [pool.frontier(size) for pool in self._pools]
+        """Return the farthest rows of all frontiers; see `Engine.frontier`."""
+        parts = [engine.frontier(size) for engine in self._engines]
         rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
         squared = np.concatenate([part.squared for part in parts])
         points = Points.join([part.points for part in parts if part.points is not None])

@@ -1,4 +1,4 @@
-"""What pools ask of the bounds they keep, one squared distance a row; -inf for retired rows."""
+"""Upper bounds on squared distances to the chosen rows, one for each row of an engine."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Bounded", "Bounds", "ceiling_of", "ceiling_outside", "farthest_of", 
 
 
 class Bounds:
-    """For every row a bound on its squared distance to the chosen rows, and what it counts for.
+    """Upper bounds on the squared distance of every row to the chosen rows, and weights.
 
-    Arrays are of NumPy or of torch, on whatever device.
+    Arrays belong to NumPy or to torch, on any device.
 
     Attributes:
         squared: (n,) the bounds; -inf for rows that cannot be chosen. Changed in place.
-        weights: (n,) what they are multiplied by to tell how far a row is; None for 1.
+        weights: (n,) factors of the bounds by which rows are ranked; None for 1.
     """
 
     def __init__(self, squared: Any) -> None:
@@ -32,31 +32,31 @@ class Bounds:
 
     @property
     def keys(self) -> Any:
-        """How far rows are, by weight."""
+        """The bounds times the weights."""
         return self.squared if self.weights is None else self.squared * self.weights
 
     def keys_of(self, rows: Any, squared: Any) -> Any:
-        """How far these rows are, where their squared distances are these."""
+        """Return squared distances of some rows times their weights."""
         return squared if self.weights is None else squared * self.weights[rows]
 
     def weights_of(self, rows: Any) -> Any:
-        """What the squared distances of these rows count for."""
+        """Return the weights of some rows; None for 1."""
         return None if self.weights is None else self.weights[rows]
 
     def retire(self, rows: Any) -> None:
-        """Rows that cannot be chosen any more; what is known of them is kept."""
+        """Exclude rows from further picks; their bounds are saved."""
         self._retired.append((rows, self.squared[rows]))
         self.squared[rows] = -np.inf
 
     def lower(self, squared: Float[np.ndarray, " n"]) -> None:
-        """Lower the bounds of all rows, retired ones too, to these where they are smaller."""
+        """Lower the bounds of all rows, including retired ones, to these if they are smaller."""
         np.minimum(self.squared, squared, out=self.squared)
         for rows, known in self._retired:
             np.minimum(known, squared[rows], out=known)
 
     def release(self) -> None:
-        """Put back what was known of retired rows, and forget weights."""
-        # The latest first: of a row that was retired twice, the first time knew its bound.
+        """Restore the bounds of retired rows, and drop weights."""
+        # In reverse order: if a row was retired twice, the first retirement saved its bound.
         for rows, squared in reversed(self._retired):
             self.squared[rows] = squared
         self._retired.clear()
@@ -64,29 +64,29 @@ class Bounds:
 
 
 class Bounded:
-    """A pool that keeps bounds: what `Engine` says of weights and of rows that retire."""
+    """An engine that keeps `Bounds`: implements weights and retirement of `Engine`."""
 
     _bounds: Bounds
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """What squared distances count for; see `Engine.weigh`."""
+        """Set the weights of squared distances; see `Engine.weigh`."""
         self._bounds.weights = self._sent(weights)
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Rows that can no longer be chosen."""
+        """Exclude rows from further picks."""
         self._bounds.retire(self._sent(rows))
 
     def release(self) -> None:
-        """Forget weights and retirement; see `Engine.release`."""
+        """Drop weights and retirement; see `Engine.release`."""
         self._bounds.release()
 
     def _sent(self, array: np.ndarray[Any, Any]) -> Any:
-        """An array, to where the bounds are."""
+        """Return an array on the device of the bounds."""
         return array
 
 
 def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:
-    """Positions of at most `size` largest values, ascending; of ties the first."""
+    """Return the positions of at most `size` largest values, ascending; the first of ties."""
     if len(squared) <= size:
         return np.arange(len(squared))
     tied = np.flatnonzero(squared >= squared.max() * (1.0 - TIE))
@@ -97,7 +97,7 @@ def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, 
 
 
 def threshold_of(bounds: Float[np.ndarray, " n"], wanted: int) -> float:
-    """The value of the `wanted`-th largest bound; 0 when there are not so many rows."""
+    """Return the `wanted`-th largest bound, less what may tie; 0 if there are fewer rows."""
     if wanted >= len(bounds):
         return 0.0
     position = len(bounds) - wanted
@@ -108,7 +108,7 @@ def threshold_of(bounds: Float[np.ndarray, " n"], wanted: int) -> float:
 def ceiling_outside(
     bounds: Float[np.ndarray, " n"], inside: Int[np.ndarray, " m"]
 ) -> tuple[float, int]:
-    """The largest bound of rows that are not inside, and the first row that may tie with it."""
+    """Return the largest bound of rows outside, and the first row that may tie with it."""
     outside = bounds.copy()
     outside[inside] = -np.inf
     ceiling = float(outside.max())
@@ -116,7 +116,7 @@ def ceiling_outside(
 
 
 def ceiling_of(outside: Sequence[tuple[float, int]]) -> tuple[float, int]:
-    """The largest of several bounds, and the smallest row number that may tie with it."""
+    """Return the largest of several bounds, and the smallest row number that may tie with it."""
     ceiling = max(bound for bound, _ in outside)
     row = min(row for bound, row in outside if bound >= ceiling * (1.0 - 2.0 * TIE))
     return ceiling, row

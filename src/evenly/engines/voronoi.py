@@ -1,4 +1,4 @@
-"""Nearest first: a row that will fall below the threshold should meet its neighbours first."""
+"""Voronoi cells of the chosen rows: a row is compared with the targets of its own cell first."""
 
 from __future__ import annotations
 
@@ -6,78 +6,74 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from evenly.geometry import Targets
-from evenly.geometry.kernels.screening import lower_by_visits
+from evenly.engines.sizes import EngineSizes
+from evenly.geometry import Best, Queries, Targets
+from evenly.geometry.kernels.screening import Chains, lower_along_chains
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Float32, Int
+    from jaxtyping import Bool, Float, Int
 
-__all__ = ["CELLS", "LEAST_UNMET", "Cells", "Neighbours"]
-
-
-CELLS = 256
-"""How many cells there are: the first chosen rows, which are far apart, are their centres."""
+__all__ = ["NeighbourIndex", "VoronoiCells"]
 
 
-LEAST_UNMET = 2048
-"""Rows that have fewer columns to meet are not worth a visit."""
+# What a search costs for each row and for each pair, in pairs of a product; measured like the
+# costs in `Tuning`.
+_PER_SEARCH, _PER_PAIR = 600, 20
 
 
-# What visits cost, in pairs of a product; measured as the costs of `Tuning` are.
-_PER_VISIT, _PER_LOOK = 600, 20
-
-
-class Neighbours(Protocol):
-    """Finds chosen rows that are near a row: any of them gives a true upper bound."""
+class NeighbourIndex(Protocol):
+    """Finds chosen rows near a row. The distance to any of them is a true upper bound."""
 
     def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
-        """Take in the columns that are new; `nearest` is which earlier one each is nearest to."""
+        """Add the new targets; `nearest` is the earlier target that each is nearest to."""
 
-    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-        """Which rows should visit, by how many columns each has not met."""
+    def is_worth_a_search(self, unseen: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Return which rows should search, given how many targets each was not compared with."""
 
-    def visit(
+    def search(
         self,
         targets: Targets,
-        rows: Int[np.ndarray, " m"],
-        left: Float32[np.ndarray, "m W"],
+        queries: Queries,
         seen: Int[np.ndarray, " m"],
         thresholds: Float[np.ndarray, " m"],
-        squared: Float[np.ndarray, " m"],
-        nearest: Int[np.ndarray, " m"],
+        best: Best,
     ) -> None:
-        """Lower `squared`, in place, by columns near each row, until below its threshold."""
+        """Lower `best` in place by targets near each row, until below its threshold.
+
+        Each row was compared with the first `seen` targets before.
+        """
 
 
-class Cells:
-    """The chosen rows of each cell, and which of them a row of the pool has visited.
+class VoronoiCells:
+    """The chosen rows in each cell, and which of them every row of the pool was compared with.
 
-    A row is in the cell of the nearest chosen row that it has met; a chosen row is in the cell
-    of the nearest one before it, and so on to a centre. Which cell a row is in changes what it
-    meets first, never an answer: any distance to a chosen row is a true upper bound.
+    A row is in the cell of the nearest chosen row that it was compared with; a chosen row is in
+    the cell of the nearest chosen row before it, and so on back to a centre. The cell of a row
+    only decides what the row is compared with first, so it never changes an answer.
 
-    Visits pay where they spare rows many columns, and enough rows. Where they have not, they are
-    tried again when there are twice as many columns.
+    Searches pay if they spare enough rows many comparisons. If they did not pay, they are tried
+    again when there are twice as many targets.
 
     Memory: 8 bytes a row and 12 a chosen row.
     """
 
-    def __init__(self, pool_size: int) -> None:
+    def __init__(self, pool_size: int, sizes: EngineSizes) -> None:
+        self._sizes = sizes
         self._cell_of = np.full(pool_size, -1, np.int32)
         self._visited = np.zeros(pool_size, np.int32)
-        self._newest = np.full(CELLS, -1, np.int64)
+        self._newest = np.full(sizes.cells, -1, np.int64)
         self._older = np.empty(0, np.int64)
         self._cell_of_chosen = np.empty(0, np.int32)
         self._count = 0
         self._new: list[tuple[Targets, int, Int[np.ndarray, " b"]]] = []
         self._pause = 0
-        self._outcomes: list[float] = []
+        self._savings: list[float] = []
 
     def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
-        """Take in the columns that are new; they go into cells when there are visits again.
+        """Add the new targets; they are put into cells once searches are due again.
 
-        `nearest` is which earlier column each is nearest to; where there is none (a row of
-        another pool), the nearest centre is looked for.
+        `nearest` is the earlier target that each is nearest to. For rows of another pool it is
+        above all target numbers, and the nearest centre is looked up.
         """
         self._new.append((targets, len(targets), nearest))
         if len(targets) >= self._pause:
@@ -86,69 +82,57 @@ class Cells:
             self._new.clear()
 
     def _put_into_cells(self, targets: Targets, end: int, nearest: Int[np.ndarray, " b"]) -> None:
-        begin = self._count
+        begin, centres = self._count, self._sizes.cells
         if end > len(self._older):
             self._older = np.resize(self._older, len(targets.matrix))
             self._cell_of_chosen = np.resize(self._cell_of_chosen, len(targets.matrix))
         positions = np.arange(begin, end)
         cells = self._cell_of_chosen[np.minimum(nearest, begin - 1)] if begin else positions.copy()
-        lost = np.flatnonzero(nearest >= begin)
-        first = min(CELLS, end)
-        cells[lost] = targets.centre_of(targets.matrix[begin + lost], first)
-        cells[positions < CELLS] = positions[positions < CELLS]
+        unknown = np.flatnonzero(nearest >= begin)
+        cells[unknown] = targets.nearest_centre(targets.matrix[begin + unknown], min(centres, end))
+        cells[positions < centres] = positions[positions < centres]
         self._cell_of_chosen[begin:end] = cells
-        # Each leads to the one before it in its cell, the first to the newest there was.
+        # Link each target to the one before it in its cell, the first to the newest so far.
         order = np.argsort(cells, kind="stable")
         cells, positions = cells[order], positions[order]
         older = self._newest[cells]
-        again = np.flatnonzero(cells[1:] == cells[:-1]) + 1
-        older[again] = positions[again - 1]
+        linked = np.flatnonzero(cells[1:] == cells[:-1]) + 1
+        older[linked] = positions[linked - 1]
         self._older[positions] = older
-        self._newest[cells] = positions  # of one cell, the last
+        self._newest[cells] = positions  # the last one of each cell
         self._count = end
 
-    def are_worth_a_visit(self, unmet: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-        """Which rows should visit, by how many columns each has not met."""
-        if sum(self._outcomes) < 0:
+    def is_worth_a_search(self, unseen: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Return which rows should search, given how many targets each was not compared with."""
+        if sum(self._savings) < 0:
             self._pause = 2 * self._count
-        self._outcomes.clear()
-        worth: Bool[np.ndarray, " m"] = (unmet >= LEAST_UNMET) & (self._count >= self._pause)
+        self._savings.clear()
+        least = self._sizes.least_unseen
+        worth: Bool[np.ndarray, " m"] = (unseen >= least) & (self._count >= self._pause)
         return worth
 
-    def visit(
+    def search(
         self,
         targets: Targets,
-        rows: Int[np.ndarray, " m"],
-        left: Float32[np.ndarray, "m W"],
+        queries: Queries,
         seen: Int[np.ndarray, " m"],
         thresholds: Float[np.ndarray, " m"],
-        squared: Float[np.ndarray, " m"],
-        nearest: Int[np.ndarray, " m"],
+        best: Best,
     ) -> None:
-        """Lower `squared` by what is new in the cell of each row, until below its threshold.
-
-        Of the columns, each row has met the first `seen`.
-        """
-        cells = self._cell_of_chosen[nearest]
+        """Lower `best` by the new targets in the cell of each row, until below its threshold."""
+        rows = queries.rows
+        cells = self._cell_of_chosen[best.nearest]
         moved = cells != self._cell_of[rows]
-        proxies = targets.proxies
-        looked = lower_by_visits(
-            left,
-            targets.matrix,
-            proxies.transform.chunk,
-            tuple(proxies.transform.error_bound()),
-            *proxies.points.arrays,
-            rows,
-            *targets.points.arrays,
-            proxies.points.coincident,
+        chains = Chains(
             self._newest[cells],
             self._older,
             np.where(moved, seen, self._visited[rows]),
             thresholds,
-            squared,
-            nearest,
         )
+        screen = targets.proxies.transform.screen()
+        compared = lower_along_chains(chains, queries, targets.arrays, screen, best)
         self._cell_of[rows] = cells
         self._visited[rows] = self._count
-        spared = (self._count - seen)[squared < thresholds].sum() / 2  # half of them, on average
-        self._outcomes.append(float(spared) - len(rows) * _PER_VISIT - looked * _PER_LOOK)
+        # On average half of the targets would have been enough.
+        spared = (self._count - seen)[best.squared < thresholds].sum() / 2
+        self._savings.append(float(spared) - len(rows) * _PER_SEARCH - compared * _PER_PAIR)

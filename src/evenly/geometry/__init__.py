@@ -1,12 +1,13 @@
-"""Distances, their units and their rounding errors: the only room that does distance arithmetic.
+"""Distances and their rounding errors: the only package that computes distances.
 
-There is one distance, Euclidean, and one way to know it: subtract, square, sum, in float64
-(`exact.py`). Everything faster only *rules out*: matrix products of short stand-ins, in float32
-or less (`standins.py`), whose errors have a bound. Pairs that they do not rule out are decided
-exactly (`nearest.py`), so speed never changes an answer.
+There is one distance, Euclidean, and one way to compute it: subtract, square, sum, in float64
+(`kernels/exact.py`). Everything faster only *rules out*: matrix products of short proxies, in
+float32 or less (`screening/proxies.py`), whose errors are bounded. Pairs that they do not rule
+out are decided exactly (`screening/nearest.py`), so speed never changes an answer.
 """
 
 from evenly.geometry.distance_matrix import DistanceMatrix
+from evenly.geometry.kernels.screening import Best, Queries
 from evenly.geometry.points import (
     COINCIDENT,
     LARGEST,
@@ -36,9 +37,9 @@ from evenly.geometry.search.knn_distance import (
 )
 from evenly.geometry.search.nearest_chosen import Nearest, nearest_chosen
 from evenly.geometry.threads import (
+    even_slices,
     in_background,
     parallel_for,
-    shares,
     single_threaded_blas,
     usable_threads,
 )
@@ -48,16 +49,19 @@ __all__ = [
     "LARGEST",
     "SEGMENT",
     "TIE",
+    "Best",
     "DistanceMatrix",
     "ErrorBound",
     "Nearest",
     "Points",
     "ProxyTransform",
     "ProxyVectors",
+    "Queries",
     "Targets",
     "are_near_enough",
     "blocks",
     "choose_precision",
+    "even_slices",
     "first_of_the_farthest",
     "in_background",
     "keep_arrivals",
@@ -72,7 +76,6 @@ __all__ = [
     "parallel_for",
     "reach_of",
     "row_lengths",
-    "shares",
     "single_threaded_blas",
     "squared_distances_between",
     "squared_lengths",

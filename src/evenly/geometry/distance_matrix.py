@@ -1,4 +1,4 @@
-"""Distances of people with a metric of their own, in the place of points."""
+"""A precomputed distance matrix, used in place of points."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["DistanceMatrix"]
 
 @dataclass(frozen=True, eq=False)
 class DistanceMatrix:
-    """Distances between the rows of a pool, in the place of `Points`.
+    """Distances between the rows of a pool, used in place of `Points`.
 
     Attributes:
         matrix: (n, n) symmetric distances (not squared), perhaps a memory map. Read by rows.
-        eligible: (n,) True where a row may be chosen.
+        eligible: (n,) True for rows that may be chosen.
     """
 
     matrix: np.ndarray[Any, Any]
@@ -32,29 +32,29 @@ class DistanceMatrix:
 
     @property
     def stored(self) -> np.ndarray[Any, Any]:
-        """The matrix, as `Points` call it."""
+        """The matrix, under the name that `Points` have."""
         return self.matrix
 
     @property
     def unit(self) -> bool:
-        """Distances are never normalised."""
+        """False: distances are never normalised."""
         return False
 
     @property
     def dimension(self) -> int:
-        """Numbers in a row."""
+        """Numbers in a row of the matrix."""
         return len(self.matrix)
 
     def squared(self, rows: Any) -> Float[np.ndarray, "m n"]:
-        """Squared distances of some rows to all."""
+        """Return the squared distances of some rows to all rows."""
         distances: Float[np.ndarray, "m n"] = self.matrix[rows].astype(np.float64)
         distances *= distances
         return distances
 
     def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
-        """Mean squared distance to all candidates; -inf for other rows.
+        """Return the mean squared distance to all eligible rows; -inf for other rows.
 
-        For Euclidean distances this is the squared distance to the mean and a constant:
+        For Euclidean distances this is the squared distance to the mean, plus a constant:
         sum_j |x_i - x_j|² = n·|x_i - m|² + sum_j |x_j - m|².
         """
         squared = np.full(len(self), -np.inf)
@@ -64,7 +64,7 @@ class DistanceMatrix:
         return squared
 
     def fault(self) -> str | None:
-        """What keeps the matrix from being distances; None where nothing does.
+        """Describe why the matrix does not hold distances; None if it does.
 
         Cost: reads the matrix twice, a block of rows and the same block of columns at a time.
         """

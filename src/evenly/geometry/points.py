@@ -1,4 +1,4 @@
-"""The distances that decide: subtract, square, sum, in float64."""
+"""Rows of a pool, and their exact distances: subtract, square, sum, in float64."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenly.geometry.kernels.exact import (
+    TIE,
+    Vectors,
+    add_rows,
+    squared_distances_of_pairs,
+    squared_distances_to_point,
+    squared_lengths_of_rows,
+)
 from evenly.geometry.threads import parallel_for, usable_threads
 
 if TYPE_CHECKING:
@@ -29,12 +37,8 @@ __all__ = [
 ]
 
 
-TIE = 1e-12
-"""Squared distances within this relative difference are equal: the smaller row number wins."""
-
-
 COINCIDENT = 1e-28
-"""Unit rows whose squared distance is below this differ by the rounding of a division only."""
+"""Unit rows with a squared distance below this differ only by the rounding of a division."""
 
 
 LARGEST = 1e150
@@ -55,32 +59,29 @@ _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 
 def reach_of(distance: float) -> float:
-    """The squared distance below which two rows are nearer to each other than a distance.
+    """Return the squared distance below which two rows count as nearer than a distance.
 
-    Squared distances that differ by less than TIE, relatively, are equal, and rows at exactly
-    the distance are no nearer. With a distance of 0 only rows at distance 0 are.
+    Squared distances that differ by less than TIE, relatively, are equal, so rows at exactly the
+    distance are not nearer. For a distance of 0, only rows at distance 0 are.
     """
     return max(distance * distance * (1.0 - TIE), _SMALLEST)
 
 
 def blocks(count: int, width: int, *, numbers: int = _BLOCK_NUMBERS) -> Iterator[slice]:
-    """Slices over `count` rows of `width` numbers, each of about `numbers` numbers."""
+    """Yield slices over `count` rows of `width` numbers, each slice of about `numbers` numbers."""
     step = max(1, numbers // max(1, width))
     for begin in range(0, count, step):
         yield slice(begin, min(begin + step, count))
 
 
 def row_lengths(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    """Euclidean length of each row, in float64; not finite where a coordinate is not."""
+    """Return the Euclidean length of each row in float64; not finite if a coordinate is not."""
     lengths: Float[np.ndarray, " n"] = np.sqrt(squared_lengths(rows))
     return lengths
 
 
 def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
-    """Sum of squares of each row, in float64, in the same order on every machine."""
-    from evenly.geometry.kernels.exact import squared_lengths_of_rows
-    from evenly.geometry.threads import parallel_for, usable_threads
-
+    """Return the sum of squares of each row in float64, added in the same order everywhere."""
     squared = np.empty(len(rows))
 
     def measure(part: slice) -> None:
@@ -92,22 +93,23 @@ def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
 
 
 def readable(stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An array as the compiled loops take it: float16 as its bits."""
+    """Return an array as the compiled loops read it: float16 as its bits."""
     return stored.view(np.uint16) if stored.dtype == np.float16 else stored
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The rows of a pool as geometry sees them.
+    """The rows of a pool.
 
     Attributes:
-        stored: (n, d) vectors as they came: float16, float32 or float64, any strides, perhaps
-            read-only or memory-mapped, or on disk and read by slices and row numbers. Never
-            copied as a whole.
-        factors: (n,) reciprocal lengths to multiply rows by, or None when rows count as they are.
-        eligible: (n,) True where a row may be chosen. Rows that are not (a zero vector that
-            cannot be normalised, say) are never looked at.
-        longest: no candidate counts as longer than this; 1 for normalised rows.
+        stored: (n, d) vectors in their own type and layout: float16, float32 or float64, any
+            strides, perhaps read-only or memory-mapped, or on disk and read by slices and row
+            numbers. Never copied as a whole.
+        factors: (n,) reciprocal lengths that rows are multiplied by; None if rows are not
+            normalised.
+        eligible: (n,) True for rows that may be chosen. Other rows, such as zero vectors that
+            cannot be normalised, are never read.
+        longest: no eligible row is longer than this; 1 for normalised rows.
     """
 
     stored: Any
@@ -124,20 +126,21 @@ class Points:
         *,
         normalize: bool,
     ) -> Points:
-        """Points of vectors with their lengths, which normalisation divides by."""
+        """Return points made of vectors and their lengths, which normalisation divides by."""
         if normalize:
             factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=eligible)
             return cls(stored, factors, eligible, 1.0)
         return cls(stored, None, eligible, float(lengths[eligible].max()))
 
     @property
-    def arrays(self) -> tuple[np.ndarray[Any, Any], Float[np.ndarray, " n"]]:
-        """The rows and their factors (none: an empty array) as the compiled loops take them."""
-        return readable(self.stored), _NO_FACTORS if self.factors is None else self.factors
+    def vectors(self) -> Vectors:
+        """The rows as the compiled loops read them."""
+        factors = _NO_FACTORS if self.factors is None else self.factors
+        return Vectors(readable(self.stored), factors, self.coincident)
 
     @property
     def in_memory(self) -> bool:
-        """Whether the rows are one array; else they are read when they are asked for."""
+        """Whether the rows are one array; else they are read from disk when needed."""
         return isinstance(self.stored, np.ndarray)
 
     @property
@@ -147,7 +150,7 @@ class Points:
 
     @property
     def unit(self) -> bool:
-        """Whether rows are normalised to length one."""
+        """Whether rows are normalised to length 1."""
         return self.factors is not None
 
     def __len__(self) -> int:
@@ -155,25 +158,25 @@ class Points:
 
     @property
     def dimension(self) -> int:
-        """How many coordinates a row has."""
+        """Coordinates of a row."""
         return int(self.stored.shape[1])
 
     def exact(self, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m d"]:
-        """The rows whose distances are the truth: float64, normalised when rows are."""
+        """Return rows in float64, normalised if rows are: exact distances are theirs."""
         taken: Float[np.ndarray, "m d"] = self.stored[rows].astype(np.float64)
         if self.factors is not None:
             taken *= self.factors[rows, None]
         return taken
 
     def take(self, rows: Int[np.ndarray, " m"]) -> Points:
-        """These rows as points of their own; a copy."""
+        """Return a copy of some rows, all of them eligible."""
         taken = np.ascontiguousarray(self.stored[rows])
         factors = None if self.factors is None else self.factors[rows]
         return Points(taken, factors, np.ones(len(rows), bool), self.longest)
 
     @classmethod
     def join(cls, parts: Sequence[Points]) -> Points:
-        """Points of several pools as one; a copy."""
+        """Return the points of several pools as one; a copy."""
         factors = None
         if parts[0].factors is not None:
             factors = np.concatenate([part.factors for part in parts if part.factors is not None])
@@ -185,12 +188,12 @@ class Points:
         )
 
     def part(self, part: slice) -> Points:
-        """Consecutive rows as points of their own, sharing memory."""
+        """Return consecutive rows, sharing memory."""
         factors = None if self.factors is None else self.factors[part]
         return Points(self.stored[part], factors, self.eligible[part], self.longest)
 
     def resized(self, count: int) -> Points:
-        """A copy with room for `count` rows; those beyond the present ones hold zeros."""
+        """Return a copy of `count` rows; those beyond the present ones are zeros."""
         stored = np.zeros((count, self.dimension), self.stored.dtype)
         kept = min(count, len(self))
         stored[:kept] = self.stored[:kept]
@@ -201,16 +204,13 @@ class Points:
         return Points(stored, factors, np.ones(count, bool), self.longest)
 
     def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
-        """Squared distance of every candidate to the mean of all; -inf for the others.
+        """Return the squared distance of every eligible row to their mean; -inf for the others.
 
-        The mean is taken relative to the first candidate, because a mean far from zero would
-        be rounded more coarsely than the rows are apart, and equally distant rows would no
-        longer tie. Blocks of rows are added up each by itself and then in order, so the bits
-        do not depend on the threads.
+        The mean is taken relative to the first eligible row: a mean far from zero would be
+        rounded more coarsely than the distances between rows, and equally distant rows would no
+        longer tie. Each block of rows is summed by itself, and the sums are added in order, so
+        the bits do not depend on the number of threads.
         """
-        from evenly.geometry.kernels.exact import add_rows, squared_distances_to_point
-        from evenly.geometry.threads import parallel_for, usable_threads
-
         origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
         parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
         sums = np.zeros((len(parts), self.dimension))
@@ -218,13 +218,13 @@ class Points:
 
         def add(number: int) -> None:
             part = self.part(parts[number])
-            add_rows(*part.arrays, np.flatnonzero(part.eligible), origin, sums[number])
+            add_rows(part.vectors, np.flatnonzero(part.eligible), origin, sums[number])
 
         def measure(block: slice) -> None:
             part = self.part(block)
             rows = np.flatnonzero(part.eligible)
             squared[block.start + rows] = squared_distances_to_point(
-                *part.arrays, rows, origin, mean, self.coincident
+                part.vectors, rows, origin, mean
             )
 
         threads = usable_threads()
@@ -240,28 +240,26 @@ def squared_distances_between(
     right: Points,
     right_rows: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """Squared distances of pairs: row left_rows[i] of one and right_rows[i] of the other.
+    """Return the exact squared distances of pairs: left_rows[i] of one, right_rows[i] of the other.
 
-    By subtraction in float64: the arithmetic that decides. Unit rows that differ by the
-    rounding of their normalisation only are the same row, at distance exactly 0.
+    They are computed by subtraction in float64. Unit rows that differ only by the rounding of
+    their normalisation are the same row, at distance exactly 0.
 
     Cost: 3·d operations a pair.
     """
-    from evenly.geometry.kernels.exact import squared_distances_of_pairs
-
     squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(
-        *left.arrays, left_rows, *right.arrays, right_rows, left.coincident
+        left.vectors, left_rows, right.vectors, right_rows
     )
     return squared
 
 
 def first_of_the_farthest(squared: Float[np.ndarray, " n"]) -> int:
-    """Position of the largest value; of all that are equal within rounding, the first."""
+    """Return the position of the largest value; the first of those equal within rounding."""
     return int(np.argmax(squared >= squared.max() * (1.0 - TIE)))
 
 
 def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " d"]:
-    """The mean of some rows; relative to the first, so that shifted rows keep their digits."""
+    """Return the mean of some rows, summed relative to the first to keep the digits of far rows."""
     origin = points.exact(rows[:1])[0]
     total = np.zeros(points.dimension)
     for part in blocks(len(rows), points.dimension):
@@ -273,7 +271,7 @@ def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " 
 def squared_distances_to(
     points: Points, rows: Int[np.ndarray, " m"], point: Float[np.ndarray, " d"]
 ) -> Float[np.ndarray, " m"]:
-    """Squared distances of some rows to any point, by subtraction in float64.
+    """Return the squared distances of some rows to a point, by subtraction in float64.
 
     Cost: 3·m·d operations.
     """

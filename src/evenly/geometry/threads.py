@@ -1,7 +1,7 @@
 """Threads for work that comes in independent tiles.
 
-Each worker computes alone, on one core. Splitting every small operation over all cores instead
-would make the cores wait for each other thousands of times, and for whoever shares them.
+Each worker computes alone, on one core. To split every small operation over all cores instead
+would make the cores wait for each other thousands of times.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["in_background", "parallel_for", "shares", "single_threaded_blas", "usable_threads"]
+__all__ = ["even_slices", "in_background", "parallel_for", "single_threaded_blas", "usable_threads"]
 
 
 Tile = TypeVar("Tile")
 
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-_BRING_THREADS = ("numpy", "scipy", "torch", "faiss")
+_THREADED = ("numpy", "scipy", "torch", "faiss")
 
 
 def usable_threads() -> int:
-    """How many threads matrix products may use now; threadpoolctl and torch can lower it."""
+    """Return how many threads matrix products may use now; threadpoolctl and torch can lower it."""
     counts = [library.num_threads for library in _libraries("blas")]
     if "torch" in sys.modules:
         import torch
@@ -36,9 +36,9 @@ def usable_threads() -> int:
 
 
 def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threads: int) -> None:
-    """Do the work for every tile, in `threads` threads; the first exception is raised.
+    """Call `work` for every tile, in `threads` threads; raise the first exception.
 
-    Tiles must not share what they write. With one thread, the caller's own does it all.
+    Tiles must not write to the same memory. One thread is the caller's own.
     """
     waiting = list(tiles)
     if threads <= 1 or len(waiting) <= 1:
@@ -49,36 +49,36 @@ def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threa
     try:
         for future in futures:
             future.result()
-    except BaseException:  # a Ctrl-C too: what has not begun will not
+    except BaseException:  # including Ctrl-C: tiles that have not begun are dropped
         for future in futures:
             future.cancel()
         raise
 
 
-def in_background(work: Callable[[], Found], *, threads: int) -> Future[Found]:
-    """Begin work that is wanted later; with one thread, the caller's own does it at once."""
+def in_background(work: Callable[[], Result], *, threads: int) -> Future[Result]:
+    """Start work whose result is needed later; a single thread does it at once."""
     if threads > 1:
         return _executor(threads).submit(work)
-    done: Future[Found] = Future()
+    done: Future[Result] = Future()
     done.set_result(work())
     return done
 
 
-def shares(count: int, size: int, threads: int, *, least: int = 1) -> Iterator[slice]:
-    """Slices over `count` things, all of about a size, at most `size`; as many for each thread.
+def even_slices(count: int, size: int, threads: int, *, least: int = 1) -> Iterator[slice]:
+    """Yield slices over `count` items, all about as large, at most `size`; as many for each thread.
 
-    A few large tiles and a small one would keep one thread waiting for another. Where a slice
-    would be below `least`, there are fewer.
+    Slices of different sizes would keep one thread waiting for another. There are fewer slices if
+    they would be smaller than `least`.
     """
-    many = -(-count // max(1, size * threads)) * threads
-    many = max(-(-count // size), min(many, count // least)) if count else 0
-    for part in range(many):
-        yield slice(count * part // many, count * (part + 1) // many)
+    parts = -(-count // max(1, size * threads)) * threads
+    parts = max(-(-count // size), min(parts, count // least)) if count else 0
+    for part in range(parts):
+        yield slice(count * part // parts, count * (part + 1) // parts)
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Keep libraries from starting threads of their own, for a while."""
+    """Keep libraries from starting threads of their own in this context."""
     libraries = [*_libraries("blas"), *_libraries("openmp")]
     before = [library.num_threads for library in libraries]
     if max(before, default=1) == 1:
@@ -102,15 +102,15 @@ def _keep_single_threaded() -> None:
     if "torch" in sys.modules:
         import torch
 
-        # Torch sets a thread's count when the thread first asks; afterwards ours stays.
+        # Torch sets a thread's count at the first query; a count set later stays.
         torch.get_num_threads()
-    # OpenMP counts for each thread by itself.
+    # OpenMP keeps a count for each thread.
     libraries = _libraries("openmp")
     _set_threads(libraries, [1] * len(libraries))
 
 
 def _libraries(api: str) -> list[Any]:
-    return _found(api, tuple(name for name in _BRING_THREADS if name in sys.modules))
+    return _found(api, tuple(name for name in _THREADED if name in sys.modules))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -41,17 +42,7 @@ def embed(
 
     Cost: one pass of the encoder over each distinct text that is not in the cache.
     """
-    options = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=False,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    return embed_rows(data, options)
+    return embed_rows(data, replace(InputOptions.of(locals()), normalize=False))
 
 
 def embed_rows(data: Any, options: InputOptions) -> Embeddings:

@@ -26,7 +26,7 @@ from evenly.metrics.trace_bound import CentredPool, best_centre
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["BoundingEffort", "UpperBounds", "clusters_bound"]
+__all__ = ["DEFAULT_EFFORT", "BoundingEffort", "UpperBounds", "clusters_bound"]
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
 _TOLERANCE = 1.0 + 1e-9
@@ -64,6 +64,9 @@ class BoundingEffort:
         return int(min(max(self.multiplications / 100 / (float(rows) * dimension), 4), 30))
 
 
+DEFAULT_EFFORT = BoundingEffort()
+
+
 class UpperBounds:
     """Upper bounds on the h_min of any k rows of one pool, for several k.
 
@@ -76,7 +79,7 @@ class UpperBounds:
         points: Points | DistanceMatrix,
         size: int,
         *,
-        effort: BoundingEffort | None = None,
+        effort: BoundingEffort = DEFAULT_EFFORT,
         curve: Curve | None = None,
         progress: bool | None = None,
     ) -> None:
@@ -90,7 +93,7 @@ class UpperBounds:
             progress: a progress bar on stderr.
         """
         self._points = points
-        self._effort = BoundingEffort() if effort is None else effort
+        self._effort = effort
         self._progress = progress
         self.curve = Curve.of(points, size, progress=progress) if curve is None else curve
 

@@ -98,22 +98,9 @@ def measure(
         together, or 2e11 if that is more, and 0.5 to 1 kB of memory per row. Details take
         n·1024·d and k²·d.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=normalize,
-        on_invalid=on_invalid,
-        engine=engine,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    options = MeasuringOptions(
-        random_subsets=random_subsets, certificate=certificate, details=details, seed=seed
-    )
-    prepared = prepare(data_or_vectors, inputs)
+    arguments = locals()
+    options = MeasuringOptions.of(arguments)
+    prepared = prepare(data_or_vectors, InputOptions.of(arguments))
     return measure_prepared(prepared, row_numbers(prepared, indices), options)
 
 

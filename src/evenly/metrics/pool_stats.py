@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.metrics.certificate import BoundingEffort, UpperBounds
+from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds
 from evenly.metrics.diversity import clusters_of
 from evenly.metrics.theory import ClosePairs, two_nn
 
@@ -20,30 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["PoolStats"]
 
 
+@dataclass(frozen=True, eq=False)
 class PoolStats:
-    """Statistics of one pool, each computed when first used.
+    """Statistics of one pool for subsets of up to `size` rows, each computed when first used.
 
     Attributes:
-        points: the pool.
         seed: for the rows that are sampled from a large pool.
-        effort: how much work the upper bounds may take.
+        points, size, effort, curve, progress: as in `UpperBounds`.
     """
 
-    def __init__(
-        self,
-        points: Points | DistanceMatrix,
-        size: int,
-        *,
-        seed: int = 0,
-        effort: BoundingEffort | None = None,
-        curve: Curve | None = None,
-        progress: bool | None = None,
-    ) -> None:
-        """Prepare for subsets of up to `size` rows; other arguments are as in `UpperBounds`."""
-        self.points = points
-        self.seed = seed
-        self.effort = BoundingEffort() if effort is None else effort
-        self._size, self._curve, self._progress = size, curve, progress
+    points: Points | DistanceMatrix
+    size: int
+    seed: int = 0
+    effort: BoundingEffort = DEFAULT_EFFORT
+    curve: Curve | None = None
+    progress: bool | None = None
 
     @cached_property
     def eligible_rows(self) -> Int[np.ndarray, " m"]:
@@ -54,11 +46,7 @@ class PoolStats:
     def upper_bounds(self) -> UpperBounds:
         """Upper bounds on h_min."""
         return UpperBounds(
-            self.points,
-            self._size,
-            effort=self.effort,
-            curve=self._curve,
-            progress=self._progress,
+            self.points, self.size, effort=self.effort, curve=self.curve, progress=self.progress
         )
 
     @cached_property

@@ -76,21 +76,10 @@ def rows_at(
         on disk or a matrix of distances, that of selecting every row down to a radius of
         h_min / 2.
     """
+    arguments = locals()
     if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
         raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=normalize,
-        on_invalid=on_invalid,
-        engine=engine,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    prepared = prepare(data_or_vectors, inputs)
+    prepared = prepare(data_or_vectors, InputOptions.of(arguments))
     points = prepared.points
     has_packing_bound = not isinstance(points, DistanceMatrix) and points.in_memory
     # Without it, balls of radius h_min / 2 give the upper bound.

@@ -15,9 +15,9 @@ from typing import Any
 
 from typing_extensions import Self
 
-from evenly.options.checks import Check
+from evenly.options.checks import Check, choice
 
-__all__ = ["Declared", "Options", "declared", "option"]
+__all__ = ["Declared", "Options", "declared", "flags_of", "option"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,20 @@ class Declared:
         help: one line, for the command line and for tables.
         doc: the text for docstrings; the same as `help` if None.
         check: raises OptionError for a value that is not allowed; None allows every value.
-        flags: the spellings on the command line, "--no-cache" for example; none if empty.
-        form: how a value is written there: a name in `evenly.cli.forms`.
+        choices: the only values allowed beside None; checked if there is no other check.
+        flags: the spellings on the command line if they are not the name; () if the option is
+            not available there.
+        form: how a value is written there: a name in `evenly.cli.forms`; by default it follows
+            from the choices or the type.
         metavar: the placeholder for a value in the help of the command line.
     """
 
     help: str
     doc: str | None = None
     check: Check | None = None
-    flags: tuple[str, ...] = ()
-    form: str = "text"
+    choices: tuple[str, ...] = ()
+    flags: tuple[str, ...] | None = None
+    form: str | None = None
     metavar: str | None = None
 
 
@@ -51,9 +55,12 @@ class Options:
     """Options that belong together. Every value is checked when an instance is made."""
 
     def __post_init__(self) -> None:
-        for name, (_, about) in declared(type(self)).items():
+        for name, (one, about) in declared(type(self)).items():
+            value = getattr(self, name)
             if about.check is not None:
-                about.check(name, getattr(self, name))
+                about.check(name, value)
+            elif about.choices and not (value is None and one.default is None):
+                choice(*about.choices)(name, value)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -64,6 +71,11 @@ class Options:
         """Return the options whose value is not None."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def flags_of(name: str, about: Declared) -> tuple[str, ...]:
+    """Return how an option is spelled on the command line; () if it is not available there."""
+    return ("--" + name.replace("_", "-"),) if about.flags is None else about.flags
 
 
 def declared(*classes: type[Options]) -> dict[str, tuple[dataclasses.Field[Any], Declared]]:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from evenly.options.declaration import Declared, Options, declared
+from evenly.options.declaration import Declared, Options, declared, flags_of
 
 __all__ = ["documented", "options_table"]
 
@@ -55,7 +55,7 @@ def options_table(*classes: type[Options]) -> str:
     """Return a Markdown table of options: name, spelling on the command line, default, help."""
     lines = ["| option | command line | default | meaning |", "| --- | --- | --- | --- |"]
     for name, (field, about) in declared(*classes).items():
-        flags = ", ".join(f"`{flag}`" for flag in about.flags)
+        flags = ", ".join(f"`{flag}`" for flag in flags_of(name, about))
         text = (about.doc or about.help).replace("|", "\\|")
         lines.append(f"| `{name}` | {flags} | `{field.default!r}` | {text} |")
     return "\n".join(lines)

@@ -36,39 +36,27 @@ class EncoderOptions(Options):
         None,
         "The number of texts that the encoder takes at once.",
         check=checks.optional(checks.whole(1)),
-        flags=("--batch-size",),
-        form="int",
     )
     dtype: str | None = option(
         None,
         "The number type that the model computes in.",
-        check=checks.optional(checks.choice("float32", "float16", "bfloat16")),
-        flags=("--dtype",),
-        form="float32|float16|bfloat16",
+        choices=("float32", "float16", "bfloat16"),
     )
-    prompt: str | None = option(
-        None, "A text to put before every text.", flags=("--prompt",), form="text"
-    )
+    prompt: str | None = option(None, "A text to put before every text.")
     backend: str = option(
         "torch",
         "The library that runs the model.",
-        check=checks.choice("torch", "onnx"),
-        flags=("--backend",),
-        form="torch|onnx",
+        choices=("torch", "onnx"),
     )
     max_length: int | None = option(
         None,
         "The number of tokens of a text that the model reads.",
         check=checks.optional(checks.whole(1)),
-        flags=("--max-length",),
-        form="int",
     )
     trust_remote_code: bool = option(
         False,
         "Run the code that comes with the model.",
         check=checks.flag,
-        flags=("--trust-remote-code",),
-        form="flag",
     )
 
 
@@ -99,14 +87,12 @@ class InputOptions(Options):
         "the column that holds the text, several columns to join, or a function of the record; "
         "detected automatically if unambiguous. Chat data (`messages`, `conversations`) are "
         "understood.",
-        flags=("--text",),
         form="columns",
         metavar="COLUMN[,COLUMN…]",
     )
     roles: Sequence[str] = option(
         ("user",),
         "The roles whose messages are the text of chat data.",
-        flags=("--roles",),
         form="list",
         metavar="ROLE[,ROLE…]",
     )
@@ -115,7 +101,6 @@ class InputOptions(Options):
         "The embedding model: a sentence-transformers name, a path, or static.",
         'the embedding model: a sentence-transformers name, a path, "static", a '
         "SentenceTransformer, or any object with `encode(list[str]) -> (n, d)`.",
-        flags=("--encoder",),
         metavar="NAME|PATH|static",
     )
     encoder_options: Mapping[str, Any] | None = option(
@@ -123,6 +108,7 @@ class InputOptions(Options):
         "Options of the encoder: batch_size, dtype, prompt, backend, max_length, "
         "trust_remote_code.",
         check=_encoder_options,
+        flags=(),
     )
     normalize: bool = option(
         True,
@@ -143,8 +129,7 @@ class InputOptions(Options):
         'symmetric matrix (n, n) of distances in any metric. "auto": "mapped" if files of '
         "vectors exceed `memory` (by default half of the free memory), "
         '"cuda" for large pools if there is a GPU, else "memory".',
-        check=checks.choice(*ENGINES),
-        flags=("--engine",),
+        choices=ENGINES,
         metavar="|".join(ENGINES),
     )
     device: str = option(
@@ -152,7 +137,6 @@ class InputOptions(Options):
         "The device for the encoder and the engine cuda: auto, cpu, cuda, mps, …",
         'the device for the encoder and the engine "cuda": "auto", "cpu", "cuda", "mps", …',
         check=checks.text,
-        flags=("--device",),
         metavar="DEVICE",
     )
     memory: str | float | None = option(
@@ -161,7 +145,6 @@ class InputOptions(Options):
         'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
         "files of vectors stay on disk.",
         check=checks.memory_size,
-        flags=("--memory",),
         metavar="SIZE",
     )
     on_invalid: OnInvalid = option(
@@ -169,20 +152,18 @@ class InputOptions(Options):
         "What to do with rows that have no usable text or vector: error or drop.",
         'what to do with rows that have no usable text or vector: "error", or "drop" to leave '
         "them out; `provenance.dropped` lists them.",
-        check=checks.choice("error", "drop"),
-        flags=("--on-invalid",),
-        form="error|drop",
+        choices=("error", "drop"),
     )
     cache_dir: str | PathLike[str] | Literal[False] | None = option(
         None,
         "The folder of the embedding cache.",
         "the folder of the embedding cache; False for no cache.",
         check=_cache_dir,
-        flags=("--cache-dir",),
         form="folder",
     )
     progress: bool | None = option(
         None,
         "Whether to draw progress bars on stderr; by default if stderr is a terminal.",
         check=checks.optional(checks.flag),
+        flags=(),
     )

@@ -33,7 +33,6 @@ class RuleOptions(Options):
         "Rows that are chosen from the start: row numbers, ids, or a file of them.",
         "rows that are chosen from the start, counted, and first in the answer, in this order: "
         "row numbers, a mask (n,), or ids.",
-        flags=("--include",),
         form="row_names",
         metavar="ROW[,ROW…]|FILE",
     )
@@ -41,7 +40,6 @@ class RuleOptions(Options):
         None,
         "Rows that are never chosen.",
         "rows that are never chosen and need not be covered, named like `include`.",
-        flags=("--exclude",),
         form="row_names",
         metavar="ROW[,ROW…]|FILE",
     )
@@ -51,7 +49,6 @@ class RuleOptions(Options):
         "what the chosen rows keep away from as from each other, without it being counted or "
         "returned: rows of the data, an earlier Selection, or anything that `data` may be. It "
         "counts in `radii`, `h_min` and `coverage_radius`.",
-        flags=("--away-from",),
         form="data_or_row_names",
         metavar="DATA|MANIFEST|ROW[,ROW…]|FILE",
     )
@@ -59,7 +56,6 @@ class RuleOptions(Options):
         None,
         "The column of ids by which rows are named.",
         "the column of ids, or the ids (n,), by which rows can be named.",
-        flags=("--id-column",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -70,8 +66,6 @@ class RuleOptions(Options):
         "Euclidean distance, with a relative tolerance of 1e-12. Alone, it chooses as many rows "
         "as fit.",
         check=checks.optional(checks.number("a finite distance, 0 or more")),
-        flags=("--min-distance",),
-        form="float",
         metavar="DISTANCE",
     )
     groups: Any = option(
@@ -79,7 +73,6 @@ class RuleOptions(Options):
         "The column of the group, or groups, of each row.",
         "the column, or an array (n,), of the group of each row; a list puts a row into several "
         "groups.",
-        flags=("--groups",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -98,9 +91,7 @@ class RuleOptions(Options):
         "Set the quotas of all groups: equal or proportional.",
         'set the quotas of all groups: "equal" numbers of rows, as far as the groups allow, or '
         '"proportional" to their sizes.',
-        check=checks.optional(checks.choice(*BALANCES)),
-        flags=("--balance",),
-        form="equal|proportional",
+        choices=BALANCES,
     )
     token_budget: int | None = option(
         None,
@@ -109,8 +100,6 @@ class RuleOptions(Options):
         "row that does not fit is passed over; after that, the first pick that does not fit ends "
         "the selection.",
         check=checks.optional(checks.whole(1)),
-        flags=("--token-budget",),
-        form="int",
         metavar="TOKENS",
     )
     costs: Any = option(
@@ -118,7 +107,6 @@ class RuleOptions(Options):
         "The column of the number of tokens of each row; counted by default.",
         "the column, or an array (n,) of whole numbers, of the number of tokens of each row. By "
         "default the tokens are counted, with the encoder's tokenizer.",
-        flags=("--costs",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -127,14 +115,12 @@ class RuleOptions(Options):
         "The tokenizer that counts tokens, instead of the encoder's.",
         "the tokenizer that counts tokens, instead of the encoder's: a name, a tokenizer, or a "
         "function of a text.",
-        flags=("--tokenizer",),
         metavar="NAME|PATH",
     )
     quality: Any = option(
         None,
         "The column of the quality of each row, 0 or more.",
         "the column, or an array (n,) of numbers, 0 or more, of the quality of each row.",
-        flags=("--quality",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -144,7 +130,5 @@ class RuleOptions(Options):
         "multiply the distances of a row by (quality / largest quality) to this power; 0 ignores "
         "quality. The default is 1 if `quality` is given.",
         check=checks.optional(checks.number("a finite number, 0 or more")),
-        flags=("--quality-weight",),
-        form="float",
         metavar="EXPONENT",
     )

@@ -45,7 +45,7 @@ def _start_row(name: str, value: Any) -> None:
         )
 
 
-_SEED: dict[str, Any] = {"check": checks.whole(0), "flags": ("--seed",), "form": "int"}
+_SEED: dict[str, Any] = {"check": checks.whole(0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,6 @@ class UniformOptions(Options):
         'if `include` begins the selection; with `away_from`, "farthest-from-mean" is the row '
         "farthest from what to keep away from.",
         check=_start,
-        flags=("--start",),
         form="row_or_name",
         metavar="ROW|farthest-from-mean|medoid|random",
     )
@@ -79,8 +78,6 @@ class UniformOptions(Options):
                 below=1.0,
             )
         ),
-        flags=("--drop-outliers",),
-        form="float",
         metavar="FRACTION",
     )
     refine: Any = option(
@@ -92,8 +89,8 @@ class UniformOptions(Options):
         "the proof that it is. The result is never worse, and Ctrl-C keeps the best found so far; "
         "`provenance.refined` describes it. The row of `start` need not be among the chosen rows. "
         "Not with `token_budget` or `quality_weight`.",
-        flags=("--refine",),
-        form="search|exact",
+        choices=("search", "exact"),
+        check=lambda name, value: None,  # by `check_refine`, which knows the rules, too
     )
     checkpoint: str | PathLike[str] | None = option(
         None,
@@ -103,7 +100,6 @@ class UniformOptions(Options):
         "even with another budget. It is not deleted, so that the same call again returns at "
         "once.",
         check=checks.optional(checks.a_path),
-        flags=("--checkpoint",),
         form="file",
         metavar="FILE",
     )
@@ -117,7 +113,6 @@ class QualityOptions(Options):
     quality: Any = option(
         MISSING,
         "The column of the quality of each row, 0 or more.",
-        flags=("--quality",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -125,22 +120,16 @@ class QualityOptions(Options):
         None,
         "Leave out rows nearer than this to a better one; found for the budget by default.",
         check=_DISTANCE,
-        flags=("--min-distance",),
-        form="float",
         metavar="DISTANCE",
     )
     method: Literal["packing", "gist"] = option(
         "packing",
         "gist: the largest sum of qualities + weight · h_min, of at most --budget rows.",
-        check=checks.choice("packing", "gist"),
-        flags=("--method",),
-        form="packing|gist",
+        choices=("packing", "gist"),
     )
     diversity_weight: float | None = option(
         None,
         "For gist: what a distance of 1 is worth, in units of quality.",
-        flags=("--diversity-weight",),
-        form="float",
         metavar="WEIGHT",
     )
 
@@ -153,29 +142,23 @@ class DeduplicationOptions(Options):
         None,
         "Rows nearer than this are duplicates; 0 for exact ones only.",
         check=_DISTANCE,
-        flags=("--min-distance",),
-        form="float",
         metavar="DISTANCE",
     )
     to: int | float | None = option(
         None,
         "Instead of a distance: the most rows to keep, 500 or 0.8.",
         check=checks.optional(checks.rows_or_fraction),
-        flags=("--to",),
         form="rows",
         metavar="ROWS|FRACTION",
     )
     keep: Literal["first", "longest", "best"] = option(
         "first",
         "Which of several to keep: the first row, the longest text, or the best by --quality.",
-        check=checks.choice("first", "longest", "best"),
-        flags=("--keep",),
-        form="first|longest|best",
+        choices=("first", "longest", "best"),
     )
     quality: Any = option(
         None,
         "For --keep best: the column of the quality of each row, 0 or more.",
-        flags=("--quality",),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -189,8 +172,6 @@ class StreamOptions(Options):
         4,
         "The candidates kept for each row of the budget, 2 or more; more choose better.",
         check=checks.whole(2),
-        flags=("--keep",),
-        form="int",
     )
     batch_size: int = option(
         8192,
@@ -198,15 +179,12 @@ class StreamOptions(Options):
         "the most rows taken in at once. It does not change the answer.",
         check=checks.whole(1),
         flags=("--rows-at-once",),
-        form="int",
     )
     second_pass: bool = option(
         False,
         "Read DATA again, to know the true coverage radius.",
         "go through the batches again, to know the true coverage radius.",
         check=checks.flag,
-        flags=("--second-pass",),
-        form="flag",
     )
 
 
@@ -217,15 +195,11 @@ class FillOptions(Options):
     min_distance: float | None = option(
         None,
         "How far apart rows must be; by default the h_min of the manifest.",
-        flags=("--min-distance",),
-        form="float",
         metavar="DISTANCE",
     )
     seconds: float | None = option(
         None,
         "The most time for the search; by default it ends when nothing more is found.",
-        flags=("--seconds",),
-        form="float",
         metavar="SECONDS",
     )
     seed: int = option(0, "The seed of the search.", **_SEED)
@@ -249,21 +223,17 @@ class MeasuringOptions(Options):
         3,
         "The number of random subsets of the same size to measure beside it.",
         check=checks.whole(0),
-        flags=("--random-subsets",),
-        form="int",
     )
     certificate: bool | Literal["thorough"] = option(
         True,
         "Prove how far h_min is from the best possible: yes, no or thorough.",
         check=_certificate,
-        flags=("--certificate",),
-        form="yes|no|thorough",
+        choices=("yes", "no", "thorough"),
+        form="yes|no",
     )
     details: bool = option(
         False,
         "Also measure the pool's dimension and the subset's diversity.",
         check=checks.flag,
-        flags=("--details",),
-        form="flag",
     )
     seed: int = option(0, "The seed of the random subsets.", **_SEED)

@@ -165,22 +165,9 @@ def compare(
     Cost: that of `measure` for each subset, random ones included; the pool's own measures count
         once.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=normalize,
-        on_invalid=on_invalid,
-        engine=engine,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    options = MeasuringOptions(
-        random_subsets=random_subsets, certificate=certificate, details=details, seed=seed
-    )
-    return compare_subsets(subsets, data, inputs, options)
+    arguments = locals()
+    options = MeasuringOptions.of(arguments)
+    return compare_subsets(subsets, data, InputOptions.of(arguments), options)
 
 
 def compare_subsets(

@@ -1,29 +1,26 @@
-"""Arrow tables in memory, and parquet files, which are read as such."""
+"""Arrow tables, and parquet files, which are read into Arrow tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json, require_pyarrow
-from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+from evenly.samples.encoding import require_pyarrow
+from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-__all__ = ["ArrowSamples", "open_parquet"]
+__all__ = ["ArrowSamples", "open_parquet", "open_table"]
 
 
-_BATCH = 4096
+_RECORDS_PER_BATCH = 4096
 
 
 class ArrowSamples(Samples):
-    """A pyarrow Table, or the table that a parquet file holds."""
+    """A pyarrow Table, from memory or from a parquet file."""
 
     def __init__(
         self,
@@ -35,12 +32,12 @@ class ArrowSamples(Samples):
     ) -> None:
         self.origin = origin
         self.format = format
-        self._table_in = table
+        self._data = table
         self._stamp = stamp
         self._columns = check_unique(table.column_names, origin)
 
     def __len__(self) -> int:
-        return int(self._table_in.num_rows)
+        return int(self._data.num_rows)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,34 +46,35 @@ class ArrowSamples(Samples):
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts."""
-        table = self._table_in if rows is None else self.take(list(rows))
-        for batch in table.to_batches(max_chunksize=_BATCH):
+        table = self._data if rows is None else self.take(list(rows))
+        for batch in table.to_batches(max_chunksize=_RECORDS_PER_BATCH):
             yield from batch.to_pylist()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Read columns; a table lacks no key in any row, so `absent` is not needed."""
-        return read_table_columns(self._table_in, names, self.origin)
+        """Read columns; `absent` is unused, because every row of a table has every column."""
+        return read_table_columns(self._data, names, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table."""
-        return take_from_table(self._table_in, row_numbers(rows, len(self)))
+        return take_from_table(self._data, row_numbers(rows, len(self)))
 
     def _table(self, rows: RowNumbers) -> Any:
         return self.take(rows)
 
-    def _feed(self, digest: _Hash) -> None:
-        if self._stamp is not None:
-            self._stamp.feed(digest)
-            return
-        for record in self.records():
-            digest.update(plain_json(record))
+
+def open_table(data: Any) -> ArrowSamples:
+    """Open a pyarrow Table or RecordBatch."""
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
 
 
 def open_parquet(path: str) -> ArrowSamples:
     """Read a parquet file.
 
     Raises:
-        DataError: it is not a whole parquet file.
+        DataError: the file is incomplete, or not parquet.
         MissingExtraError: pyarrow is not installed.
     """
     pa = require_pyarrow(f"reading {path}")
@@ -87,20 +85,22 @@ def open_parquet(path: str) -> ArrowSamples:
         with pq.ParquetFile(path) as file:
             table = file.read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a whole parquet file: {error}") from error
+        raise DataError(
+            f"{path} is not a complete parquet file: {error}. Copy it or write it again."
+        ) from error
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
 
 
 def take_from_table(table: Any, rows: RowNumbers) -> Any:
-    """Return the rows of a table, in the order named."""
+    """Return the given rows of a table, in the given order."""
     import pyarrow as pa
 
     return table.take(pa.array(rows))
 
 
 def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[list[object]]:
-    """Read columns of a table as lists; raises ColumnError as Samples.read_columns does."""
-    for name in names:
-        if name not in table.column_names and table.num_rows:
-            raise missing_column(name, table.column_names, origin)
-    return [table.column(name).to_pylist() if table.num_rows else [] for name in names]
+    """Read columns of a table as lists; raises ColumnError like Samples.read_columns."""
+    if not table.num_rows:
+        return [[] for _ in names]
+    check_columns(names, table.column_names, origin)
+    return [table.column(name).to_pylist() for name in names]

@@ -1,4 +1,4 @@
-"""What every kind of samples can do, and the part that kinds made of records share."""
+"""`Samples`, the interface of all kinds of data, and `RecordSamples`, read record by record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ import numpy.typing as npt
 
 from evenly.atomic import atomic_write
 from evenly.errors import OutputError
-from evenly.samples.encoding import compressing, plain_json, write_records, write_tables
+from evenly.samples.encoding import (
+    compressing,
+    plain_json,
+    table_of_records,
+    write_records,
+    write_tables,
+)
 from evenly.samples.formats import FILE_FORMATS, output_format
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.source import FileStamp
@@ -27,10 +33,10 @@ __all__ = ["RecordSamples", "Samples"]
 
 
 class Samples(ABC):
-    """Records, strings or vectors that came from somewhere and can go back there.
+    """Records, strings or vectors, which can be returned or written in their original form.
 
     Attributes:
-        origin: how to name the data to people, such as "train.jsonl".
+        origin: name of the data in messages, such as "train.jsonl".
         format: jsonl, json, csv, tsv, parquet, npy or safetensors for files and streams; list,
             dataset, pandas, polars, arrow, array or tensor for data in memory.
     """
@@ -42,16 +48,16 @@ class Samples(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return the number of rows."""
 
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns; () for plain strings and for vectors."""
+        """The column names; () for plain strings and for vectors."""
 
     @abstractmethod
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        """Yield the rows, all or those named, as dicts or strings of plain Python values."""
+        """Yield all rows or the given ones, as strings or as dicts of plain Python values."""
 
     @abstractmethod
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
@@ -59,55 +65,59 @@ class Samples(ABC):
 
         Args:
             names: the columns to read.
-            absent: what stands for a key that a record lacks and others have.
+            absent: value for a key that some records lack.
 
         Returns:
-            One list of n values a name. Data without rows lack no column.
+            One list of n values per name. Data without rows have every column.
 
         Raises:
-            ColumnError: a column is nowhere; the message lists those there are.
-            RecordError: a record cannot be read; the message names file and line.
+            ColumnError: no record has the column; the message lists the columns there are.
+            RecordError: a record cannot be read; the message names the file and the line.
         """
 
     @abstractmethod
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the rows, in the order named, as the type that came in, every column kept.
+        """Return the given rows, in that order, in the type of the input with all columns.
 
-        Files give a list of their records (parquet a pyarrow Table, files of vectors an array).
+        Files return a list of records, parquet a pyarrow Table, files of vectors an array.
 
         Raises:
-            RowError: a row number is not in the data.
+            RowError: a row number is out of range.
         """
 
-    @abstractmethod
     def _feed(self, digest: _Hash) -> None:
         """Add the content to a hash."""
+        if self._stamp is not None:
+            self._stamp.feed(digest)
+            return
+        for record in self.records():
+            digest.update(plain_json(record))
 
     @property
     def holds_vectors(self) -> bool:
-        """Whether the rows are vectors. Costs nothing, where `vectors` may read them all."""
+        """Whether the rows are vectors; unlike `vectors`, this reads nothing."""
         return False
 
     @property
     def stored(self) -> StoredVectors | None:
-        """The vectors where they are on disk; None when they are in memory, or there are none."""
+        """The vectors on disk; None if they are in memory, or for records."""
         return None
 
     @property
     def vectors(self) -> npt.NDArray[Any] | None:
-        """The vectors as one array (n, d): float16, float32 or float64; None for records.
+        """The vectors as one array (n, d) of float16, float32 or float64; None for records.
 
-        A memory map stays one, and a .npy or .safetensors file becomes one where it can. All
-        else that is on disk is read into memory, at the first use; see `stored`.
+        A memory map remains one, and a .npy or .safetensors file becomes one if possible. All
+        other files are read into memory on first use; `stored` avoids that.
         """
         return None
 
     def column(self, name: str) -> list[object]:
-        """Read one column: n values, None where a record lacks it. Raises as `read_columns`."""
+        """Read one column: n values, None if a record lacks it. Raises like `read_columns`."""
         return self.read_columns([name])[0]
 
     def locate(self, row: int) -> str:
-        """Say where a row is, for a message.
+        """Return the location of a row for a message.
 
         "train.jsonl, line 18" and "train.json, record 18" count from 1, as editors do;
         "train.parquet, row 17" and, without a file, "row 17" count from 0, as indices do.
@@ -117,15 +127,15 @@ class Samples(ABC):
     def content_hash(self) -> str:
         """Return "sha256:<hex>" of the content.
 
-        Files: their bytes as they are on disk, in the order of the shards. Arrays: dtype,
-        shape and bytes. Other data in memory: one line of JSON a row.
+        Hashes the bytes of files as they are on disk, in the order of the shards; the dtype,
+        shape and bytes of arrays; and one line of JSON per row of other data in memory.
         """
         digest = hashlib.sha256()
         self._feed(digest)
         return f"sha256:{digest.hexdigest()}"
 
     def check_unchanged(self) -> None:
-        """Raise DataError when a file behind the data has changed since it was opened."""
+        """Raise DataError if a file of the data has changed since it was opened."""
         if self._stamp is not None:
             self._stamp.check()
 
@@ -136,37 +146,37 @@ class Samples(ABC):
         *,
         force: bool = False,
     ) -> None:
-        """Write the rows, in the order named, to a file or a binary stream.
+        """Write the given rows, in that order, to a file or a binary stream.
 
-        The suffix of the path chooses the format (.gz compresses); a stream gets the format
-        of the input if that is a file format, else jsonl. Within jsonl, csv and tsv a record
-        keeps its bytes; between formats records are converted, a string becoming
-        {"text": string}. A file is whole or absent, never half.
+        The suffix of the path determines the format (.gz compresses); a stream gets the format
+        of the input if that is a file format, else jsonl. A record of jsonl, csv or tsv keeps
+        its bytes if the format stays the same; otherwise records are converted, and a string
+        becomes {"text": string}. Files are written atomically.
 
         Raises:
             OutputExistsError: the path exists and `force` is False.
-            OutputError: unknown suffix, or records that the format cannot hold.
-            RowError: a row number is not in the data.
-            DataError: the input changed since it was opened.
+            OutputError: the suffix is unknown, or the format cannot hold the records.
+            RowError: a row number is out of range.
+            DataError: the input has changed since it was opened.
         """
-        chosen = row_numbers(rows, len(self))
+        numbers = row_numbers(rows, len(self))
         self.check_unchanged()
         if not isinstance(path_or_stream, (str, os.PathLike)):
             own = self.format if self.format in FILE_FORMATS else self._stream_format
-            self._encode(own, path_or_stream, chosen)
+            self._encode(own, path_or_stream, numbers)
             return
         format, compressed = output_format(path_or_stream)
         with (
             atomic_write(path_or_stream, force=force) as file,
             compressing(file, compressed) as stream,
         ):
-            self._encode(format, stream, chosen)
+            self._encode(format, stream, numbers)
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        """Write rows in `format`; kinds that can do better than convert override it."""
+        """Write rows in `format` by conversion; kinds that can copy override this."""
         if format in ("npy", "safetensors"):
             raise OutputError(
-                f"{self.origin} holds records, and .{format} holds vectors only. "
+                f"{self.origin} holds records, but .{format} files hold only vectors. "
                 "Write .jsonl, .json, .csv, .tsv or .parquet instead."
             )
         if format == "parquet":
@@ -178,26 +188,24 @@ class Samples(ABC):
 
     def _table(self, rows: RowNumbers) -> Any:
         """Return rows as a pyarrow Table."""
-        from evenly.samples.encoding import table_of_records
-
         records = [as_record(item) for item in self.records(rows.tolist())]
         return table_of_records(records, self.columns or ("text",))
 
 
 class RecordSamples(Samples):
-    """Samples whose only way in is record by record: lines, JSON arrays, lists."""
+    """Samples that are read record by record: lines, JSON arrays, lists."""
 
     _columns: tuple[str, ...] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The keys of all records, in the order in which they first appear."""
+        """The keys of all records, in order of first appearance."""
         if self._columns is None:
             self.read_columns([])
         return self._columns or ()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Read several columns, each record once; see Samples.read_columns."""
+        """Read several columns in one pass; see Samples.read_columns."""
         values: list[list[object]] = [[] for _ in names]
         keys: dict[str, None] = {}
         for record in self.records():
@@ -216,18 +224,14 @@ class RecordSamples(Samples):
         """Return the records as a list, in the order of `rows`."""
         return list(self.records(row_numbers(rows, len(self)).tolist()))
 
-    def _feed(self, digest: _Hash) -> None:
-        for record in self.records():
-            digest.update(plain_json(record))
-
 
 def as_record(item: Any) -> Any:
-    """Give a plain string the one column that it takes in a file of records."""
+    """Return the record of an item: a plain string becomes the column "text"."""
     return item if hasattr(item, "keys") else {"text": item}
 
 
 def feed_array(digest: _Hash, array: npt.NDArray[Any]) -> None:
-    """Add dtype, shape and bytes of an array to a hash, a block of rows at a time."""
+    """Add the dtype, shape and bytes of an array to a hash, a block of rows at a time."""
     digest.update(f"{array.dtype.str} {array.shape}\n".encode())
     block = max(1, (1 << 24) // max(1, array[:1].nbytes))
     for start in range(0, len(array), block):

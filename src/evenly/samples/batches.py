@@ -1,4 +1,4 @@
-"""A stream of batches: lists, arrays, tables, columns of records, files, lines of a pipe."""
+"""Streams of batches: lists, arrays, tables, dicts of columns, files or the lines of a pipe."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ __all__ = ["can_be_read_again", "read_batch", "read_batches"]
 
 
 def read_batches(batches: Any, size: int) -> Iterator[Samples]:
-    """Yield what comes, at most `size` rows at once.
+    """Yield the rows of a stream in samples of at most `size` rows.
 
     Args:
-        batches: an iterable of what `read_batch` takes; or one such thing by itself (a path, an
-            array, a frame, a table, a pipe); or what has `iter(batch_size=…)`, such as an
+        batches: an iterable of batches as in `read_batch`; or a single batch (a path, an array,
+            a frame, a table, a pipe); or an object with `iter(batch_size=…)`, such as an
             IterableDataset.
-        size: rows.
+        size: the largest number of rows.
 
     Raises:
-        DataError: a batch is none.
+        DataError: the stream or a batch is of another type.
     """
-    if _is_one(batches):
+    if _is_batch(batches):
         yield from read_batch(batches, size)
         return
     if hasattr(batches, "iter"):
         batches = batches.iter(batch_size=size)
     if isinstance(batches, Mapping) or not isinstance(batches, Iterable):
         raise DataError(
-            f"a stream is an iterable of batches, or a path; got a {type(batches).__name__}."
+            f"a stream must be an iterable of batches or a path, got a {type(batches).__name__}."
         )
     for batch in batches:
         yield from read_batch(batch, size)
 
 
 def read_batch(batch: Any, size: int) -> Iterator[Samples]:
-    """Yield a batch, at most `size` rows at once; of none nothing.
+    """Yield the rows of a batch in samples of at most `size` rows.
 
     Args:
-        batch: what `open_samples` takes: a list of texts or records, vectors, a frame, a table,
-            a path, glob or folder; a dict of columns; or a binary stream of JSON Lines, of which
-            no more than `size` lines are held.
-        size: rows.
+        batch: data as in `open_samples`: a list of texts or records, vectors, a frame, a table,
+            a path, glob or folder; or a dict of columns; or a binary stream of JSON Lines, of
+            which at most `size` lines are held in memory.
+        size: the largest number of rows.
 
     Raises:
-        DataError: it is none of these.
+        DataError: the batch is of another type.
     """
     if isinstance(batch, Mapping):
         batch = _records_of(batch)
@@ -69,17 +69,17 @@ def read_batch(batch: Any, size: int) -> Iterator[Samples]:
 
 
 def can_be_read_again(batches: Any) -> bool:
-    """Whether a second pass would see the batches again: not those of a generator or a pipe."""
+    """Return whether the batches can be read twice, unlike those of a generator or a pipe."""
     if hasattr(batches, "read"):
         return False
-    if _is_one(batches) or hasattr(batches, "iter"):
+    if _is_batch(batches) or hasattr(batches, "iter"):
         return True
     if isinstance(batches, list | tuple):
         return not any(hasattr(batch, "read") for batch in batches)
     return isinstance(batches, Iterable) and iter(batches) is not batches
 
 
-def _is_one(batches: Any) -> bool:
+def _is_batch(batches: Any) -> bool:
     named = ("read", "shape", "num_rows")
     return isinstance(batches, str | os.PathLike | Samples) or any(
         hasattr(batches, name) for name in named
@@ -92,27 +92,27 @@ def _open(batch: Any) -> Samples:
             return open_samples(batch)
         except DataError as error:
             raise DataError(
-                f"{error} (A string among the batches is a path; a batch of texts is a list.)"
+                f"{error} (A string in a stream is a path; pass a batch of texts as a list.)"
             ) from error
     return open_samples(batch)
 
 
 def _records_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A dict of columns, as an IterableDataset gives them, as records."""
+    """Convert a dict of columns, as an IterableDataset yields, to records."""
     values = list(columns.values())
     lists = [
         hasattr(column, "__len__") and not isinstance(column, str | bytes) for column in values
     ]
     if not all(lists) or len({len(column) for column in values}) > 1:
         raise DataError(
-            f"a batch is a dict of the columns {', '.join(map(str, columns))}, which are no lists "
-            "of one length. If it is a record, pass records in lists: a batch is several rows."
+            f"a batch is a dict of the columns {', '.join(map(str, columns))}, which must be lists "
+            "of the same length. If it is a single record, pass it in a list."
         )
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def _lines(stream: Any, size: int) -> Iterator[Samples]:
-    """JSON Lines, so many at once."""
+    """Yield the records of a stream of JSON Lines, `size` lines at a time."""
     binary = getattr(stream, "buffer", stream)
     while True:
         lines = [line for _, line in zip(range(size), binary, strict=False)]
@@ -120,7 +120,8 @@ def _lines(stream: Any, size: int) -> Iterator[Samples]:
             return
         if not isinstance(lines[0], bytes):
             raise DataError(
-                f"the stream yields {type(lines[0]).__name__}, not bytes. Open it in binary mode."
+                f"the stream yields {type(lines[0]).__name__}, not bytes. Open it in binary mode "
+                "(mode='rb')."
             )
         part = open_samples(io.BytesIO(b"".join(lines)))
         if len(part):
@@ -135,7 +136,7 @@ class _RecordPart(ListSamples):
         self._whole, self._begin = whole, begin
 
     def locate(self, row: int) -> str:
-        """Say where a row is in the whole."""
+        """Return the location of a row in the larger samples."""
         return self._whole.locate(self._begin + row)
 
 
@@ -148,5 +149,5 @@ class _VectorPart(VectorSamples):
         self._whole, self._begin = whole, begin
 
     def locate(self, row: int) -> str:
-        """Say where a row is in the whole."""
+        """Return the location of a row in the larger samples."""
         return self._whole.locate(self._begin + row)

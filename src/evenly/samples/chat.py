@@ -1,4 +1,4 @@
-"""Chat records to text: role/content and from/value, whole or in parts."""
+"""Converts chats to text: messages of role/content or from/value, whole or in parts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SAME_ROLE = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": 
 
 
 class ChatError(Exception):
-    """A chat is of an unknown shape. Never leaves this room: it becomes an invalid row."""
+    """A chat has an unknown shape. Internal to this package: the row becomes invalid."""
 
 
 def check_roles(roles: str | Sequence[str]) -> frozenset[str]:
-    """Return the roles under the names that `chat_text` compares.
+    """Return the canonical names of the roles, as `chat_text` expects them.
 
     Raises:
-        OptionError: none, or not strings.
+        OptionError: there are no roles, or they are not strings.
     """
     names = (roles,) if isinstance(roles, str) else tuple(roles)
     if not names or not all(isinstance(name, str) and name for name in names):
@@ -32,33 +32,33 @@ def check_roles(roles: str | Sequence[str]) -> frozenset[str]:
 
 
 def is_chat(value: object) -> bool:
-    """Say whether a value is a list of messages rather than a text."""
-    # pandas reads a parquet list as an array.
+    """Return whether a value is a list of messages rather than a text."""
+    # pandas reads lists in parquet as arrays.
     return isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray"
 
 
 def chat_text(messages: Any, roles: frozenset[str]) -> str:
-    """Join with newlines what was said in `roles`, empty messages left out.
+    """Join the non-empty messages of `roles` with newlines.
 
     Args:
-        messages: dicts with "role" and "content" or with "from" and "value". The content is
-            a string, None (as beside tool calls), or parts of which those of text count.
-        roles: as `check_roles` returns them.
+        messages: dicts with "role" and "content" or with "from" and "value". The content is a
+            string, None (as in tool calls) or a list of parts, of which only texts are used.
+        roles: roles from `check_roles`.
 
     Raises:
-        ChatError: another shape, or no message in any of the roles.
+        ChatError: the chat has another shape, or no message of these roles.
     """
-    said: list[str] = []
+    contents: list[str] = []
     present: dict[str, None] = {}
     for number, message in enumerate(messages, start=1):
         role, content = _message(message, number)
         present[role] = None
         if role in roles:
-            said.append(_content(content, number))
-    if not said:
-        there = f"its roles are {', '.join(present)}" if present else "it is empty"
-        raise ChatError(f"has no message of role {' or '.join(sorted(roles))}: {there}")
-    return "\n".join(text for text in said if text)
+            contents.append(_content(content, number))
+    if not contents:
+        found = f"its roles are {', '.join(present)}" if present else "it is empty"
+        raise ChatError(f"has no message of role {' or '.join(sorted(roles))}: {found}")
+    return "\n".join(text for text in contents if text)
 
 
 def _message(message: Any, number: int) -> tuple[str, Any]:
@@ -69,14 +69,16 @@ def _message(message: Any, number: int) -> tuple[str, Any]:
         shape = f"has the keys {', '.join(map(str, message))}"
     else:
         shape = f"is {type(message).__name__}"
-    raise ChatError(f"message {number} {shape}, not role and content or from and value")
+    raise ChatError(f"message {number} {shape}, but must have role and content or from and value")
 
 
 def _content(content: Any, number: int) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     if not is_chat(content):
-        raise ChatError(f"the content of message {number} is {type(content).__name__}")
+        raise ChatError(
+            f"the content of message {number} is {type(content).__name__}, not a string"
+        )
     texts = [part if isinstance(part, str) else _part(part, number) for part in content]
     return "\n".join(text for text in texts if text)
 
@@ -88,7 +90,9 @@ def _part(part: Any, number: int) -> str:
         return ""
     text = part.get("text")
     if not isinstance(text, str):
-        raise ChatError(f"a text part of message {number} holds {type(text).__name__}")
+        raise ChatError(
+            f"a text part of message {number} holds {type(text).__name__}, not a string"
+        )
     return text
 
 

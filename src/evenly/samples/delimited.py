@@ -1,4 +1,4 @@
-"""CSV and TSV: a header, then records that may run over several lines."""
+"""CSV and TSV files: a header, and records that may span several lines."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import numpy as np
 from evenly.errors import RecordError
 from evenly.samples.encoding import DELIMITERS, OTHER_DELIMITERS
 from evenly.samples.lines import LineSamples, decode, line_bounds
-from evenly.samples.rows import check_unique, missing_column
+from evenly.samples.rows import check_columns, check_unique
 from evenly.samples.source import Source
 
 __all__ = ["Delimited"]
 
 
 class Delimited(LineSamples):
-    """A .csv or .tsv file or stream, its columns named by the first line.
+    """A .csv or .tsv file or stream whose first line names the columns.
 
-    Quotes are doubled inside quoted fields (RFC 4180). A .csv whose header has no comma may
-    be separated by semicolons, tabs or bars. Every value is a string; blank lines are no
-    records. The whole file is checked when it is opened.
+    Quotes inside quoted fields are doubled (RFC 4180). The separator of a .csv file whose header
+    has no comma may be a semicolon, a tab or a bar. All values are strings; blank lines are
+    skipped. Opening the file checks all of it.
 
     Raises:
-        RecordError: too few or too many fields, an open quote, not UTF-8; with the line.
-        ColumnError: two columns of the same name.
+        RecordError: a record has too few or too many fields or an open quote, or is not UTF-8.
+        ColumnError: two columns have the same name.
     """
 
     def __init__(self, source: Source, format: str) -> None:
@@ -48,10 +48,9 @@ class Delimited(LineSamples):
         return self._columns or ()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Read several columns in one pass; no record lacks one."""
-        for name in names:
-            if len(self) and name not in self.columns:
-                raise missing_column(name, self.columns, self.origin)
+        """Read several columns in one pass; every record has all columns."""
+        if len(self):
+            check_columns(names, self.columns, self.origin)
         places = [self.columns.index(name) for name in names if name in self.columns]
         values: list[list[object]] = [[] for _ in names]
         self.check_unchanged()
@@ -63,7 +62,7 @@ class Delimited(LineSamples):
         return values
 
     def _spans(self, starts: Any, ends: Any) -> list[tuple[int, int]]:
-        """Find the first and the last line (from 0) of every record, checking each."""
+        """Return the first and last line (from 0) of every record, and check each record."""
         spans: list[tuple[int, int]] = []
         next_line = 0
         lines = self._decoded_lines(starts, ends)
@@ -91,7 +90,7 @@ class Delimited(LineSamples):
             yield line
 
     def _read(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
-        """Yield the fields of each record with the number, from 0, of its last line."""
+        """Yield the fields of each record and the number (from 0) of its last line."""
         first = next(lines, None)
         if first is None:
             return
@@ -103,15 +102,17 @@ class Delimited(LineSamples):
             except StopIteration:
                 return
             except csv.Error as error:
-                raise RecordError(f"{self.origin}, line {start}: {error}.") from error
+                raise RecordError(
+                    f"{self.origin}, line {start}: the record cannot be parsed: {error}."
+                ) from error
             yield fields, reader.line_num - 1
             start = reader.line_num + 1
 
     def _check_width(self, fields: list[str], line: int) -> None:
         if len(fields) != len(self.columns):
             raise RecordError(
-                f"{self.origin}, line {line + 1}: has {len(fields)} field(s), but the header has "
-                f"{len(self.columns)} ({', '.join(self.columns)})."
+                f"{self.origin}, line {line + 1}: the record has {len(fields)} field(s), but the "
+                f"header has {len(self.columns)} ({', '.join(self.columns)})."
             )
 
     def _parse(self, row: int) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(header: str, usual: str) -> str:
-    """Return the separator of a header: the usual one unless only another is there."""
+    """Return the separator of a header: the usual one unless only another one occurs."""
     bare = re.sub(r'"[^"]*("|$)', "", header)
     if usual != "," or usual in bare:
         return usual
@@ -137,7 +138,7 @@ def _delimiter(header: str, usual: str) -> str:
 
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
-    """Let fields be as long as they are: csv refuses texts over 131,072 characters."""
+    """Lift the limit of the csv module, which rejects fields over 131,072 characters."""
     usual = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         yield

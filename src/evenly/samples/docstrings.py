@@ -1,4 +1,4 @@
-"""A pool of real texts that is on every machine: what installed packages say about themselves."""
+"""A pool of real texts available on every machine: the docstrings of installed packages."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MODULES = (
     "scipy.sparse.linalg scipy.spatial scipy.spatial.distance scipy.special scipy.stats"
 ).split()
 
-_LONGEST = 300
+_MAX_CHARACTERS = 300
 
 
 def docstring_records() -> list[dict[str, object]]:
-    """Records {"name", "text"}: the opening of each public docstring of numerical packages.
+    """Return records {"name", "text"}: the first paragraphs of public docstrings.
 
-    A few thousand, in a fixed order. Texts repeat where packages repeat themselves, which is
-    what a selector has to cope with.
+    A few thousand docstrings of numerical packages, in a fixed order. Some texts occur several
+    times, as in real data.
     """
     records: list[dict[str, object]] = []
     for name in _MODULES:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated names warn when they are looked at
+            warnings.simplefilter("ignore")  # accessing deprecated names warns
             records.extend(_of_module(importlib.import_module(name)))
     return records
 
@@ -60,10 +60,10 @@ def _record(name: str, member: object) -> Iterator[dict[str, object]]:
 
 
 def _opening(docstring: str) -> str:
-    """The first paragraph that is prose rather than a signature, on one line."""
+    """Return the first paragraph of prose, as opposed to a signature, on one line."""
     for paragraph in re.split(r"\n\s*\n", docstring):
         lines = [line for line in paragraph.splitlines() if not re.match(r"^\s*[\w.]+\(.*", line)]
         text = " ".join(" ".join(lines).split())
         if len(text) >= 20:
-            return text[:_LONGEST]
+            return text[:_MAX_CHARACTERS]
     return ""

@@ -1,4 +1,4 @@
-"""Records to bytes: JSON, JSON Lines, CSV, TSV and parquet."""
+"""Encodes records as JSON, JSON Lines, CSV, TSV and parquet."""
 
 from __future__ import annotations
 
@@ -23,21 +23,19 @@ __all__ = [
     "write_tables",
 ]
 
-
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
-
-# What separates the fields of a .csv file whose header has no comma.
+# Possible separators of a .csv file whose header has no comma.
 OTHER_DELIMITERS = ";\t|"
 
 
 @contextlib.contextmanager
 def compressing(file: BinaryIO, compressed: bool) -> Iterator[BinaryIO]:
-    """Yield `file`, or a gzip stream into it: the same bytes for the same records."""
+    """Yield `file`, or a gzip stream into it whose bytes depend only on the records."""
     if not compressed:
         yield file
         return
-    # No date and no name inside: writing the same rows twice gives the same file.
+    # Without date and name, writing the same rows twice gives identical files.
     with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
         yield cast("BinaryIO", packed)
 
@@ -47,10 +45,10 @@ def write_records(
 ) -> None:
     """Write records as "jsonl", "json", "csv" or "tsv".
 
-    CSV knows strings only: None becomes an empty field, other values their JSON.
+    In CSV and TSV, None becomes an empty field and other values become JSON.
 
     Raises:
-        OutputError: a value that the format cannot hold.
+        OutputError: the format cannot hold a value.
     """
     if format == "jsonl":
         for record in records:
@@ -58,7 +56,7 @@ def write_records(
     elif format == "json":
         _write_array(stream, records)
     else:
-        # Quoted, a semicolon in a name is not taken for a separator when read again.
+        # Quotes keep a semicolon in a name from being read as a separator.
         quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
         stream.write(delimited_line(columns, DELIMITERS[format], quoted=quoted))
         for record in records:
@@ -67,10 +65,10 @@ def write_records(
 
 
 def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
-    """Write pyarrow Tables of one schema as one parquet file, each when its turn comes.
+    """Write pyarrow Tables of one schema as one parquet file, one table at a time.
 
     Raises:
-        OutputError: a column has a type that parquet cannot hold.
+        OutputError: parquet cannot hold the type of a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -80,11 +78,13 @@ def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
             for table in tables:
                 writer.write_table(table)
     except pa.ArrowException as error:
-        raise OutputError(f"parquet cannot hold these records: {error}") from error
+        raise OutputError(
+            f"parquet cannot hold these records: {error}. Write .jsonl instead."
+        ) from error
 
 
 class _Unclosed:
-    """A stream to pyarrow, which closes those that it is handed."""
+    """A stream that stays open when pyarrow closes it."""
 
     closed = False
 
@@ -97,14 +97,14 @@ class _Unclosed:
 
 
 def plain_json(value: object) -> bytes:
-    """Return one line of JSON that stands for `value` in a hash, whatever its type."""
+    """Return one line of JSON that represents a `value` of any type in a hash."""
     return json.dumps(value, default=_any_value, skipkeys=True).encode() + b"\n"
 
 
 def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = False) -> bytes:
-    """Return one line of CSV, its newline included."""
+    """Return one line of CSV, including its newline."""
     line = io.StringIO(newline="")
-    # Old csv writers quote only those line breaks that are in their own line terminator.
+    # Older csv modules quote a line break only if it is part of the line terminator.
     writer = csv.writer(
         line,
         delimiter=delimiter,
@@ -117,13 +117,13 @@ def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = Fals
         return text.encode()
     except UnicodeEncodeError as error:
         raise OutputError(
-            f"a text holds half a character (a lone surrogate) in {text[:60]!r}, which "
-            "CSV cannot hold. Write .jsonl instead."
+            f"CSV cannot hold half a character (a lone surrogate), which occurs in {text[:60]!r}. "
+            "Write .jsonl instead."
         ) from error
 
 
 def _write_array(stream: BinaryIO, records: Iterable[Any]) -> None:
-    """Write a JSON array, one record a line, so that it can be read and compared."""
+    """Write a JSON array with one record per line."""
     stream.write(b"[")
     separator = b"\n"
     for record in records:
@@ -137,14 +137,17 @@ def _json(record: Any) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False, default=_json_value).encode()
     except UnicodeEncodeError:
-        # A lone surrogate has no UTF-8, but JSON can escape it.
+        # UTF-8 cannot encode a lone surrogate, but JSON can escape it.
         return json.dumps(value, default=_json_value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise OutputError(f"JSON cannot hold the record {str(record)[:60]!r}: {error}") from error
+        raise OutputError(
+            f"JSON cannot hold the record {str(record)[:60]!r}: {error}. Convert its keys and "
+            "values to strings, numbers, lists and dicts."
+        ) from error
 
 
 def _json_value(value: Any) -> object:
-    """Turn values of other libraries into ones that JSON has."""
+    """Convert a value of another library to one that JSON can hold."""
     for method in ("tolist", "isoformat"):
         if hasattr(value, method):
             return getattr(value, method)()
@@ -161,7 +164,7 @@ def _any_value(value: Any) -> object:
     try:
         return _json_value(value)
     except OutputError:
-        # Not its repr: that may hold an address, which differs from run to run.
+        # Not the repr, which may contain an address that differs from run to run.
         return f"<{type(value).__name__}>"
 
 
@@ -172,7 +175,7 @@ def _field(value: Any) -> str:
 
 
 def require_pyarrow(purpose: str) -> Any:
-    """Import pyarrow, or raise the MissingExtraError that says how to install it."""
+    """Import pyarrow, or raise MissingExtraError with the command that installs it."""
     try:
         import pyarrow
     except ImportError as error:
@@ -181,10 +184,10 @@ def require_pyarrow(purpose: str) -> Any:
 
 
 def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
-    """Make a pyarrow Table of dicts; a key that a record lacks is null.
+    """Convert dicts to a pyarrow Table; missing keys become null.
 
     Raises:
-        OutputError: a column mixes types; the message names it.
+        OutputError: a column mixes types; the message names the column.
     """
     pa = require_pyarrow("writing parquet")
     arrays = [_array(pa, name, [record.get(name) for record in records]) for name in columns]

@@ -11,7 +11,7 @@ from evenly.errors import DataError
 from evenly.samples.base import Samples
 from evenly.samples.encoding import plain_json, require_pyarrow
 from evenly.samples.lists import ListSamples
-from evenly.samples.rows import RowNumbers, check_unique, missing_column, row_numbers
+from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -20,7 +20,7 @@ __all__ = ["PandasFrame", "PolarsFrame", "open_pandas", "open_polars"]
 
 
 class _Frame(Samples):
-    """What both kinds of frame share: columns are cheap, rows are made of columns."""
+    """Base class of both kinds of frame, which builds rows from columns."""
 
     def __init__(self, frame: Any) -> None:
         self.origin = f"a {self.format} DataFrame of {len(frame)} rows"
@@ -36,32 +36,29 @@ class _Frame(Samples):
         return self._columns
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        """Yield rows as dicts of plain values, None where one is missing."""
+        """Yield rows as dicts of plain values, None for missing ones."""
         frame = self._frame if rows is None else self.take(list(rows))
-        values = [self._values(frame, place) for place in range(len(self._columns))]
+        values = [self._values(frame, position) for position in range(len(self._columns))]
         for row in zip(*values, strict=True):
             yield dict(zip(self._columns, row, strict=True))
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Read columns, None where a value is missing; see Samples.read_columns."""
+        """Read columns, with None for missing values; see Samples.read_columns."""
         if not len(self):
             return [[] for _ in names]
-        for name in names:
-            if name not in self._columns:
-                raise missing_column(name, self._columns, self.origin)
+        check_columns(names, self._columns, self.origin)
         return [self._values(self._frame, self._columns.index(name)) for name in names]
 
-    def _values(self, frame: Any, place: int) -> list[object]:
+    def _values(self, frame: Any, position: int) -> list[object]:
         raise NotImplementedError
 
     def _feed(self, digest: _Hash) -> None:
         digest.update(plain_json(self._columns))
-        for record in self.records():
-            digest.update(plain_json(record))
+        super()._feed(digest)
 
 
 class PandasFrame(_Frame):
-    """A pandas DataFrame, which keeps its index. Missing values (NaN, NA, NaT) read as None."""
+    """A pandas DataFrame, which keeps its index; missing values (NaN, NA, NaT) become None."""
 
     format = "pandas"
 
@@ -69,8 +66,8 @@ class PandasFrame(_Frame):
         """Return the rows as a DataFrame, each with its index label."""
         return self._frame.iloc[row_numbers(rows, len(self))]
 
-    def _values(self, frame: Any, place: int) -> list[object]:
-        return _pandas_values(frame.iloc[:, place])
+    def _values(self, frame: Any, position: int) -> list[object]:
+        return _pandas_values(frame.iloc[:, position])
 
     def _table(self, rows: RowNumbers) -> Any:
         pa = require_pyarrow("writing parquet")
@@ -86,8 +83,8 @@ class PolarsFrame(_Frame):
         """Return the rows as a Polars DataFrame."""
         return self._frame[row_numbers(rows, len(self))]
 
-    def _values(self, frame: Any, place: int) -> list[object]:
-        values: list[object] = frame.to_series(place).to_list()
+    def _values(self, frame: Any, position: int) -> list[object]:
+        values: list[object] = frame.to_series(position).to_list()
         return values
 
     def _table(self, rows: RowNumbers) -> Any:
@@ -99,7 +96,7 @@ def open_pandas(data: Any) -> Samples:
     """Open a DataFrame, or a Series of strings.
 
     Raises:
-        DataError: a Series of anything else.
+        DataError: the Series holds something else.
     """
     if hasattr(data, "columns"):
         return PandasFrame(data)
@@ -111,10 +108,10 @@ def open_polars(data: Any) -> Samples:
     """Open a DataFrame, or a Series of strings.
 
     Raises:
-        DataError: a Series of anything else, or a LazyFrame.
+        DataError: the Series holds something else, or the data are a LazyFrame.
     """
     if hasattr(data, "collect"):
-        raise DataError("a LazyFrame has no rows yet: pass data.collect().")
+        raise DataError("a LazyFrame has no rows before it is collected. Pass data.collect().")
     if hasattr(data, "columns"):
         return PolarsFrame(data)
     return _open_series(data, data.to_list(), lambda rows: data[rows], "polars")
@@ -123,8 +120,8 @@ def open_polars(data: Any) -> Samples:
 def _open_series(data: Any, values: list[object], pick: Any, format: str) -> Samples:
     if values and not any(isinstance(value, str) for value in values):
         raise DataError(
-            f"a {format} Series must hold strings, this one has the type {data.dtype}. "
-            "Pass a DataFrame, or for vectors a 2-D array (to_numpy())."
+            f"a {format} Series must hold strings, but this one has the type {data.dtype}. "
+            "Pass a DataFrame, or a 2-D array of vectors (to_numpy())."
         )
     origin = f"a {format} Series of {len(values)} strings"
     return ListSamples(values, origin=origin, format=format, pick=pick)
@@ -133,4 +130,4 @@ def _open_series(data: Any, values: list[object], pick: Any, format: str) -> Sam
 def _pandas_values(series: Any) -> list[object]:
     missing = series.isna().tolist()
     values = series.tolist()
-    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
+    return [None if absent else value for value, absent in zip(values, missing, strict=True)]

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.arrow import read_table_columns
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json
-from evenly.samples.rows import RowNumbers, missing_column, row_numbers
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 
 __all__ = ["HubDataset", "open_dataset"]
 
-_BATCH = 1000
+_RECORDS_PER_BATCH = 1000
 
 
 class HubDataset(Samples):
-    """A map-style Dataset. Its rows are read as Arrow, so no image or sound is decoded."""
+    """A map-style Dataset, read as Arrow, so that no image or sound is decoded."""
 
     format = "dataset"
 
@@ -42,43 +38,39 @@ class HubDataset(Samples):
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts of plain values."""
         source = self._arrow if rows is None else self._arrow.select(list(rows))
-        for start in range(0, len(source), _BATCH):
-            yield from source[start : start + _BATCH].to_pylist()
+        for start in range(0, len(source), _RECORDS_PER_BATCH):
+            yield from source[start : start + _RECORDS_PER_BATCH].to_pylist()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; see Samples.read_columns."""
-        for name in names:
-            if name not in self.columns and len(self):
-                raise missing_column(name, self.columns, self.origin)
         if not names or not len(self):
             return [[] for _ in names]
+        check_columns(names, self.columns, self.origin)
         table = self._arrow.select_columns(list(dict.fromkeys(names)))[:]
         return read_table_columns(table, names, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the rows as a Dataset, its features and format kept."""
+        """Return the rows as a Dataset with the same features and format."""
         return self._dataset.select(row_numbers(rows, len(self)).tolist())
 
     def _table(self, rows: RowNumbers) -> Any:
         return self._arrow.select(rows.tolist())[:]
-
-    def _feed(self, digest: _Hash) -> None:
-        for record in self.records():
-            digest.update(plain_json(record))
 
 
 def open_dataset(data: Any) -> HubDataset:
     """Open a `datasets.Dataset`.
 
     Raises:
-        DataError: it is a dictionary of splits, or a stream without a length.
+        DataError: the data are a dictionary of splits, or a stream without a length.
     """
     if isinstance(data, dict):
         splits = ", ".join(repr(name) for name in data)
-        raise DataError(f"this is a {type(data).__name__} of splits: pass one of {splits}.")
+        raise DataError(
+            f"the data are a {type(data).__name__} of splits. Pass one of them: {splits}."
+        )
     if not hasattr(data, "select") or not hasattr(data, "__len__"):
         raise DataError(
-            f"a {type(data).__name__} has no fixed rows to choose from. Load it without "
+            f"a {type(data).__name__} has no fixed number of rows. Load it without "
             "streaming=True, as a Dataset."
         )
     return HubDataset(data)

@@ -19,12 +19,11 @@ __all__ = ["JsonArray"]
 
 
 class JsonArray(ListSamples):
-    """The records of a .json file, parsed at once: JSON arrays cannot be entered half-way.
+    """The records of a .json file, all parsed when it is opened.
 
     Raises:
-        RecordError: not JSON (with line and character), or an element that is not an object
-            (in an array of strings: not a string).
-        DataError: not an array.
+        RecordError: the file is not JSON, or the array mixes objects, strings or other values.
+        DataError: the file does not hold an array.
     """
 
     def __init__(self, source: Source) -> None:
@@ -33,7 +32,7 @@ class JsonArray(ListSamples):
         self._stamp = source.stamp
 
     def locate(self, row: int) -> str:
-        """Name the file and the record, counted from 1."""
+        """Return the file and the number of the record, from 1."""
         return f"{self.origin}, record {row + 1}"
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
@@ -53,16 +52,16 @@ def _elements(source: Source) -> list[Any]:
     elements = _parse(text, source.name)
     if not isinstance(elements, list):
         raise DataError(
-            f"{source.name} holds a JSON {json_kind(elements)}, where an array of objects or of "
-            "strings is needed. If it has one object a line, it is JSON Lines: name it .jsonl "
-            "or pass format='jsonl'."
+            f"{source.name} holds a JSON {json_kind(elements)} instead of an array of objects or "
+            "of strings. If it has one object per line, it is JSON Lines: name it .jsonl or pass "
+            "format='jsonl'."
         )
     expected = "string" if elements and isinstance(elements[0], str) else "object"
     for number, element in enumerate(elements, start=1):
         if json_kind(element) != expected:
             raise RecordError(
-                f"{source.name}, record {number}: a JSON {json_kind(element)}, where "
-                f"{'a string' if expected == 'string' else 'an object'} is needed."
+                f"{source.name}, record {number}: a JSON {json_kind(element)} instead of "
+                f"{'a string' if expected == 'string' else 'an object'}."
             )
     return elements
 
@@ -76,7 +75,8 @@ def _parse(text: str, name: str) -> object:
             " It looks like JSON Lines: name it .jsonl or pass format='jsonl'." if is_lines else ""
         )
         raise RecordError(
-            f"{name}, line {error.lineno}: not JSON: {error.msg} at character {error.colno}.{hint}"
+            f"{name}, line {error.lineno}: invalid JSON: {error.msg} at character "
+            f"{error.colno}.{hint}"
         ) from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{name}: cannot be parsed: {error}.") from error

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, found by byte offset and parsed when asked for."""
+"""JSON Lines: one object per line, located by byte offset and parsed on demand."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["JsonLines", "LineSamples", "line_bounds"]
 
 _BOM = b"\xef\xbb\xbf"
-_BLOCK = 1 << 24
+_BLOCK_BYTES = 1 << 24
 _NEWLINE = ord("\n")
 
 
 def line_bounds(content: bytes | mmap.mmap) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return where each physical line starts and where its newline stands (int64).
+    """Return the byte offsets of the start and of the newline of each physical line (int64).
 
-    A byte order mark is not part of the first line; the last line may lack its newline.
+    A byte order mark is not part of the first line; the last line may lack a newline.
     """
     view = np.frombuffer(content, dtype=np.uint8)
     found = [
-        np.flatnonzero(view[start : start + _BLOCK] == _NEWLINE) + start
-        for start in range(0, len(view), _BLOCK)
+        np.flatnonzero(view[start : start + _BLOCK_BYTES] == _NEWLINE) + start
+        for start in range(0, len(view), _BLOCK_BYTES)
     ]
     ends = np.concatenate([*found, np.empty(0, dtype=np.int64)]).astype(np.int64)
     first = len(_BOM) if content[: len(_BOM)] == _BOM else 0
@@ -45,10 +45,10 @@ def line_bounds(content: bytes | mmap.mmap) -> tuple[npt.NDArray[Any], npt.NDArr
 
 
 class LineSamples(RecordSamples):
-    """Records that are stretches of lines of a text file, so that they keep their bytes.
+    """Records that consist of whole lines of a text file, and can be copied byte by byte.
 
-    Subclasses fill `_starts`, `_ends` and `_line_numbers` (all (n,)): the bytes of record i
-    are content[_starts[i]:_ends[i]] without the newline, and begin on that line (from 1).
+    Subclasses set `_starts`, `_ends` and `_line_numbers` (all (n,)): record i consists of the
+    bytes content[_starts[i]:_ends[i]] and a newline, and starts on that line (from 1).
     """
 
     preamble = b""
@@ -64,18 +64,18 @@ class LineSamples(RecordSamples):
         return len(self._starts)
 
     def locate(self, row: int) -> str:
-        """Name the file and the line, counted from 1, on which the record starts."""
+        """Return the file and the line, from 1, on which the record starts."""
         return f"{self.origin}, line {self._line_numbers[row]}"
 
     def raw(self, row: int) -> bytes:
-        """Return the record as it stands in the file, its newline included."""
+        """Return the bytes of the record in the file, including its newline."""
         return self.source.content[self._starts[row] : self._ends[row]] + b"\n"
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the records, each parsed from its bytes."""
+        """Yield the records, parsing each from its bytes."""
         self.check_unchanged()
-        chosen = range(len(self)) if rows is None else row_numbers(rows, len(self)).tolist()
-        for row in chosen:
+        numbers = range(len(self)) if rows is None else row_numbers(rows, len(self)).tolist()
+        for row in numbers:
             yield self._parse(row)
 
     def _parse(self, row: int) -> dict[str, Any]:
@@ -97,9 +97,9 @@ class LineSamples(RecordSamples):
 
 
 class JsonLines(LineSamples):
-    """A .jsonl file or stream. Blank lines are no records, but count as lines.
+    """A .jsonl file or stream. Blank lines are skipped, but count as lines.
 
-    Lines are parsed when columns or records are read, so that is when a malformed one shows.
+    Lines are parsed when columns or records are read, so a malformed line raises only then.
     """
 
     def __init__(self, source: Source) -> None:
@@ -113,17 +113,17 @@ class JsonLines(LineSamples):
             record = json.loads(self._text(row))
         except json.JSONDecodeError as error:
             raise RecordError(
-                f"{self.locate(row)}: not JSON: {error.msg} at character {error.colno}."
+                f"{self.locate(row)}: invalid JSON: {error.msg} at character {error.colno}."
             ) from error
         except (ValueError, RecursionError) as error:
-            # Digits without end, or brackets nested without end.
+            # Too many digits or too deeply nested brackets.
             if isinstance(error, RecordError):
                 raise
             raise RecordError(f"{self.locate(row)}: cannot be parsed: {error}.") from error
         if not isinstance(record, dict):
             raise RecordError(
-                f"{self.locate(row)}: a JSON {json_kind(record)}, where an object such as "
-                '{"text": ...} is needed.'
+                f"{self.locate(row)}: a JSON {json_kind(record)} instead of an object such as "
+                '{"text": ...}.'
             )
         return record
 
@@ -131,8 +131,8 @@ class JsonLines(LineSamples):
 def _not_blank(
     content: bytes | mmap.mmap, starts: npt.NDArray[Any], ends: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """Return the numbers of the lines that hold more than white space."""
-    # Nearly every line begins with "{": only the others need to be looked at one by one.
+    """Return the numbers of the lines that are not blank."""
+    # Nearly all lines begin with "{"; only the others need to be checked one by one.
     view = np.frombuffer(content, dtype=np.uint8)
     filled = ends > starts
     filled[filled] = view[starts[filled]] > ord(" ")
@@ -142,22 +142,18 @@ def _not_blank(
 
 
 def decode(raw: bytes, where: str) -> str:
-    """Decode UTF-8.
-
-    Raises:
-        RecordError: it is not UTF-8; the message names `where` and the byte.
-    """
+    """Decode UTF-8, or raise RecordError with `where` and the position of the invalid byte."""
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise RecordError(
-            f"{where}: not UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x} "
+            f"{where}: invalid UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x} "
             f"({error.reason}). Save the file as UTF-8."
         ) from error
 
 
 def json_kind(value: object) -> str:
-    """Name a parsed value as the JSON standard does."""
+    """Return the name of a parsed value's type in the JSON standard."""
     if isinstance(value, bool):
         return "boolean"
     names: dict[type, str] = {str: "string", int: "number", float: "number", list: "array"}

@@ -1,4 +1,4 @@
-"""Strings and records that are already Python objects."""
+"""Strings and records in Python lists."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ListSamples(RecordSamples):
 
     Args:
         items: the rows.
-        origin: how to name them to people.
-        format: "list", or the format of what `items` was taken from.
-        pick: returns rows as the type that came in; by default a list.
+        origin: name of the data in messages.
+        format: "list", or the format from which `items` was converted.
+        pick: returns rows in the type of the input; by default a list.
     """
 
     def __init__(
@@ -41,38 +41,38 @@ class ListSamples(RecordSamples):
         return len(self._items)
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        """Yield the rows as they came."""
-        chosen = range(len(self)) if rows is None else rows
-        return (self._items[row] for row in chosen)
+        """Yield the rows unchanged."""
+        numbers = range(len(self)) if rows is None else rows
+        return (self._items[row] for row in numbers)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the rows, in the order named, as the type that came in."""
-        chosen = row_numbers(rows, len(self))
+        """Return the given rows, in that order, in the type of the input."""
+        numbers = row_numbers(rows, len(self))
         if self._pick is not None:
-            return self._pick(chosen)
-        return [self._items[row] for row in chosen.tolist()]
+            return self._pick(numbers)
+        return [self._items[row] for row in numbers.tolist()]
 
 
 def check_elements(items: Sequence[Any]) -> None:
-    """Check that `items` are all dicts, or strings with at most some unusable rows among them.
+    """Check that `items` are all dicts, or that they include strings.
 
-    A None or a number among strings is one bad row, to be reported with the other bad texts.
+    A None or a number among strings is an invalid row, reported later with the other ones.
 
     Raises:
-        DataError: dicts and others are mixed, or no element is a string or a dict.
+        DataError: dicts are mixed with other types, or no element is a string or a dict.
     """
     records = [isinstance(item, Mapping) for item in items]
     if any(records) and not all(records):
         row = records.index(False)
         raise DataError(
             f"row {row} is {_kind(items[row])}, but other rows are dicts. "
-            "Pass dicts only, or strings only."
+            "Pass only dicts or only strings."
         )
     usable = any(records) or any(item is None or isinstance(item, str) for item in items)
     if len(items) and not usable:
         raise DataError(
-            f"row 0 is {_kind(items[0])}. A list may hold strings, dicts, or vectors of one "
-            "length (lists of numbers, or 1-D arrays)."
+            f"row 0 is {_kind(items[0])}. A list must hold strings, dicts, or vectors of the same "
+            "length (lists of numbers or 1-D arrays)."
         )
 
 

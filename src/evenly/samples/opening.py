@@ -1,4 +1,4 @@
-"""Which kind of samples something is."""
+"""`open_samples`: opens data of any supported kind."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
-from evenly.samples.arrow import open_parquet
+from evenly.samples.arrow import open_parquet, open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
+from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.delimited import Delimited
 from evenly.samples.formats import (
     FILE_FORMATS,
@@ -23,6 +24,8 @@ from evenly.samples.formats import (
     input_format,
     split_suffix,
 )
+from evenly.samples.frames import open_pandas, open_polars
+from evenly.samples.hub import open_dataset
 from evenly.samples.json_array import JsonArray
 from evenly.samples.lines import JsonLines
 from evenly.samples.lists import ListSamples, check_elements
@@ -41,92 +44,102 @@ _ALLOWED = (
 )
 
 
-def open_samples(data: Any, *, format: str | None = None) -> Samples:
-    """Open data of any kind that `evenly` takes.
+def open_samples(
+    data: Any, *, format: str | None = None, blocks: BlockSizes = BLOCK_SIZES
+) -> Samples:
+    """Open data of any supported kind.
 
     Args:
         data: a list of strings, dicts or vectors; a `datasets.Dataset`; a pandas or Polars
             frame, or a series of strings; a pyarrow Table; a path, glob pattern or folder of
             .jsonl, .json, .csv, .tsv (each also with .gz), .parquet, .npy or .safetensors
             files of one format, in the order of their names; an array, memory map or tensor
-            (n, d); a binary stream such as sys.stdin.buffer. Samples are returned as they
-            are. Vectors in files stay there (`Samples.stored`); parquet holds vectors when
-            one column is of lists of floats and no other can be a text.
-        format: for a path, what to read it as whatever its suffix; for a stream "jsonl"
-            (the default), "json", "csv" or "tsv".
+            (n, d); a binary stream such as sys.stdin.buffer. Samples are returned unchanged.
+            Vectors in files stay there (`Samples.stored`); parquet holds vectors if one column
+            has lists of floats and no other column can be a text.
+        format: format of a path, regardless of its suffix; format of a stream: "jsonl" (the
+            default), "json", "csv" or "tsv".
+        blocks: block sizes for reading and writing files of vectors.
 
     Raises:
-        DataError: nothing is there, the format is unknown, or shards differ in format.
-        RecordError: a malformed file; the message names the line. A malformed line of JSON
-            shows when columns or records are first read.
-        VectorError: vectors of the wrong shape or type, or of different dimensions.
-        MissingExtraError: parquet without pyarrow.
-        OptionError: `format` is none of those above.
+        DataError: there are no data, the format is unknown, or shards differ in format.
+        RecordError: the file is malformed; the message names the line. A malformed line of
+            JSON Lines raises when columns or records are first read.
+        VectorError: vectors have an invalid shape or type, or different dimensions.
+        MissingExtraError: the data are parquet, and pyarrow is not installed.
+        OptionError: `format` is invalid.
     """
     if isinstance(data, Samples):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return _open_path(os.fspath(data), format)
+        return _open_path(os.fspath(data), format, blocks)
     if hasattr(data, "read"):
         source = read_stream(data)
         return _open_source(source, check_format(format or "jsonl", STREAM_FORMATS))
     if format is not None:
-        raise OptionError(f"format={format!r} is for paths and streams; the data are in memory.")
+        raise OptionError(
+            f"format={format!r} applies to paths and streams only, but the data are in memory. "
+            "Leave it out."
+        )
     return _open_memory(data)
 
 
-def _open_path(path: str, format: str | None) -> Samples:
+def _open_path(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     if Path(path).is_dir():
-        return _open_folder(path, format)
+        return _open_folder(path, format, blocks)
     if not Path(path).exists() and glob.has_magic(path):
         found = [file for file in glob.glob(path, recursive=True) if Path(file).is_file()]  # noqa: PTH207
         if not found:
-            raise DataError(f"no file matches {path}. Give a file, a folder or another pattern.")
-        return _open_shards(sorted(found), format, f"files matching {path}")
-    return _open_one(path, format)
+            raise DataError(f"no file matches {path}. Pass a file, a folder or another pattern.")
+        return _open_shards(sorted(found), format, f"files matching {path}", blocks)
+    return _open_one(path, format, blocks)
 
 
-def _open_folder(folder: str, format: str | None) -> Samples:
+def _open_folder(folder: str, format: str | None, blocks: BlockSizes) -> Samples:
     names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_file())
     if {"state.json", "dataset_info.json"} <= set(names):
         raise DataError(
-            f"{folder} is a Dataset saved by save_to_disk: "
-            "pass datasets.load_from_disk(folder) instead."
+            f"{folder} is a Dataset saved with save_to_disk. "
+            "Pass datasets.load_from_disk(folder) instead."
         )
     known = [name for name in names if not name.startswith(".") and split_suffix(name)[0]]
     if not known:
         raise DataError(
             f"{folder} holds no file of a known format ({', '.join(FILE_FORMATS)}). "
-            "Name a file, or a pattern."
+            "Pass a file or a pattern."
         )
     paths = [os.path.join(folder, name) for name in known]  # noqa: PTH118
-    return _open_shards(paths, format, f"files in {folder}")
+    return _open_shards(paths, format, f"files in {folder}", blocks)
 
 
-def _open_shards(paths: Sequence[str], format: str | None, description: str) -> Samples:
+def _open_shards(
+    paths: Sequence[str], format: str | None, description: str, blocks: BlockSizes
+) -> Samples:
     first_of: dict[str, str] = {}
     for path in paths:
         first_of.setdefault(input_format(path, format)[0], path)
     if len(first_of) > 1:
         examples = ", ".join(f"{path} is {kind}" for kind, path in first_of.items())
         raise DataError(
-            f"{len(paths)} {description} are of different formats: {examples}. "
-            "Name those of one format with a pattern such as 'folder/*.jsonl'."
+            f"{len(paths)} {description} have different formats: {examples}. "
+            "Select those of one format with a pattern such as 'folder/*.jsonl'."
         )
-    parts = [_open_one(path, format) for path in paths]
+    parts = [_open_one(path, format, blocks) for path in paths]
     return parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}")
 
 
-def _open_one(path: str, format: str | None) -> Samples:
+def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     if not Path(path).exists():
         raise _missing_file(path)
     kind, compressed = input_format(path, format)
     if kind == "parquet":
-        rows = open_parquet_rows(path)
-        return open_parquet(path) if rows is None else ParquetVectorFiles([rows], origin=path)
+        parquet = open_parquet_rows(path, blocks)
+        if parquet is None:
+            return open_parquet(path)
+        return ParquetVectorFiles([parquet], origin=path, blocks=blocks)
     if kind in ("npy", "safetensors"):
-        opened = open_npy(path) if kind == "npy" else open_safetensors(path)
-        return BinaryVectorFiles([opened], origin=path, format=kind)
+        rows = open_npy(path, blocks) if kind == "npy" else open_safetensors(path, blocks)
+        return BinaryVectorFiles([rows], origin=path, format=kind, blocks=blocks)
     return _open_source(open_file(path, compressed=compressed), kind)
 
 
@@ -145,7 +158,7 @@ def _missing_file(path: str) -> DataError:
 
 
 def _open_memory(data: Any) -> Samples:
-    for name, (types, opener) in _FOREIGN.items():
+    for name, (types, opener) in _OPENERS.items():
         if _is_of(data, name, types):
             return opener(data)
     if isinstance(data, np.ndarray):
@@ -154,7 +167,7 @@ def _open_memory(data: Any) -> Samples:
         isinstance(data, Iterable) and hasattr(data, "__len__")
     ):
         hint = " A generator has no length: pass list(...)." if hasattr(data, "__next__") else ""
-        raise DataError(f"cannot read samples from a {type(data).__name__}.{hint} Pass {_ALLOWED}.")
+        raise DataError(f"cannot read data from a {type(data).__name__}.{hint} Pass {_ALLOWED}.")
     return _open_list(data)
 
 
@@ -163,8 +176,8 @@ def _open_list(data: Any) -> Samples:
     kind = "tuple" if isinstance(data, tuple) else "list"
 
     def pick(rows: Any) -> Any:
-        chosen = [items[row] for row in rows.tolist()]
-        return tuple(chosen) if kind == "tuple" else chosen
+        picked = [items[row] for row in rows.tolist()]
+        return tuple(picked) if kind == "tuple" else picked
 
     if len(items) and _is_vector(items[0]):
         origin = f"a {kind} of {len(items)} vectors"
@@ -190,47 +203,20 @@ def _open_array(array: Any) -> Samples:
 
 
 def _is_of(data: Any, package: str, types: set[str]) -> bool:
-    """Say whether `data` is of one of a package's types, without importing the package."""
+    """Return whether `data` has one of the types of a package, without importing it."""
     return any(
         base.__module__.partition(".")[0] == package and base.__name__ in types
         for base in type(data).__mro__
     )
 
 
-def _open_arrow(data: Any) -> Samples:
-    import pyarrow as pa
-
-    from evenly.samples.arrow import ArrowSamples
-
-    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
-    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
-
-
-def _open_pandas(data: Any) -> Samples:
-    from evenly.samples.frames import open_pandas
-
-    return open_pandas(data)
-
-
-def _open_polars(data: Any) -> Samples:
-    from evenly.samples.frames import open_polars
-
-    return open_polars(data)
-
-
-def _open_dataset(data: Any) -> Samples:
-    from evenly.samples.hub import open_dataset
-
-    return open_dataset(data)
-
-
-_FOREIGN: dict[str, tuple[set[str], Callable[[Any], Samples]]] = {
+_OPENERS: dict[str, tuple[set[str], Callable[[Any], Samples]]] = {
     "torch": ({"Tensor"}, open_tensor),
-    "pandas": ({"DataFrame", "Series"}, _open_pandas),
-    "polars": ({"DataFrame", "Series", "LazyFrame"}, _open_polars),
-    "pyarrow": ({"Table", "RecordBatch"}, _open_arrow),
+    "pandas": ({"DataFrame", "Series"}, open_pandas),
+    "polars": ({"DataFrame", "Series", "LazyFrame"}, open_polars),
+    "pyarrow": ({"Table", "RecordBatch"}, open_table),
     "datasets": (
         {"Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"},
-        _open_dataset,
+        open_dataset,
     ),
 }

@@ -1,4 +1,4 @@
-"""Parquet files whose rows are vectors: a column of lists of floats, and nothing to embed."""
+"""Parquet files whose rows are vectors: a column of lists of floats, and no text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, VectorError
+from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.rows import RowNumbers, check_unique
@@ -18,30 +19,29 @@ from evenly.samples.source import FileStamp
 
 __all__ = ["ParquetRows", "open_parquet_rows"]
 
-_BLOCK_BYTES = 1 << 24
-# Read a column chunk piece by piece; by default all of a row group's is read at once.
+# Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
-# Strings under such a name say which row it is, not what is in it. Pandas names its index so.
+# Names of columns whose strings identify a row and are not its text, including pandas' index.
 _ID = re.compile(r"(^|[\W_])(id|uuid|guid|key|hash)$|^__index_level_\d+__$", re.IGNORECASE)
 
 
 class ParquetRows:
     """The vector column of one parquet file: a `Part` of StoredVectors.
 
-    A row group is decoded from its start, a block of rows at a time. The last block stays, and
-    the place after it, so that reading on costs each row once. A list that is missing, or a
-    number in it, reads as NaN.
+    A row group is decoded from its start, one block of rows at a time. The last block and the
+    position after it are kept, so that sequential reading decodes each row once. A missing list
+    or number becomes NaN.
 
     Attributes:
-        stamp: the file as it was when it was opened.
-        column: the name of the column of vectors.
-        schema: the pyarrow schema of all columns.
+        stamp: size and date of the file when it was opened.
+        column: name of the column of vectors.
+        schema: pyarrow schema of all columns.
         shape, dtype, row_bytes, seekable: see `Part`.
     """
 
     seekable = False
 
-    def __init__(self, stamp: FileStamp, column: str, file: Any) -> None:
+    def __init__(self, stamp: FileStamp, column: str, file: Any, blocks: BlockSizes) -> None:
         self.stamp = stamp
         self.column = column
         self.schema = file.schema_arrow
@@ -50,6 +50,7 @@ class ParquetRows:
         self.shape = (int(file.metadata.num_rows), dimension)
         self.dtype: np.dtype[Any] = np.dtype(f"f{kind.value_type.bit_width // 8}")
         self.row_bytes = dimension * self.dtype.itemsize
+        self._rows_per_block = max(1, blocks.decode // max(1, self.row_bytes))
         if self.shape[0]:
             check_shape(self.shape, f"the column {column!r} of {stamp.path}")
         groups = range(file.metadata.num_row_groups)
@@ -64,7 +65,7 @@ class ParquetRows:
         return self.stamp.path
 
     def fill(self, first: int, out: npt.NDArray[Any]) -> None:
-        """Put the rows from `first` on into `out` (m, d), converted to its type."""
+        """Read m consecutive rows from row `first` into `out` (m, d), converted to its type."""
         done = 0
         with self._lock:
             while done < len(out):
@@ -74,7 +75,7 @@ class ParquetRows:
                 done += len(piece)
 
     def fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
-        """Put `rows` (m,), which never decrease, into `out` (m, d), converted to its type."""
+        """Read `rows` (m,), in ascending order, into `out` (m, d), converted to its type."""
         done = 0
         with self._lock:
             while done < len(rows):
@@ -84,44 +85,44 @@ class ParquetRows:
                 done = end
 
     def mapped(self) -> None:
-        """Parquet cannot be mapped."""
+        """Return None: parquet cannot be mapped."""
 
     def release(self) -> None:
-        """Close the file, and forget the last block."""
+        """Close the file and drop the last block."""
         with self._lock:
             self._reader = None
             self._block = (0, self._block[1][:0].copy())
 
     def table(self, rows: RowNumbers, names: Sequence[str] | None = None) -> Any:
-        """Return `rows` (m,), which never decrease, as a pyarrow Table of all columns or some.
+        """Return `rows` (m,), in ascending order, as a pyarrow Table of all or some columns.
 
-        Of the columns named, those that the file lacks are left out, as long as there are others.
+        The table lacks the columns that the file lacks; if it lacks all, they are null.
         """
         import pyarrow as pa
 
-        wanted_names = list(dict.fromkeys(self.schema.names if names is None else names))
-        columns = [name for name in wanted_names if name in self.schema.names]
+        requested = list(dict.fromkeys(self.schema.names if names is None else names))
+        columns = [name for name in requested if name in self.schema.names]
         if not columns:  # a table without columns would have no rows
-            return pa.table({name: pa.nulls(len(rows)) for name in wanted_names})
+            return pa.table({name: pa.nulls(len(rows)) for name in requested})
         tables = [self.schema.empty_table().select(columns)]
         groups = np.searchsorted(self._bounds, rows, side="right") - 1
         for group in np.unique(groups).tolist():
             wanted = rows[groups == group]
             for start, batch in self._batches(group, columns):
-                here = wanted[(wanted >= start) & (wanted < start + len(batch))]
+                in_batch = wanted[(wanted >= start) & (wanted < start + len(batch))]
                 read = pa.Table.from_batches([batch]).select(columns)
-                tables.append(read.take(pa.array(here - start)))
+                tables.append(read.take(pa.array(in_batch - start)))
                 if start + len(batch) > wanted[-1]:
                     break
         return pa.concat_tables(tables)
 
     def _block_with(self, row: int) -> tuple[int, npt.NDArray[Any]]:
-        """Return the block that `row` is in, and the number of its first row."""
+        """Return the number of the first row of the block that holds `row`, and the block."""
         start, block = self._block
         if start <= row < start + len(block):
             return self._block
         group = int(np.searchsorted(self._bounds, row, side="right")) - 1
-        reader, self._reader = self._reader, None  # an error leaves no reader in mid-air
+        reader, self._reader = self._reader, None  # discarded if an error occurs
         if reader is None or reader[0] != group or row < start:
             reader = (group, self._batches(group, [self.column]))
         for start, batch in reader[1]:
@@ -129,7 +130,7 @@ class ParquetRows:
                 self._block = (start, self._decode(batch.column(self.column), start))
                 self._reader = reader
                 return self._block
-        raise VectorError(_broken(self.path, "it has fewer rows than it says"))
+        raise VectorError(_incomplete(self.path, "it has fewer rows than its header states"))
 
     def _batches(self, group: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches of a row group, each with the number of its first row."""
@@ -140,18 +141,18 @@ class ParquetRows:
         try:
             with _open(self.path) as file:
                 for batch in file.iter_batches(
-                    batch_size=max(1, _BLOCK_BYTES // self.row_bytes),
+                    batch_size=self._rows_per_block,
                     row_groups=[group],
                     columns=columns,
                 ):
                     yield start, batch
                     start += len(batch)
         except (pa.ArrowException, OSError) as error:
-            raise VectorError(_broken(self.path, error)) from error
+            raise VectorError(_incomplete(self.path, error)) from error
 
     def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
         count, dimension = len(lists), self.shape[1]
-        there = lists.is_valid().to_numpy(zero_copy_only=False)
+        valid = lists.is_valid().to_numpy(zero_copy_only=False)
         numbers: npt.NDArray[Any] = lists.flatten().to_numpy(zero_copy_only=False)
         if not _is_fixed(lists.type):
             lengths = lists.value_lengths().fill_null(dimension).to_numpy(zero_copy_only=False)
@@ -160,25 +161,26 @@ class ParquetRows:
                 row = int(ragged[0])
                 raise VectorError(
                     f"{self.path}, row {start + row}: the vector in {self.column!r} has "
-                    f"{lengths[row]} numbers, others have {dimension}."
+                    f"{lengths[row]} numbers, but others have {dimension}. All must have the same "
+                    "length."
                 )
-        if there.all():
+        if valid.all():
             return numbers.reshape(count, dimension)
         block = np.full((count, dimension), np.nan, self.dtype)
-        block[there] = numbers.reshape(-1, dimension)
+        block[valid] = numbers.reshape(-1, dimension)
         return block
 
 
-def open_parquet_rows(path: str) -> ParquetRows | None:
-    """Find the vectors in a parquet file; None when the file holds records.
+def open_parquet_rows(path: str, blocks: BlockSizes = BLOCK_SIZES) -> ParquetRows | None:
+    """Locate the vectors in a parquet file; return None if the file holds records.
 
-    It holds vectors when one column, and one only, is of lists of floats (of fixed size or
-    not), and no other can be what such a row says: the others are numbers, dates or booleans,
-    or strings whose name ends in id, uuid, guid, key or hash.
+    A file holds vectors if exactly one column has lists of floats, and no other column can hold
+    content: the others are numbers, dates or booleans, or strings whose column name ends in id,
+    uuid, guid, key or hash.
 
     Raises:
-        DataError: it is not a whole parquet file.
-        VectorError: lists of no numbers.
+        DataError: the file is incomplete, or not parquet.
+        VectorError: the lists are empty.
         MissingExtraError: pyarrow is not installed.
     """
     pa = require_pyarrow(f"reading {path}")
@@ -186,10 +188,10 @@ def open_parquet_rows(path: str) -> ParquetRows | None:
     try:
         with _open(path) as file:
             check_unique(file.schema_arrow.names, path)
-            column = _column_of_vectors(file.schema_arrow)
-            return None if column is None else ParquetRows(stamp, column, file)
+            column = _vector_column(file.schema_arrow)
+            return None if column is None else ParquetRows(stamp, column, file, blocks)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken(path, error)) from error
+        raise DataError(_incomplete(path, error)) from error
 
 
 def _open(path: str) -> Any:
@@ -198,7 +200,7 @@ def _open(path: str) -> Any:
     return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
 
 
-def _column_of_vectors(schema: Any) -> str | None:
+def _vector_column(schema: Any) -> str | None:
     vectors = [field.name for field in schema if _is_vector(field.type)]
     others = [field for field in schema if not _is_vector(field.type)]
     if len(vectors) != 1 or any(_may_be_content(field) for field in others):
@@ -232,7 +234,7 @@ def _may_be_content(field: Any) -> bool:
 
 
 def _first_length(file: Any, column: str) -> int:
-    """Return how many numbers the first list has, 0 when there is none."""
+    """Return the length of the first list, or 0 if there is none."""
     for batch in file.iter_batches(batch_size=64, columns=[column]):
         lengths = batch.column(column).value_lengths().drop_null()
         if len(lengths):
@@ -240,6 +242,6 @@ def _first_length(file: Any, column: str) -> int:
     return 0
 
 
-def _broken(path: str, reason: object) -> str:
-    told = " ".join(str(reason).split())
-    return f"{path} is not a whole parquet file: {told} Copy it or write it again."
+def _incomplete(path: str, reason: object) -> str:
+    one_line = " ".join(str(reason).split()).rstrip(".")
+    return f"{path} is not a complete parquet file: {one_line}. Copy it or write it again."

@@ -1,4 +1,4 @@
-"""Row numbers and column names, checked once at the border."""
+"""Checks of row numbers and column names."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from evenly.errors import ColumnError, RowError
 
-__all__ = ["RowNumbers", "check_unique", "missing_column", "row_numbers"]
+__all__ = ["RowNumbers", "check_columns", "check_unique", "missing_column", "row_numbers"]
 
 RowNumbers = npt.NDArray[np.int64]
 
 
 def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumbers:
-    """Return `rows` as an int64 array (k,), every number in 0 .. count - 1.
+    """Return `rows` as an int64 array (k,) of numbers from 0 to count - 1.
 
     Raises:
-        RowError: a number is not a whole number, or not a row; the message names the first.
+        RowError: a number is not an integer or out of range; the message names the first.
     """
     array = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
     if array.size == 0:
@@ -34,16 +34,16 @@ def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumber
     outside = np.flatnonzero((array < 0) | (array >= count))
     if outside.size:
         raise RowError(
-            f"row {array[outside[0]]} is not there: the data have {count} rows, "
+            f"row {array[outside[0]]} is out of range: the data have {count} rows, "
             f"numbered from 0 to {count - 1}."
         )
     return array.astype(np.int64)
 
 
 def missing_column(name: str, columns: Sequence[str], origin: str) -> ColumnError:
-    """Return the error that says which columns there are, and which was perhaps meant."""
+    """Return the error that lists the columns there are and suggests the most similar one."""
     if not columns:
-        return ColumnError(f"{origin} has no columns, so none named {name!r}.")
+        return ColumnError(f"{origin} has no columns, so there is no column {name!r}.")
     close = difflib.get_close_matches(name, columns, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return ColumnError(
@@ -51,12 +51,15 @@ def missing_column(name: str, columns: Sequence[str], origin: str) -> ColumnErro
     )
 
 
-def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:
-    """Return `columns` as a tuple.
+def check_columns(names: Iterable[str], columns: Sequence[str], origin: str) -> None:
+    """Raise ColumnError if any of `names` is not one of `columns`."""
+    for name in names:
+        if name not in columns:
+            raise missing_column(name, columns, origin)
 
-    Raises:
-        ColumnError: a name stands twice, so that it does not say which column is meant.
-    """
+
+def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:
+    """Return `columns` as a tuple, or raise ColumnError if two have the same name."""
     for name, count in Counter(columns).items():
         if count > 1:
             raise ColumnError(

@@ -1,4 +1,4 @@
-"""Several files of one format, which together are one data set."""
+"""Several files of one format as one data set."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["join_shards"]
 
 
 def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
-    """Make one data set of files of one format, their rows numbered through.
+    """Join files of one format into one data set with consecutive row numbers.
 
     Lines and vectors stay in their files; other parquet tables are joined in memory.
 
     Raises:
-        DataError: parquet shards of different schemas.
-        VectorError: vectors of different dimensions, or next to records.
+        DataError: parquet files have different schemas.
+        VectorError: vectors have different dimensions, or only some files hold vectors.
     """
     if any(part.holds_vectors for part in parts):
         return join_vector_files(parts, origin)
@@ -40,25 +40,25 @@ def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
 
 
 class _Parts:
-    """Which part a row is in, and what concerns each file by itself."""
+    """Maps rows to parts, and forwards what concerns each file separately."""
 
     def __init__(self, parts: Sequence[Samples]) -> None:
         self._parts = parts
         self._bounds = np.cumsum([0, *(len(part) for part in parts)])
 
-    def _place(self, rows: RowNumbers) -> list[tuple[int, int]]:
-        """Return for each row its part, and its row number there."""
+    def _locations(self, rows: RowNumbers) -> list[tuple[int, int]]:
+        """Return the part of each row, and its row number in that part."""
         owners = np.searchsorted(self._bounds, rows, side="right") - 1
         local = rows - self._bounds[owners]
         return list(zip(owners.tolist(), local.tolist(), strict=True))
 
     def locate(self, row: int) -> str:
-        """Name the shard, and the line or row in it."""
-        [(owner, local)] = self._place(np.array([row]))
+        """Return the shard of a row, and its line or row number there."""
+        [(owner, local)] = self._locations(np.array([row]))
         return self._parts[owner].locate(local)
 
     def check_unchanged(self) -> None:
-        """Raise DataError when any of the files has changed since it was opened."""
+        """Raise DataError if a file has changed since it was opened."""
         for part in self._parts:
             part.check_unchanged()
 
@@ -68,7 +68,7 @@ class _Parts:
 
 
 class _RecordShards(_Parts, RecordSamples):
-    """Shards of lines or of JSON arrays, read where they are."""
+    """Shards of lines or JSON arrays, read from their files."""
 
     def __init__(self, parts: Sequence[Samples], origin: str) -> None:
         super().__init__(parts)
@@ -79,23 +79,23 @@ class _RecordShards(_Parts, RecordSamples):
         return int(self._bounds[-1])
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        """Yield records from the shards they are in."""
+        """Yield records from their shards."""
         if rows is None:
             yield from chain.from_iterable(part.records() for part in self._parts)
             return
-        places = self._place(row_numbers(rows, len(self)))
+        locations = self._locations(row_numbers(rows, len(self)))
         wanted: dict[int, list[int]] = {}
-        for owner, local in places:
+        for owner, local in locations:
             wanted.setdefault(owner, []).append(local)
         readers = {owner: self._parts[owner].records(local) for owner, local in wanted.items()}
-        for owner, _ in places:
+        for owner, _ in locations:
             yield next(readers[owner])
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
         if format == self.format and self._keeps_bytes():
             lines = cast("Sequence[LineSamples]", self._parts)
             stream.write(lines[0].preamble)
-            for owner, local in self._place(rows):
+            for owner, local in self._locations(rows):
                 stream.write(lines[owner].raw(local))
         elif format == self.format == "json":
             write_records("json", stream, self.records(rows.tolist()), self.columns)
@@ -103,7 +103,7 @@ class _RecordShards(_Parts, RecordSamples):
             super()._encode(format, stream, rows)
 
     def _keeps_bytes(self) -> bool:
-        """Say whether lines of different shards fit in one file: their headers must agree."""
+        """Return whether lines of all shards can be copied to one file: their headers agree."""
         headers = {
             part.preamble.rstrip() if isinstance(part, LineSamples) else None
             for part in self._parts
@@ -112,7 +112,7 @@ class _RecordShards(_Parts, RecordSamples):
 
 
 class _JoinedShards(_Parts, Samples):
-    """Shards whose rows were joined in memory: the joined data answer, the files are watched."""
+    """Shards joined in memory, which still detect changes of their files."""
 
     def __init__(self, parts: Sequence[Samples], joined: Samples) -> None:
         super().__init__(parts)
@@ -143,9 +143,9 @@ class _JoinedShards(_Parts, Samples):
 def _join_tables(parts: Sequence[Samples], origin: str) -> Samples:
     import pyarrow as pa
 
-    everything = [part.take(range(len(part))) for part in parts]
+    tables = [part.take(range(len(part))) for part in parts]
     try:
-        table = pa.concat_tables(everything, promote_options="default")
+        table = pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
-        raise DataError(f"{origin} do not fit together: {error}") from error
+        raise DataError(f"{origin} have different schemas: {error}") from error
     return ArrowSamples(table, origin=origin, format="parquet")

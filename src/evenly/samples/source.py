@@ -1,4 +1,4 @@
-"""The bytes of one input file or stream, and the proof that they are still the same."""
+"""The bytes of an input file or stream, and a check that they have not changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class FileStamp:
-    """What a file looked like when it was opened, so that a later change is seen."""
+    """Size and modification time of a file when it was opened, to detect changes."""
 
     path: str
     size: int
@@ -32,7 +32,7 @@ class FileStamp:
 
     @classmethod
     def of(cls, path: str) -> FileStamp:
-        """Take the stamp of the file that is at `path` now."""
+        """Return the stamp of the file currently at `path`."""
         try:
             found = Path(path).stat()
         except OSError as error:
@@ -40,19 +40,19 @@ class FileStamp:
         return cls(path, found.st_size, found.st_mtime_ns)
 
     def check(self) -> None:
-        """Raise DataError when the file at `path` is no longer the one that was opened.
+        """Raise DataError if the file at `path` is no longer the one that was opened.
 
-        Rows are found by byte offsets, which mean nothing in a file that was rewritten, and
-        a mapped file that shrinks kills the process that touches its lost end.
+        Rows are found by byte offsets, which are wrong in a rewritten file, and reading past
+        the end of a mapped file that has shrunk kills the process.
         """
         if FileStamp.of(self.path) != self:
             raise DataError(
-                f"{self.path} changed after it was opened, so row numbers may no longer fit it. "
-                "Nothing was read or written; open it again and select again."
+                f"{self.path} changed after it was opened, so row numbers may no longer be valid. "
+                "Nothing was read or written. Open the file again and repeat the selection."
             )
 
     def feed(self, digest: _Hash) -> None:
-        """Add the file's bytes, as they are on disk, to a hash."""
+        """Add the bytes of the file on disk to a hash."""
         self.check()
         with Path(self.path).open("rb") as file:
             while block := file.read(_BLOCK):
@@ -61,10 +61,10 @@ class FileStamp:
 
 @dataclass(frozen=True)
 class Source:
-    """Bytes to read records from, with the name that people know them by.
+    """Bytes from which records are read, and their name in messages.
 
-    `content` is mapped for plain files, so that a file larger than memory can be read, and
-    held for compressed files and streams. `stamp` is None where there is no file to watch.
+    `content` is a memory map for plain files, which may be larger than memory, and bytes for
+    compressed files and streams. `stamp` is None if there is no regular file.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Source:
     stamp: FileStamp | None = None
 
     def feed(self, digest: _Hash) -> None:
-        """Add the bytes, compressed if the file is, to a hash."""
+        """Add the bytes to a hash; those of a compressed file as they are on disk."""
         if self.stamp is None:
             digest.update(self.content)
         else:
@@ -80,21 +80,23 @@ class Source:
 
 
 def open_file(path: str, *, compressed: bool) -> Source:
-    """Open the bytes of a file: mapped when plain, unpacked into memory when gzip.
+    """Open a file: as a memory map if plain, decompressed into memory if gzip.
 
     Raises:
-        DataError: the file cannot be read, or is not whole gzip.
+        DataError: the file cannot be read, or is not complete gzip.
     """
     try:
         with Path(path).open("rb") as file:
             found = os.fstat(file.fileno())
-            # A named pipe can be read once only, and has neither a size nor a date.
+            # A named pipe can be read only once, and has neither a size nor a date.
             is_file = stat.S_ISREG(found.st_mode)
             stamp = FileStamp(path, found.st_size, found.st_mtime_ns) if is_file else None
             content = _content(file, mapped=is_file and found.st_size > 0, compressed=compressed)
             return Source(path, content, stamp)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file: {error}.") from error
+        raise DataError(
+            f"{path} is not a complete gzip file: {error}. Copy it or write it again."
+        ) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
 
@@ -112,7 +114,7 @@ def read_stream(stream: BinaryIO) -> Source:
     """Read a binary stream to its end.
 
     Raises:
-        DataError: the stream yields text, not bytes.
+        DataError: the stream yields text instead of bytes.
     """
     binary: BinaryIO = getattr(stream, "buffer", stream)
     content = binary.read()

@@ -1,4 +1,4 @@
-"""Vectors that stay on disk: one read-only array (n, d) over the rows of one or more files."""
+"""Vectors on disk: one read-only array (n, d) over the rows of one or more files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import RowError, VectorError
+from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import float_type
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import FileStamp
 
 __all__ = ["Part", "StoredVectors"]
 
-# Rows that are not in order are gathered in blocks of this size.
-_BLOCK_BYTES = 1 << 24
-
 
 class Part(Protocol):
-    """The rows of one file, in the order in which they stand there."""
+    """The rows of one file, in the order of the file."""
 
     @property
     def stamp(self) -> FileStamp:
-        """The file as it was when it was opened."""
+        """Size and date of the file when it was opened."""
 
     @property
     def path(self) -> str:
@@ -34,71 +32,71 @@ class Part(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(n, d); d is 0 where a file without rows does not say it."""
+        """(n, d); d is 0 if a file without rows does not define it."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the numbers, as NumPy has them: bfloat16 counts as float32."""
+        """The NumPy type of the numbers; float32 for bfloat16."""
 
     @property
     def row_bytes(self) -> int:
-        """What a row takes as it was given, uncompressed."""
+        """The uncompressed size of a row in the type of the file."""
 
     @property
     def seekable(self) -> bool:
-        """Whether a row costs no more than its bytes, wherever it is."""
+        """Whether reading a row anywhere costs no more than its bytes."""
 
     def fill(self, first: int, out: npt.NDArray[Any]) -> None:
-        """Put the rows from `first` on into `out` (m, d), converted to its type."""
+        """Read m consecutive rows from row `first` into `out` (m, d), converted to its type."""
 
     def fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
-        """Put `rows` (m,), which never decrease, into `out` (m, d), converted to its type."""
+        """Read `rows` (m,), in ascending order, into `out` (m, d), converted to its type."""
 
     def mapped(self) -> npt.NDArray[Any] | None:
-        """Return all rows as a memory map, or None where the file cannot be mapped."""
+        """Return all rows as a memory map, or None if the file cannot be mapped."""
 
     def release(self) -> None:
-        """Forget what is held from one read to the next."""
+        """Drop what is kept between reads."""
 
 
 class StoredVectors:
-    """A read-only array (n, d) of vectors on disk, of which only what is asked for is read.
+    """A read-only array (n, d) of vectors on disk, which reads only the requested rows.
 
-    Indexing gives real, C-contiguous arrays that share memory with nothing. Files are read,
-    not mapped: pages of a map count as memory of the process until they are dropped, and a
-    map of a file that shrinks kills it. Nothing grows with what was read before, so there is
-    nothing to drop between reads but the last block of a parquet file. Threads may read at
-    once; those that read parquet wait for each other.
+    Indexing returns new C-contiguous arrays. Files are read instead of mapped, because the pages
+    of a map count as memory of the process, and a mapped file that shrinks kills the process.
+    Only the last block of a parquet file is kept between reads. Several threads can read at the
+    same time; those that read the same parquet file take turns.
 
     Attributes:
         parts: the files, in the order of their rows.
         shape: (n, d).
-        dtype: float16, float32 or float64, in the byte order of this machine: the widest that
-            a part needs, so that no value changes. Integers need float32 or float64 as in
-            `as_vectors`, bfloat16 needs float32.
-        given: the type of what is on disk where all parts agree on it, else `dtype`.
-        nbytes: what all rows take on disk, uncompressed, in the types that the files have.
-        bytes_in_memory: what all rows would take as one array of `dtype`.
-        bytes_read: what the rows handed out so far take on disk, each as often as it was
-            handed out: bytes_read / nbytes is how often the data were read.
-        seekable: False when rows far apart cost much more than their bytes: in parquet all
-            that stands before them in their row group is decoded, and in .npy in Fortran order
-            each number is in another place. Read such data in their order where you can.
+        dtype: float16, float32 or float64 in the byte order of this machine: the widest type
+            that a part needs, so that no value changes. Integers need float32 or float64 as in
+            `as_vectors`; bfloat16 needs float32.
+        file_dtype: type of the numbers on disk if all parts have the same, else `dtype`.
+        nbytes: uncompressed size of all rows on disk, in the types of the files.
+        bytes_in_memory: size of all rows as one array of `dtype`.
+        bytes_read: size on disk of all rows returned so far, including repeats; bytes_read /
+            nbytes is the number of passes over the data.
+        seekable: False if scattered rows cost much more than their bytes: parquet decodes all
+            preceding rows of the row group, and .npy in Fortran order scatters the numbers of a
+            row. Read such data in order if possible.
 
     Raises:
-        VectorError: parts of different dimensions, or not of numbers; a message names the files.
+        VectorError: parts have different dimensions or do not hold numbers.
     """
 
     ndim = 2
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], blocks: BlockSizes = BLOCK_SIZES) -> None:
         self.parts = tuple(parts)
+        self._gather_bytes = blocks.gather
         self._bounds = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self._bounds[-1]), _common_dimension(parts))
         types = [float_type(part.dtype, part.path) for part in parts]
         self.dtype: np.dtype[Any] = np.result_type(*types)
-        given = {part.dtype for part in parts}
-        self.given = given.pop() if len(given) == 1 else self.dtype
+        file_dtypes = {part.dtype for part in parts}
+        self.file_dtype = file_dtypes.pop() if len(file_dtypes) == 1 else self.dtype
         self.nbytes = sum(part.shape[0] * part.row_bytes for part in parts)
         self.bytes_in_memory = self.shape[0] * self.shape[1] * self.dtype.itemsize
         self.seekable = all(part.seekable for part in parts)
@@ -115,21 +113,21 @@ class StoredVectors:
     def __getitem__(
         self, rows: int | np.integer[Any] | slice | npt.NDArray[Any] | list[int]
     ) -> npt.NDArray[Any]:
-        """Read one row (d,), a slice of rows (m, d), or the rows named (m, d).
+        """Read one row (d,), a slice of rows (m, d), or a list of rows (m, d).
 
         Args:
-            rows: a row number, negative ones counting from the end; a slice of step 1; or row
-                numbers in any order, repeats allowed.
+            rows: a row number, which counts from the end if negative; a slice of step 1; or row
+                numbers in any order, which may repeat.
 
         Raises:
-            RowError: a row that is not there, or anything else than the above.
-            VectorError: a 64-bit integer without an exact float64, or lists of numbers in
-                parquet that differ in length; the message names file and row.
-            DataError: a file changed since it was opened.
+            RowError: a row is out of range, or `rows` is of another type.
+            VectorError: a 64-bit integer has no exact float64, or lists in parquet differ in
+                length; the message names the file and the row.
+            DataError: a file has changed since it was opened.
 
-        Cost: a slice is read straight into the result. Rows are read in the order of the
-            files, those near each other at once: a few microseconds for a row that is far from
-            the others, and one block of memory beside the result.
+        Cost: slices are read directly into the result. Lists are read in the order of the files,
+            neighbouring rows together: a few microseconds per isolated row, and one block of
+            additional memory.
         """
         if isinstance(rows, slice):
             return self._slice(rows)
@@ -140,38 +138,38 @@ class StoredVectors:
         return self._rows(row_numbers(rows, len(self)), self.dtype)
 
     def take(self, rows: RowNumbers) -> npt.NDArray[Any]:
-        """Read rows in the type `given`: integers stay integers. Otherwise as indexing."""
-        return self._rows(rows, self.given)
+        """Read rows as `file_dtype`, so that integers stay integers; otherwise like indexing."""
+        return self._rows(rows, self.file_dtype)
 
     def whole(self) -> npt.NDArray[Any]:
-        """Return all rows as one array: a memory map where one file can be mapped as it is.
+        """Return all rows as one array: a memory map for a single file that needs no conversion.
 
         Several files, parquet, integers, bfloat16 and foreign byte orders are read into memory.
         """
-        if len(self.parts) == 1 and self.given == self.dtype:
+        if len(self.parts) == 1 and self.file_dtype == self.dtype:
             mapped = self.parts[0].mapped()
             if mapped is not None:
                 return mapped
         return self[:]
 
-    def place(self, row: int) -> tuple[Part, int]:
-        """Return the part that a row is in, and its number there."""
+    def locate(self, row: int) -> tuple[Part, int]:
+        """Return the part that holds a row, and the row number in that part."""
         owner = int(np.searchsorted(self._bounds, row, side="right")) - 1
         return self.parts[owner], row - int(self._bounds[owner])
 
-    def spread(self, rows: RowNumbers) -> Iterator[tuple[int, slice, RowNumbers]]:
-        """Say which of `rows` (k,), which never decrease, are in which part.
+    def split_by_part(self, rows: RowNumbers) -> Iterator[tuple[int, slice, RowNumbers]]:
+        """Split `rows` (k,), in ascending order, by part.
 
-        Yields for each part that has any: its position in `parts`, which of `rows` they are,
-        and their row numbers in the part.
+        Yields for each part that holds any of them: its position in `parts`, the slice of
+        `rows`, and the row numbers in the part.
         """
         cuts = np.searchsorted(rows, self._bounds)
         for owner in np.flatnonzero(np.diff(cuts)).tolist():
-            those = slice(int(cuts[owner]), int(cuts[owner + 1]))
-            yield owner, those, rows[those] - self._bounds[owner]
+            selected = slice(int(cuts[owner]), int(cuts[owner + 1]))
+            yield owner, selected, rows[selected] - self._bounds[owner]
 
     def release(self) -> None:
-        """Forget what is held from one read to the next; the next read brings it back."""
+        """Drop what is kept between reads; the next read loads it again."""
         with self._lock:
             held, self._held = self._held, set()
         for owner in held:
@@ -180,44 +178,46 @@ class StoredVectors:
     def _slice(self, rows: slice) -> npt.NDArray[Any]:
         first, stop, step = rows.indices(len(self))
         if step != 1:
-            raise RowError(f"stored vectors have slices of step 1 only, got {rows}.")
+            raise RowError(
+                f"slices of stored vectors must have step 1, got {rows}. Use a list of row numbers."
+            )
         stop = max(first, stop)
         out = np.empty((stop - first, self.shape[1]), self.dtype)
         begins = np.clip(self._bounds, first, stop)
         for owner in np.flatnonzero(np.diff(begins)).tolist():
             begin, end = int(begins[owner]), int(begins[owner + 1])
-            with self._turn_to(owner, end - begin) as part:
+            with self._reading(owner, end - begin) as part:
                 part.fill(begin - int(self._bounds[owner]), out[begin - first : end - first])
         return out
 
     def _rows(self, rows: RowNumbers, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         out = np.empty((len(rows), self.shape[1]), dtype)
-        # Files are read forwards, and into the result itself when that is forwards too.
+        # Files are read in ascending order, directly into the result if `rows` ascend too.
         order = None if np.all(rows[1:] >= rows[:-1]) else np.argsort(rows, kind="stable")
-        step = max(1, _BLOCK_BYTES // max(1, out[:1].nbytes))
+        step = max(1, self._gather_bytes // max(1, out[:1].nbytes))
         for start in range(0, len(rows), step):
-            some = slice(start, start + step)
+            chunk = slice(start, start + step)
             if order is None:
-                self._fill_rows(rows[some], out[some])
+                self._fill_rows(rows[chunk], out[chunk])
                 continue
-            block = np.empty((len(order[some]), self.shape[1]), dtype)
-            self._fill_rows(rows[order[some]], block)
-            out[order[some]] = block
+            block = np.empty((len(order[chunk]), self.shape[1]), dtype)
+            self._fill_rows(rows[order[chunk]], block)
+            out[order[chunk]] = block
         return out
 
     def _fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
-        for owner, those, local in self.spread(rows):
-            with self._turn_to(owner, len(local)) as part:
-                part.fill_rows(local, out[those])
+        for owner, selected, local in self.split_by_part(rows):
+            with self._reading(owner, len(local)) as part:
+                part.fill_rows(local, out[selected])
 
     @contextmanager
-    def _turn_to(self, owner: int, rows: int) -> Iterator[Part]:
-        """Read some rows of a part: count them, and let go of the parts that were read before."""
+    def _reading(self, owner: int, rows: int) -> Iterator[Part]:
+        """Yield a part for reading `rows` rows; count them, and release the previous parts."""
         part = self.parts[owner]
         with self._lock:
             self.bytes_read += rows * part.row_bytes
-            left, self._held = self._held - {owner}, set()
-        for other in left:
+            previous, self._held = self._held - {owner}, set()
+        for other in previous:
             self.parts[other].release()
         try:
             yield part
@@ -231,7 +231,7 @@ def _common_dimension(parts: Sequence[Part]) -> int:
     for part in known:
         if part.shape[1] != known[0].shape[1]:
             raise VectorError(
-                f"vectors of different lengths: {known[0].path} has {known[0].shape[1]} numbers "
-                f"a row, {part.path} has {part.shape[1]}. All files must have the same."
+                f"the vectors have different lengths: {known[0].path} has {known[0].shape[1]} "
+                f"numbers per row, {part.path} has {part.shape[1]}. All files must agree."
             )
     return known[0].shape[1] if known else 0

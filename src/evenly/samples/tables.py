@@ -1,4 +1,4 @@
-"""Targets of numbers to a file, in every format that holds records."""
+"""Writes columns of numbers to a file in any format that holds records."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from evenly.samples.formats import STREAM_FORMATS, output_format
 
 __all__ = ["check_table_path", "write_columns"]
 
-# Rows that are Python objects at once.
-_BLOCK = 1 << 16
+# Rows converted to Python objects at once.
+_ROWS_PER_BLOCK = 1 << 16
 
 
 def check_table_path(path: str | os.PathLike[str]) -> tuple[str, bool]:
-    """The format of a table at `path`, and whether to compress it.
+    """Return the format in which to write a table at `path`, and whether to compress it.
 
     Raises:
-        OutputError: the suffix is unknown, or of a format that holds vectors.
-        MissingExtraError: parquet without pyarrow.
+        OutputError: the suffix is unknown, or denotes a format for vectors.
+        MissingExtraError: the format is parquet, and pyarrow is not installed.
     """
     format, compressed = output_format(path)
     if format not in (*STREAM_FORMATS, "parquet"):
         raise OutputError(
-            f"a table cannot be written as .{format}, got {os.fspath(path)}. Give it one of the "
-            "suffixes .csv, .tsv, .jsonl, .json, .parquet."
+            f"a table cannot be written as .{format}, got {os.fspath(path)}. Use one of the "
+            "suffixes .csv, .tsv, .jsonl, .json and .parquet."
         )
     if format == "parquet":
         require_pyarrow(f"writing {os.fspath(path)}")
@@ -43,11 +43,11 @@ def write_columns(
     *,
     force: bool = False,
 ) -> None:
-    """Write columns of one length; what is masked is null, or an empty field.
+    """Write columns of the same length; masked values become null or an empty field.
 
     Raises:
-        OutputExistsError: the path exists and `force` is not set.
-        OutputError: as `check_table_path`; or the file cannot be written.
+        OutputExistsError: the path exists and `force` is False.
+        OutputError: the suffix is invalid (see `check_table_path`), or the file not writable.
     """
     format, compressed = check_table_path(path)
     with atomic_write(path, force=force) as file, compressing(file, compressed) as stream:
@@ -60,8 +60,8 @@ def write_columns(
 
 def _records(columns: Mapping[str, np.ma.MaskedArray[Any, Any]]) -> Iterator[dict[str, object]]:
     count = min((len(column) for column in columns.values()), default=0)
-    for begin in range(0, count, _BLOCK):
-        part = [column[begin : begin + _BLOCK].tolist() for column in columns.values()]
+    for begin in range(0, count, _ROWS_PER_BLOCK):
+        part = [column[begin : begin + _ROWS_PER_BLOCK].tolist() for column in columns.values()]
         for values in zip(*part, strict=True):
             yield dict(zip(columns, values, strict=True))
 

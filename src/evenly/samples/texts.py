@@ -1,4 +1,4 @@
-"""Samples to the one text a row that is embedded."""
+"""Reads the text of each row, which is then embedded."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Texts", "excerpt", "read_texts", "texts_of_rows"]
 
 _log = logging.getLogger("evenly")
 
-# Sets of columns that are a text by themselves. Order matters to people only: two are an error.
+# Columns that usually hold the text; data with two of them are ambiguous.
 _CANDIDATES = ("prompt", "instruction", "question", "messages", "conversations")
 _ABSENT = object()
 
 
 @dataclass(frozen=True)
 class Texts:
-    """One text a row, and why some rows have none.
+    """One text per row, and the reasons why some rows have none.
 
     Attributes:
-        values: n texts, "" at invalid rows.
-        invalid: row number to the reason, such as "column 'input' is None".
-        description: where the texts were taken from, such as "instruction + input".
+        values: n texts; "" for invalid rows.
+        invalid: maps row numbers to reasons, such as "column 'input' is None".
+        description: source of the texts, such as "instruction + input".
     """
 
     values: list[str]
@@ -36,7 +36,7 @@ class Texts:
 
 
 class _UnusableError(Exception):
-    """Why a row has no text. Never leaves this file."""
+    """The reason why a row has no text; never leaves this file."""
 
 
 def read_texts(
@@ -48,24 +48,24 @@ def read_texts(
 
     Args:
         samples: strings or records.
-        text: a column; several columns, whose texts are joined by "\n", empty ones left out;
-            or a function of a record (a dict, or the string itself). By default the column
-            is found: plain strings are the texts; else the column "text"; else the one of
-            "prompt", "instruction" (with "input" where there is one), "question", "messages"
-            and "conversations" that is there; else the only column. The log says which.
-        roles: whose messages to read where a column holds chats, joined by "\n".
+        text: a column; several columns, whose non-empty texts are joined by "\n"; or a function
+            of a record (a dict or a string). By default the column is detected and logged:
+            plain strings are the texts; else the column "text"; else the only one present of
+            "prompt", "instruction" (with "input" if present), "question", "messages" and
+            "conversations"; else the only column.
+        roles: roles whose messages are read from chats, joined by "\n".
 
     Returns:
-        Texts: rows that are None, missing, not strings, empty, white space only, not valid
-        Unicode or chats of an unknown shape are in `invalid`.
+        Texts: `invalid` has the rows whose text is None, missing, not a string, empty, only
+        white space, invalid Unicode or a chat of an unknown shape.
 
     Raises:
-        ColumnError: a column is nowhere, or none is the obvious one.
+        ColumnError: a column is missing, or the text column cannot be detected.
         TextError: the samples are vectors, or the function `text` failed.
-        OptionError: `text` or `roles` is of another kind.
+        OptionError: `text` or `roles` is invalid.
     """
     if samples.holds_vectors:
-        raise TextError(f"{samples.origin} holds vectors, and no texts to read.")
+        raise TextError(f"{samples.origin} holds vectors, so there are no texts to read.")
     wanted = check_roles(roles)
     if callable(text):
         name = getattr(text, "__name__", type(text).__name__)
@@ -77,7 +77,7 @@ def read_texts(
     parts = (tuple(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
     texts = _collect(parts, " + ".join(names), wanted)
     if text is None:
-        _log.info("text column: %s (found by itself)", texts.description)
+        _log.info("text column: %s (detected automatically)", texts.description)
     return texts
 
 
@@ -87,9 +87,9 @@ def texts_of_rows(
     text: str | Sequence[str] | Callable[[Any], str] | None = None,
     roles: str | Sequence[str] = ("user",),
 ) -> list[str]:
-    """Read the texts of a few rows, to show them; "" where a row has none.
+    """Return the texts of a few rows for display; "" for invalid rows.
 
-    Takes what `read_texts` takes, and raises for `text` and `roles` what that does.
+    `text` and `roles` are as in `read_texts`, and raise the same errors.
     """
     wanted = check_roles(roles)
     names = () if callable(text) else _find_columns(samples) if text is None else _check_names(text)
@@ -106,7 +106,7 @@ def texts_of_rows(
 
 
 def excerpt(text: str, width: int = 70) -> str:
-    """Return a text on one line, cut to `width` characters."""
+    """Return a text on one line, truncated to `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
 
@@ -120,7 +120,7 @@ def _called(samples: Samples, function: Callable[[Any], str]) -> Iterator[_Parts
             value = function(record)
         except Exception as error:
             raise TextError(
-                f"{samples.locate(row)}: the function given as text= failed with "
+                f"{samples.locate(row)}: the function passed as text= failed with "
                 f"{type(error).__name__}: {error}"
             ) from error
         yield (("", value),)
@@ -138,7 +138,7 @@ def _collect(rows: Iterator[_Parts], description: str, roles: frozenset[str]) ->
 
 
 def _join_or_reason(parts: _Parts, roles: frozenset[str]) -> tuple[str, str]:
-    """Return the text of a row and "", or "" and the reason why it has none."""
+    """Return the text of a row and "", or "" and the reason why the row is invalid."""
     try:
         return _join(parts, roles), ""
     except _UnusableError as reason:
@@ -174,7 +174,7 @@ def _check_unicode(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise _UnusableError(
-            f"is not valid Unicode: a lone surrogate at character {error.start + 1}"
+            f"is not valid Unicode: there is a lone surrogate at character {error.start + 1}"
         ) from error
 
 
@@ -192,10 +192,9 @@ def _check_names(text: object) -> tuple[str, ...]:
 
 
 def _find_columns(samples: Samples) -> tuple[str, ...]:
-    """Return the columns that obviously hold the text; () for plain strings.
+    """Return the columns that hold the text; () for plain strings.
 
-    A column called text is the text, whatever else there is. Of the others two are a doubt,
-    and a doubt is for the user to settle.
+    The column "text" takes precedence. If there are two other candidates, the user decides.
     """
     columns = samples.columns
     if not columns or "text" in columns:
@@ -204,10 +203,10 @@ def _find_columns(samples: Samples) -> tuple[str, ...]:
     if not found and len(columns) == 1:
         return columns
     if len(found) != 1:
-        likely = f"could be {' or '.join(found)}" if found else "is in none of the usual columns"
+        problem = f"could be {' or '.join(found)}" if found else "is in none of the usual columns"
         raise ColumnError(
-            f"the text of {samples.origin} {likely}. Say which with text= (on the command line "
-            f"--text). The columns are: {', '.join(columns)}."
+            f"the text of {samples.origin} {problem}. Name the column with text= (on the command "
+            f"line: --text). The columns are: {', '.join(columns)}."
         )
     if found == ["instruction"] and "input" in columns:
         return ("instruction", "input")

@@ -1,4 +1,4 @@
-"""Vectors that are in memory already: arrays, memory maps, tensors, lists of numbers."""
+"""Vectors in memory: arrays, memory maps, tensors and lists of numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from evenly.errors import OutputError, VectorError
 from evenly.samples.base import Samples, feed_array
 from evenly.samples.binary import safetensors_header
+from evenly.samples.blocks import BLOCK_SIZES
 from evenly.samples.floats import ALLOWED, as_vectors
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 
@@ -24,12 +25,10 @@ _VECTOR_FORMATS = ("npy", "safetensors")
 
 
 class VectorRows(Samples):
-    """What samples of vectors share, wherever these are: no columns, and how they are written."""
+    """Base class of samples of vectors, in memory or on disk: they have no columns."""
 
     _stream_format = "npy"
-    _tensor = "vectors"
-    # Written a block at a time, so that data larger than memory are never held whole.
-    _block_bytes = 1 << 24
+    _blocks = BLOCK_SIZES
 
     @property
     def holds_vectors(self) -> bool:
@@ -38,68 +37,78 @@ class VectorRows(Samples):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Vectors have no named columns."""
+        """(): vectors have no named columns."""
         return ()
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield the vectors."""
-        chosen = np.arange(len(self)) if rows is None else row_numbers(rows, len(self))
-        for some in self._chunks(chosen):
-            yield from self._given(some)
+        numbers = np.arange(len(self)) if rows is None else row_numbers(rows, len(self))
+        for chunk in self._chunks(numbers):
+            yield from self._original(chunk)
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Raise ColumnError for every name: there are none."""
+        """Raise ColumnError for any name, because vectors have no columns."""
         if names:
             raise missing_column(names[0], (), f"{self.origin}, which holds vectors,")
         return []
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the vectors as the type that came in, in the order of `rows`."""
-        return self._given(row_numbers(rows, len(self)))
+        """Return the vectors in the type of the input, in the order of `rows`."""
+        return self._original(row_numbers(rows, len(self)))
 
     @abstractmethod
-    def _given(self, rows: RowNumbers) -> npt.NDArray[Any]:
-        """Return rows (k, d) in the type in which they came."""
+    def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
+        """Return rows (k, d) in their original type."""
+
+    @property
+    def _tensor(self) -> str:
+        """The name of the tensor when writing .safetensors."""
+        return "vectors"
+
+    @property
+    def _block_bytes(self) -> int:
+        """The bytes written at once; data larger than memory never are in memory as a whole."""
+        return self._blocks.write
 
     def _chunks(self, rows: RowNumbers) -> Iterator[RowNumbers]:
-        none = self._given(rows[:0])
-        step = max(1, self._block_bytes // max(1, none.shape[1] * none.itemsize))
+        empty = self._original(rows[:0])
+        step = max(1, self._block_bytes // max(1, empty.shape[1] * empty.itemsize))
         for start in range(0, len(rows), step):
             yield rows[start : start + step]
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
         if format not in _VECTOR_FORMATS:
             raise OutputError(
-                f"{self.origin} holds vectors, which are written as .npy or .safetensors, "
-                f"not as {format}."
+                f"{self.origin} holds vectors, which cannot be written as {format}. Write .npy or "
+                ".safetensors instead."
             )
         self._write_vectors(format, stream, rows)
 
     def _write_vectors(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        none = self._given(rows[:0])
-        shape = (len(rows), none.shape[1])
-        dtype = none.dtype if format == "npy" else none.dtype.newbyteorder("<")
+        empty = self._original(rows[:0])
+        shape = (len(rows), empty.shape[1])
+        dtype = empty.dtype if format == "npy" else empty.dtype.newbyteorder("<")
         if format == "npy":
             descr = np.lib.format.dtype_to_descr(dtype)
             header = {"descr": descr, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(stream, header)
         else:
             stream.write(safetensors_header(self._tensor, shape, dtype))
-        for some in self._chunks(rows):
-            stream.write(np.ascontiguousarray(self._given(some), dtype).tobytes())
+        for chunk in self._chunks(rows):
+            stream.write(np.ascontiguousarray(self._original(chunk), dtype).tobytes())
 
 
 class VectorSamples(VectorRows):
-    """Vectors (n, d) in memory, one a row.
+    """Vectors (n, d) in memory, one per row.
 
     Args:
-        array: (n, d) as it came: what `take` and `write` give back.
-        origin: how to name it to people.
+        array: the original (n, d) array, whose rows `take` and `write` return.
+        origin: name of the data in messages.
         format: "array", "tensor" or "list".
-        pick: returns rows as the type that came in; by default rows of `array`.
+        pick: returns rows in the type of the input; by default rows of `array`.
 
     Raises:
-        VectorError: not two-dimensional, no dimensions, or not of real numbers.
+        VectorError: the array is not two-dimensional, has no columns, or no real numbers.
     """
 
     def __init__(
@@ -121,27 +130,27 @@ class VectorSamples(VectorRows):
 
     @property
     def vectors(self) -> npt.NDArray[Any]:
-        """The vectors (n, d); the array itself when it is of floats."""
+        """The vectors (n, d); the original array if it holds floats."""
         return self._vectors
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        """Return the vectors as the type that came in, in the order of `rows`."""
-        chosen = row_numbers(rows, len(self))
-        return self._given(chosen) if self._pick is None else self._pick(chosen)
+        """Return the vectors in the type of the input, in the order of `rows`."""
+        numbers = row_numbers(rows, len(self))
+        return self._original(numbers) if self._pick is None else self._pick(numbers)
 
-    def _given(self, rows: RowNumbers) -> npt.NDArray[Any]:
-        given: npt.NDArray[Any] = self._array[rows]
-        return given
+    def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
+        original: npt.NDArray[Any] = self._array[rows]
+        return original
 
     def _feed(self, digest: _Hash) -> None:
         feed_array(digest, self._array)
 
 
 def open_tensor(tensor: Any) -> VectorSamples:
-    """Open a torch tensor (n, d); the vectors are on the CPU, and float32 for bfloat16.
+    """Open a torch tensor (n, d); its vectors are copied to the CPU, bfloat16 as float32.
 
     Raises:
-        VectorError: the tensor is sparse, or of a type without a NumPy counterpart.
+        VectorError: the tensor is sparse, or its type has no NumPy counterpart.
     """
     import torch
 
@@ -153,7 +162,8 @@ def open_tensor(tensor: Any) -> VectorSamples:
         array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
     except (TypeError, RuntimeError) as error:
         raise VectorError(
-            f"{origin} has the type {tensor.dtype}. Vectors must be bfloat16, {ALLOWED}."
+            f"{origin} has the type {tensor.dtype}. Vectors must be bfloat16, {ALLOWED}: convert "
+            "them first, for example with .float()."
         ) from error
 
     def pick(rows: RowNumbers) -> Any:
@@ -166,14 +176,14 @@ def stack_rows(rows: Sequence[Any]) -> npt.NDArray[Any]:
     """Stack lists of numbers, 1-D arrays or 1-D tensors into one array (n, d).
 
     Raises:
-        VectorError: a row is not numbers, or not as long as row 0; the message names it.
+        VectorError: a row does not hold numbers, or differs in length from row 0.
     """
     arrays = [_row(row, number) for number, row in enumerate(rows)]
     for number, array in enumerate(arrays):
         if len(array) != len(arrays[0]):
             raise VectorError(
                 f"the vectors have different lengths: row 0 has {len(arrays[0])} numbers, "
-                f"row {number} has {len(array)}."
+                f"row {number} has {len(array)}. All must have the same length."
             )
     return np.stack(arrays)
 

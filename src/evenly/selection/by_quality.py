@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,6 @@ from evenly.engines.mapped import least_memory
 from evenly.engines.registry import DEFAULT_MEMORY, check_packing_engine
 from evenly.errors import BudgetError, DuplicateRowsWarning, OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, nearest_chosen
-from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.options import (
     DEFAULT_ENCODER,
@@ -32,8 +30,8 @@ from evenly.options import (
 from evenly.selection.greedy.driver import coverage_radius_of
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.gist import best_by_thresholds
+from evenly.selection.packing.max_radius import max_radius_packing
 from evenly.selection.packing.packer import Packer
-from evenly.selection.packing.widest import largest_distance, widest_packing
 from evenly.selection.results.provenance import provenance_of
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.quality import best_first
@@ -114,33 +112,9 @@ def select_by_quality(
     Sources: Liu et al. 2024 (DEITA), arXiv 2312.15685; for "gist", Fahrbach et al. 2025, arXiv
         2405.18754.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    rules = RuleOptions(
-        budget=budget,
-        include=include,
-        exclude=exclude,
-        away_from=away_from,
-        id_column=id_column,
-        min_distance=min_distance,
-    )
-    how = QualityOptions(
-        quality=quality,
-        min_distance=min_distance,
-        method=method,
-        diversity_weight=diversity_weight,
-    )
+    arguments = locals()
+    inputs, rules = InputOptions.of(arguments), rules_by_quality(arguments)
+    how = QualityOptions.of(arguments)
     return choose_by_quality(prepare_by_quality(data, inputs, rules, how), rules, how)
 
 
@@ -241,13 +215,8 @@ def _by_packing(
         progress = show(how.min_distance, len(order))
         rows = packer.pack(order, how.min_distance, limit=limit, progress=progress).rows
     else:
-        widest = widest_packing(
-            packer,
-            order,
-            limit,
-            upper=largest_distance(points),
-            radii_of=partial(distances_to_earlier, points, away=rules.away, before=before),
-            progress=lambda distance: show(distance, len(order)),
+        widest = max_radius_packing(
+            packer, order, limit, progress=lambda distance: show(distance, len(order))
         )
         if widest is None:
             rows = _filled_up(packer, order, limit)
@@ -281,9 +250,7 @@ def _by_gist(
         budget,
         quality=quality,
         weight=float(how.diversity_weight),
-        upper=largest_distance(points),
-        pairs=[_far_pair(points, order)],
-        radii_of=partial(distances_to_earlier, points),
+        pair=_far_pair(points, order),
         progress=lambda distance: show(distance, len(order)),
     )
     return _Found(rows, radii, {"value": value})

@@ -26,8 +26,7 @@ from evenly.options import (
 )
 from evenly.selection.greedy.progress import packing_bar
 from evenly.selection.packing.packer import Packer
-from evenly.selection.packing.target_size import distance_leaving
-from evenly.selection.packing.widest import largest_distance
+from evenly.selection.packing.target_size import distance_for_size
 from evenly.selection.results.deduplication import Deduplication
 from evenly.selection.results.provenance import provenance_of
 from evenly.selection.rules.budget import rows_of_budget
@@ -99,20 +98,8 @@ def deduplicate(
         many rows as are kept, and one search for the nearest kept row of every other row. With
         `to`, a dozen of the former.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    how = DeduplicationOptions(min_distance=min_distance, to=to, keep=keep, quality=quality)
+    arguments = locals()
+    inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
     return remove_duplicates(data, inputs, how)
 
 
@@ -149,8 +136,7 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
             distance = float(how.min_distance)
             kept = pack(distance)
         else:
-            upper = largest_distance(prepared.points)
-            distance, kept = distance_leaving(prepared.points, distinct, limit, upper, pack)
+            distance, kept = distance_for_size(prepared.points, distinct, limit, pack)
     representative, distances = _representatives(prepared.points, distinct, first, kept, distance)
     prepared.samples.check_unchanged()
     seconds = prepared.seconds | {"packing": perf_counter() - began}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -119,17 +119,9 @@ def estimate(
 
     Cost: reads texts and embeds 64 of them; vectors are not read.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        engine=engine,
-        device=device,
-        memory=memory,
-        progress=False,
-    )
-    return estimate_selection(data, RuleOptions(budget=budget), inputs)
+    arguments = locals()
+    inputs = replace(InputOptions.of(arguments), progress=False)
+    return estimate_selection(data, RuleOptions.of(arguments), inputs)
 
 
 def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> Estimate:

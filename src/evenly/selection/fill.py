@@ -12,7 +12,7 @@ from evenly.options import FillOptions, is_number
 from evenly.selection.greedy.progress import searching_bar
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import cover, in_order
-from evenly.selection.refine.maximal import more_rows
+from evenly.selection.refine.maximal import maximal_packing
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, Resumed, resume
 
@@ -39,15 +39,14 @@ def fill_resumed(earlier: S, resumed: Resumed, how: FillOptions) -> S:
     problem, prepared = resumed.problem, resumed.prepared
     progress = prepared.options.progress
     with searching_bar("filling", "rows", len(earlier), progress) as report:
-        found = more_rows(
+        found = maximal_packing(
             problem.points,
             problem.rules,
             np.array(earlier.indices),
             distance,
-            seconds=how.seconds,
-            seed=how.seed,
+            Refine(seconds=how.seconds, seed=how.seed),
             memory=problem.memory,
-            told=report,
+            report=report,
         )
     picks = in_order(problem, found.rows, len(found.rows))
     seconds = {**prepared.seconds, "filling": found.seconds}

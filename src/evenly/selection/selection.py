@@ -94,30 +94,7 @@ class Selection(SelectionData):
         Cost: comparing rows with the earlier picks as far as necessary, and then the new picks:
             less than one long run, more than the difference.
         """
-        rules = RuleOptions(
-            include=include,
-            exclude=exclude,
-            away_from=away_from,
-            id_column=id_column,
-            min_distance=min_distance,
-            groups=groups,
-            quotas=quotas,
-            costs=costs,
-            tokenizer=tokenizer,
-            quality=quality,
-        )
-        again = Again(
-            text=text,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            engine=engine,
-            device=device,
-            memory=memory,
-            cache_dir=cache_dir,
-            progress=progress,
-            rules=rules,
-        )
-        return extend(self, to, data, again, checkpoint=checkpoint)
+        return extend(self, to, data, Again.of(locals()), checkpoint=checkpoint)
 
     @documented(InputOptions, FillOptions)
     def fill(
@@ -164,21 +141,10 @@ class Selection(SelectionData):
 
         Cost: like that of `refine=` in `select_uniform`.
         """
-        rules = RuleOptions(
-            include=include, exclude=exclude, away_from=away_from, id_column=id_column
-        )
-        again = Again(
-            text=text,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            engine=engine,
-            device=device,
-            memory=memory,
-            cache_dir=cache_dir,
-            progress=progress,
-            rules=rules,
-        )
-        how = FillOptions(min_distance=min_distance, seconds=seconds, seed=seed)
+        arguments = locals()
+        how = FillOptions.of(arguments)
+        # `min_distance` is the search's own here, and not a rule of the selection.
+        again = Again.of({**arguments, "min_distance": None})
         return fill(self, data, again, how)
 
     @documented(InputOptions)
@@ -204,16 +170,7 @@ class Selection(SelectionData):
 
         Cost: at most n·k·d multiplications, as matrix products.
         """
-        again = Again(
-            text=text,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            device=device,
-            memory=memory,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
-        return assign(self, data, again)
+        return assign(self, data, Again.of(locals()))
 
     @documented(InputOptions)
     def explain(
@@ -244,13 +201,4 @@ class Selection(SelectionData):
 
         Cost: preparing the input, with its vectors from the cache; then k·d.
         """
-        again = Again(
-            text=text,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            device=device,
-            memory=memory,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
-        return explain(self, row, data, again)
+        return explain(self, row, data, Again.of(locals()))

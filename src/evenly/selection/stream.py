@@ -71,18 +71,8 @@ def select_stream(
 
     Sources: see `UniformStream`.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        device=device,
-        normalize=normalize,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    how = StreamOptions(keep=keep, batch_size=batch_size, second_pass=second_pass)
+    arguments = locals()
+    inputs, how = InputOptions.of(arguments), StreamOptions.of(arguments)
     return choose_from_stream(batches, budget, inputs, how)
 
 

@@ -106,38 +106,9 @@ def select_uniform(
     Sources: Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5;
         Wang and Gu 2025, arXiv 2506.24120; for refinement see `evenly.Refine`.
     """
-    inputs = InputOptions(
-        text=text,
-        roles=roles,
-        encoder=encoder,
-        encoder_options=encoder_options,
-        normalize=normalize,
-        engine=engine,
-        device=device,
-        memory=memory,
-        on_invalid=on_invalid,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    rules = RuleOptions(
-        budget=budget,
-        include=include,
-        exclude=exclude,
-        away_from=away_from,
-        id_column=id_column,
-        min_distance=min_distance,
-        groups=groups,
-        quotas=quotas,
-        balance=balance,
-        token_budget=token_budget,
-        costs=costs,
-        tokenizer=tokenizer,
-        quality=quality,
-        quality_weight=quality_weight,
-    )
-    how = UniformOptions(
-        start=start, drop_outliers=drop_outliers, refine=refine, checkpoint=checkpoint, seed=seed
-    )
+    arguments = locals()
+    inputs, rules = InputOptions.of(arguments), RuleOptions.of(arguments)
+    how = UniformOptions.of(arguments)
     return select_prepared(prepare_uniform(data, inputs, rules, how), rules, how)
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from evenly import StreamSelection, cli, select_stream
-from tests.support.fakes import CachedLetters
+from tests.support.encoders import CachedTopicEncoder
 from tests.support.streams import RECORDS, VECTORS
 
 
@@ -57,14 +57,14 @@ def test_the_command_line_reads_a_pipe_and_measures_in_a_second_pass(tmp_path, m
 
     @functools.wraps(load_encoder)
     def by_name(encoder, **options):
-        return load_encoder(CachedLetters() if encoder == "letters" else encoder, **options)
+        return load_encoder(CachedTopicEncoder() if encoder == "topics" else encoder, **options)
 
     monkeypatch.setattr("evenly.inputs.prepare.load_encoder", by_name)
     content = "".join(json.dumps(record) + "\n" for record in RECORDS)
     (tmp_path / "train.jsonl").write_text(content)
-    expected = select_stream([RECORDS], 5, encoder=CachedLetters(), second_pass=True)
+    expected = select_stream([RECORDS], 5, encoder=CachedTopicEncoder(), second_pass=True)
 
-    options = ("-b", 5, "--encoder", "letters")
+    options = ("-b", 5, "--encoder", "topics")
     told = evenly_("stream", "-", *options, "-o", "-", input=content)
     assert [json.loads(line) for line in told.stdout.splitlines()] == expected.records
     told = evenly_("stream", "train.jsonl", *options, "--second-pass", "--json")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evenly import errors, select_uniform
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.picks import Picks
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.interrupts import (
     bar_that_stops,
     before_engine,
@@ -236,7 +236,7 @@ def test_a_seed_matters_where_it_is_used(path):
     )
 
 
-class Words(Letters):
+class Words(TopicEncoder):
     """Another encoder, of the same texts."""
 
     def encode(self, texts):
@@ -245,29 +245,29 @@ class Words(Letters):
 
 def test_texts_are_told_by_their_vectors_and_the_rest_explains(path, tmp_path):
     records = [{"q": text, "a": text[::-1], "label": 0} for text in TEXTS]
-    interrupt(records, 30, checkpoint=path, encoder=Letters(), text="q")
+    interrupt(records, 30, checkpoint=path, encoder=TopicEncoder(), text="q")
 
     def refused(data=records, **options):
-        given = {"encoder": Letters(), "text": "q", **options}
+        given = {"encoder": TopicEncoder(), "text": "q", **options}
         with pytest.raises(errors.CheckpointError) as caught:
             select_uniform(data, 30, checkpoint=path, **given)
         return str(caught.value)
 
     assert "text: q then, q + a now" in refused(text=["q", "a"])
-    assert "encoder: Letters then, Words now" in refused(encoder=Words())
+    assert "encoder: TopicEncoder then, Words now" in refused(encoder=Words())
     assert "input: a list of" in refused(records[1:])
     # What is no part of the texts, and what they come in, may change.
     relabelled = [record | {"label": row} for row, record in enumerate(records)]
-    found = select_uniform(relabelled, 30, checkpoint=path, encoder=Letters(), text="q")
-    assert_same(found, select_uniform(relabelled, 30, encoder=Letters(), text="q"))
+    found = select_uniform(relabelled, 30, checkpoint=path, encoder=TopicEncoder(), text="q")
+    assert_same(found, select_uniform(relabelled, 30, encoder=TopicEncoder(), text="q"))
     assert found.provenance.taken_over == 7
 
 
 def test_an_encoder_whose_last_bits_wander_is_noticed(path):
-    interrupt(TEXTS, 30, checkpoint=path, encoder=Letters())
+    interrupt(TEXTS, 30, checkpoint=path, encoder=TopicEncoder())
 
-    class Wandering(Letters):
-        name = "Letters"
+    class Wandering(TopicEncoder):
+        name = "TopicEncoder"
 
         def encode(self, texts):
             return super().encode(texts) * np.float32(1 + 2**-20)
@@ -278,7 +278,7 @@ def test_an_encoder_whose_last_bits_wander_is_noticed(path):
 
 def test_rows_that_were_dropped_stay_so(path):
     records = [None if row % 5 == 0 else text for row, text in enumerate(TEXTS)]
-    options = {"encoder": Letters(), "on_invalid": "drop"}
+    options = {"encoder": TopicEncoder(), "on_invalid": "drop"}
     interrupt(records, 20, checkpoint=path, **options)
 
     found = select_uniform(records, 20, checkpoint=path, **options)
@@ -300,7 +300,7 @@ TITLE = b'{"format": "evenly checkpoint", '
 )
 def test_an_unreadable_checkpoint_is_refused_before_any_work(path, content, said):
     path.write_bytes(content)
-    encoder = Letters()
+    encoder = TopicEncoder()
 
     with pytest.raises(errors.CheckpointError, match=said) as caught:
         select_uniform(TEXTS, 3, encoder=encoder, checkpoint=path)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import select_uniform
-from tests.support.fakes import gaps_by_definition
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
 
 

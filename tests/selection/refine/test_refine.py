@@ -1,8 +1,9 @@
-"""Refined selections: never worse, under the same rules, and the best where that is proven."""
+"""Refined selections are never worse, keep the rules, and are optimal if that is proven."""
 
 import itertools
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from threadpoolctl import threadpool_limits
 from evenly import Refine, Selection, errors, select_uniform
 from evenly.geometry import reach_of
 from evenly.geometry.search.neighbour_graph import neighbour_graph
+from evenly.selection.greedy.picks import Picks
 from evenly.selection.refine import apply as refined
-from evenly.selection.refine import climb, proof, search
-from evenly.selection.refine import subproblem as subproblem
 from evenly.selection.refine.branch_and_bound import PackingSearch
-from evenly.selection.refine.proof import look_for
+from evenly.selection.refine.effort import SearchEffort
+from evenly.selection.refine.incumbent import Incumbent
+from evenly.selection.refine.proof import find_packing
 from evenly.selection.refine.search import refine
+from evenly.selection.refine.subproblem import SearchSpace
+from evenly.selection.rules.rules import Rules
 from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
 from tests.support.pools import pools
 
@@ -27,15 +31,23 @@ CUBE = RNG.uniform(size=(600, 3))
 SPHERE = RNG.normal(size=(900, 12))
 
 
-@pytest.fixture(autouse=True)
-def short_walks(monkeypatch):
-    """What takes a second takes a hundredth of it: pools of tests are small."""
-    monkeypatch.setattr(climb, "_LEAST_WORK", 20_000)
-    monkeypatch.setattr(climb, "_STEPS_WITHOUT", 120_000)
+QUICK = SearchEffort(least_work=20_000, idle_work=120_000)
+
+
+class Quick(Refine):
+    """Refines with a hundredth of the work, which is enough for the small pools of tests."""
+
+    effort = QUICK
+
+
+class QuickAtFirstGain(Refine):
+    """Like `Quick`, but finds neighbours only slightly beyond h_min at first."""
+
+    effort = replace(QUICK, all_pairs_rows=0)
 
 
 @pytest.fixture(autouse=True)
-def no_warnings_of_duplicates():
+def no_expected_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.DuplicateRowsWarning)
         warnings.simplefilter("ignore", errors.IsolatedRowsWarning)
@@ -43,11 +55,11 @@ def no_warnings_of_duplicates():
 
 
 def exact(vectors, budget, **options):
-    return select_uniform(vectors, budget, refine=Refine(method="exact"), **options)
+    return select_uniform(vectors, budget, refine=Quick(method="exact"), **options)
 
 
 def assert_farthest_first_among_themselves(selection, gaps, included=0):
-    """Radii are distances to earlier rows, and no later row was farther than the one picked."""
+    """Check that radii are distances to earlier rows, and that each pick was the farthest."""
     order = np.array(selection.indices)
     for place in range(1, len(order)):
         near = gaps[np.ix_(order[place:], order[:place])].min(axis=1)
@@ -66,13 +78,13 @@ def test_exact_is_the_best_of_all_subsets(vectors, normalize, data):
     found = exact(vectors, budget, normalize=normalize, start=start)
 
     gaps = gaps_of(points_of(vectors, normalize))
-    told = found.provenance.refined
-    assert told["proven"]
+    details = found.provenance.refined
+    assert details["proven"]
     assert len(set(found.indices.tolist())) == len(found) == budget
     assert_farthest_first_among_themselves(found, gaps)
     if budget > 1:
         assert found.h_min == pytest.approx(best_h_min(gaps, budget), rel=1e-9, abs=1e-200)
-        assert told["upper_bound"] == pytest.approx(found.h_min, rel=1e-9, abs=1e-200)
+        assert details["upper_bound"] == pytest.approx(found.h_min, rel=1e-9, abs=1e-200)
     left = np.delete(gaps, found.indices, axis=0)[:, found.indices]
     assert found.coverage_radius == pytest.approx(
         left.min(axis=1).max(initial=0.0), rel=1e-9, abs=1e-12
@@ -82,11 +94,11 @@ def test_exact_is_the_best_of_all_subsets(vectors, normalize, data):
 
 @settings(max_examples=100)
 @given(vectors=pools(max_rows=30), normalize=st.booleans(), data=st.data())
-def test_a_search_is_never_worse_and_never_better_than_the_best(vectors, normalize, data):
+def test_a_search_is_between_greedy_and_the_optimum(vectors, normalize, data):
     budget = data.draw(st.integers(1, len(vectors)))
     greedy = select_uniform(vectors, budget, normalize=normalize)
 
-    found = select_uniform(vectors, budget, normalize=normalize, refine=True)
+    found = select_uniform(vectors, budget, normalize=normalize, refine=Quick())
 
     best = exact(vectors, budget, normalize=normalize)
     assert len(set(found.indices.tolist())) == budget
@@ -121,17 +133,17 @@ def test_exact_is_the_best_under_rules(vectors, normalize, data):
     gaps = gaps_of(points_of(vectors, normalize))
     free = [row for row in usable if row not in include]
 
-    def spread(rows):
+    def h_min_with(rows):
         rows = [*include, *rows]
         apart = gaps[np.ix_(rows, [*rows, *away])].copy()
         apart[np.arange(len(rows)), np.arange(len(rows))] = np.inf
         return apart.min(initial=np.inf)
 
-    best = max(map(spread, itertools.combinations(free, budget - len(include))))
+    best = max(map(h_min_with, itertools.combinations(free, budget - len(include))))
     assert found.h_min == pytest.approx(best, rel=1e-9, abs=1e-200)
     assert list(found.indices[: len(include)]) == list(include)
     assert set(found.indices.tolist()) <= set(usable)
-    assert spread(found.indices[len(include) :].tolist()) == pytest.approx(
+    assert h_min_with(found.indices[len(include) :].tolist()) == pytest.approx(
         found.h_min, rel=1e-9, abs=1e-200
     )
     assert found.provenance.refined["proven"]
@@ -143,7 +155,7 @@ def test_rows_of_a_larger_pool_are_farther_apart_under_rules():
     rules = {"include": include, "exclude": exclude, "away_from": away}
     greedy = select_uniform(SPHERE, 100, **rules)
 
-    found = select_uniform(SPHERE, 100, refine=True, **rules)
+    found = select_uniform(SPHERE, 100, refine=Quick(), **rules)
 
     assert found.h_min > 1.02 * greedy.h_min
     assert list(found.indices[:3]) == include
@@ -170,7 +182,7 @@ def test_quotas_are_still_met(overlapping):
         rules["quotas"] = {**rules["quotas"], "even": (12, 20)}
     greedy = select_uniform(CUBE, 45, normalize=False, **rules)
 
-    found = select_uniform(CUBE, 45, normalize=False, refine=True, **rules)
+    found = select_uniform(CUBE, 45, normalize=False, refine=Quick(), **rules)
 
     def counts(rows):
         listed = [names[row] if overlapping else [names[row]] for row in rows]
@@ -180,13 +192,13 @@ def test_quotas_are_still_met(overlapping):
     assert found.h_min > 1.02 * greedy.h_min
 
 
-def test_a_copy_that_quotas_made_greedy_take_is_exchanged():
-    # Greedy takes 0 and 9, and then of the group "b" only a copy of 9 is left.
+def test_a_duplicate_that_quotas_forced_is_replaced():
+    # Farthest-first takes 0 and 9; then the only row left of the group "b" is a copy of 9.
     rows = np.array([[0.0], [9.0], [9.0], [5.0], [6.0]])
     rules = {"groups": ["a", "a", "b", "a", "a"], "quotas": {"b": 1}, "start": 0}
     greedy = select_uniform(rows, 3, normalize=False, **rules)
 
-    found = select_uniform(rows, 3, normalize=False, refine=True, **rules)
+    found = select_uniform(rows, 3, normalize=False, refine=Quick(), **rules)
 
     assert greedy.h_min == 0
     assert sorted(found.indices) == [0, 2, 3]
@@ -195,10 +207,10 @@ def test_a_copy_that_quotas_made_greedy_take_is_exchanged():
 
 def test_refined_rows_are_farther_apart_and_the_same_each_time():
     greedy = select_uniform(SPHERE, 100)
-    found = [select_uniform(SPHERE, 100, refine=True) for _ in range(2)]
+    found = [select_uniform(SPHERE, 100, refine=Quick()) for _ in range(2)]
     with threadpool_limits(1):
-        found.append(select_uniform(SPHERE, 100, refine=True))
-    others = select_uniform(SPHERE, 100, refine=Refine(seed=1))
+        found.append(select_uniform(SPHERE, 100, refine=Quick()))
+    others = select_uniform(SPHERE, 100, refine=Quick(seed=1))
 
     assert found[0].h_min > 1.03 * greedy.h_min
     for again in found[1:]:
@@ -209,14 +221,14 @@ def test_refined_rows_are_farther_apart_and_the_same_each_time():
     )
 
 
-def test_min_distance_is_kept_and_its_number_of_rows():
+def test_min_distance_and_the_number_of_rows_are_kept():
     greedy = select_uniform(SPHERE, min_distance=0.9)
-    found = select_uniform(SPHERE, min_distance=0.9, refine=True)
+    found = select_uniform(SPHERE, min_distance=0.9, refine=Quick())
     assert len(found) == len(greedy)
     assert found.h_min > greedy.h_min >= 0.9
 
 
-def test_distances_of_another_metric():
+def test_a_precomputed_distance_matrix():
     gaps = np.abs(CUBE[:, None] - CUBE).sum(axis=2)[:150, :150]
     gaps = np.triu(gaps) + np.triu(gaps).T
     rules = {"include": [7], "away_from": [1, 2]}
@@ -239,84 +251,87 @@ def test_distances_of_another_metric():
 
 def test_a_pool_on_disk_gives_the_same_rows(tmp_path):
     np.save(tmp_path / "vectors.npy", SPHERE.astype(np.float32))
-    there = select_uniform(str(tmp_path / "vectors.npy"), 80, engine="mapped", refine=True)
-    here = select_uniform(SPHERE.astype(np.float32), 80, refine=True)
+    there = select_uniform(str(tmp_path / "vectors.npy"), 80, engine="mapped", refine=Quick())
+    here = select_uniform(SPHERE.astype(np.float32), 80, refine=Quick())
     np.testing.assert_array_equal(there.indices, here.indices)
 
 
-def test_of_a_large_pool_the_rows_that_matter_are_looked_at(monkeypatch):
-    monkeypatch.setattr(search, "_FEW", 0)
-    monkeypatch.setattr(subproblem, "_PAIRS", 4000)
+@pytest.mark.parametrize(
+    "effort",
+    [
+        {"max_pairs": 4000},
+        {"max_pairs": 4000, "max_rows": 130, "block_rows": 64},
+    ],
+)
+def test_only_the_relevant_rows_of_a_large_pool_are_searched(effort):
+    class Limited(Refine):
+        pass
+
+    Limited.effort = replace(QuickAtFirstGain.effort, **effort)
     greedy = select_uniform(SPHERE, 60)
-    found = exact(SPHERE, 60)
-    told = found.provenance.refined
-    assert 60 < told["rows_looked_at"] < 600
-    assert not told["proven"]
-    assert told["upper_bound"] is None
-    assert found.h_min > greedy.h_min
-
-    monkeypatch.setattr(subproblem, "_ROWS", 130)
-    monkeypatch.setattr(subproblem, "_BLOCK", 64)
-    told = exact(SPHERE, 60).provenance.refined
-    assert told["rows_looked_at"] == 130
-    assert not told["proven"]
-    assert told["upper_bound"] is None
+    found = select_uniform(SPHERE, 60, refine=Limited(method="exact"))
+    details = found.provenance.refined
+    assert 60 < details["rows_looked_at"] < 600
+    if "max_rows" in effort:
+        assert details["rows_looked_at"] == effort["max_rows"]
+    else:
+        assert found.h_min > greedy.h_min
+    assert not details["proven"]
+    assert details["upper_bound"] is None
 
 
-def test_more_pairs_than_were_expected_are_done_without(monkeypatch):
-    monkeypatch.setattr(search, "_FEW", 0)
-    monkeypatch.setattr(subproblem, "_PAIRS", 4000)
-    everything = {}
+def test_fewer_rows_are_searched_if_there_are_more_pairs_than_estimated():
+    # All pairs of a dense cluster are near, though few rows of the pool are near each of its rows.
+    rng = np.random.default_rng(7)
+    cluster, others = rng.normal(scale=1e-3, size=(80, 2)), rng.normal(size=(820, 2))
+    points = points_of(np.concatenate([cluster, others + 10]), normalize=False)
+    chosen = np.array([0, 80, 100])
+    space = SearchSpace(points, no_rules(3), None, SearchEffort(max_pairs=300), lambda: None)
 
-    def that_matter(points, rows, begun, distance, pairs, *_):
-        everything[pairs] = len(rows)
-        return np.arange(len(rows)) if pairs > 100 else np.flatnonzero(begun)
+    subproblem, graph = space.graph_around(chosen, 0.5, 3.0)
 
-    monkeypatch.setattr(subproblem, "_relevant_rows", that_matter)
-    found = select_uniform(SPHERE, 60, refine=True)
-    assert sorted(everything) == [62.5, 250, 1000, 4000]
-    assert found.provenance.refined["rows_looked_at"] == 60
+    assert len(space.subproblem(chosen, 0.5, 3.0, 300)) > len(subproblem) >= 3
+    assert subproblem.initial.sum() == 3
+    assert graph.pairs <= 300
 
 
-def test_rows_much_farther_apart_than_was_hoped_are_found(monkeypatch):
-    # Greedy begins in the middle, and the best rows are the corners.
-    monkeypatch.setattr(search, "_FEW", 0)
+def test_a_gain_far_above_the_first_graph_is_found():
+    # Farthest-first starts in the middle, and the best rows are the corners.
     rows = np.array([[0.0, 0], [1, 1], [-1, 1], [1, -1], [-1, -1]])
     assert select_uniform(rows, 4, normalize=False, start=0).h_min == pytest.approx(2**0.5)
-    found = select_uniform(rows, 4, normalize=False, start=0, refine=True)
+    found = select_uniform(rows, 4, normalize=False, start=0, refine=QuickAtFirstGain())
     assert sorted(found.indices) == [1, 2, 3, 4]
     assert found.h_min == 2.0
 
 
-def test_hope_grows_with_what_is_found(monkeypatch):
-    monkeypatch.setattr(search, "_FEW", 0)
+def test_graphs_grow_with_the_gain():
     line = np.linspace(0, 1, 301)[:, None]
     greedy = select_uniform(line, 12, normalize=False, start=150)
-    found = select_uniform(line, 12, normalize=False, start=150, refine=True)
-    assert greedy.h_min < 0.065  # it halves gaps
+    found = select_uniform(line, 12, normalize=False, start=150, refine=QuickAtFirstGain())
+    assert greedy.h_min < 0.065  # farthest-first halves gaps
     assert found.h_min >= 27 / 300 * (1 - 1e-9)
 
 
-def test_time_ends_a_search():
+def test_the_time_limit_ends_a_search():
     greedy = select_uniform(SPHERE, 100)
-    found = select_uniform(SPHERE, 100, refine=Refine(seconds=1e-9))
+    found = select_uniform(SPHERE, 100, refine=Quick(seconds=1e-9))
     assert found.provenance.refined["ended_by"] == "time"
     np.testing.assert_array_equal(found.indices, greedy.indices)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5])
-def test_an_interrupt_ends_it_with_the_best_so_far(after):
+def test_an_interrupt_keeps_the_best_rows_so_far(after):
     greedy = select_uniform(SPHERE, 100)
     seen = []
 
-    def told(_, distance):
+    def report(_, distance):
         if len(seen) == after:
             raise KeyboardInterrupt
         seen.append(distance)
 
     points = points_of(SPHERE)
-    picks = search_picks(greedy)
-    found = refine(points, no_rules(100), picks, Refine(), told=told)
+    picks = Picks(np.array(greedy.indices), np.array(greedy.radii))
+    found = refine(points, no_rules(100), picks, Quick(), report=report)
 
     assert found.ended == "interrupt"
     gaps = gaps_of(points)
@@ -329,65 +344,57 @@ def test_an_interrupted_refinement_is_a_selection(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search.Climb, "rise", interrupt)
+    monkeypatch.setattr(Incumbent, "improve", interrupt)
     greedy = select_uniform(SPHERE, 100)
-    found = select_uniform(SPHERE, 100, refine=True)
+    found = select_uniform(SPHERE, 100, refine=Quick())
     assert found.provenance.refined["ended_by"] == "interrupt"
-    assert found.h_min > greedy.h_min  # of the packing that it began with
+    assert found.h_min > greedy.h_min  # that of the first packing
 
 
 def no_rules(budget):
-    from evenly.selection.rules.rules import Rules
-
     return Rules.none(budget)
-
-
-def search_picks(selection):
-    from evenly.selection.greedy.picks import Picks
-
-    return Picks(np.array(selection.indices), np.array(selection.radii))
 
 
 @settings(max_examples=150)
 @given(vectors=pools(max_rows=13), data=st.data())
-def test_a_proof_is_right(vectors, data):
+def test_proofs_are_correct(vectors, data):
     points = points_of(vectors, normalize=False)
     gaps = gaps_of(points)
     distance = data.draw(st.sampled_from([*np.unique(gaps), gaps.max() * 1.1]))
     target = data.draw(st.integers(1, len(vectors)))
     graph = neighbour_graph(points, np.arange(len(vectors)), 2 * gaps.max() + 1)
-    begun = np.zeros(len(vectors), bool)
-    begun[data.draw(st.integers(0, len(vectors) - 1))] = True
+    initial = np.zeros(len(vectors), bool)
+    initial[data.draw(st.integers(0, len(vectors) - 1))] = True
 
-    verdict = look_for(
+    outcome = find_packing(
         graph,
         reach_of(distance),
         target,
         limits=np.full(len(vectors), np.inf),
-        begun=begun,
+        initial=initial,
         work=1e9,
         check=lambda: None,
     )
 
     most = most_rows_at(gaps * (1 + 1e-11), distance or 5e-324)  # at 0 rows that coincide
-    assert verdict.certain == (most < target)
-    if verdict.chosen is not None:
-        rows = np.flatnonzero(verdict.chosen)
+    assert outcome.impossible == (most < target)
+    if outcome.chosen is not None:
+        rows = np.flatnonzero(outcome.chosen)
         assert len(rows) >= target
         near = gaps[np.ix_(rows, rows)][~np.eye(len(rows), dtype=bool)]
         assert (near >= distance * (1 - 1e-9)).all()
 
 
-def test_a_search_that_is_cut_short_is_not_certain():
+def test_branch_and_bound_can_be_interrupted_and_continued():
     near = np.triu(np.random.default_rng(1).random((150, 150)) < 0.4, 1)
     near |= near.T
     for size in (12, 15):
         whole, pieces = PackingSearch(near, size), PackingSearch(near, size)
-        pieces.go_on(100)
+        pieces.advance(100)
         assert (pieces.over, pieces.rows) == (False, None)
         while not pieces.over:
-            pieces.go_on(1000)
-        whole.go_on(1 << 60)
+            pieces.advance(1000)
+        whole.advance(1 << 60)
         assert whole.over
         assert (whole.rows is None) == (pieces.rows is None) == (size == 15)
         if whole.rows is not None:
@@ -396,30 +403,30 @@ def test_a_search_that_is_cut_short_is_not_certain():
             assert not near[np.ix_(whole.rows, whole.rows)].any()
 
 
-def test_where_the_best_is_not_proven_a_bound_may_be(monkeypatch):
-    # So little work that only distances that plainly too few rows have are ruled out.
-    monkeypatch.setattr(proof, "_LAST", 2000)
-    monkeypatch.setattr(proof, "_WORK", 200_000)
-    found = exact(CUBE[:200], 20, normalize=False)
-    monkeypatch.setattr(proof, "_LAST", 1e10)
+def test_an_upper_bound_may_be_proven_without_the_optimum():
+    # With so little work, only distances at which plainly too few rows fit are ruled out.
+    class Hasty(Refine):
+        effort = replace(QUICK, optimum_work=2000, bound_work=200_000)
+
+    found = select_uniform(CUBE[:200], 20, normalize=False, refine=Hasty(method="exact"))
     best = exact(CUBE[:200], 20, normalize=False)
 
-    told = found.provenance.refined
+    details = found.provenance.refined
     assert best.provenance.refined["proven"]
-    assert not told["proven"]
-    assert found.h_min <= best.h_min < told["upper_bound"] < 1.5 * best.h_min
+    assert not details["proven"]
+    assert found.h_min <= best.h_min < details["upper_bound"] < 1.5 * best.h_min
 
 
-def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
+def test_it_has_no_prefix_or_extension_and_its_options_are_saved(tmp_path):
     np.save(tmp_path / "v.npy", CUBE)
-    found = select_uniform(str(tmp_path / "v.npy"), 30, normalize=False, refine=Refine(seed=3))
+    found = select_uniform(str(tmp_path / "v.npy"), 30, normalize=False, refine=Quick(seed=3))
     with pytest.raises(errors.BudgetError, match="refined or filled"):
         found.prefix(10)
     assert len(found.prefix(30)) == 30
     with pytest.raises(errors.BudgetError, match=r"fill\(\)"):
         found.extend(40)
     found.save(tmp_path / "m.json")
-    loaded = Selection.tightness(tmp_path / "m.json")
+    loaded = Selection.load(tmp_path / "m.json")
     assert loaded.provenance.options["refine"] == {
         "seconds": None,
         "method": "search",
@@ -429,9 +436,9 @@ def test_it_is_neither_cut_nor_extended_and_reproduces(tmp_path):
 
 
 def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
-    first = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=True)
-    again = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=True)
-    assert again.provenance.taken_over == 30
+    first = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=Quick())
+    again = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=Quick())
+    assert again.provenance["taken_over"] == 30
     np.testing.assert_array_equal(first.indices, again.indices)
     plain = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c")
     assert plain.h_min < first.h_min
@@ -447,7 +454,7 @@ def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
         (Refine(method="exact"), {"groups": ["a"] * 600, "balance": "equal"}, "knows no groups"),
     ],
 )
-def test_what_cannot_be_refined_is_refused(refine, rules, says):
+def test_what_cannot_be_refined_is_rejected(refine, rules, says):
     with pytest.raises(errors.OptionError, match=says):
         select_uniform(CUBE, 30, normalize=False, refine=refine, **rules)
 
@@ -463,12 +470,12 @@ def test_what_cannot_be_refined_is_refused(refine, rules, says):
         ({"seed": 1.5}, "seed"),
     ],
 )
-def test_what_refine_cannot_be(options, says):
+def test_invalid_options_of_refine_are_rejected(options, says):
     with pytest.raises(errors.OptionError, match=says):
         Refine(**options)
 
 
-def test_where_nothing_can_be_better_it_is_known_at_once():
+def test_an_obvious_optimum_needs_no_search():
     near = {"include": [0, int(np.argsort(((CUBE - CUBE[0]) ** 2).sum(axis=1))[1])]}
     for vectors, budget, rules in (
         (CUBE[:40], 40, {}),
@@ -476,15 +483,15 @@ def test_where_nothing_can_be_better_it_is_known_at_once():
         (np.ones((9, 2)), 3, {}),
         (CUBE, 9, near),
     ):
-        found = select_uniform(vectors, budget, normalize=False, refine=True, **rules)
+        found = select_uniform(vectors, budget, normalize=False, refine=Quick(), **rules)
         assert found.provenance.refined["proven"]
         assert found.provenance.refined["rows_looked_at"] == 0
 
 
-def test_the_line_on_the_screen_says_how_far_it_is(capsys):
-    with refined.searching_bar("refining", "h_min", 2.0, True) as told:
-        told("searching", 2.1)
+def test_the_progress_bar_shows_the_activity(capsys):
+    with refined.searching_bar("refining", "h_min", 2.0, True) as report:
+        report("searching", 2.1)
     assert "refining: searching" in capsys.readouterr().err
-    with refined.searching_bar("refining", "h_min", 0.0, False) as told:
-        told("searching", 2.1)
+    with refined.searching_bar("refining", "h_min", 0.0, False) as report:
+        report("searching", 2.1)
     assert capsys.readouterr().err == ""

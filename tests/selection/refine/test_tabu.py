@@ -1,29 +1,29 @@
-"""Walks among packings: wherever one stops, it keeps to its terms."""
+"""Whenever a tabu search stops, its packing satisfies the constraints."""
 
 import numpy as np
 import pytest
 
 from evenly.geometry.search.neighbour_graph import neighbour_graph
 from evenly.selection.refine.constraints import Constraints
-from evenly.selection.refine.tabu import Walker
+from evenly.selection.refine.tabu import TabuSearch
 from tests.support.best_possible import gaps_of, points_of
 
 
-@pytest.mark.parametrize("risk", [0.0, 0.03, 0.5])
-def test_a_walk_keeps_to_its_terms(risk):
+@pytest.mark.parametrize("perturbation_rate", [0.0, 0.03, 0.5])
+def test_a_tabu_search_satisfies_its_constraints(perturbation_rate):
     points = points_of(np.random.default_rng(0).normal(size=(150, 4)))
     gaps = gaps_of(points)
     graph = neighbour_graph(points, np.arange(150), 0.9)
     strata = (np.arange(150) % 4).astype(np.int32)
     limits = np.where(np.arange(150) % 10 == 0, 0.1, np.inf)
     constraints = Constraints(limits, strata, np.array([3, 0, 5, 2]))
-    walker = Walker(graph, constraints, risk, 1)
-    walker.reset(np.zeros(150, bool), graph.reach)
+    search = TabuSearch(graph, constraints, perturbation_rate, 1)
+    search.reset(np.zeros(150, bool), graph.reach)
 
     for _ in range(200):
-        walker.walk(11, 300)
-        rows = np.flatnonzero(walker.chosen)
-        assert walker.size == len(rows) <= 10
+        search.run(11, 300)
+        rows = np.flatnonzero(search.chosen)
+        assert search.size == len(rows) <= 10
         assert (np.bincount(strata[rows], minlength=4) <= constraints.most).all()
         assert (limits[rows] > 0.1).all()
         near = gaps[np.ix_(rows, rows)][~np.eye(len(rows), dtype=bool)]

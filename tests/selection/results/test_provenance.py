@@ -9,21 +9,21 @@ from evenly import Selection, select_uniform
 from evenly.options import NotKept
 from evenly.selection.results.provenance import EncoderRecord, InputRecord, Provenance
 from evenly.selection.resume import options_of
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 FULL = Provenance(
     evenly="1.0",
     input=InputRecord("train.jsonl", 9, 4, "/data/train.jsonl", "sha256:0"),
     options={
         "budget": 3,
-        "encoder": NotKept("Letters"),
+        "encoder": NotKept("TopicEncoder"),
         "include": NotKept("1000 values, sha256:1", is_object=False),
         "quotas": {"a": [1, NotKept("f")]},
         "nothing": None,
     },
     versions={"python": "3.12"},
     text="text",
-    encoder=EncoderRecord("Letters", None, "sha256:2", 1, "sha256:3", 4, 5),
+    encoder=EncoderRecord("TopicEncoder", None, "sha256:2", 1, "sha256:3", 4, 5),
     dropped={7: "has no text", 2: "is empty"},
     rules={"include": {"rows": 1, "hash": "sha256:4"}},
     created="2026-01-01T00:00:00+00:00",
@@ -79,14 +79,14 @@ def test_python_objects_and_long_lists_are_described(tmp_path):
     many = list(range(150))
     texts = texts_of(200)
     found = select_uniform(
-        texts, 160, include=many, exclude=[199], encoder=Letters(), cache_dir=False
+        texts, 160, include=many, exclude=[199], encoder=TopicEncoder(), cache_dir=False
     )
     found.save(tmp_path / "saved.json")
 
     options = Selection.load(tmp_path / "saved.json").provenance.options
 
     assert options["exclude"] == [199]
-    assert options["encoder"] == NotKept("Letters")
+    assert options["encoder"] == NotKept("TopicEncoder")
     assert options["include"].description.startswith("150 values, sha256:")
     assert not options["include"].is_object
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evenly import Selection, errors, select_uniform
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 
 TEXTS = texts_of(25)
 RECORDS = [{"id": row, "text": text, "tags": [row]} for row, text in enumerate(TEXTS)]
@@ -27,7 +27,7 @@ def train(tmp_path):
 
 @pytest.fixture
 def chosen(train):
-    return select_uniform(train, 6, encoder=Letters())
+    return select_uniform(train, 6, encoder=TopicEncoder())
 
 
 def kinds_of_data():
@@ -37,7 +37,7 @@ def kinds_of_data():
     import pyarrow
     import torch
 
-    vectors = Letters().encode(TEXTS)
+    vectors = TopicEncoder().encode(TEXTS)
     return {
         "strings": (TEXTS, lambda taken: taken),
         "dicts": (RECORDS, lambda taken: [record["text"] for record in taken]),
@@ -60,7 +60,7 @@ def kinds_of_data():
 def test_what_came_in_comes_out_as_the_same_kind_and_the_same_rows(kind):
     data, contents = kinds_of_data()[kind]
 
-    chosen = select_uniform(data, 6, encoder=Letters())
+    chosen = select_uniform(data, 6, encoder=TopicEncoder())
     taken = chosen.take(data)
 
     assert type(taken) is type(data)
@@ -71,13 +71,13 @@ def test_what_came_in_comes_out_as_the_same_kind_and_the_same_rows(kind):
         assert taken.dtype == data.dtype
     # Every kind holds the same pool, so the same rows come out of each.
     np.testing.assert_array_equal(
-        chosen.indices, select_uniform(TEXTS, 6, encoder=Letters()).indices
+        chosen.indices, select_uniform(TEXTS, 6, encoder=TopicEncoder()).indices
     )
 
 
 def test_a_memory_map_is_a_pool(tmp_path):
-    np.save(tmp_path / "vectors.npy", Letters().encode(TEXTS))
-    expected = select_uniform(TEXTS, 6, encoder=Letters()).indices
+    np.save(tmp_path / "vectors.npy", TopicEncoder().encode(TEXTS))
+    expected = select_uniform(TEXTS, 6, encoder=TopicEncoder()).indices
 
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
 
@@ -167,7 +167,7 @@ def test_a_selection_tells_itself_and_cannot_be_changed(chosen):
 
 @pytest.mark.parametrize("budget", [1, 6, 25])
 def test_what_is_saved_is_loaded(train, tmp_path, budget):
-    chosen = select_uniform(train, budget, encoder=Letters())
+    chosen = select_uniform(train, budget, encoder=TopicEncoder())
 
     chosen.save(tmp_path / "saved.json")
     loaded = Selection.load(tmp_path / "saved.json")
@@ -183,7 +183,7 @@ def test_what_is_saved_is_loaded(train, tmp_path, budget):
 
 def test_numpy_numbers_in_the_options_can_be_saved(train, tmp_path):
     chosen = select_uniform(
-        train, np.float32(0.5), encoder=Letters(), start=np.int16(3), seed=np.uint8(1)
+        train, np.float32(0.5), encoder=TopicEncoder(), start=np.int16(3), seed=np.uint8(1)
     )
 
     chosen.save(tmp_path / "saved.json")
@@ -212,7 +212,7 @@ def test_a_loaded_selection_opens_its_input_again(chosen, train, tmp_path):
 
 
 def test_a_loaded_selection_of_data_in_memory_asks_for_them(tmp_path):
-    select_uniform(RECORDS, 3, encoder=Letters()).save(tmp_path / "saved.json")
+    select_uniform(RECORDS, 3, encoder=TopicEncoder()).save(tmp_path / "saved.json")
     loaded = Selection.load(tmp_path / "saved.json")
 
     with pytest.raises(errors.OptionError, match="data="):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenly import StreamSelection, errors, select_stream, select_uniform
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 from tests.support.streams import RECORDS, VECTORS
 
 
@@ -17,12 +17,12 @@ def cache_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "parquet"])
 def test_what_was_chosen_is_written_in_every_format(suffix, tmp_path):
-    found = select_stream([RECORDS], 5, encoder=Letters())
+    found = select_stream([RECORDS], 5, encoder=TopicEncoder())
 
     found.write(tmp_path / f"out.{suffix}")
     found.write(tmp_path / "in-order.jsonl", order="file")
 
-    again = select_uniform(tmp_path / f"out.{suffix}", 5, text="text", encoder=Letters())
+    again = select_uniform(tmp_path / f"out.{suffix}", 5, text="text", encoder=TopicEncoder())
     assert len(again.take(tmp_path / f"out.{suffix}")) == 5
     ids = [
         json.loads(line)["id"] for line in (tmp_path / "in-order.jsonl").read_text().splitlines()
@@ -43,7 +43,7 @@ def test_vectors_are_written_as_vectors(tmp_path):
 
 
 def test_a_result_is_saved_and_loaded_without_its_records(tmp_path):
-    found = select_stream([RECORDS], 5, encoder=Letters())
+    found = select_stream([RECORDS], 5, encoder=TopicEncoder())
 
     found.save(tmp_path / "found.json")
     loaded = StreamSelection.load(tmp_path / "found.json")

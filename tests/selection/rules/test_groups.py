@@ -1,4 +1,4 @@
-"""Groups and quotas from what users pass."""
+"""Groups and quotas, as users pass them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def limits(prepared, quotas=None, *, budget=6, groups=GROUPS, **options):
         (1.0, (6, 6)),
     ],
 )
-def test_a_quota_is_rows_or_a_fraction_or_two_ends(quota, found):
+def test_a_quota_is_a_number_a_fraction_or_a_pair_of_limits(quota, found):
     more = prepare(np.random.default_rng(0).normal(size=(20, 4)))
     groups = [*GROUPS, *["more"] * 10]
     assert limits(more, {"code": quota}, groups=groups) == {"code": found}
@@ -70,7 +70,7 @@ def test_fractions_that_add_up_to_one_add_up_to_the_budget(prepared):
     assert limits(many, {"a": (0.58, 0.58)}, budget=50, groups=groups) == {"a": (29, 29)}
 
 
-def test_groups_are_named_by_what_they_are_called(prepared):
+def test_groups_are_identified_by_their_names(prepared):
     numbers = np.array([1] * 6 + [2] * 4)
     for groups in (numbers, numbers.astype(float), numbers.tolist(), pd.Series(numbers)):
         for name in (1, "1", 1.0):
@@ -95,11 +95,11 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
     [
         ({"quotas": {"cod": 2}}, QuotaError, "no row is in the group 'cod'.*mean 'code'.*6 rows"),
         ({"quotas": {"code": 7}}, QuotaError, "'code' is 7 rows, more than the budget 6"),
-        ({"quotas": {"math": 4}}, QuotaError, "'math' has 3 usable rows, and its quota wants 4"),
+        ({"quotas": {"math": 4}}, QuotaError, "'math' has 3 usable rows, but its quota requires 4"),
         ({"quotas": {"math": 3}, "exclude": [6]}, QuotaError, "'math' has 2 usable rows"),
-        ({"quotas": {"code": 5, "math": 2}}, QuotaError, "want 7 rows at least"),
-        ({"quotas": {"code": 1, "math": (0, 2), "talk": 1}}, QuotaError, "room for 4 rows at most"),
-        ({"quotas": {"code": (3, 2)}}, QuotaError, "least above its most"),
+        ({"quotas": {"code": 5, "math": 2}}, QuotaError, "at least 7 rows"),
+        ({"quotas": {"code": 1, "math": (0, 2), "talk": 1}}, QuotaError, "at most 4 rows"),
+        ({"quotas": {"code": (3, 2)}}, QuotaError, "minimum above its maximum"),
         ({"quotas": {"code": "many"}}, QuotaError, "'code' must be a number of rows"),
         ({"quotas": {"code": -1}}, QuotaError, "-1"),
         ({"quotas": {"code": 1.5}}, QuotaError, "fraction.*1.5"),
@@ -113,7 +113,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"balance": "equal", "groups": None}, OptionError, "balance= needs groups="),
         ({}, OptionError, "groups= needs quotas="),
         ({"balance": "even"}, OptionError, "balance must be 'equal' or 'proportional'"),
-        ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give one"),
+        ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give only one"),
         ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 values.*10 rows"),
         ({"quotas": {"code": 1}, "groups": [None] * 10}, QuotaError, "no group"),
         ({"balance": "equal", "groups": [["a", "b"]] * 10}, OptionError, "share no row"),
@@ -129,12 +129,12 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"balance": "equal", "budget": None, "min_distance": 1}, QuotaError, "needs a budget"),
     ],
 )
-def test_what_cannot_be_is_refused_and_named(prepared, options, error, words):
+def test_invalid_options_are_rejected_with_a_message(prepared, options, error, words):
     with pytest.raises(error, match=words):
         rules_of(prepared, **{"budget": 6, "groups": GROUPS, **options})
 
 
-def test_limits_hold_without_a_number_of_rows(prepared):
+def test_upper_limits_apply_without_a_budget(prepared):
     quotas = {"code": (0, 2)}
     eligible = prepared.points.eligible
 
@@ -147,7 +147,7 @@ def test_limits_hold_without_a_number_of_rows(prepared):
         assert rules.plan(eligible).room.tolist() == [4, 2]
 
 
-def test_a_balance_is_equal_as_far_as_there_are_rows(prepared):
+def test_an_equal_balance_is_as_equal_as_the_rows_allow(prepared):
     assert limits(prepared, balance="equal", budget=3) == dict.fromkeys(set(GROUPS), (1, 1))
     found = limits(prepared, balance="equal", budget=6)
     assert found == {"code": (3, 3), "math": (2, 2), "talk": (1, 1)}
@@ -160,7 +160,7 @@ def test_a_balance_is_equal_as_far_as_there_are_rows(prepared):
 
 def test_a_balance_is_proportional_to_the_usable_rows(prepared):
     found = limits(prepared, balance="proportional", budget=5)
-    # 3, 1.5 and 0.5: of equal remainders the larger group wins.
+    # 3, 1.5 and 0.5: the larger group wins between equal remainders.
     assert [low for low, _ in found.values()] == [3, 2, 0]
     found = limits(prepared, balance="proportional", budget=5, exclude=[6, 7, 8])
     assert [low for low, _ in found.values()] == [4, 0, 1]
@@ -169,7 +169,7 @@ def test_a_balance_is_proportional_to_the_usable_rows(prepared):
 
 
 @given(data=st.data())
-def test_shares_add_up_keep_their_limits_and_are_as_near_as_can_be(data):
+def test_shares_add_up_within_their_limits_and_are_as_close_as_possible(data):
     groups = data.draw(st.integers(1, 6))
     most = np.array(data.draw(st.lists(st.integers(0, 30), min_size=groups, max_size=groups)))
     least = np.array([data.draw(st.integers(0, int(m))) for m in most])
@@ -181,7 +181,7 @@ def test_shares_add_up_keep_their_limits_and_are_as_near_as_can_be(data):
 
     assert counts.sum() == total
     assert ((counts >= least) & (counts <= most)).all()
-    # Within their limits no two shares could be nearer to each other by giving one row away.
+    # No row can move to another group and bring the two shares closer together.
     for giver in np.flatnonzero(counts > least):
         for taker in np.flatnonzero(counts < most):
             if equal:

@@ -19,7 +19,8 @@ from evenly.geometry import (
 )
 from evenly.geometry.search import knn_distance as isolated
 from evenly.selection.rules.outliers import isolated_among, outliers
-from tests.support.fakes import Letters, gaps_by_definition, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
+from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
 
 
@@ -351,16 +352,16 @@ def test_looking_at_some_rows_only_is_checked_against_all(monkeypatch):
 
 
 def test_the_warning_shows_where_and_what_the_rows_are(tmp_path):
-    texts = [text.split()[0] for text in texts_of(200)]
-    texts[17] = "a" * 500
+    texts = texts_of(200)
+    texts[17] = "junk " * 100
     (tmp_path / "train.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
 
     with pytest.warns(errors.IsolatedRowsWarning) as told:
-        select_uniform(tmp_path / "train.jsonl", 5, encoder=Letters(), normalize=False)
+        select_uniform(tmp_path / "train.jsonl", 5, encoder=TopicEncoder(), normalize=False)
 
     message = str(told[0].message)
     assert message.startswith("1 of the first 5 picks are far from all other rows")
-    assert f'{tmp_path / "train.jsonl"}, line 18 ("{"a" * 69}…")' in message
+    assert f'{tmp_path / "train.jsonl"}, line 18 ("{("junk " * 14)[:69]}…")' in message
     assert "drop_outliers=0.005 leaves out that fraction" in message
     assert told[0].filename == __file__
 

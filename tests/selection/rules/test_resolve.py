@@ -25,7 +25,7 @@ from evenly.options import InputOptions, NotKept, RuleOptions
 from evenly.options.values import decode, encode
 from evenly.selection.rules.resolve import check_rules, describe_rule_options, resolve_rules
 from evenly.selection.rules.rules import Rules
-from tests.support.fakes import Letters
+from tests.support.encoders import TopicEncoder
 
 WORDS = ["abba", "bcd", "cafe", "dig", "egg", "face", "gag", "hid", "ice", "jab"]
 RECORDS = [
@@ -40,7 +40,7 @@ RECORDS = [
     }
     for row, word in enumerate(WORDS)
 ]
-OPTIONS = {"encoder": Letters(), "cache_dir": False, "progress": False}
+OPTIONS = {"encoder": TopicEncoder(), "cache_dir": False, "progress": False}
 INPUTS = InputOptions(**OPTIONS)
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(10, 4)).astype(np.float32)
@@ -207,7 +207,7 @@ def test_exclude_takes_sets_and_rows_named_twice(words):
         ({"token_budget": 9, "costs": [2**60] * 10}, DataError, "row 0"),
         ({"token_budget": 9, "costs": [10] * 10}, BudgetError, "cheapest usable row costs 10"),
         ({"token_budget": 9, "costs": "tokens", "include": [9]}, BudgetError, "cost 10 tokens"),
-        ({"token_budget": 9}, OptionError, "Letters has no tokenizer.*costs=.*tokenizer="),
+        ({"token_budget": 9}, OptionError, "TopicEncoder has no tokenizer.*costs=.*tokenizer="),
         ({"token_budget": 9, "tokenizer": 5}, OptionError, "tokenizer must be"),
         ({"quality_weight": 1}, OptionError, "quality_weight= needs quality="),
         ({"quality": "quality", "quality_weight": -1}, OptionError, "quality_weight.*-1"),
@@ -345,12 +345,12 @@ def test_an_earlier_selection_of_vectors(vectors, tmp_path):
 
 
 def test_a_selection_by_another_encoder_is_refused(words):
-    class Others(Letters):
+    class Others(TopicEncoder):
         name = "others"
 
     earlier = select_uniform(RECORDS, 3, **{**OPTIONS, "encoder": Others()})
 
-    with pytest.raises(OptionError, match=r"encoder others .*is now Letters"):
+    with pytest.raises(OptionError, match=r"encoder others .*is now TopicEncoder"):
         rules(words, away_from=earlier)
 
 
@@ -472,7 +472,7 @@ def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():
     options = {"groups": groups, "quotas": {"high": 2}, "normalize": False}
 
     assert len(select_uniform(rows, 4, min_distance=2, **options)) == 4
-    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows and not 2"):
+    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows, not 2"):
         select_uniform(rows, 6, min_distance=6, **options)
     # A most holds whatever ends the selection.
     at_most = {**options, "quotas": {"high": (0, 2)}}

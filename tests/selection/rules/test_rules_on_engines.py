@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -10,9 +10,8 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from evenly.engines import cuda, memory, voronoi
-from evenly.engines import faiss as faiss_engine
 from evenly.engines.distances import DistancesEngine
+from evenly.engines.memory import MemoryEngine
 from evenly.errors import QuotaError
 from evenly.geometry import DistanceMatrix, Points, row_lengths
 from evenly.selection.greedy import driver
@@ -21,8 +20,8 @@ from evenly.selection.greedy.run import Beginning, run_greedy
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.rules import Rules
-from tests.engines.test_engines import ENGINES
 from tests.support import oracle
+from tests.support.engines import ENGINES, SMALL
 from tests.support.pools import KINDS, make_pool, pools
 
 
@@ -141,17 +140,14 @@ def test_every_engine_follows_the_rules_as_the_oracle_does(vectors, normalize, f
     rules, beginning, arguments = data.draw(rules_for(vectors))
     expected = oracle.with_rules(vectors, rules.budget, normalize, **arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "SINGLE_ROUND", 2 if frontier < 1024 else 2048)
         patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
         patch.setattr(driver, "FRONTIER", frontier)
         patch.setattr(driver, "FEW", few)
-        for module in (voronoi, memory, faiss_engine):
-            patch.setattr(module, "CELLS", 3)
-        patch.setattr(cuda, "_TILE", 16)
-        patch.setattr(cuda, "_SEGMENT", 3)
+        sizes = replace(SMALL, single_round=2 if frontier < 1024 else 2048)
         for name, make in ENGINES.items():
             note(name)
-            problem = problem_of(make, vectors, rules, arguments.get("away"), normalize)
+            small = partial(make, sizes=sizes)
+            problem = problem_of(small, vectors, rules, arguments.get("away"), normalize)
             assert_follows(problem, beginning, expected)
 
 
@@ -223,7 +219,7 @@ def test_a_token_budget_ends_at_the_same_row_after_any_number_of_earlier_picks(d
         vectors, 400, True, rules.include, costs=costs, token_budget=5000
     )
     assert 4950 <= costs[rows].sum() <= 5000
-    problem = problem_of(memory.MemoryEngine, vectors, rules, None, True)
+    problem = problem_of(MemoryEngine, vectors, rules, None, True)
     for count in range(1, len(rows) + 1):
         beginning = Beginning(picks=Picks(rows[:count], radii[:count]))
         assert_follows(problem, beginning, (rows, radii, radius))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evenly import select_stream
 from evenly.geometry import Points, row_lengths
-from evenly.selection.streaming.cover import CHAIN, StreamingCover
-from tests.support.fakes import gaps_by_definition
+from evenly.selection.streaming.cover import REACH_FACTOR, StreamingCover
+from tests.support.oracle import gaps_by_definition
 from tests.support.oracle import h_min as h_min_by_definition
 from tests.support.pools import pools
 from tests.support.streams import cut, quiet
@@ -76,11 +76,11 @@ def test_the_candidates_keep_their_promises_all_along():
         candidates, k = StreamingCover(3, 6), 3
         for row in range(len(rows)):
             one = rows[row : row + 1]
-            candidates.meet(
+            candidates.add(
                 Points.of(one, row_lengths(one), np.ones(1, bool), normalize=False), np.array([row])
             )
             assert k <= len(candidates) <= 6 or row < k
-            assert (candidates.reach <= CHAIN * candidates.threshold * (1 + 1e-9)).all()
+            assert (candidates.reach <= REACH_FACTOR * candidates.threshold * (1 + 1e-9)).all()
             gaps = gaps_by_definition(rows[: row + 1], False)[:, candidates.numbers]
             assert (gaps.min(axis=1) <= candidates.reach.max() * (1 + 1e-9)).all()
 

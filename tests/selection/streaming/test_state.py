@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evenly import UniformStream, errors, select_stream
-from tests.support.fakes import CachedLetters, Letters
+from tests.support.encoders import CachedTopicEncoder, TopicEncoder
 from tests.support.streams import RECORDS, VECTORS, quiet
 
 
@@ -16,7 +16,7 @@ def cache_of_its_own(tmp_path, monkeypatch):
 def vectors_and_options(kind):
     if kind == "vectors":
         return VECTORS, {"normalize": False}
-    return RECORDS, {"encoder": CachedLetters(), "text": "text"}
+    return RECORDS, {"encoder": CachedTopicEncoder(), "text": "text"}
 
 
 @pytest.mark.parametrize("kind", ["vectors", "records"])
@@ -54,14 +54,14 @@ def test_duplicates_are_saved_too(tmp_path):
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path):
-    stream = UniformStream(3, encoder=CachedLetters(), text=lambda record: record["text"])
+    stream = UniformStream(3, encoder=CachedTopicEncoder(), text=lambda record: record["text"])
     stream.update(RECORDS)
     stream.save(tmp_path / "stream.state")
 
     with pytest.raises(errors.CheckpointError, match="does not exist"):
         UniformStream.load(tmp_path / "none")
     with pytest.raises(errors.CheckpointError, match="text was a Python object"):
-        UniformStream.load(tmp_path / "stream.state", encoder=CachedLetters())
+        UniformStream.load(tmp_path / "stream.state", encoder=CachedTopicEncoder())
     (tmp_path / "other").write_bytes(b"hello")
     with pytest.raises(errors.CheckpointError, match="is not a saved stream"):
         UniformStream.load(tmp_path / "other")
@@ -72,14 +72,14 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     for damaged in (content[: len(content) // 2], content.replace(b"numbers", b"numbars")):
         (tmp_path / "damaged").write_bytes(damaged)
         with pytest.raises(errors.CheckpointError):
-            UniformStream.load(tmp_path / "damaged", encoder=CachedLetters(), text="text")
-    other = UniformStream.load(tmp_path / "stream.state", encoder=Letters(), text="text")
+            UniformStream.load(tmp_path / "damaged", encoder=CachedTopicEncoder(), text="text")
+    other = UniformStream.load(tmp_path / "stream.state", encoder=TopicEncoder(), text="text")
     with pytest.raises(errors.VectorError, match="is of another kind than those before"):
         other.update(RECORDS)
 
 
 def test_a_record_that_json_cannot_hold_cannot_be_saved(tmp_path):
-    stream = UniformStream(1, text="text", encoder=Letters())
+    stream = UniformStream(1, text="text", encoder=TopicEncoder())
     stream.update([{"text": "a", "other": object()}, {"text": "b", "other": None}])
 
     with pytest.raises(errors.OutputError, match="as JSON"):

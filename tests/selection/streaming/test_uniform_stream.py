@@ -5,7 +5,7 @@ import pytest
 
 from evenly import UniformStream, errors, select_stream
 from evenly.selection.streaming.state import load_state
-from tests.support.fakes import Letters, texts_of
+from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.streams import TEXTS, VECTORS, cut
 
 TRUSTING = {"batch_size": 7, "trust_remote_code": True}
@@ -44,12 +44,12 @@ def test_columns_found_by_themselves_stay_the_same():
         select_stream(
             [[{"prompt": text} for text in TEXTS[:9]], [{"question": text} for text in TEXTS[9:]]],
             3,
-            encoder=Letters(),
+            encoder=TopicEncoder(),
         )
 
 
 def test_memory_stays_within_the_candidates(tmp_path):
-    stream = UniformStream(10, text="text", encoder=Letters(), keep=2)
+    stream = UniformStream(10, text="text", encoder=TopicEncoder(), keep=2)
     for begin in range(0, 2000, 100):
         texts = texts_of(100, seed=begin)
         stream.update([{"text": text} for text in texts])

@@ -1,16 +1,16 @@
-"""Clusters within clusters: the rows of a pool as one tree, and how far its clusters spread.
+"""A tree of clusters over the rows of a pool, and the radii of its clusters.
 
 Bounds on packings (`evenly.metrics.cells`) hold for any tree of the rows; a tree of tight
-clusters makes them sharp. Large pools are halved by 2-means down to cells, and each cell is
-merged by Ward's rule. All that is decided in float32 here is which tree it is. The squared
-distances that bounds are made of are exact: subtraction in float64.
+clusters makes them sharp. Large pools are halved by 2-means down to cells, and the rows of each
+cell are merged by Ward's rule. float32 arithmetic only affects which tree is built. The squared
+distances in the bounds are exact: subtraction in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -29,11 +29,11 @@ __all__ = ["ClusterRadii", "Tree", "leading_coordinates", "split_evenly"]
 
 
 LEADING = 128
-"""Principal coordinates that trees are made from, at most."""
+"""The largest number of principal coordinates that trees are built from."""
 
 
-# A cluster is left out, and its parts given to its parent, unless it is at most this part of
-# it: so no tree is deeper than log n / log(1 / 0.8) levels, whatever the rows.
+# A cluster larger than this share of its parent is replaced by its parts. So no tree is deeper than
+# log n / log(1 / 0.8) levels.
 _SHRINK = 0.8
 
 
@@ -46,10 +46,10 @@ class Tree:
 
     Attributes:
         order: (m,) row numbers, the leaves from left to right.
-        begin, end: (V,) cluster v holds order[begin[v]:end[v]]. The first holds all, and each
-            row is a cluster of its own.
-        parent: (V,) number of the cluster it is part of; -1 for the first.
-        leaf: (m,) number of the cluster that is the row at a position alone.
+        begin, end: (V,) cluster v holds order[begin[v]:end[v]]. The first cluster holds all rows,
+            and each row is a cluster of its own.
+        parent: (V,) number of the cluster that contains each one; -1 for the first.
+        leaf: (m,) number of the cluster that holds only the row at each position.
     """
 
     order: Int[np.ndarray, " m"]
@@ -60,7 +60,7 @@ class Tree:
 
     @property
     def sizes(self) -> Int[np.ndarray, " V"]:
-        """(V,) rows of each cluster."""
+        """(V,) number of rows of each cluster."""
         sizes: Int[np.ndarray, " V"] = self.end - self.begin
         return sizes
 
@@ -68,12 +68,12 @@ class Tree:
     def of(
         cls, points: Points, cell: int, *, progress: Callable[[int], object] | None = None
     ) -> Tree:
-        """A tree of the candidates of a pool in memory.
+        """Build a tree of the eligible rows of a pool in memory.
 
         Args:
             points: the pool.
-            cell: rows that are merged by Ward's rule; more than that are halved first.
-            progress: called with the number of rows that are in their places.
+            cell: the largest number of rows that are merged by Ward's rule; more are halved first.
+            progress: called with the number of rows placed since the last call.
 
         Cost: about 3·n·cell·min(d, 128) multiplications; memory of 512 bytes a row.
         """
@@ -111,18 +111,18 @@ class Tree:
 def leading_coordinates(
     points: Points, rows: Int[np.ndarray, " m"], width: int = LEADING
 ) -> Float32[np.ndarray, "m p"]:
-    """Rows shifted, scaled to lengths of at most one, and turned to their principal axes."""
+    """Return rows shifted, scaled to lengths of at most 1, and turned to their principal axes."""
     transform = ProxyTransform.of(points)
     if points.dimension > width:
         transform = transform.turned(points, width)
     short = np.empty((len(rows), transform.width), np.float32)
-    for part in blocks(len(rows), 1, numbers=_ROWS):  # of vectors on disk, few are read at once
+    for part in blocks(len(rows), 1, numbers=_ROWS):  # read few vectors from disk at once
         short[part] = transform.proxies(points, rows[part])
     return short
 
 
 def split_evenly(rows: Float32[np.ndarray, "m p"], clusters: int) -> Int[np.ndarray, " m"]:
-    """Number of the cluster of each row: the largest is halved by 2-means until there are so many.
+    """Return the cluster of each row: the largest is halved by 2-means until there are enough.
 
     Cost: about m·log(clusters)·p multiplications.
     """
@@ -139,7 +139,7 @@ def split_evenly(rows: Float32[np.ndarray, "m p"], clusters: int) -> Int[np.ndar
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
-    """Merges as clusters, parents first: order, begin, end, parent; none too like its parent."""
+    """Turn merges into order, begin, end and parent of clusters; see `Tree` and `_SHRINK`."""
     sizes = np.ones(2 * count - 1, np.int64)
     for merge in range(count - 1):
         sizes[count + merge] = sizes[merges[merge, 0]] + sizes[merges[merge, 1]]
@@ -149,10 +149,10 @@ def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
     parent = np.empty(2 * count - 1, np.int64)
     waiting = np.empty((2 * count, 2), np.int64)
     waiting[0, 0], waiting[0, 1] = 2 * count - 2, -1
-    owed, place, made = 1, 0, 0
-    while owed > 0:
-        owed -= 1
-        name, above = waiting[owed, 0], waiting[owed, 1]
+    n_waiting, place, made = 1, 0, 0
+    while n_waiting > 0:
+        n_waiting -= 1
+        name, above = waiting[n_waiting, 0], waiting[n_waiting, 1]
         inside = above
         if above < 0 or sizes[name] <= shrink * (end[above] - begin[above]):
             inside = made
@@ -163,19 +163,20 @@ def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
             place += 1
         else:
             for side in range(2):
-                waiting[owed, 0], waiting[owed, 1] = merges[name - count, 1 - side], inside
-                owed += 1
+                waiting[n_waiting, 0] = merges[name - count, 1 - side]
+                waiting[n_waiting, 1] = inside
+                n_waiting += 1
     return order, begin[:made], end[:made], parent[:made]
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterRadii:
-    """For each cluster of a tree, how far its rows are from its mean, the farthest first.
+    """Distances of the rows of each cluster to its mean, the farthest first.
 
     Attributes:
-        first: (V,) where a cluster's begin in the other two.
+        first: (V,) where each cluster begins in the other two arrays.
         squared: squared distances of its rows to its mean, falling.
-        positions: of those rows, in the tree's order.
+        positions: positions of those rows in the tree's order.
     """
 
     first: Int[np.ndarray, " V"]
@@ -183,8 +184,10 @@ class ClusterRadii:
     positions: Int[np.ndarray, " t"]
 
     @classmethod
-    def of(cls, points: Points, tree: Tree) -> ClusterRadii:
+    def of(cls, points: Points, tree: Tree, *, large: int = _ROWS) -> ClusterRadii:
         """Measure the clusters of a tree of these points.
+
+        Clusters of more than `large` rows are measured one by one, without a copy of their rows.
 
         Cost: n·d operations and 16 bytes a row, for each of the 15 to 30 levels of a tree.
         """
@@ -192,9 +195,10 @@ class ClusterRadii:
         first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         squared = np.empty(int(sizes.sum()))
         positions = np.empty(len(squared), np.int64)
+        arrays = _ClusterArrays(tree.begin, tree.end, first, squared, positions)
 
         def measure(task: tuple[int, int]) -> None:
-            begin, end = task  # clusters: a large one alone, or a small one and all in it
+            begin, end = task  # one large cluster, or a small one and all clusters in it
             here, there = tree.begin[begin], tree.end[begin]
             rows = tree.order[here:there]
             if end == begin + 1 and len(rows) > 1:
@@ -204,24 +208,22 @@ class ClusterRadii:
                 squared[part], positions[part] = found[place], here + place
                 return
             taken = points.exact(rows)
-            _measure_clusters(
-                taken, here, tree.begin, tree.end, begin, end, first, squared, positions
-            )
+            _measure_clusters(taken, here, begin, end, arrays)
 
         with single_threaded_blas():
-            parallel_for(measure, list(_tasks(tree)), threads=usable_threads())
+            parallel_for(measure, list(_tasks(tree, large)), threads=usable_threads())
         return cls(first, squared, positions)
 
 
-def _tasks(tree: Tree) -> Iterator[tuple[int, int]]:
-    """Clusters of more than _ROWS rows, one by one, and the subtrees that hang from them."""
+def _tasks(tree: Tree, large: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of clusters: large ones one by one, and whole subtrees of small ones."""
     number, sizes = 0, tree.sizes
     while number < len(sizes):
-        if sizes[number] > _ROWS:
+        if sizes[number] > large:
             yield number, number + 1
             number += 1
             continue
-        # Parents come first, so a subtree ends where a cluster lies outside of it.
+        # Parents come first, so a subtree ends at the first cluster that lies outside of it.
         after = int(np.searchsorted(tree.begin, tree.end[number], side="left"))
         yield number, after
         number = after
@@ -231,25 +233,33 @@ def _squared_to_mean(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.nd
     return squared_distances_to(points, rows, mean_of(points, rows))
 
 
-# The sums may be added up in any order: their error is far below what bounds allow for.
+class _ClusterArrays(NamedTuple):
+    """Begin and end of each cluster in the tree's order, and the arrays of `ClusterRadii`."""
+
+    begin: Int[np.ndarray, " V"]
+    end: Int[np.ndarray, " V"]
+    first: Int[np.ndarray, " V"]
+    squared: Float[np.ndarray, " t"]
+    positions: Int[np.ndarray, " t"]
+
+
+# Sums may be taken in any order: their error is far below what the bounds allow for.
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _measure_clusters(
     rows: Float[np.ndarray, "m d"],
     place: int,
-    begin: Int[np.ndarray, " V"],
-    end: Int[np.ndarray, " V"],
     first_cluster: int,
     last_cluster: int,
-    first: Int[np.ndarray, " V"],
-    squared: Float[np.ndarray, " t"],
-    positions: Int[np.ndarray, " t"],
+    clusters: _ClusterArrays,
 ) -> None:
-    """`ClusterRadii` of some clusters; `rows` are those from `place` on in the tree's order."""
+    """Measure some clusters; `rows` begin at `place` in the tree's order."""
+    squared, positions = clusters.squared, clusters.positions
     dimension = rows.shape[1]
     mean = np.empty(dimension)
     for cluster in range(first_cluster, last_cluster):
-        here, size = begin[cluster] - place, end[cluster] - begin[cluster]
-        start = first[cluster]
+        here = clusters.begin[cluster] - place
+        size = clusters.end[cluster] - clusters.begin[cluster]
+        start = clusters.first[cluster]
         mean[:] = 0.0
         for row in range(here, here + size):
             for axis in range(dimension):

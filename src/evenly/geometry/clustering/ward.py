@@ -1,9 +1,9 @@
-"""Ward's tree: rows merged into ever larger clusters, those first that spread the least.
+"""Ward's clustering: merges that raise the sum of squares the least come first.
 
-Exact in what it merges, up to float32: two clusters that are each other's nearest are merged in
-any tree that Ward's rule makes, so all such pairs can be merged at once, which makes the search
-for nearest clusters a few matrix products. What a tree is used for here, bounds on packings
-(`evenly.metrics.cells`), holds for any tree; Ward's is a good one.
+The merges are exact up to float32. Two clusters that are each other's nearest are merged in every
+tree that Ward's rule makes, so all such pairs are merged at once, and the search for nearest
+clusters takes a few matrix products. Bounds on packings (`evenly.metrics.cells`) hold for any
+tree; Ward's makes them sharp.
 
 Sources: Ward 1963, doi:10.1080/01621459.1963.10500845; reciprocal nearest neighbours:
     Murtagh 1983, doi:10.1093/comjnl/26.4.354.
@@ -34,15 +34,15 @@ _ZERO = np.float32(0)
 _TWO = np.float32(2)
 
 
-# Targets of which only the smallest is noted at first.
+# Targets that share one minimum, so that most are passed over together.
 _BLOCK = 16
 
 
-# Rows compared at once.
+# Rows that are compared at once.
 _ROWS = 512
 
 
-# Rows that centres of halves are made from, and how often these are moved.
+# Rows that the centres of halves are computed from, and how often the centres are moved.
 _SAMPLE = 4096
 
 
@@ -50,15 +50,15 @@ _MOVES = 8
 
 
 def ward_merges(rows: Float32[np.ndarray, "m p"], *, threads: int) -> Int[np.ndarray, "q 2"]:
-    """Merge rows two by two until one cluster is left.
+    """Merge rows in pairs until one cluster is left.
 
     Args:
-        rows: m >= 1 of them, of lengths about one.
-        threads: how many may be used. They do not change the answer.
+        rows: m >= 1 rows of lengths about 1.
+        threads: how many threads to use. They do not change the answer.
 
     Returns:
-        (m - 1, 2) the clusters that are merged: 0 to m - 1 are the rows, and m + i is what the
-        i-th merge makes.
+        (m - 1, 2) the clusters that are merged: 0 to m - 1 are the rows, and m + i is the result
+        of the i-th merge.
 
     Cost: about 3·m²·p multiplications, as matrix products; memory for a block of products a
         thread.
@@ -80,8 +80,8 @@ def ward_merges(rows: Float32[np.ndarray, "m p"], *, threads: int) -> Int[np.nda
         sizes[first] = together
         names[first] = count + np.arange(new.start, new.stop)
         made = new.stop
-        # A merged cluster is no nearer to others than the nearer of its parts was, so only
-        # the new ones, and those whose nearest is gone, need to look again.
+        # A merged cluster is not nearer to others than the nearer of its parts was, so a search
+        # is due only for new clusters and for those whose nearest was merged.
         changed = np.zeros(len(centres), bool)
         changed[first] = changed[second] = True
         kept = np.ones(len(centres), bool)
@@ -111,7 +111,7 @@ def _find_nearest(
         _nearest_by_ward(products, lengths[own], sizes[own], lengths, sizes, found, where)
         best[own], nearest[own] = found, where
 
-    # Tiles of one shape, whatever the threads, so that products have the same bits.
+    # Tiles have the same shape for any number of threads, so that products have the same bits.
     tiles = [slice(begin, begin + _ROWS) for begin in range(0, len(rows), _ROWS)]
     parallel_for(search, tiles, threads=threads)
 
@@ -126,7 +126,7 @@ def _nearest_by_ward(
     best: Float32[np.ndarray, " s"],
     nearest: Int[np.ndarray, " s"],
 ) -> None:
-    """By how much a merge with each column raises the sum of squares; the least and its column."""
+    """Write the cluster whose merge raises the sum of squares the least, and by how much."""
     targets = products.shape[1]
     for row in range(products.shape[0]):
         length, size = own_lengths[row], own_sizes[row]
@@ -154,16 +154,16 @@ def _nearest_by_ward(
 def _mutual_pairs(
     best: Float32[np.ndarray, " m"], nearest: Int[np.ndarray, " m"]
 ) -> tuple[Int[np.ndarray, " q"], Int[np.ndarray, " q"]]:
-    """Clusters that are each other's nearest: at least one pair."""
+    """Return the clusters that are each other's nearest: at least one pair."""
     own = np.arange(len(nearest))
     first = own[(nearest[nearest] == own) & (own < nearest)]
-    if len(first) == 0:  # ties, or rounding, can lead round in a circle
+    if len(first) == 0:  # ties or rounding can form a cycle
         first = np.array([np.argmin(best)])
     return first, nearest[first]
 
 
 def halves(rows: Float32[np.ndarray, "m p"]) -> np.ndarray[Any, Any]:
-    """Split rows in two by 2-means: (m,) True for those of the first half; neither is empty.
+    """Split rows in two by 2-means: (m,) True for the first half; neither half is empty.
 
     Cost: about 2·m·p multiplications, and the centres from a sample.
     """

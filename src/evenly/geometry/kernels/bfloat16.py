@@ -1,4 +1,4 @@
-"""Products in bfloat16, by torch: faster where the processor has instructions for it."""
+"""Products in bfloat16, by torch: faster on processors that have instructions for it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["as_bfloat16", "product"]
 
 
-# Every new shape of a product makes the library behind it plan anew, which takes longer than
-# the product; so rows are padded to a multiple of this.
+# For every new shape the library behind torch plans the product again, which takes longer than the
+# product itself; so the number of rows is padded to a multiple of this.
 _PAD = 128
 
 
 def as_bfloat16(matrix: Float32[np.ndarray, "m K"]) -> torch.Tensor:
-    """A copy, rounded to nearest."""
+    """Return a copy, rounded to nearest."""
     return torch.from_numpy(matrix).bfloat16()
 
 
 def product(left: Float32[np.ndarray, "m K"], right: Any) -> Float32[np.ndarray, "m k"]:
-    """Left @ right.T, summed in float32 and rounded to bfloat16 once."""
+    """Return left @ right.T, summed in float32 and rounded to bfloat16 once."""
     count = len(left)
     padded = torch.zeros((count + -count % _PAD, left.shape[1]), dtype=torch.bfloat16)
     padded[:count] = torch.from_numpy(left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -14,30 +14,53 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXACT",
+    "TIE",
+    "Vectors",
     "add_rows",
+    "as_float64",
+    "squared_distance",
     "squared_distances_of_pairs",
     "squared_distances_to_point",
     "squared_lengths_of_rows",
 ]
 
 
-# Said outright: a function whose options are left open takes those of whatever calls it first.
+TIE = 1e-12
+"""Squared distances within this relative difference are equal: the smaller row number wins."""
+
+
+# Every option is explicit: numba hands options that are left open on from the caller.
 EXACT: dict[str, Any] = {
     "nogil": True,
     "cache": True,
     "error_model": "numpy",
     "fastmath": False,
 }
-"""How loops that decide are compiled."""
+"""Compiler options of loops whose results decide: IEEE arithmetic in the order written."""
 
 
-def _number(value: Any) -> Any:
+class Vectors(NamedTuple):
+    """Rows as the compiled loops read them.
+
+    Attributes:
+        stored: (n, d) float32, float64 or the bits of float16.
+        factors: (n,) numbers that rows are multiplied by; empty if there are none.
+        coincident: squared distances below this are 0.
+    """
+
+    stored: np.ndarray[Any, Any]
+    factors: Float[np.ndarray, " n"]
+    coincident: float
+
+
+def as_float64(value: Any) -> Any:
+    """Convert a stored coordinate to float64, inside compiled loops only."""
     return value
 
 
-@overload(_number)
-def _number_of(value):  # type: ignore[no-untyped-def]  # numba compares the signatures
-    """float16 comes as its bits: numba has no such type."""
+@overload(as_float64)
+def _as_float64(value):  # type: ignore[no-untyped-def]  # numba compares the signatures
+    """Decode the bits of a float16 if need be, because numba has no such type."""
     if value == types.uint16:
 
         def half(value):  # type: ignore[no-untyped-def]
@@ -55,7 +78,7 @@ def _number_of(value):  # type: ignore[no-untyped-def]  # numba compares the sig
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _sum(terms: Float[np.ndarray, " d"]) -> float:
-    """The sum, halves added to halves; `terms` is used up."""
+    """Return the sum, adding one half to the other repeatedly; overwrites `terms`."""
     count = len(terms)
     while count > 1:
         half = (count + 1) // 2
@@ -66,70 +89,50 @@ def _sum(terms: Float[np.ndarray, " d"]) -> float:
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def _squared_distance(
-    left: np.ndarray[Any, Any],
-    left_factors: Float[np.ndarray, " n"],
-    here: int,
-    right: np.ndarray[Any, Any],
-    right_factors: Float[np.ndarray, " m"],
-    there: int,
-    coincident: float,
-    terms: Float[np.ndarray, " d"],
+def squared_distance(
+    left: Vectors, here: int, right: Vectors, there: int, terms: Float[np.ndarray, " d"]
 ) -> float:
-    if len(left_factors) > 0:
-        here_factor, there_factor = left_factors[here], right_factors[there]
+    """Return the squared distance of two rows; `terms` is scratch memory."""
+    left_stored, right_stored = left.stored, right.stored
+    if len(left.factors) > 0:
+        here_factor, there_factor = left.factors[here], right.factors[there]
         for axis in range(len(terms)):
             gap = (
-                _number(left[here, axis]) * here_factor - _number(right[there, axis]) * there_factor
+                as_float64(left_stored[here, axis]) * here_factor
+                - as_float64(right_stored[there, axis]) * there_factor
             )
             terms[axis] = gap * gap
     else:
         for axis in range(len(terms)):
-            gap = _number(left[here, axis]) - _number(right[there, axis])
+            gap = as_float64(left_stored[here, axis]) - as_float64(right_stored[there, axis])
             terms[axis] = gap * gap
     total = _sum(terms)
-    return total if total >= coincident else 0.0
+    return total if total >= left.coincident else 0.0
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_distances_of_pairs(
-    left: np.ndarray[Any, Any],
-    left_factors: Float[np.ndarray, " n"],
+    left: Vectors,
     left_rows: Int[np.ndarray, " p"],
-    right: np.ndarray[Any, Any],
-    right_factors: Float[np.ndarray, " m"],
+    right: Vectors,
     right_rows: Int[np.ndarray, " p"],
-    coincident: float,
 ) -> Float[np.ndarray, " p"]:
-    """Squared distances of pairs of rows; those below `coincident` are 0.
-
-    Rows are float32, float64 or the bits of float16, multiplied by their factors first (1,
-    where there are none).
-    """
+    """Return the squared distances of pairs of rows."""
     squared = np.empty(len(left_rows))
-    terms = np.empty(left.shape[1])
+    terms = np.empty(left.stored.shape[1])
     for pair in range(len(left_rows)):
-        squared[pair] = _squared_distance(
-            left,
-            left_factors,
-            left_rows[pair],
-            right,
-            right_factors,
-            right_rows[pair],
-            coincident,
-            terms,
-        )
+        squared[pair] = squared_distance(left, left_rows[pair], right, right_rows[pair], terms)
     return squared
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_lengths_of_rows(rows: np.ndarray[Any, Any]) -> Float[np.ndarray, " m"]:
-    """Sum of squares of each row."""
+    """Return the sum of squares of each row."""
     squared = np.empty(rows.shape[0])
     terms = np.empty(rows.shape[1])
     for row in range(rows.shape[0]):
         for axis in range(len(terms)):
-            value = _number(rows[row, axis])
+            value = as_float64(rows[row, axis])
             terms[axis] = value * value
         squared[row] = _sum(terms)
     return squared
@@ -137,37 +140,36 @@ def squared_lengths_of_rows(rows: np.ndarray[Any, Any]) -> Float[np.ndarray, " m
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def add_rows(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
+    vectors: Vectors,
     rows: Int[np.ndarray, " m"],
     origin: Float[np.ndarray, " d"],
     total: Float[np.ndarray, " d"],
 ) -> None:
-    """Add rows, multiplied by their factors and relative to the origin, to the total, in order."""
+    """Add rows relative to an origin to `total`, in order."""
+    stored, factors = vectors.stored, vectors.factors
     for row in rows:
         factor = factors[row] if len(factors) > 0 else 1.0
         for axis in range(len(total)):
-            total[axis] += _number(stored[row, axis]) * factor - origin[axis]
+            total[axis] += as_float64(stored[row, axis]) * factor - origin[axis]
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def squared_distances_to_point(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
+    vectors: Vectors,
     rows: Int[np.ndarray, " m"],
     origin: Float[np.ndarray, " d"],
     point: Float[np.ndarray, " d"],
-    coincident: float,
 ) -> Float[np.ndarray, " m"]:
-    """Squared distances of rows to a point that is given relative to the origin."""
+    """Return the squared distances of rows to a point that is given relative to the origin."""
+    stored, factors = vectors.stored, vectors.factors
     squared = np.empty(len(rows))
     terms = np.empty(len(point))
     for position in range(len(rows)):
         row = rows[position]
         factor = factors[row] if len(factors) > 0 else 1.0
         for axis in range(len(point)):
-            gap = (_number(stored[row, axis]) * factor - origin[axis]) - point[axis]
+            gap = (as_float64(stored[row, axis]) * factor - origin[axis]) - point[axis]
             terms[axis] = gap * gap
         total = _sum(terms)
-        squared[position] = total if total >= coincident else 0.0
+        squared[position] = total if total >= vectors.coincident else 0.0
     return squared

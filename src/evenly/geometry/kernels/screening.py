@@ -1,19 +1,19 @@
-"""The inner loops that are too fine-grained for array operations, compiled by numba.
+"""Compiled loops that compare rows with targets: float32 proxies rule pairs out, float64 decides.
 
-Two kinds. Those that *decide* are plain IEEE arithmetic in float64, every sum taken in one
-fixed order (halves added to halves), nothing reordered or contracted: a distance has the same
-bits on every processor, in every layout, in every engine. Those that *rule out* run in float32
-and may be reordered, which their allowances cover.
+The loops that *decide* (`evenly.geometry.kernels.exact`) are plain IEEE arithmetic in float64.
+Every sum is taken in one fixed order, and nothing is reordered or contracted, so that a distance
+has the same bits on every processor, in every memory layout and in every engine. The loops that
+*rule out* run in float32 and may be reordered; their error bounds cover that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 
-from evenly.geometry.kernels.exact import EXACT, _number, _squared_distance
+from evenly.geometry.kernels.exact import EXACT, Vectors, as_float64, squared_distance
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
@@ -22,252 +22,345 @@ __all__ = [
     "BLOCK",
     "CHUNK",
     "FAST",
+    "Best",
+    "Chains",
+    "ErrorBound",
+    "Queries",
+    "Screen",
+    "TargetArrays",
+    "Tile",
     "fill_proxies",
+    "is_ruled_out",
+    "limit_of",
+    "lower_along_chains",
     "lower_by_products",
-    "lower_by_visits",
     "smallest_of_blocks",
 ]
 
 
 CHUNK = 32
-"""Coordinates that are added up before a pair is looked at again."""
+"""Coordinates that are summed before a pair is tested again."""
 
 
 FAST: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
-"""How loops that rule out are compiled: sums may be taken in any order."""
+"""Compiler options of loops that rule out: sums may be taken in any order."""
+
+
+BLOCK = 16
+"""Targets that share one minimum of their products, so that most are passed over together."""
 
 
 _INFINITE = np.float32(np.inf)
 
 
+_NOTHING = np.float32(0)
+
+
 _TWO = np.float32(2)
 
 
-BLOCK = 16
-"""Targets of which the smallest product is noted, to pass over most of them."""
+class ErrorBound(NamedTuple):
+    """How far errors can move a product; derived in `evenly.geometry.screening.proxies`.
+
+    Attributes:
+        scale: proxies are the rows times this.
+        stretch: b, the largest factor by which the axes lengthen a vector.
+        error: E, how far a distance of proxies can be above the truth.
+        rounding: H, how far a product can be above the squared distance of its proxies.
+    """
+
+    scale: float
+    stretch: float
+    error: float
+    rounding: float
+
+    def limits(self, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """Return the products from which on a pair cannot be nearer than `squared`."""
+        reach = np.sqrt(squared) * self.scale * self.stretch + self.error
+        limits: Float[np.ndarray, " m"] = reach * reach + self.rounding
+        return limits
+
+
+class Screen(NamedTuple):
+    """How proxies rule pairs out.
+
+    Attributes:
+        width: leading coordinates that the products cover; 0 if there are no products.
+        chunk: coordinates after those that are summed before a pair is tested again.
+        error_bound: what errors can do to these sums.
+    """
+
+    width: int
+    chunk: int
+    error_bound: ErrorBound
+
+
+class Queries(NamedTuple):
+    """Rows that are compared with targets.
+
+    Attributes:
+        vectors: the rows of a pool.
+        rows: (m,) which of them are compared.
+        proxies: (p, W) float32 proxies.
+        proxy_rows: (m,) which proxy belongs to each row.
+    """
+
+    vectors: Vectors
+    rows: Int[np.ndarray, " m"]
+    proxies: Float32[np.ndarray, "p W"]
+    proxy_rows: Int[np.ndarray, " m"]
+
+    def part(self, part: slice) -> Queries:
+        """Return consecutive rows, sharing memory; each row must have its own proxy, in order."""
+        rows = self.rows[part]
+        return Queries(self.vectors, rows, self.proxies[part], self.proxy_rows[: len(rows)])
+
+    def take(self, positions: Int[np.ndarray, " s"]) -> Queries:
+        """Return some of the rows with a copy of their proxies."""
+        proxies = self.proxies[self.proxy_rows[positions]]
+        return Queries(self.vectors, self.rows[positions], proxies, np.arange(len(positions)))
+
+
+class TargetArrays(NamedTuple):
+    """Points that rows are compared with.
+
+    Attributes:
+        vectors: the points.
+        proxies: (k, W) float32 proxies.
+        lengths: (k,) float32 squared lengths of the coordinates that products cover; inf for a
+            target that does not count.
+        numbers: (k,) what `Best.nearest` calls them.
+    """
+
+    vectors: Vectors
+    proxies: Float32[np.ndarray, "k W"]
+    lengths: Float32[np.ndarray, " k"]
+    numbers: Int[np.ndarray, " k"]
+
+
+class Best(NamedTuple):
+    """The nearest target of each row so far, lowered in place.
+
+    Attributes:
+        squared: (m,) exact squared distances; inf for a row that was compared with no target.
+            If the k nearest are kept, (m, k), ascending.
+        nearest: (m,) number of the target at that distance; the smallest of several.
+    """
+
+    squared: Float[np.ndarray, " m"]
+    nearest: Int[np.ndarray, " m"]
+
+    def part(self, part: slice) -> Best:
+        """Return those of some rows, sharing memory."""
+        return Best(self.squared[part], self.nearest[part])
+
+
+class Tile(NamedTuple):
+    """Products of proxies of some rows with consecutive targets.
+
+    Attributes:
+        products: (p, c) products of the leading coordinates; c is a multiple of BLOCK.
+        smallest: (p, c / BLOCK) what `smallest_of_blocks` returns.
+        row_lengths: (p,) squared lengths of the rows' leading coordinates.
+        target_lengths: (c,) those of the targets; inf for a target that does not count.
+        places: (p,) position of each row among the queries.
+        skipped: (p,) the target in the tile that a row is not compared with; -1 for none.
+        first: position of the tile's first target.
+    """
+
+    products: Float32[np.ndarray, "p c"]
+    smallest: Float32[np.ndarray, "p blocks"]
+    row_lengths: Float32[np.ndarray, " p"]
+    target_lengths: Float32[np.ndarray, " c"]
+    places: Int[np.ndarray, " p"]
+    skipped: Int[np.ndarray, " p"]
+    first: int
+
+
+class Chains(NamedTuple):
+    """Targets in the Voronoi cells of the rows, as linked lists, and when a search may stop.
+
+    Attributes:
+        newest: (m,) newest target in the cell of each row; -1 for none.
+        older: (k,) the target before each one in its cell; -1 for none.
+        visited: (m,) targets before this one are not new to a row.
+        thresholds: (m,) a search stops as soon as the squared distance is below.
+    """
+
+    newest: Int[np.ndarray, " m"]
+    older: Int[np.ndarray, " k"]
+    visited: Int[np.ndarray, " m"]
+    thresholds: Float[np.ndarray, " m"]
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def fill_proxies(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
+    vectors: Vectors,
     rows: Int[np.ndarray, " m"],
     shift: Float[np.ndarray, " d"],
     scale: float,
     filled: Float32[np.ndarray, "m d"],
 ) -> None:
-    """Rows multiplied by their factors, shifted and scaled, rounded to float32 once."""
+    """Write rows, shifted and scaled, rounded to float32 once."""
+    stored, factors = vectors.stored, vectors.factors
     for position in range(len(rows)):
         row = rows[position]
         factor = factors[row] if len(factors) > 0 else 1.0
         for axis in range(stored.shape[1]):
-            value = _number(stored[row, axis]) * factor
+            value = as_float64(stored[row, axis]) * factor
             filled[position, axis] = (value - shift[axis]) * scale
 
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
-def _limit(squared: float, scale: float, stretch: float, error: float, rounding: float) -> Any:
-    """Products at or above this cannot belong to a pair that is nearer; see `ErrorBound`."""
-    reach = np.sqrt(squared) * scale * stretch + error
-    return np.float32(reach * reach + rounding)
+def limit_of(squared: float, bound: ErrorBound) -> Any:
+    """Return the product from which on a pair cannot be nearer; see `ErrorBound`."""
+    reach = np.sqrt(squared) * bound.scale * bound.stretch + bound.error
+    return np.float32(reach * reach + bound.rounding)
 
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
-def _ruled_out(
+def is_ruled_out(
     left: Float32[np.ndarray, "m w"],
     here: int,
     right: Float32[np.ndarray, "k w"],
     there: int,
-    begin: int,
-    chunk: int,
+    screen: Screen,
     known: Any,
     limit: Any,
 ) -> bool:
-    """Whether the squared distance of two stand-ins reaches the limit.
+    """Return whether the squared distance of two proxies reaches the limit.
 
-    `known` of it is known: that of the coordinates before `begin`.
+    `known` is the part of it that the first `screen.width` coordinates contribute.
     """
     total = known
     # Numbers that may be negative keep the loop from being vectorised.
-    begin, here = max(begin, 0), max(here, 0)
+    begin, here = max(screen.width, 0), max(here, 0)
     while begin < left.shape[1]:
         part = np.float32(0)
-        for axis in range(chunk):
+        for axis in range(screen.chunk):
             gap = left[here, begin + axis] - right[there, begin + axis]
             part += gap * gap
         total += part
         if total >= limit:
             return True
-        begin += chunk
+        begin += screen.chunk
     return False
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def smallest_of_blocks(
-    products: Float32[np.ndarray, "m k"], column_lengths: Float32[np.ndarray, " k"]
+    products: Float32[np.ndarray, "m k"], target_lengths: Float32[np.ndarray, " k"]
 ) -> Float32[np.ndarray, "m blocks"]:
-    """Of every BLOCK columns, the smallest length of a column less twice its product."""
+    """Return the smallest target length minus twice the product in every BLOCK targets."""
     smallest = np.empty((products.shape[0], products.shape[1] // BLOCK), np.float32)
     for row in range(smallest.shape[0]):
         for block in range(smallest.shape[1]):
             least = _INFINITE
-            for column in range(BLOCK):
-                position = block * BLOCK + column
-                least = min(least, column_lengths[position] - _TWO * products[row, position])
+            for target in range(BLOCK):
+                position = block * BLOCK + target
+                least = min(least, target_lengths[position] - _TWO * products[row, position])
             smallest[row, block] = least
     return smallest
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_products(
-    products: Float32[np.ndarray, "p k"],
-    smallest: Float32[np.ndarray, "p blocks"],
-    lengths: Float32[np.ndarray, " p"],
-    column_lengths: Float32[np.ndarray, " k"],
-    left: Float32[np.ndarray, "n w"],
-    lefts: Int[np.ndarray, " m"],
-    places: Int[np.ndarray, " p"],
-    right: Float32[np.ndarray, "k w"],
-    width: int,
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
-    rows: Int[np.ndarray, " m"],
-    chosen: np.ndarray[Any, Any],
-    chosen_factors: Float[np.ndarray, " k"],
-    numbers: Int[np.ndarray, " k"],
-    skipped: Int[np.ndarray, " p"],
-    coincident: float,
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    tile: Tile, queries: Queries, targets: TargetArrays, screen: Screen, best: Best
 ) -> int:
-    """Lower each row's squared distance to that of the nearest column, where that is nearer.
+    """Lower `best` in place to the nearest targets of a tile.
 
-    Args:
-        products: of the first `width` coordinates of the stand-ins; k a multiple of CHUNK.
-        smallest: as `smallest_of_blocks` tells.
-        lengths, column_lengths: squared lengths of those coordinates; inf for a column that
-            does not count.
-        left, right: all coordinates of the stand-ins.
-        lefts: which of `left` those of each row are.
-        places: which rows those of the products are.
-        chunk: how many of those behind `width` are added up at once.
-        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
-        stored, factors, rows: the rows themselves.
-        chosen, chosen_factors, numbers: the columns themselves, and what `nearest` calls them.
-        skipped: for each row of the products a column that it is not compared with; -1 for none.
-        coincident: squared distances below this are 0.
-        squared, nearest: what is known, lowered in place; of columns equally near, the one
-            with the smallest number.
-
-    Returns:
-        How many pairs the products did not rule out.
+    Overwrites the tile. Returns how many pairs the products did not rule out.
     """
-    scale, stretch, error, rounding = error_bound
+    products, smallest, lengths = tile.products, tile.smallest, tile.target_lengths
+    squared, nearest, numbers = best.squared, best.nearest, targets.numbers
+    left, right, bound = queries.proxies, targets.proxies, screen.error_bound
     positions = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
-    terms = np.empty(stored.shape[1])
+    terms = np.empty(queries.vectors.stored.shape[1])
     suspects = 0
     for row in range(products.shape[0]):
-        if skipped[row] >= 0:
-            products[row, skipped[row]] = -_INFINITE
-            smallest[row, skipped[row] // BLOCK] = -_INFINITE
-        best = _INFINITE
+        skipped = tile.skipped[row]
+        if skipped >= 0:
+            products[row, skipped] = -_INFINITE
+            smallest[row, skipped // BLOCK] = -_INFINITE
+        promise = _INFINITE
         for block in range(smallest.shape[1]):
-            best = min(best, smallest[row, block])
-        length, place = lengths[row], places[row]
+            promise = min(promise, smallest[row, block])
+        length, place = tile.row_lengths[row], tile.places[row]
+        here = queries.rows[place]
         if squared[place] == np.inf:
-            # Any column to begin with; the most promising rules out most of the others.
+            # Start from the most promising target, which rules out most of the others.
             first, least = -1, _INFINITE
             for position in range(products.shape[1]):
-                value = column_lengths[position] - _TWO * products[row, position]
+                value = lengths[position] - _TWO * products[row, position]
                 if value < least:
                     first, least = position, value
             if first < 0:
                 continue
-            squared[place] = _squared_distance(
-                stored, factors, rows[place], chosen, chosen_factors, first, coincident, terms
+            squared[place] = squared_distance(
+                queries.vectors, here, targets.vectors, tile.first + first, terms
             )
-            nearest[place] = numbers[first]
+            nearest[place] = numbers[tile.first + first]
             products[row, first] = -_INFINITE
-        limit = _limit(squared[place], scale, stretch, error, rounding)
-        if not best + length < limit:
+        limit = limit_of(squared[place], bound)
+        if not promise + length < limit:
             continue
-        left_over = 0
+        found = 0
         for block in range(smallest.shape[1]):
             if smallest[row, block] + length >= limit:
                 continue
             for position in range(block * BLOCK, (block + 1) * BLOCK):
-                product = column_lengths[position] - _TWO * products[row, position] + length
-                positions[left_over] = position
-                values[left_over] = product
-                left_over += product < limit
-        # The most promising first: it mostly rules out the others.
+                product = lengths[position] - _TWO * products[row, position] + length
+                positions[found] = position
+                values[found] = product
+                found += product < limit
+        # Again the most promising first.
         first = 0
-        for turn in range(1, left_over):
+        for turn in range(1, found):
             first = turn if values[turn] < values[first] else first
-        for turn in range(left_over):
-            here = first if turn == 0 else (0 if turn == first else turn)
-            product, position = values[here], positions[here]
+        for turn in range(found):
+            chosen = first if turn == 0 else (0 if turn == first else turn)
+            product, target = values[chosen], tile.first + positions[chosen]
             if product >= limit:
                 continue
             suspects += 1
-            if width < left.shape[1] and _ruled_out(
-                left, lefts[place], right, position, width, chunk, product, limit
-            ):
+            proxy = queries.proxy_rows[place]
+            if is_ruled_out(left, proxy, right, target, screen, product, limit):
                 continue
-            decided = _squared_distance(
-                stored, factors, rows[place], chosen, chosen_factors, position, coincident, terms
-            )
-            number = numbers[position]
+            decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
+            number = numbers[target]
             if decided < squared[place] or (decided == squared[place] and number < nearest[place]):
                 squared[place] = decided
                 nearest[place] = number
-                limit = _limit(decided, scale, stretch, error, rounding)
+                limit = limit_of(decided, bound)
     return suspects
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def lower_by_visits(
-    left: Float32[np.ndarray, "m w"],
-    right: Float32[np.ndarray, "k w"],
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
-    rows: Int[np.ndarray, " m"],
-    chosen: np.ndarray[Any, Any],
-    chosen_factors: Float[np.ndarray, " k"],
-    coincident: float,
-    newest: Int[np.ndarray, " m"],
-    older: Int[np.ndarray, " k"],
-    visited: Int[np.ndarray, " m"],
-    thresholds: Float[np.ndarray, " m"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+def lower_along_chains(
+    chains: Chains, queries: Queries, targets: TargetArrays, screen: Screen, best: Best
 ) -> int:
-    """Compare each row with the chosen rows of its cell, newest first, until below its threshold.
+    """Compare each row with the targets of its cell, newest first, until below its threshold.
 
-    `newest[i]` is the newest chosen row of the cell of row i (-1: none), `older` leads from a
-    chosen row to the one before it in its cell; those before `visited[i]` are not new to it.
-    The other arguments are as in `lower_by_products`. Returns the pairs looked at.
+    Lowers `best` in place. `screen.width` must be 0. Returns how many pairs were compared.
     """
-    scale, stretch, error, rounding = error_bound
-    terms = np.empty(stored.shape[1])
-    looked = 0
-    for row in range(len(rows)):
-        limit = _limit(squared[row], scale, stretch, error, rounding)
-        position = newest[row]
-        while position >= visited[row] and squared[row] >= thresholds[row]:
-            looked += 1
-            if not _ruled_out(left, row, right, position, 0, chunk, np.float32(0), limit):
-                decided = _squared_distance(
-                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
+    squared, bound = best.squared, screen.error_bound
+    terms = np.empty(queries.vectors.stored.shape[1])
+    compared = 0
+    for row in range(len(queries.rows)):
+        limit = limit_of(squared[row], bound)
+        position, proxy = chains.newest[row], queries.proxy_rows[row]
+        while position >= chains.visited[row] and squared[row] >= chains.thresholds[row]:
+            compared += 1
+            if not is_ruled_out(
+                queries.proxies, proxy, targets.proxies, position, screen, _NOTHING, limit
+            ):
+                decided = squared_distance(
+                    queries.vectors, queries.rows[row], targets.vectors, position, terms
                 )
                 if decided < squared[row]:
                     squared[row] = decided
-                    nearest[row] = position
-                    limit = _limit(decided, scale, stretch, error, rounding)
-            position = older[position]
-    return looked
+                    best.nearest[row] = position
+                    limit = limit_of(decided, bound)
+            position = chains.older[position]
+    return compared

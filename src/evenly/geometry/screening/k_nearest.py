@@ -1,20 +1,31 @@
-"""The exact distances to the several nearest columns: products rule out, float64 decides."""
+"""The exact distances to the k nearest targets: products rule out, float64 decides."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
 
-from evenly.geometry.kernels.exact import EXACT, _squared_distance
-from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
+from evenly.geometry.kernels.exact import EXACT, squared_distance
+from evenly.geometry.kernels.screening import (
+    BLOCK,
+    FAST,
+    Best,
+    Queries,
+    Screen,
+    TargetArrays,
+    Tile,
+    is_ruled_out,
+    limit_of,
+    smallest_of_blocks,
+)
 from evenly.geometry.screening.targets import Targets
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Float, Int
 
-__all__ = ["lower_to_several_nearest"]
+__all__ = ["Exclusions", "lower_to_k_nearest"]
 
 
 _INFINITE = np.float32(np.inf)
@@ -23,75 +34,59 @@ _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
 
 
-_BLOCK = 16
+class Exclusions(NamedTuple):
+    """Pairs that are not compared.
+
+    Attributes:
+        skip: (m,) for each row the number of a target.
+        row_groups: (m,) for each row a group; below 0 for none.
+        target_groups: (c,) for each target a group: rows are not compared with targets of their
+            group.
+    """
+
+    skip: Int[np.ndarray, " m"]
+    row_groups: Int[np.ndarray, " m"]
+    target_groups: Int[np.ndarray, " c"]
 
 
-def lower_to_several_nearest(
-    targets: Targets,
-    begin: int,
-    end: int,
-    rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "m W"],
-    squared: Float[np.ndarray, "m k"],
-    nearest: Int[np.ndarray, " m"],
-    *,
-    skip: Int[np.ndarray, " m"],
-    groups: tuple[Int[np.ndarray, " m"], Int[np.ndarray, " c"]],
+def lower_to_k_nearest(
+    targets: Targets, begin: int, end: int, queries: Queries, best: Best, exclusions: Exclusions
 ) -> None:
-    """Lower `squared` in place to the squared distances of the k nearest columns so far.
+    """Lower `best.squared` in place to the squared distances of the k nearest targets so far.
 
     Args:
-        targets: what to compare with, those from `begin` to `end`, whole chunks, none of which
-            the rows have met.
-        begin: see `targets`.
-        end: see `targets`.
-        rows: (m,) row numbers in the pool.
-        left: their stand-ins, whole.
-        squared: exact squared distances to the k nearest columns so far, ascending; inf where
-            there are not so many.
-        nearest: the number of the nearest of them; of several as near, any.
-        skip: for each row the number of a column that it is not compared with.
-        groups: for each row, and for each column, a group: those of one group are not compared;
-            none where it is below 0.
+        targets: what to compare with.
+        begin: the first of them, at the beginning of a chunk; rows must be compared with none of
+            them twice.
+        end: where they end, at the end of a chunk.
+        queries: (m,) rows, each with its own proxy, as `Targets.queries` returns them.
+        best: `squared` is (m, k), ascending, inf if fewer are known. `nearest` is the number of
+            the nearest target; any of several as near.
+        exclusions: pairs that are not compared.
 
     Cost: m·k·K multiplications, and about k·log(K) exact distances a row.
     """
-    proxies = targets.proxies
-    width = proxies.width
-    used = left[:, :width]
-    stored, factors = proxies.points.arrays
-    chosen, chosen_factors = targets.points.arrays
-    _lower_several(
-        used @ targets.matrix[begin:end, :width].T,
+    screen, lengths = targets.proxies.screen(), targets.lengths[begin:end]
+    used = queries.proxies[:, : screen.width]
+    products = used @ targets.matrix[begin:end, : screen.width].T
+    tile = Tile(
+        products,
+        smallest_of_blocks(products, lengths),
         np.einsum("ij,ij->i", used, used),
-        targets.lengths[begin:end],
-        left,
-        targets.matrix[begin:end],
-        width,
-        proxies.transform.chunk,
-        tuple(proxies.transform.error_bound()),
-        stored,
-        factors,
-        rows,
-        chosen[begin:end],
-        chosen_factors[begin:end],
-        targets.numbers[begin:end],
-        skip,
-        groups[0],
-        _padded(groups[1][begin:end], end - begin),
-        proxies.points.coincident,
-        squared,
-        nearest,
+        lengths,
+        np.arange(len(used)),
+        exclusions.skip,
+        begin,
     )
-
-
-def _padded(groups: Int[np.ndarray, " c"], count: int) -> Int[np.ndarray, " c"]:
-    return np.pad(groups, (0, count - len(groups)), constant_values=-1)
+    groups = exclusions.target_groups[begin:end]
+    padded = np.pad(groups, (0, end - begin - len(groups)), constant_values=-1)
+    exclusions = exclusions._replace(target_groups=padded)
+    _lower_by_products(tile, queries, targets.arrays, screen, exclusions, best)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def _insert(known: Float[np.ndarray, " k"], decided: float) -> int:
-    """Put a distance in its place among the known ones; the largest of them falls out."""
+    """Insert a distance into ascending ones, dropping the largest; return its position."""
     place = len(known) - 1
     while place > 0 and known[place - 1] > decided:
         known[place] = known[place - 1]
@@ -101,78 +96,61 @@ def _insert(known: Float[np.ndarray, " k"], decided: float) -> int:
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _lower_several(
-    products: Float32[np.ndarray, "m c"],
-    lengths: Float32[np.ndarray, " m"],
-    column_lengths: Float32[np.ndarray, " c"],
-    left: Float32[np.ndarray, "m w"],
-    right: Float32[np.ndarray, "c w"],
-    width: int,
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " n"],
-    rows: Int[np.ndarray, " m"],
-    chosen: np.ndarray[Any, Any],
-    chosen_factors: Float[np.ndarray, " c"],
-    numbers: Int[np.ndarray, " c"],
-    skip: Int[np.ndarray, " m"],
-    group_of_row: Int[np.ndarray, " m"],
-    group_of_column: Int[np.ndarray, " c"],
-    coincident: float,
-    squared: Float[np.ndarray, "m k"],
-    nearest: Int[np.ndarray, " m"],
+def _lower_by_products(
+    tile: Tile,
+    queries: Queries,
+    targets: TargetArrays,
+    screen: Screen,
+    exclusions: Exclusions,
+    best: Best,
 ) -> None:
-    """`lower_by_products` for the k nearest; arguments as there."""
-    scale, stretch, error, rounding = error_bound
-    blocks = products.shape[1] // _BLOCK
-    last = squared.shape[1] - 1
-    smallest = np.empty(blocks, np.float32)
-    terms = np.empty(stored.shape[1])
+    """Do what `lower_by_products` does, for the k nearest; `tile.skipped` is not read."""
+    products, smallest, lengths = tile.products, tile.smallest, tile.target_lengths
+    left, right, bound = queries.proxies, targets.proxies, screen.error_bound
+    numbers, target_groups = targets.numbers, exclusions.target_groups
+    last = best.squared.shape[1] - 1
+    terms = np.empty(queries.vectors.stored.shape[1])
     for row in range(products.shape[0]):
-        known = squared[row]
-        group = group_of_row[row] if group_of_row[row] >= 0 else -2
-        length = lengths[row]
-        for block in range(blocks):
-            least = _INFINITE
-            for position in range(block * _BLOCK, (block + 1) * _BLOCK):
-                product = column_lengths[position] - _TWO * products[row, position]
-                products[row, position] = product
-                least = min(least, product)
-            smallest[block] = least
+        known, here, skip = best.squared[row], queries.rows[row], exclusions.skip[row]
+        group = exclusions.row_groups[row] if exclusions.row_groups[row] >= 0 else -2
+        length = tile.row_lengths[row]
         while known[last] == np.inf:
-            # Few are known: the most promising first, which rule out most of the others.
-            block = int(np.argmin(smallest))
-            if smallest[block] == _INFINITE:
+            # Fewer than k are known: start from the most promising, which rule out most others.
+            block = int(np.argmin(smallest[row]))
+            if smallest[row, block] == _INFINITE:
                 break
-            inside = products[row, block * _BLOCK : (block + 1) * _BLOCK]
-            position = block * _BLOCK + int(np.argmin(inside))
-            products[row, position] = _INFINITE
-            smallest[block] = inside.min()
-            if numbers[position] != skip[row] and group_of_column[position] != group:
-                decided = _squared_distance(
-                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
-                )
-                if _insert(known, decided) == 0:
-                    nearest[row] = numbers[position]
-        limit = _limit(known[last], scale, stretch, error, rounding)
-        for block in range(blocks):
-            if smallest[block] + length >= limit:
+            position, least, second = -1, _INFINITE, _INFINITE
+            for place in range(block * BLOCK, (block + 1) * BLOCK):
+                value = lengths[place] - _TWO * products[row, place]
+                if value < least:
+                    position, least, second = place, value, least
+                elif value < second:
+                    second = value
+            smallest[row, block] = second
+            if position < 0:
                 continue
-            for position in range(block * _BLOCK, (block + 1) * _BLOCK):
-                product = products[row, position] + length
+            products[row, position] = -_INFINITE
+            target = tile.first + position
+            if numbers[target] != skip and target_groups[position] != group:
+                decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
+                if _insert(known, decided) == 0:
+                    best.nearest[row] = numbers[target]
+        limit = limit_of(known[last], bound)
+        for block in range(smallest.shape[1]):
+            if smallest[row, block] + length >= limit:
+                continue
+            for position in range(block * BLOCK, (block + 1) * BLOCK):
+                product = lengths[position] - _TWO * products[row, position] + length
                 if product >= limit:
                     continue
-                if numbers[position] == skip[row] or group_of_column[position] == group:
+                target = tile.first + position
+                if numbers[target] == skip or target_groups[position] == group:
                     continue
-                if width < left.shape[1] and _ruled_out(
-                    left, row, right, position, width, chunk, product, limit
-                ):
+                proxy = queries.proxy_rows[row]
+                if is_ruled_out(left, proxy, right, target, screen, product, limit):
                     continue
-                decided = _squared_distance(
-                    stored, factors, rows[row], chosen, chosen_factors, position, coincident, terms
-                )
+                decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
                 if decided < known[last]:
                     if _insert(known, decided) == 0:
-                        nearest[row] = numbers[position]
-                    limit = _limit(known[last], scale, stretch, error, rounding)
+                        best.nearest[row] = numbers[target]
+                    limit = limit_of(known[last], bound)

@@ -1,4 +1,4 @@
-"""The exact distance to the nearest of some columns: products rule out, float64 decides."""
+"""The exact distance to the nearest of some targets: products rule out, float64 decides."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.geometry.kernels.screening import lower_by_products, smallest_of_blocks
+from evenly.geometry.kernels.screening import (
+    Best,
+    Queries,
+    Tile,
+    lower_by_products,
+    smallest_of_blocks,
+)
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import parallel_for, shares
+from evenly.geometry.threads import even_slices, parallel_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jaxtyping import Float, Float32, Int
+
+    from evenly.geometry.kernels.int16 import Remaining
 
 __all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below", "tiles_of"]
 
@@ -36,85 +44,60 @@ def lower_to_nearest(
     targets: Targets,
     begin: int,
     end: int,
-    rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "m W"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    queries: Queries,
+    best: Best,
     *,
     skip: Int[np.ndarray, " m"] | None = None,
 ) -> int:
-    """Lower `squared` in place to the exact squared distance to the nearest column, if nearer.
+    """Lower `best` in place to the nearest of some targets.
 
     Args:
-        targets: what to compare with, those from `begin` to `end`, whole chunks.
-        begin: see `targets`.
-        end: see `targets`.
-        rows: (m,) row numbers in the pool.
-        left: their stand-ins, whole.
-        squared: exact squared distances known so far (inf where none is).
-        nearest: the number of the column that attains it; of several at exactly the same
-            distance the smallest. Must be above all numbers where none is known.
-        skip: for each row the number of a column that it is not compared with.
+        targets: what to compare with.
+        begin: the first of them, at the beginning of a chunk.
+        end: where they end, at the end of a chunk.
+        queries: (m,) rows, each with its own proxy, as `Targets.queries` returns them.
+        best: what is known so far. `nearest` must be above all numbers if nothing is known.
+        skip: (m,) the number of a target that a row is not compared with.
 
     Returns:
         How many pairs the products did not rule out.
 
     Cost: m·k·K multiplications, and about one exact distance for every row that comes nearer.
     """
-    skipped = np.full(len(rows), -1)
+    count = len(queries.rows)
+    skipped = np.full(count, -1)
     if skip is not None:
         present = targets.numbers[begin : min(end, len(targets))]
-        _, in_rows, in_columns = np.intersect1d(skip, present, return_indices=True)
-        skipped[in_rows] = begin + in_columns
-    if targets.precision == "int16":
-        seen = np.full(len(rows), begin, np.int32)
-        return _lower_by_int16(
-            targets,
-            min(end, len(targets)),
-            rows,
-            left,
-            np.arange(len(rows)),
-            skipped,
-            -np.inf,
-            _ALL_ONE,
-            seen,
-            squared,
-            nearest,
-        )
+        _, in_rows, in_targets = np.intersect1d(skip, present, return_indices=True)
+        skipped[in_rows] = in_targets
     proxies = targets.proxies
-    width = proxies.width
-    used = left[:, :width]
+    if targets.precision == "int16":
+        from evenly.geometry.kernels.int16 import Remaining
+
+        seen = np.full(count, begin, np.int32)
+        skipped[skipped >= 0] += begin
+        remaining = Remaining(seen, min(end, len(targets)), skipped, -np.inf, _ALL_ONE)
+        return _lower_by_int16(targets, queries, remaining, best)
+    used = queries.proxies[:, : proxies.width]
     if targets.precision == "bfloat16":
         from evenly.geometry.kernels.bfloat16 import product
 
         products = product(used, targets.short[begin:end])
     else:
-        products = _room(len(rows), end - begin)
-        np.matmul(used, targets.matrix[begin:end, :width].T, out=products)
-    chosen, chosen_factors = targets.points.arrays
+        products = _scratch_memory(count, end - begin)
+        np.matmul(used, targets.matrix[begin:end, : proxies.width].T, out=products)
     lengths = targets.lengths[begin:end]
-    suspects: int = lower_by_products(
+    tile = Tile(
         products,
         smallest_of_blocks(products, lengths),
         np.einsum("ij,ij->i", used, used),
         lengths,
-        left,
-        np.arange(len(rows)),
-        np.arange(len(rows)),
-        targets.matrix[begin:end],
-        width,
-        proxies.transform.chunk,
-        tuple(proxies.transform.error_bound(targets.precision)),
-        *proxies.points.arrays,
-        rows,
-        chosen[begin:end],
-        chosen_factors[begin:end],
-        targets.numbers[begin:end],
-        np.where(skipped >= 0, skipped - begin, -1),
-        proxies.points.coincident,
-        squared,
-        nearest,
+        np.arange(count),
+        skipped,
+        begin,
     )
+    screen = proxies.screen(targets.precision)
+    suspects: int = lower_by_products(tile, queries, targets.arrays, screen, best)
     return suspects
 
 
@@ -124,153 +107,119 @@ def lower_until_below(
     threshold: float,
     weights: Float[np.ndarray, " m"] | None,
     seen: Int[np.ndarray, " m"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    best: Best,
     *,
     threads: int = 1,
 ) -> None:
-    """Compare rows with the columns they have not met, until all are met or they are near enough.
+    """Compare rows with the targets that remain for them, until they are near enough.
 
     Args:
         targets: what to compare with.
         rows: (m,) row numbers in the pool.
-        threshold: a row is near enough where its squared distance, times its weight, is below.
-        weights: None for 1.
-        seen: how many columns each row has met, in rising order; changed in place.
-        squared: see `lower_to_nearest`.
-        nearest: see there.
-        threads: that share the rows.
+        threshold: a row is near enough once its squared distance times its weight is below.
+        weights: (m,) None for 1.
+        seen: (m,) how many targets each row was compared with, in rising order; changed in place.
+        best: what is known so far; lowered in place.
+        threads: how many threads share the rows.
 
-    Cost: as there, for the columns that are met. Memory: where the stand-ins of the pool are not
-        kept, those of 2,048 rows a thread.
+    Cost: as in `lower_to_nearest`, for the comparisons that are made. Memory: if the proxies of
+        the pool are not kept, those of 2,048 rows a thread.
     """
     weights = _ALL_ONE if weights is None else weights
-    kept = targets.proxies.kept
-    if targets.precision == "int16" and kept is not None:
-        skipped, end = np.full(len(rows), -1), len(targets)
-        arrays = skipped, threshold, weights, seen, squared, nearest
-        _lower_by_int16(targets, end, rows, kept, rows, *arrays, threads)
-        return
+    if targets.precision == "int16":
+        from evenly.geometry.kernels.int16 import Remaining
+
+        remaining = Remaining(seen, len(targets), np.full(len(rows), -1), threshold, weights)
+        kept = targets.proxies.kept
+        if kept is not None:
+            queries = Queries(targets.proxies.points.vectors, rows, kept, rows)
+            _lower_by_int16(targets, queries, remaining, best, threads)
+            return
 
     def lower(part: slice) -> None:
         some = weights[part] if len(weights) else weights
-        arrays = some, seen[part], squared[part], nearest[part]
-        _lower_until_below(targets, rows[part], threshold, *arrays)
+        if targets.precision == "int16":
+            own = remaining._replace(seen=seen[part], skipped=remaining.skipped[part], weights=some)
+            _lower_by_int16(targets, targets.queries(rows[part]), own, best.part(part))
+        else:
+            _lower_until_below(
+                targets, targets.queries(rows[part]), threshold, some, seen[part], best.part(part)
+            )
 
     parallel_for(lower, tiles_of(len(rows), threads), threads=threads)
 
 
 def tiles_of(count: int, threads: int) -> Iterator[slice]:
-    """As many for each thread, all of a size, and not so small that their overhead counts."""
+    """Cut rows into equal tiles, as many for each thread, none so small that overhead counts."""
     size = min(_TILE, max(_TILE // 8, -(-count // (4 * threads))))
-    return shares(count, size, threads, least=_LEAST)
+    return even_slices(count, size, threads, least=_LEAST)
 
 
 def _lower_until_below(
     targets: Targets,
-    rows: Int[np.ndarray, " m"],
+    queries: Queries,
     threshold: float,
     weights: Float[np.ndarray, " m"],
     seen: Int[np.ndarray, " m"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    best: Best,
 ) -> None:
-    left = targets.proxies[rows]
-    if targets.precision == "int16":
-        skipped, end = np.full(len(rows), -1), len(targets)
-        arrays = skipped, threshold, weights, seen, squared, nearest
-        _lower_by_int16(targets, end, rows, left, np.arange(len(rows)), *arrays)
-        return
-    waiting = np.arange(len(rows))
+    count = len(queries.rows)
+    waiting = np.arange(count)
     while len(waiting):
         begin, end = targets.segment(int(seen[waiting[0]]))
-        met = waiting[: np.searchsorted(seen[waiting], end)]
-        everyone = len(met) == len(rows)
-        known, by = squared[met], nearest[met]
-        lower_to_nearest(targets, begin, end, rows[met], left if everyone else left[met], known, by)
-        squared[met], nearest[met] = known, by
-        seen[met] = min(end, len(targets))
-        keys = squared[waiting] * (weights[waiting] if len(weights) else 1.0)
+        now = waiting[: np.searchsorted(seen[waiting], end)]
+        some = queries if len(now) == count else queries.take(now)
+        known = Best(best.squared[now], best.nearest[now])
+        lower_to_nearest(targets, begin, end, some, known)
+        best.squared[now], best.nearest[now] = known
+        seen[now] = min(end, len(targets))
+        keys = best.squared[waiting] * (weights[waiting] if len(weights) else 1.0)
         waiting = waiting[(keys >= threshold) & (seen[waiting] < len(targets))]
 
 
 def _lower_by_int16(
-    targets: Targets,
-    end: int,
-    rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "n W"],
-    lefts: Int[np.ndarray, " m"],
-    skipped: Int[np.ndarray, " m"],
-    threshold: float,
-    weights: Float[np.ndarray, " m"],
-    seen: Int[np.ndarray, " m"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
-    threads: int = 1,
+    targets: Targets, queries: Queries, remaining: Remaining, best: Best, threads: int = 1
 ) -> int:
-    from evenly.geometry.kernels.int16 import cuts_for, lower_by_int16
+    from evenly.geometry.kernels.int16 import RoundedTargets, WorkQueue, cuts_for, lower_by_int16
 
     proxies = targets.proxies
-    cuts, turn = cuts_for(len(rows), threads), np.zeros(1, np.int64)
-    arguments = (
-        targets.short,
-        proxies.transform.levels,
-        targets.lengths,
-        end,
-        left,
-        lefts,
-        targets.matrix,
-        proxies.width,
-        proxies.transform.chunk,
-        tuple(proxies.transform.error_bound("int16")),
-        *proxies.points.arrays,
-        rows,
-        *targets.points.arrays,
-        targets.numbers,
-        skipped,
-        proxies.points.coincident,
-        threshold,
-        weights,
-        seen,
-        squared,
-        nearest,
-        cuts,
-        turn,
-    )
+    queue = WorkQueue(cuts_for(len(queries.rows), threads), np.zeros(1, np.int64))
+    rounded = RoundedTargets(targets.short, proxies.transform.levels)
+    arrays, screen = targets.arrays, proxies.screen("int16")
     suspects = []
     try:
         parallel_for(
-            lambda _: suspects.append(lower_by_int16(*arguments)),
-            range(min(threads, len(cuts) - 1)),
+            lambda _: suspects.append(
+                lower_by_int16(queries, arrays, rounded, screen, remaining, best, queue)
+            ),
+            range(min(threads, len(queue.cuts) - 1)),
             threads=threads,
         )
-    except BaseException:  # a Ctrl-C too: what has not begun will not
-        turn[0] = len(cuts)
+    except BaseException:  # including Ctrl-C: parts that have not begun are dropped
+        queue.turn[0] = len(queue.cuts)
         raise
     return sum(suspects)
 
 
 def lower_to_nearest_of_all(
     targets: Targets,
-    rows: Int[np.ndarray, " m"],
-    left: Float32[np.ndarray, "m W"],
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    queries: Queries,
+    best: Best,
     *,
     begin: int = 0,
     end: int | None = None,
     skip: Int[np.ndarray, " m"] | None = None,
 ) -> None:
-    """`lower_to_nearest` for all columns, or those from `begin` to `end`, segment by segment."""
+    """Call `lower_to_nearest` for all targets, or those from `begin` to `end`, in segments."""
     last = len(targets) if end is None else end
     while begin < last:
         part = targets.segment(begin)
-        lower_to_nearest(targets, *part, rows, left, squared, nearest, skip=skip)
+        lower_to_nearest(targets, *part, queries, best, skip=skip)
         begin = part[1]
 
 
-def _room(rows: int, targets: int) -> Float32[np.ndarray, "m k"]:
-    """Room for a product, used again by this thread: fresh pages cost as much as the product."""
+def _scratch_memory(rows: int, targets: int) -> Float32[np.ndarray, "m k"]:
+    """Return memory for a product that this thread uses again: new pages cost as much as it."""
     kept: Float32[np.ndarray, " s"] | None = getattr(_scratch, "kept", None)
     if kept is None or len(kept) < rows * targets:
         kept = _scratch.kept = np.empty(rows * targets, np.float32)

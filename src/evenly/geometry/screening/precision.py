@@ -1,4 +1,4 @@
-"""Which precision multiplies: whichever is fastest here. The answer does not depend on it."""
+"""Choice of the precision of products: the fastest on this machine. It never changes an answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import Points
 from evenly.geometry.screening.nearest import lower_to_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
@@ -19,25 +20,26 @@ if TYPE_CHECKING:
 __all__ = ["choose_precision"]
 
 
-# Multiplications from which loading torch (a second or two, and 150 MB) pays, and measuring.
+# Multiplications from which loading torch (a second or two, and 150 MB) pays.
 _WORTH_LOADING_TORCH = 2e12
 
 
+# Multiplications from which measuring pays.
 _WORTH_MEASURING = 1e10
 
 
-# What is measured: so many rows with so many columns, so often.
-_ROWS, _COLUMNS = 192, 256
+# Rows and targets that are compared to measure a precision, and how often.
+_ROWS, _TARGETS = 192, 256
 
 
 _TIMES = 3
 
 
-# Bfloat16 must be clearly faster: its rounding leaves more pairs to decide.
+# bfloat16 must be clearly faster, because its rounding leaves more pairs to decide.
 _HANDICAP = {"float32": 1.0, "int16": 1.0, "bfloat16": 1.5}
 
 
-# Seconds by precision, measured once a process: by the first pool that is large enough.
+# Seconds by precision, measured once a process, by the first pool that is large enough.
 _measured: dict[str, float] = {}
 
 
@@ -47,19 +49,19 @@ def choose_precision(
     transform: ProxyTransform | None = None,
     squared_radius: float = np.inf,
 ) -> str:
-    """Say "float32", "int16" or "bfloat16", for comparing rows at distances about a radius.
+    """Return "float32", "int16" or "bfloat16", for comparing rows at distances about a radius.
 
     Args:
         points: the pool.
-        work: how many multiplications there will be.
-        transform: of the stand-ins; None for any, where rows are far apart.
+        work: multiplications to come.
+        transform: that of the proxies; None if rows are so far apart that any precision will do.
         squared_radius: what products are compared with.
     """
     if work < _WORTH_MEASURING:
         return "float32"
 
     def is_fine(precision: str) -> bool:
-        """Whether rounding is small against the radius, so that little is left to decide."""
+        """Return whether rounding is small against the radius, so that few pairs are decided."""
         if transform is None:
             return True
         error_bound = transform.error_bound(precision)
@@ -74,9 +76,9 @@ def choose_precision(
 
 
 def _seconds(points: Points, precisions: list[str]) -> dict[str, float]:
-    """How long comparing takes this processor where every pair is ruled out.
+    """Measure comparisons that rule every pair out.
 
-    The precisions take turns, so that whatever else the machine does hits all of them.
+    The precisions take turns, so that other work of the machine hits all of them.
     """
     if not points.in_memory:
         points = points.take(np.arange(min(_ROWS, len(points))))
@@ -86,25 +88,25 @@ def _seconds(points: Points, precisions: list[str]) -> dict[str, float]:
         for precision in precisions:
             began = time.perf_counter()
             compare[precision]()
-            if turn:  # the first compiles, or loads what is compiled
+            if turn:  # the first call compiles, or loads compiled code
                 seconds[precision] = min(seconds[precision], time.perf_counter() - began)
     return seconds
 
 
 def _comparison(points: Points, precision: str) -> Callable[[], None]:
-    """A comparison to be measured."""
+    """Return a function to measure."""
     proxies = ProxyVectors(points, ProxyTransform.about(points, np.zeros(points.dimension)))
-    rows, numbers = np.arange(_ROWS) % len(points), np.arange(_COLUMNS)
-    targets = Targets(proxies, _COLUMNS, precision)
+    numbers = np.arange(_TARGETS)
+    targets = Targets(proxies, _TARGETS, precision)
     targets.append(points.take(numbers % len(points)), numbers)
-    left = proxies[rows]
-    products = np.empty((_ROWS, _COLUMNS), np.float32)
-    below_all, nearest = np.full(_ROWS, -1.0), np.zeros(_ROWS, np.int64)
+    queries = targets.queries(np.arange(_ROWS) % len(points))
+    products = np.empty((_ROWS, _TARGETS), np.float32)
+    below_all = Best(np.full(_ROWS, -1.0), np.zeros(_ROWS, np.int64))
 
     def compare() -> None:
-        if precision == "float32":  # without what comes after
-            np.matmul(left, targets.matrix.T, out=products)
+        if precision == "float32":  # the product alone
+            np.matmul(queries.proxies, targets.matrix.T, out=products)
         else:
-            lower_to_nearest(targets, 0, _COLUMNS, rows, left, below_all, nearest)
+            lower_to_nearest(targets, 0, _TARGETS, queries, below_all)
 
     return compare

@@ -1,29 +1,29 @@
-"""Stand-ins: short float32 rows whose distances are certainly not much above the true ones.
+"""Proxies: short float32 rows whose distances are certainly not much above the true ones.
 
-Matrix products of stand-ins rule pairs out; what they cannot rule out is decided exactly.
+Matrix products of proxies rule pairs out; the pairs that they cannot rule out are decided exactly.
 
-**What they are.** For a row x let x' be what it counts as: divided by its length when rows are
+**What they are.** For a row x let x' be the row as it counts: divided by its length if rows are
 normalised, shifted by a fixed row, scaled by a fixed power of two so that |x'| <= 1. Shift and
 scale are the same for all rows, so distances change by the exact factor `scale` only. Let x^ be
 x' in float32, and y = A.x^, where the columns of A' are principal axes of the pool, the leading
 ones first: most of a distance is in few of its coordinates, and few coordinates make cheap
-products. Where turning does not pay, A is the identity. Rows that are float32 and about as long
-as 1 can be stand-ins as they are, unshifted, where that leaves them little longer.
+products. If turning does not pay, A is the identity. Rows that are float32 and about as long as 1
+can be their own proxies, unshifted, if that leaves them little longer.
 
 **The bound.** Let u = 2**-24, the unit roundoff of float32.
 
 1. From x' to x^: computed in float64 and rounded once: |x^ - x'| <= u.|x'| + t, with
-   t = 2**-50 + sqrt(d).2**-140 for float64's own errors and for what underflows. Rows that are
-   taken as they are, though normalisation multiplies them by factors of 1 - o to 1 + o, are
-   off by o.|x'|/(1 - o) more at most.
+   t = 2**-50 + sqrt(d).2**-140 for float64's own errors and for underflow. Rows that are their
+   own proxies, although normalisation multiplies them by factors of 1 - o to 1 + o, are off by
+   at most o.|x'|/(1 - o) more.
 2. From x^ to y: A does not stretch by more than b = sqrt(1 + |A.A' - 1|_F), measured in
    float64, so |y - z| <= b.|x^ - c^|, and any subset of coordinates only shortens it.
 3. From y to what is computed, y~: each coordinate is a float32 sum of d products, in any order,
    with or without fused multiply-add; it errs by at most g.|A_j|.|x^|, g = d.u / (1 - d.u)
    (Higham 2002, section 3.1). Over W coordinates: |y~ - y| <= g.sqrt(W).b.|x^|.
 
-With every |x'| at most R (measured; below 1, or 2 for rows as they are), 1 to 3 give, for a pair
-of rows,
+With every |x'| at most R (measured; below 1, or 2 for rows that are their own proxies), 1 to 3
+give, for a pair of rows,
 
     |y~ - z~|  <=  b.|x' - c'| + E,        E = 2b.(u.R + t) + 2g.sqrt(W).b.(R + u.R + t).
 
@@ -38,21 +38,22 @@ So a pair can be nearer than a known squared distance q only if its product is b
 
     (b.scale.sqrt(q) + E)² + H.
 
-That is `ErrorBound`; `tests/test_geometry.py` tries to break it. It is small against distances
-that matter (1e-4 of them for float32), so about one pair for each row that comes nearer is
-decided exactly.
+That is `ErrorBound`; the tests of geometry try to break it. It is small against distances that
+matter (1e-4 of them for float32), so about one pair for each row that comes nearer is decided
+exactly.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry.kernels.screening import CHUNK, fill_proxies
+from evenly.geometry.kernels.screening import CHUNK, ErrorBound, Screen, fill_proxies
 from evenly.geometry.points import Points, blocks
 
 if TYPE_CHECKING:
@@ -64,71 +65,44 @@ __all__ = ["ErrorBound", "ProxyTransform", "ProxyVectors", "principal_axes"]
 UNIT_ROUNDOFF = 2.0**-24
 
 
-# Rows that the axes are made from, for each coordinate: any are valid, these are good.
+# Rows a coordinate that the axes are made from: any axes are valid, these are good.
 _ROWS_A_COORDINATE = 6
 
 
-# Rows that a rough mean is taken of.
-_ROUGHLY = 256
+# Rows that the mean is estimated from: to shift by, and to find out whether a shift pays.
+_ROWS_FOR_SHIFT, _ROWS_FOR_CHECK = 256, 64
 
 
-_VERY_ROUGHLY = 64
+# Rows that normalisation changes by more than this cannot be their own proxies.
+_MOST_OFF = 2.0**-20
 
 
-# Rows that a division would change by more are not taken as they are.
-_MOSTLY_OFF = 2.0**-20
-
-
-# What rounds to an integer of 16 bits, even if float32 makes it a little larger.
+# The largest coordinate that still rounds to a 16-bit integer if float32 makes it a little larger.
 _LARGEST_INT16 = 32766.0
 
 
-# How far a coordinate is from the integer it is rounded to, at most: float32 errs before.
+# The largest distance of a coordinate from the integer it is rounded to; float32 errs before.
 _OFF_A_LEVEL = 0.5 + 2.0**-8
 
 
-# Rows turned at once: small enough to stay in the caches.
+# Rows that are turned at once: few enough to stay in the caches.
 _ROWS = 1024
-
-
-@dataclass(frozen=True)
-class ErrorBound:
-    """What errors can do to a product; see the module's docstring.
-
-    Attributes:
-        scale: stand-ins are the rows times this.
-        stretch: b, by how much the axes lengthen at most.
-        error: E, by how much a distance of stand-ins can be above the truth.
-        rounding: H, by how much a product can be above its squared distance.
-    """
-
-    scale: float
-    stretch: float
-    error: float
-    rounding: float
-
-    def __iter__(self) -> Any:
-        return iter((self.scale, self.stretch, self.error, self.rounding))
-
-    def limits(self, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        """Products at or above these cannot be of a pair nearer than `squared`."""
-        reach = np.sqrt(squared) * self.scale * self.stretch + self.error
-        limits: Float[np.ndarray, " m"] = reach * reach + self.rounding
-        return limits
 
 
 @dataclass(frozen=True, eq=False)
 class ProxyTransform:
-    """How rows of one pool become stand-ins: shift, scale, axes.
+    """How the rows of a pool become proxies: shift, scale, axes.
 
     Attributes:
         dimension: d, coordinates of a row.
         shift: (d,) float64, subtracted from every row.
         scale: a power of two.
         longest: R, no row is longer after shift and scale.
-        axes: (d, W) float32, or None where rows are not turned.
-        stretch: b, by how much the axes lengthen at most.
-        off: by how much of R rows are off that are taken as they are; None where none are.
+        axes: (d, W) float32, or None if rows are not turned.
+        stretch: b, the largest factor by which the axes lengthen a row.
+        off: how far rows that are their own proxies are off, relative to R; None if proxies are
+            computed.
+        multiple_of: widths of proxies that are not turned are padded to a multiple of this.
     """
 
     dimension: int
@@ -138,12 +112,14 @@ class ProxyTransform:
     axes: Float32[np.ndarray, "d W"] | None = None
     stretch: float = 1.0
     off: float | None = None
+    multiple_of: int = CHUNK
 
     @classmethod
     def as_they_are(cls, points: Points) -> ProxyTransform | None:
-        """Whose stand-ins are the rows themselves, so that no copy is made; None where they differ.
+        """Return the transform of rows that are their own proxies, so that no copy is made.
 
-        Where the rows are far from zero for how far apart they are, a shift is worth a copy.
+        None if rows differ too much from proxies, or are so far from zero, compared with their
+        distances, that a shift is worth a copy.
         """
         stored = points.stored
         plain = type(stored) is np.ndarray and stored.dtype == np.float32
@@ -155,124 +131,128 @@ class ProxyTransform:
         off = 0.0
         if points.factors is not None:
             off = float(np.abs(points.factors[eligible] - 1.0).max(initial=0.0)) * (1 + 2.0**-10)
-        some = eligible[:: max(1, len(eligible) // _VERY_ROUGHLY)]
-        mean = stored[some].mean(axis=0) if len(some) else np.zeros(points.dimension)
-        if off > _MOSTLY_OFF or float(mean @ mean) > 0.75 * points.longest**2:
+        sample = eligible[:: max(1, len(eligible) // _ROWS_FOR_CHECK)]
+        mean = stored[sample].mean(axis=0) if len(sample) else np.zeros(points.dimension)
+        if off > _MOST_OFF or float(mean @ mean) > 0.75 * points.longest**2:
             return None
         length = points.longest * (1 + 2.0**-30)
         return cls(points.dimension, np.zeros(points.dimension), 1.0, length, off=off)
 
     @classmethod
-    def of(cls, points: Points) -> ProxyTransform:
-        """Not turned; shifted by a rough mean of the candidates."""
+    def of(cls, points: Points, *, multiple_of: int = CHUNK) -> ProxyTransform:
+        """Return a transform that shifts by about the mean of the eligible rows."""
         eligible = np.flatnonzero(points.eligible)
-        some = eligible[:: max(1, len(eligible) // _ROUGHLY)]
-        rows = points.exact(some)
-        return cls.about(points, rows.mean(axis=0) if len(rows) else np.zeros(points.dimension))
+        rows = points.exact(eligible[:: max(1, len(eligible) // _ROWS_FOR_SHIFT)])
+        shift = rows.mean(axis=0) if len(rows) else np.zeros(points.dimension)
+        return cls.about(points, shift, multiple_of=multiple_of)
 
     @classmethod
-    def about(cls, points: Points, shift: Float[np.ndarray, " d"]) -> ProxyTransform:
-        """Not turned; shifted by a row that is no longer than the longest."""
+    def about(
+        cls, points: Points, shift: Float[np.ndarray, " d"], *, multiple_of: int = CHUNK
+    ) -> ProxyTransform:
+        """Return a transform that shifts by a vector no longer than the longest row."""
         exponent = -math.ceil(math.log2(points.longest)) - 1 if points.longest > 0 else 0
         # Rows and their mean are at most 1/2 when scaled. Half of the exponent's range is left
         # for squares.
         scale = 2.0 ** max(-500, min(exponent, 500))
         length = min(1.0, (points.longest + float(np.linalg.norm(shift))) * scale * (1 + 2.0**-30))
-        return cls(points.dimension, shift, scale, length)
+        return cls(points.dimension, shift, scale, length, multiple_of=multiple_of)
 
     def turned(self, points: Points, width: int) -> ProxyTransform:
-        """The same frame, turned to the `width` leading principal axes of the points."""
+        """Return this transform, followed by a turn to the `width` leading principal axes."""
         axes = principal_axes(self, points)[:, :width]
         defect = axes.T.astype(np.float64) @ axes - np.eye(width)
         stretch = math.sqrt(1.0 + float(np.linalg.norm(defect)) + 2.0**-40)
-        contiguous = np.ascontiguousarray(axes)
-        return ProxyTransform(
-            self.dimension, self.shift, self.scale, self.longest, contiguous, stretch
-        )
+        return replace(self, axes=np.ascontiguousarray(axes), stretch=stretch, off=None)
 
     def leading(self, width: int) -> ProxyTransform:
-        """The same frame with the leading axes only."""
+        """Return the same transform with the leading axes only."""
         assert self.axes is not None
         return replace(self, axes=np.ascontiguousarray(self.axes[:, :width]))
 
     @property
     def width(self) -> int:
-        """W, coordinates of a stand-in: a multiple of CHUNK (zeros beyond d), or few."""
+        """W, coordinates of a proxy, with zeros beyond d up to a whole chunk if d is long."""
         if self.axes is not None:
             return int(self.axes.shape[1])
-        return self.dimension if self.dimension < CHUNK else -(-self.dimension // CHUNK) * CHUNK
+        unit = self.multiple_of
+        return self.dimension if self.dimension < unit else -(-self.dimension // unit) * unit
 
     @property
     def chunk(self) -> int:
-        """Into how many coordinates sums over stand-ins can be cut."""
-        return CHUNK if self.width % CHUNK == 0 else self.width
+        """Coordinates that sums over proxies can be cut into."""
+        return self.multiple_of if self.width % self.multiple_of == 0 else self.width
 
     @property
     def stride(self) -> int:
-        """Into how many sums over whole stand-ins are best cut, where most are taken far."""
+        """Coordinates that sums over whole proxies are best cut into, if most sums go far."""
         parts = (part * self.chunk for part in range(4, 1, -1))
-        whole = (part for part in parts if self.width % part == 0 and part <= 4 * CHUNK)
+        whole = (part for part in parts if self.width % part == 0 and part <= 4 * self.multiple_of)
         return next(whole, self.chunk)
 
     def error_bound(self, precision: str = "float32") -> ErrorBound:
-        """What errors can do to products of these stand-ins, multiplied in a precision."""
+        """Return what errors can do to products of these proxies in a precision."""
         return self._error_bounds[precision]
+
+    def screen(
+        self, width: int = 0, *, precision: str = "float32", chunk: int | None = None
+    ) -> Screen:
+        """Return how these proxies rule pairs out after products of `width` coordinates."""
+        return Screen(width, self.chunk if chunk is None else chunk, self.error_bound(precision))
 
     @cached_property
     def _error_bounds(self) -> dict[str, ErrorBound]:
-        plain, reach = self._plain, self._reach
-        bfloat16 = 2 * reach**2 * (3 * 2.0**-8 + 2.0**-13)
-        off = math.sqrt(self.width) * _OFF_A_LEVEL * reach / _LARGEST_INT16
-        int16 = 2 * (2 * reach * off + off**2)
+        error, longest = self._error, self._longest_proxy
+        rounding = 4 * _sum_error(self.width + 10) * longest**2
+        bfloat16 = 2 * longest**2 * (3 * 2.0**-8 + 2.0**-13)
+        off = math.sqrt(self.width) * _OFF_A_LEVEL * longest / _LARGEST_INT16
+        int16 = 2 * (2 * longest * off + off**2)
         return {
-            "float32": plain,
-            "bfloat16": replace(plain, rounding=plain.rounding + bfloat16),
-            "int16": replace(plain, rounding=plain.rounding + int16),
+            "float32": ErrorBound(self.scale, self.stretch, error, rounding),
+            "bfloat16": ErrorBound(self.scale, self.stretch, error, rounding + bfloat16),
+            "int16": ErrorBound(self.scale, self.stretch, error, rounding + int16),
         }
 
     @cached_property
     def levels(self) -> np.float32:
-        """What coordinates of stand-ins are multiplied by before they are rounded to 16 bits."""
-        return np.float32(_LARGEST_INT16 / self._reach)
+        """What coordinates of proxies are multiplied by before they are rounded to 16 bits."""
+        return np.float32(_LARGEST_INT16 / self._longest_proxy)
 
     @property
-    def _reach(self) -> float:
-        """S, no stand-in is longer."""
-        return self.stretch * self.longest + self._plain.error
+    def _longest_proxy(self) -> float:
+        """S, no proxy is longer."""
+        return self.stretch * self.longest + self._error
 
-    @cached_property
-    def _plain(self) -> ErrorBound:
-        length, stretch = self.longest, self.stretch
+    @property
+    def _error(self) -> float:
+        """E, how far a distance of proxies can be above the truth."""
         tiny = 2.0**-50 + math.sqrt(self.dimension) * 2.0**-140
-        first = (UNIT_ROUNDOFF + (self.off or 0.0)) * length + tiny
+        first = (UNIT_ROUNDOFF + (self.off or 0.0)) * self.longest + tiny
         turning = 0.0
         if self.axes is not None:
-            turning = _sum_error(self.dimension) * math.sqrt(self.width) * (length + first)
-        error = 2 * stretch * (first + turning)
-        reach = stretch * length + error
-        rounding = 4 * _sum_error(self.width + 10) * reach**2
-        return ErrorBound(self.scale, stretch, error, rounding)
+            turning = _sum_error(self.dimension) * math.sqrt(self.width) * (self.longest + first)
+        return 2 * self.stretch * (first + turning)
 
     def proxies(self, points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
-        """Rows of the pool, or points chosen elsewhere, as stand-ins."""
+        """Return the proxies of rows of the pool, or of points from elsewhere."""
         made = np.zeros((len(rows), self.width), np.float32)
-        self.make(points, rows, made)
+        self.fill(points, rows, made)
         return made
 
-    def make(
+    def fill(
         self, points: Points, rows: Int[np.ndarray, " m"], made: Float32[np.ndarray, "m W"]
     ) -> None:
-        """The same into an array of zeros."""
+        """Write proxies into an array of zeros."""
         if not points.in_memory:
             points, rows = points.take(rows), np.arange(len(rows))
-        rows = np.ascontiguousarray(rows)  # one loop for all
+        rows = np.ascontiguousarray(rows)  # one compiled loop for all layouts
         if self.axes is None:
-            fill_proxies(*points.arrays, rows, self.shift, self.scale, made)
+            fill_proxies(points.vectors, rows, self.shift, self.scale, made)
             return
         straight = np.empty((min(len(rows), _ROWS), self.dimension), np.float32)
         for begin in range(0, len(rows), _ROWS):
             part = rows[begin : begin + _ROWS]
-            fill_proxies(*points.arrays, part, self.shift, self.scale, straight)
+            fill_proxies(points.vectors, part, self.shift, self.scale, straight)
             np.matmul(straight[: len(part)], self.axes, out=made[begin : begin + len(part)])
 
 
@@ -281,24 +261,24 @@ def _sum_error(terms: int) -> float:
 
 
 def principal_axes(transform: ProxyTransform, points: Points) -> Float32[np.ndarray, "d d"]:
-    """Principal axes of a sample of the pool, as columns, those of the largest spread first."""
+    """Return principal axes of a sample of the pool as columns, the largest variance first."""
     eligible = np.flatnonzero(points.eligible)
     wanted = _ROWS_A_COORDINATE * transform.dimension
-    some = eligible[:: max(1, len(eligible) // wanted)]
-    plain = ProxyTransform(transform.dimension, transform.shift, transform.scale, transform.longest)
-    rows = plain.proxies(points, some)[:, : transform.dimension]
+    sample = eligible[:: max(1, len(eligible) // wanted)]
+    straight = replace(transform, axes=None, stretch=1.0, off=None)
+    rows = straight.proxies(points, sample)[:, : transform.dimension]
     _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
     leading: Float32[np.ndarray, "d d"] = axes[:, ::-1].astype(np.float32)
     return leading
 
 
 class ProxyVectors:
-    """The stand-ins of a pool, made once and kept, or made when they are asked for.
+    """The proxies of a pool, made once and kept, or made whenever they are needed.
 
     Attributes:
         points: the pool.
         transform: how they are made.
-        width: how many of their coordinates products take, a multiple of `transform.chunk`.
+        width: how many of their coordinates products cover, a multiple of `transform.chunk`.
     """
 
     def __init__(
@@ -309,8 +289,8 @@ class ProxyVectors:
         self.width = transform.width if width is None else width
         self._kept: Float32[np.ndarray, "n W"] | None = None
 
-    def keep(self, for_each: Any) -> None:
-        """Make them all now; `for_each(work, tiles)` does the work."""
+    def keep(self, for_each: Callable[[Callable[[slice], None], Any], object]) -> None:
+        """Make the proxies of all rows now; `for_each(work, tiles)` does the work."""
         if self.transform.off is not None:
             self._kept = self.points.stored
             return
@@ -319,7 +299,7 @@ class ProxyVectors:
         def fill(block: slice) -> None:
             rows = np.flatnonzero(self.points.eligible[block]) + block.start
             if len(rows) == block.stop - block.start:
-                self.transform.make(self.points, rows, kept[block])
+                self.transform.fill(self.points, rows, kept[block])
             else:
                 kept[rows] = self.transform.proxies(self.points, rows)
 
@@ -328,17 +308,21 @@ class ProxyVectors:
 
     @property
     def kept(self) -> Float32[np.ndarray, "n W"] | None:
-        """Those of all rows, where they are kept; to be read only."""
+        """The proxies of all rows if they are kept; do not write to them."""
         return self._kept
 
     def narrowed(self, width: int) -> ProxyVectors:
-        """The same stand-ins, whose products take another number of coordinates."""
+        """Return the same proxies for products of another number of coordinates."""
         narrowed = ProxyVectors(self.points, self.transform, width=width)
         narrowed._kept = self._kept
         return narrowed
 
+    def screen(self, precision: str = "float32") -> Screen:
+        """Return how these proxies rule out pairs after their products."""
+        return self.transform.screen(self.width, precision=precision)
+
     def __getitem__(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
-        """Those of some rows, to be read only: rows that follow each other are not copied."""
+        """Return the proxies of some rows, without a copy if kept and consecutive; read-only."""
         if self._kept is not None:
             part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
             together = part.stop - part.start == len(rows) and bool((np.diff(rows) == 1).all())

@@ -1,4 +1,4 @@
-"""The rows that others are compared with: right factors of products, in arrays that grow."""
+"""The points that rows are compared with: right factors of products, in arrays that grow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evenly.geometry.kernels.screening import CHUNK
+from evenly.geometry.kernels.screening import CHUNK, Queries, TargetArrays
 from evenly.geometry.points import Points
 from evenly.geometry.screening.proxies import ProxyVectors
 
@@ -18,18 +18,25 @@ __all__ = ["SEGMENT", "Targets"]
 
 
 SEGMENT = 1024
-"""Targets that rows are compared with at once, at most."""
+"""The largest number of targets that rows are compared with at once."""
 
 
 class Targets:
-    """Points and their stand-ins, padded to whole chunks with columns that count as infinitely far.
+    """Points and their proxies, padded to whole chunks with targets that are infinitely far.
+
+    Args:
+        proxies: proxies of the pool whose rows are compared with the targets.
+        capacity: how many targets to reserve memory for.
+        precision: of the products: "float32", "int16" or "bfloat16".
 
     Attributes:
-        proxies: of the pool whose rows are compared with them.
-        matrix: (capacity, W) float32 stand-ins.
-        lengths: (capacity,) float32 squared lengths of their first `proxies.width`
-            coordinates; inf beyond the present columns.
-        numbers: (capacity,) what `nearest` calls them.
+        proxies: see above.
+        precision: see above.
+        matrix: (capacity, W) float32 proxies of the targets.
+        lengths: (capacity,) float32 squared lengths of their first `proxies.width` coordinates;
+            inf beyond the present targets.
+        numbers: (capacity,) what `Best.nearest` calls them.
+        short: the targets in the precision of the products; None in float32.
     """
 
     def __init__(
@@ -41,9 +48,9 @@ class Targets:
         capacity = -(-capacity // CHUNK) * CHUNK
         self._points = proxies.points.take(np.empty(0, np.int64)).resized(capacity)
         self.numbers = np.zeros(capacity, np.int64)
-        self._make(capacity)
+        self._allocate(capacity)
 
-    def _make(self, capacity: int) -> None:
+    def _allocate(self, capacity: int) -> None:
         self.matrix: Float32[np.ndarray, "c W"] = np.zeros(
             (capacity, self.proxies.transform.width), np.float32
         )
@@ -55,8 +62,13 @@ class Targets:
 
     @property
     def points(self) -> Points:
-        """The points; more may follow that do not count."""
+        """The targets; rows beyond `len(self)` do not count."""
         return self._points
+
+    @property
+    def arrays(self) -> TargetArrays:
+        """The targets as the compiled loops read them."""
+        return TargetArrays(self._points.vectors, self.matrix, self.lengths, self.numbers)
 
     def append(
         self,
@@ -64,7 +76,7 @@ class Targets:
         numbers: Int[np.ndarray, " b"],
         made: Float32[np.ndarray, "b W"] | None = None,
     ) -> None:
-        """More columns, what to call them, and their stand-ins where these are made already."""
+        """Append points with their numbers, and with their proxies if these are made already."""
         end = self._count + len(points)
         if end > len(self.matrix):
             capacity = -(-max(end, 2 * self._count) // SEGMENT) * SEGMENT
@@ -82,25 +94,33 @@ class Targets:
         self._fill(new, made=made is not None)
 
     def change(self, proxies: ProxyVectors, precision: str) -> None:
-        """The same columns for other stand-ins of the same pool, or for another precision."""
+        """Switch to other proxies of the same pool, or to another precision."""
         self.precision = precision
         self._move(proxies, len(self.matrix))
 
     def beside(self, points: Points) -> Targets:
-        """The same columns, sharing memory, to compare with rows that are not in the pool's array.
-
-        `points` are such rows, as points of their own.
-        """
+        """Return the same targets, sharing memory, to compare with other points in memory."""
         other = copy(self)
         other.proxies = ProxyVectors(points, self.proxies.transform, width=self.proxies.width)
         return other
+
+    def queries(self, rows: Int[np.ndarray, " m"]) -> Queries:
+        """Return rows of the pool, read from disk if need be, to compare with the targets."""
+        proxies = self.proxies
+        if not proxies.points.in_memory:
+            return self.beside(proxies.points.take(rows)).queries(np.arange(len(rows)))
+        return Queries(proxies.points.vectors, rows, proxies[rows], np.arange(len(rows)))
+
+    def queries_of(self, points: Points) -> Queries:
+        """Return points from elsewhere, all in memory, to compare with the targets."""
+        return self.beside(points).queries(np.arange(len(points)))
 
     def _move(self, proxies: ProxyVectors, capacity: int) -> None:
         kept = None
         if proxies.transform is self.proxies.transform:
             kept = self.matrix[: self._count]
         self.proxies = proxies
-        self._make(capacity)
+        self._allocate(capacity)
         if kept is not None:
             self.matrix[: self._count] = kept
         self._fill(slice(0, self._count), made=kept is not None)
@@ -114,7 +134,7 @@ class Targets:
         self._round(part)
 
     def _round(self, part: slice) -> None:
-        """Targets that have changed, in the precision that they are multiplied in."""
+        """Round targets that have changed to the precision of the products."""
         width = self.proxies.width
         if self.precision == "int16":
             from evenly.geometry.kernels.int16 import fill_panels, panels_for
@@ -131,21 +151,23 @@ class Targets:
             else:
                 self.short[part] = as_bfloat16(self.matrix[part, :width])
 
-    def centre_of(self, left: Float32[np.ndarray, "m W"], centres: int) -> Int[np.ndarray, " m"]:
-        """Which of the first columns, by products, is nearest to each row, given as stand-ins."""
+    def nearest_centre(
+        self, proxies: Float32[np.ndarray, "m W"], centres: int
+    ) -> Int[np.ndarray, " m"]:
+        """Return which of the first targets is nearest to each row, as products estimate it."""
         width = self.proxies.width
-        products = left[:, :width] @ self.matrix[:centres, :width].T
+        products = proxies[:, :width] @ self.matrix[:centres, :width].T
         products *= -2
         products += self.lengths[:centres]
         nearest: Int[np.ndarray, " m"] = products.argmin(axis=1)
         return nearest
 
     def segment(self, seen: int) -> tuple[int, int]:
-        """The columns to meet next, after the first `seen`: whole chunks, SEGMENT at most."""
+        """Return the next targets after the first `seen`: whole chunks, SEGMENT at most."""
         begin = seen // CHUNK * CHUNK
         width = min(SEGMENT, -(-(self._count - begin) // CHUNK) * CHUNK)
         if self.precision == "bfloat16":
-            # Few different widths: the library plans anew for every shape.
+            # Use few different widths: the library plans again for every shape.
             width = SEGMENT
             while width > CHUNK and begin + width // 2 >= self._count:
                 width //= 2

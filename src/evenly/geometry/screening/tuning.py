@@ -1,11 +1,12 @@
-"""Which stand-ins a pool compares: how many coordinates, turned or not, in which precision.
+"""Choice of the proxies that a pool is compared by: how many coordinates, turned or not.
 
-All of them give the same answer; they differ in what they cost. Early, when the chosen rows are
-few and far apart, only whole rows tell near from far. Later a few leading principal axes do.
+All proxies give the same answer and differ only in cost. Early on, when the chosen rows are few
+and far apart, only whole rows tell near from far. Later a few leading principal axes do.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-__all__ = ["Tuning"]
+__all__ = ["Tuning", "TuningThresholds"]
 
 
-_ROOM_BYTES = 200_000_000
+_FREE_BYTES = 200_000_000
 
 
 _FIRST_REVIEW = 64
@@ -34,95 +35,113 @@ _FIRST_REVIEW = 64
 _SAMPLE = 128
 
 
-# Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512), in nanoseconds a pair: a coordinate
-# of a product, a pair that the product does not rule out.
+# Nanoseconds a pair for a coordinate of a product, and for a pair that products do not rule out.
+# Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512).
 _PER_COORDINATE = 0.023
 
 
 _PER_SUSPECT = 25.0
 
 
-# Of all comparisons of a row with a chosen one, how many are made: 0.1 to 0.4 were seen.
+# Share of the comparisons of rows with chosen rows that are made: 0.1 to 0.4 were observed.
 _SHARE_COMPARED = 0.3
 
 
-# Multiplications from which turning all rows (their own cost apart) and cells pay.
-_LONG = 1e10
+@dataclass(frozen=True)
+class TuningThresholds:
+    """Multiplications to come from which preparations pay. They change speed, never answers.
 
+    Attributes:
+        long: reviews of the proxies, and Voronoi cells.
+        threads: a second thread.
+        axes: principal axes, times the cube of the dimension.
+        pairs: a search for the best proxies before all pairs of rows are compared.
+    """
 
-_WORTH_THREADS = 1e8
+    long: float = 1e10
+    threads: float = 1e8
+    axes: float = 4.0
+    pairs: float = 1e12
 
 
 class Tuning:
-    """What a pool should compare next, reviewed now and then as its chosen rows grow.
+    """Chooses what a pool is compared by, and reviews the choice as more rows are chosen.
 
     Args:
         points: the pool.
         budget: how many rows will be chosen.
-        room: bytes that stand-ins of all rows may take.
+        room: bytes that proxies of all rows may take.
+        thresholds: when preparations pay.
     """
 
-    def __init__(self, points: Points, budget: int, room: float | None = None) -> None:
+    def __init__(
+        self,
+        points: Points,
+        budget: int,
+        room: float | None = None,
+        thresholds: TuningThresholds | None = None,
+    ) -> None:
         self._points = points
         self._budget = budget
-        self._room = points.stored.nbytes / 4 + _ROOM_BYTES if room is None else room
+        self._room = points.stored.nbytes / 4 + _FREE_BYTES if room is None else room
+        self._thresholds = thresholds or TuningThresholds()
         self._chosen = 0
         self._next = _FIRST_REVIEW
         self._axes: ProxyTransform | None = None
         self._coming: Future[ProxyTransform] | None = None
 
     def prepare(self, threads: int) -> None:
-        """Begin in the background what the first review will want, where there will be one."""
+        """Start to make in the background what the first review will need."""
         if self.is_long and self._budget > _FIRST_REVIEW and self._may_turn:
-            self._coming = in_background(self._make_axes, threads=threads)
+            self._coming = in_background(self.make_axes, threads=threads)
 
     @property
-    def owed(self) -> int:
+    def n_remaining(self) -> int:
         """How many rows are still to be chosen."""
         return self._budget - self._chosen
 
     @property
     def is_worth_threads(self) -> bool:
-        """Whether there is enough work to share it."""
-        return self._work_left > _WORTH_THREADS
+        """Whether there is enough work to share it among threads."""
+        return self._work_left > self._thresholds.threads
 
     @property
     def is_long(self) -> bool:
         """Whether there is enough work for preparations to pay."""
-        return self._work_left > _LONG
+        return self._work_left > self._thresholds.long
 
     def keeps(self, transform: ProxyTransform) -> bool:
-        """Whether stand-ins of all rows fit in memory; those that are the rows are there."""
+        """Return whether the proxies of all rows fit in memory, or need none."""
         if transform.off is not None:
             return True
         return len(self._points) * transform.width * 4 <= self._room
 
     @property
     def _work_left(self) -> float:
-        """Multiplications still to do, roughly."""
-        pairs = float(len(self._points)) * self.owed * _SHARE_COMPARED
+        """A rough estimate of the multiplications to come."""
+        pairs = float(len(self._points)) * self.n_remaining * _SHARE_COMPARED
         return pairs * self._points.dimension
 
     def first_precision(self) -> str:
-        """The precision to begin with, while rows are far apart."""
+        """Return the precision to begin with, while rows are far apart."""
         return choose_precision(self._points, self._work_left)
 
     def review(
         self, targets: Targets, squared: Float[np.ndarray, " n"]
     ) -> tuple[ProxyVectors, str] | None:
-        """Other stand-ins and a precision, where they are clearly cheaper; else None."""
+        """Return other proxies and a precision if they are clearly cheaper; else None."""
         self._chosen = len(targets)
         if self._chosen < self._next:
             return None
         self._next = 2 * self._chosen
         work = self._work_left
-        if work < _LONG:
+        if work < self._thresholds.long:
             return None
         farthest = float(squared.max())
         if not 0.0 < farthest < np.inf:
             return None
-        awake = np.flatnonzero(squared >= 0.5 * farthest)
-        proxies = self.cheaper(targets, awake, np.full(len(awake), farthest))
+        far = np.flatnonzero(squared >= 0.5 * farthest)
+        proxies = self.cheaper(targets, far, np.full(len(far), farthest))
         transform = (proxies or targets.proxies).transform
         precision = choose_precision(self._points, work, transform, farthest)
         if proxies is None and precision == targets.precision:
@@ -135,15 +154,15 @@ class Tuning:
         rows: Int[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
     ) -> ProxyVectors | None:
-        """Stand-ins with which comparing such rows is clearly cheaper; None where there are none.
+        """Return proxies that make comparing such rows clearly cheaper; None if there are none.
 
-        `squared` is what is known of the rows: products are compared with it.
+        Products are compared with `squared`, the known squared distances of the rows.
         """
         if not self._may_turn:
             return None
         now = targets.proxies
         if now.transform.axes is None and self._axes is None:
-            self._axes = self._make_axes() if self._coming is None else self._coming.result()
+            self._axes = self.make_axes() if self._coming is None else self._coming.result()
         costs = self._costs(targets, rows, squared)
         widths = [width for width in costs if self._fits(width, now)]
         if not widths:
@@ -159,9 +178,11 @@ class Tuning:
     def _may_turn(self) -> bool:
         """Whether there is enough to save for principal axes to pay."""
         dimension = self._points.dimension
-        return dimension >= 3 * CHUNK and self._work_left >= 4 * float(dimension) ** 3
+        least = self._thresholds.axes * float(dimension) ** 3
+        return dimension >= 3 * CHUNK and self._work_left >= least
 
-    def _make_axes(self) -> ProxyTransform:
+    def make_axes(self) -> ProxyTransform:
+        """Return a transform to the principal axes of the pool."""
         whole = self._points.dimension // CHUNK * CHUNK
         return ProxyTransform.of(self._points).turned(self._points, whole)
 
@@ -173,7 +194,7 @@ class Tuning:
         )
 
     def _turned(self, width: int) -> ProxyTransform:
-        """A frame of the leading axes, with some more for the pairs that products leave over."""
+        """Return the leading axes, and a few more for the pairs that products do not rule out."""
         assert self._axes is not None
         room = int(self._room / 4 / len(self._points)) // CHUNK * CHUNK
         return self._axes.leading(max(width, min(width + 2 * CHUNK, room)))
@@ -184,7 +205,7 @@ class Tuning:
         rows: Int[np.ndarray, " m"],
         squared: Float[np.ndarray, " m"],
     ) -> dict[int, float]:
-        """Nanoseconds a pair for each number of coordinates, estimated on a sample of pairs."""
+        """Estimate the nanoseconds a pair for each number of coordinates, on a sample of pairs."""
         some = _evenly_spaced(len(rows), _SAMPLE)
         others = _evenly_spaced(len(targets), _SAMPLE)
         transform = targets.proxies.transform
@@ -204,9 +225,9 @@ class Tuning:
             partial += np.einsum("ij,ij->i", one, one)[:, None]
             partial += np.einsum("ij,ij->i", other, other)
             partial -= 2 * (one @ other.T)
-            left_over = float(np.mean(partial < limits))
+            undecided = float(np.mean(partial < limits))
             width = begin + CHUNK
-            costs[width] = width * each + left_over * _PER_SUSPECT
+            costs[width] = width * each + undecided * _PER_SUSPECT
         return costs
 
 

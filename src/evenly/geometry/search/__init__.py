@@ -1,1 +1,1 @@
-"""Searches among points: nearest chosen rows, close pairs, neighbours."""
+"""Searches among points: nearest chosen rows, close pairs, nearest neighbours."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
-from evenly.geometry.kernels.exact import squared_distances_of_pairs
-from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
+from evenly.geometry.kernels.exact import Vectors, squared_distances_of_pairs
+from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_of
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.screening.tuning import Tuning
+from evenly.geometry.screening.tuning import Tuning, TuningThresholds
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
@@ -30,11 +30,10 @@ _TILE = 1024
 _SAMPLE = 1024
 
 
-# Multiplications from which fewer coordinates pay for finding out which.
-_WORTH_TURNING = 1e12
-
-
 _NO_FACTORS = np.empty(0)
+
+
+_TWO = np.float32(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class ClosePairs:
 
     Attributes:
         left, right: (p,) int32 positions among the rows that were compared, left < right.
-        squared: (p,) their squared distances, exact.
+        squared: (p,) their exact squared distances.
     """
 
     left: Int[np.ndarray, " p"]
@@ -54,39 +53,66 @@ class ClosePairs:
         return len(self.left)
 
 
+class MeasuredProxies(NamedTuple):
+    """Proxies of some rows.
+
+    Attributes:
+        proxies: (m, W) all their coordinates.
+        lengths: (m,) squared lengths of the coordinates that products cover.
+    """
+
+    proxies: Float32[np.ndarray, "m W"]
+    lengths: Float32[np.ndarray, " m"]
+
+    @classmethod
+    def of(cls, proxies: ProxyVectors, rows: Int[np.ndarray, " m"]) -> MeasuredProxies:
+        """Make the proxies of some rows of a pool."""
+        made = proxies.transform.proxies(proxies.points, rows)
+        used = made[:, : proxies.width]
+        return cls(made, np.einsum("ij,ij->i", used, used))
+
+    def part(self, part: slice) -> MeasuredProxies:
+        """Return consecutive rows, sharing memory."""
+        return MeasuredProxies(self.proxies[part], self.lengths[part])
+
+
 def close_pairs(
     points: Points | DistanceMatrix,
     rows: Int[np.ndarray, " m"],
     reach: float,
     *,
     progress: Callable[[int], object] | None = None,
+    tile: int = _TILE,
+    thresholds: TuningThresholds | None = None,
 ) -> ClosePairs:
-    """All pairs of some rows whose squared distance is below `reach`.
+    """Return all pairs of some rows with a squared distance below `reach`.
 
     Args:
         points: the pool.
         rows: (m,) row numbers, all distinct.
         reach: a squared distance.
-        progress: called after each tile with how many pairs were found in it; what it raises
-            ends the work.
+        progress: called after each tile with the number of pairs found in it; an exception that
+            it raises ends the work.
+        tile: rows that are compared with as many others at once.
+        thresholds: when the choice of other proxies pays.
 
     Returns:
         ClosePairs: the same pairs in the same order for any number of threads.
 
     Cost: m²/2·d multiplications at most, as matrix products, and one exact distance for each
-        pair that is found; 16 bytes a pair, stand-ins of the rows, and a tile of products and
+        pair that is found; 16 bytes a pair, proxies of the rows, and a tile of products and
         of exact rows a thread.
     """
     tiles = [
         (left, right)
-        for left in blocks(len(rows), 1, numbers=_TILE)
-        for right in blocks(len(rows), 1, numbers=_TILE)
+        for left in blocks(len(rows), 1, numbers=tile)
+        for right in blocks(len(rows), 1, numbers=tile)
         if left.start <= right.start
     ]
     found: list[Any] = [None] * len(tiles)
     report = progress or (lambda _: None)
     with single_threaded_blas():
-        compare = _comparison(points, rows, rows, reach)
+        compare = _comparison(points, rows, rows, reach, thresholds)
 
         def work(number: int) -> None:
             left, right = tiles[number]
@@ -103,7 +129,7 @@ def close_counts(
     others: Int[np.ndarray, " s"],
     reach: float,
 ) -> Int[np.ndarray, " m"]:
-    """For each row, how many of some other rows are at a squared distance below `reach`.
+    """Count, for each row, the other rows at a squared distance below `reach`.
 
     A row that is among the others counts itself.
 
@@ -133,8 +159,9 @@ def _comparison(
     rows: Int[np.ndarray, " m"],
     others: Int[np.ndarray, " s"],
     reach: float,
+    thresholds: TuningThresholds | None = None,
 ) -> Callable[..., tuple[Any, Any, Any]]:
-    """What finds the pairs of a tile: positions left and right, and squared distances."""
+    """Return a function that finds the pairs of a tile: left, right and squared distances."""
     if isinstance(points, DistanceMatrix):
         metric = points
 
@@ -145,26 +172,15 @@ def _comparison(
 
         return look_up
     vectors = points
-    proxies = _proxies(points, rows, reach)
-    transform, width = proxies.transform, proxies.width
-    made = transform.proxies(points, rows)
-    against = made if others is rows else transform.proxies(points, others)
-    lengths, other_lengths = _lengths(made, width), _lengths(against, width)
+    proxies = _proxies(points, rows, reach, thresholds or TuningThresholds())
+    screen = proxies.screen()
+    made = MeasuredProxies.of(proxies, rows)
+    against = made if others is rows else MeasuredProxies.of(proxies, others)
 
     def compare(left: slice, right: slice, *, within: bool) -> tuple[Any, Any, Any]:
-        products = made[left, :width] @ against[right, :width].T
-        here, there = suspects(
-            products,
-            lengths[left],
-            other_lengths[right],
-            made[left],
-            against[right],
-            width,
-            transform.chunk,
-            tuple(transform.error_bound()),
-            reach,
-            within,
-        )
+        one, other = made.part(left), against.part(right)
+        products = one.proxies[:, : screen.width] @ other.proxies[:, : screen.width].T
+        here, there = _suspects(products, one, other, screen, reach, within)
         if len(here) == 0:
             return _placed(here, left), _placed(there, right), np.empty(0)
         squared = _decide(vectors, rows[left], here, others[right], there)
@@ -179,21 +195,17 @@ def _placed(positions: Int[np.ndarray, " p"], part: slice) -> Int[np.ndarray, " 
     return placed
 
 
-def _lengths(made: Float32[np.ndarray, "m W"], width: int) -> Float32[np.ndarray, " m"]:
-    used = made[:, :width]
-    lengths: Float32[np.ndarray, " m"] = np.einsum("ij,ij->i", used, used)
-    return lengths
-
-
-def _proxies(points: Points, rows: Int[np.ndarray, " m"], reach: float) -> ProxyVectors:
-    """Those of which few coordinates tell near from far, where that pays."""
+def _proxies(
+    points: Points, rows: Int[np.ndarray, " m"], reach: float, thresholds: TuningThresholds
+) -> ProxyVectors:
+    """Return proxies with few coordinates that tell near from far, if a search for them pays."""
     straight = ProxyVectors(points, ProxyTransform.of(points))
-    if float(len(rows)) ** 2 * points.dimension < _WORTH_TURNING:
+    if float(len(rows)) ** 2 * points.dimension < thresholds.pairs:
         return straight
     targets = Targets(straight, _SAMPLE)
     some = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
     targets.append(points.take(some), some)
-    tuning = Tuning(points, len(rows) // 2)
+    tuning = Tuning(points, len(rows) // 2, thresholds=thresholds)
     return tuning.cheaper(targets, some, np.full(len(some), reach)) or straight
 
 
@@ -204,46 +216,33 @@ def _decide(
     others: Int[np.ndarray, " s"],
     there: Int[np.ndarray, " p"],
 ) -> Float[np.ndarray, " p"]:
-    """Squared distances of pairs; of many pairs of few rows, these are made float64 once for all.
+    """Return exact squared distances of pairs.
 
-    Either way the bits are the same: a row times its factor is rounded once.
+    If there are many pairs of few rows, these are converted to float64 once. The bits are the
+    same: a row times its factor is rounded once.
     """
     if len(here) < len(rows) + len(others):
         return squared_distances_between(points, rows[here], points, others[there])
-    exact, other_exact = points.exact(rows), points.exact(others)
-    squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(
-        exact, _NO_FACTORS, here, other_exact, _NO_FACTORS, there, points.coincident
-    )
+    left = Vectors(points.exact(rows), _NO_FACTORS, points.coincident)
+    right = Vectors(points.exact(others), _NO_FACTORS, points.coincident)
+    squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(left, here, right, there)
     return squared
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def suspects(
+def _suspects(
     products: Float32[np.ndarray, "m k"],
-    lengths: Float32[np.ndarray, " m"],
-    other_lengths: Float32[np.ndarray, " k"],
-    left: Float32[np.ndarray, "m W"],
-    right: Float32[np.ndarray, "k W"],
-    width: int,
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
+    left: MeasuredProxies,
+    right: MeasuredProxies,
+    screen: Screen,
     reach: float,
     within: bool,
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """The pairs of a tile that stand-ins do not rule out as nearer than `reach`.
+    """Return the pairs of a tile that proxies do not rule out as nearer than `reach`.
 
-    Args:
-        products: of the first `width` coordinates of the stand-ins.
-        lengths, other_lengths: squared lengths of those coordinates.
-        left, right: all coordinates of the stand-ins.
-        chunk: how many of those behind `width` are added up at once.
-        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
-        reach: a squared distance.
-        within: whether left and right are the same rows; then each pair is told once.
+    If `within` is true, left and right are the same rows, and each pair is returned once.
     """
-    scale, stretch, error, rounding = error_bound
-    limit = _limit(reach, scale, stretch, error, rounding)
-    two = np.float32(2)
+    limit = limit_of(reach, screen.error_bound)
     room = 4096
     here, there = np.empty(room, np.int32), np.empty(room, np.int32)
     count = 0
@@ -254,15 +253,13 @@ def suspects(
             more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
             more_here[:count], more_there[:count] = here[:count], there[:count]
             here, there = more_here, more_there
-        length = lengths[row]
-        for column in range(begin, products.shape[1]):
-            product = other_lengths[column] - two * products[row, column] + length
+        length = left.lengths[row]
+        for target in range(begin, products.shape[1]):
+            product = right.lengths[target] - _TWO * products[row, target] + length
             if product >= limit:
                 continue
-            if width < left.shape[1] and _ruled_out(
-                left, row, right, column, width, chunk, product, limit
-            ):
+            if is_ruled_out(left.proxies, row, right.proxies, target, screen, product, limit):
                 continue
-            here[count], there[count] = row, column
+            here[count], there[count] = row, target
             count += 1
     return here[:count].copy(), there[:count].copy()

@@ -1,28 +1,38 @@
-"""Rows in an order and those before them: which keep a distance, and how far they are."""
+"""Rows in a given order, compared with the rows before them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
-from evenly.geometry.kernels.exact import _squared_distance
-from evenly.geometry.kernels.screening import BLOCK, FAST, _limit, _ruled_out
+from evenly.geometry.kernels.exact import Vectors, squared_distance
+from evenly.geometry.kernels.screening import (
+    BLOCK,
+    FAST,
+    Best,
+    Queries,
+    Screen,
+    is_ruled_out,
+    limit_of,
+)
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import parallel_for, shares, single_threaded_blas, usable_threads
+from evenly.geometry.threads import even_slices, parallel_for, single_threaded_blas, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Int
 
 __all__ = [
+    "BlockArrays",
     "distances_to_earlier",
     "integer_products_within",
     "keep_apart",
+    "lower_in_tiles",
     "products_within",
     "squared_distances_to_nearest",
 ]
@@ -34,19 +44,43 @@ _BLOCK = 2048
 _TILE = 256
 
 
-# Fewer rows are multiplied with each other sooner than a second thread has begun.
+# Fewer rows are multiplied with each other before a second thread has started.
 _WORTH_THREADS = 512
 
 
+# Above all target numbers: not yet compared with any target.
 _NONE = np.iinfo(np.int64).max
+
+
+class BlockArrays(NamedTuple):
+    """Rows of one block, as compiled loops compare them with each other.
+
+    Attributes:
+        vectors: the rows, m of them.
+        between: (m, m) what products make of the squared distances between the rows; only the
+            part right of the diagonal is read.
+        proxies: (m, W) float32 proxies.
+        screen: how proxies rule out what `between` does not.
+    """
+
+    vectors: Vectors
+    between: Float32[np.ndarray, "m m"]
+    proxies: Float32[np.ndarray, "m W"]
+    screen: Screen
+
+    @classmethod
+    def of(cls, queries: Queries, screen: Screen, threads: int) -> BlockArrays:
+        """Multiply the rows with each other; queries must be all rows of their points."""
+        between = products_within(queries.proxies[:, : screen.width], threads)
+        return cls(queries.vectors, between, queries.proxies, screen)
 
 
 def products_within(
     used: Float32[np.ndarray, "m K"], threads: int, *, whole: bool = False
 ) -> Float32[np.ndarray, "m m"]:
-    """What products make of the squared distances between rows.
+    """Return what float32 products make of the squared distances between rows.
 
-    Right of the diagonal only, unless the `whole` is asked for.
+    Only the part right of the diagonal is written, unless `whole` is true.
     """
     lengths = np.einsum("ij,ij->i", used, used)
     between = np.empty((len(used), len(used)), np.float32)
@@ -59,30 +93,37 @@ def products_within(
         between[part, right] += lengths[right]
 
     threads = threads if len(used) >= _WORTH_THREADS else 1
-    parallel_for(multiply, shares(len(used), _TILE, threads), threads=threads)
+    parallel_for(multiply, even_slices(len(used), _TILE, threads), threads=threads)
     return between
 
 
 def integer_products_within(
-    left: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
+    proxies: Float32[np.ndarray, "m W"], width: int, levels: Any, threads: int
 ) -> Float32[np.ndarray, "m k"]:
-    """The same of the first `width` coordinates of stand-ins, in 16-bit integers; k >= m.
+    """Return what 16-bit products of the first `width` coordinates make of squared distances.
 
-    Right of the diagonal only. `levels` are those of their frame.
+    Only the part right of the diagonal is written; k >= m. `levels` are those of the transform.
     """
-    from evenly.geometry.kernels.int16 import cuts_for, fill_between, fill_panels, panels_for
+    from evenly.geometry.kernels.int16 import (
+        RoundedTargets,
+        WorkQueue,
+        cuts_for,
+        fill_between,
+        fill_panels,
+        panels_for,
+    )
 
-    room = -(-len(left) // BLOCK) * BLOCK
-    panels = panels_for(room, width)
-    fill_panels(left, width, levels, 0, len(left), panels)
-    lengths = np.zeros(room, np.float32)
-    lengths[: len(left)] = np.einsum("ij,ij->i", left[:, :width], left[:, :width])
-    between = np.empty((len(left), room), np.float32)
-    threads = threads if len(left) >= _WORTH_THREADS else 1
-    shared = cuts_for(len(left), threads), np.zeros(1, np.int64)
+    padded = -(-len(proxies) // BLOCK) * BLOCK
+    rounded = RoundedTargets(panels_for(padded, width), levels)
+    fill_panels(proxies, width, levels, 0, len(proxies), rounded.panels)
+    lengths = np.zeros(padded, np.float32)
+    lengths[: len(proxies)] = np.einsum("ij,ij->i", proxies[:, :width], proxies[:, :width])
+    between = np.empty((len(proxies), padded), np.float32)
+    threads = threads if len(proxies) >= _WORTH_THREADS else 1
+    queue = WorkQueue(cuts_for(len(proxies), threads), np.zeros(1, np.int64))
 
     def fill(_: int) -> None:
-        fill_between(left, width, panels, levels, lengths, between, *shared)
+        fill_between(proxies, width, rounded, lengths, between, queue)
 
     parallel_for(fill, range(threads), threads=threads)
     return between
@@ -95,16 +136,16 @@ def distances_to_earlier(
     before: Int[np.ndarray, " b"] | None = None,
     away: Points | None = None,
 ) -> Float[np.ndarray, " k"]:
-    """Euclidean distance of each of some rows to the nearest one before it; exact.
+    """Return the exact Euclidean distance of each row to the nearest row before it.
 
     Args:
         points: the pool.
         rows: row numbers in their order.
-        before: other rows of the pool, that come before all of them.
-        away: points from elsewhere that do.
+        before: other rows of the pool that come before all of them.
+        away: points from elsewhere that come before all of them.
 
     Returns:
-        (k,) inf for a row that none comes before.
+        (k,) inf if no row comes before.
 
     Cost: k²/2·d multiplications, as matrix products.
     """
@@ -126,9 +167,9 @@ def distances_to_earlier(
 def squared_distances_to_nearest(
     points: Points, rows: Int[np.ndarray, " m"], others: Points
 ) -> Float[np.ndarray, " m"]:
-    """Squared distance of each of some rows to the nearest of other points; exact.
+    """Return the exact squared distance of each row to the nearest of other points.
 
-    Cost: m·(number of the others)·d multiplications, as matrix products.
+    Cost: m·(number of other points)·d multiplications, as matrix products.
     """
     squared = np.full(len(rows), np.inf)
     threads = usable_threads()
@@ -136,48 +177,34 @@ def squared_distances_to_nearest(
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(others))
         targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
-            taken = points.take(rows[block])
-            against = targets.beside(taken)
-            left = against.proxies[np.arange(len(taken))]
-            _lower(against, left, squared[block], threads)
+            lower_in_tiles(targets, targets.queries(rows[block]), squared[block], threads)
     return squared
 
 
-def _lower(
-    targets: Targets,
-    left: Float32[np.ndarray, "b W"],
-    squared: Float[np.ndarray, " b"],
-    threads: int,
-) -> None:
-    """Lower, in place, to the nearest column of each of the points beside the columns."""
-    nearest = np.full(len(left), _NONE)
+def lower_in_tiles(
+    targets: Targets, queries: Queries, squared: Float[np.ndarray, " b"], threads: int
+) -> Best:
+    """Lower `squared` in place to the nearest target of each row; return it with these targets.
+
+    `nearest` is above all target numbers if no target is nearer.
+    """
+    best = Best(squared, np.full(len(squared), _NONE))
 
     def compare(part: slice) -> None:
-        rows = np.arange(part.start, part.stop)
-        lower_to_nearest_of_all(targets, rows, left[part], squared[part], nearest[part])
+        lower_to_nearest_of_all(targets, queries.part(part), best.part(part))
 
-    parallel_for(compare, blocks(len(left), 1, numbers=_TILE), threads=threads)
+    parallel_for(compare, blocks(len(squared), 1, numbers=_TILE), threads=threads)
+    return best
 
 
 def _lower_block(
     targets: Targets, points: Points, squared: Float[np.ndarray, " b"], threads: int
 ) -> None:
-    """Lower to the columns, and to earlier rows of the block; then make it columns."""
-    against = targets.beside(points)
-    left = against.proxies[np.arange(len(points))]
-    _lower(against, left, squared, threads)
-    proxies = against.proxies
-    lower_to_earlier(
-        *points.arrays,
-        products_within(left[:, : proxies.width], threads),
-        left,
-        proxies.width,
-        proxies.transform.chunk,
-        tuple(proxies.transform.error_bound()),
-        points.coincident,
-        squared,
-    )
-    targets.append(points, np.zeros(len(points), np.int64), left)
+    """Lower to the targets and to earlier rows of the block; then append the block to them."""
+    queries = targets.queries_of(points)
+    lower_in_tiles(targets, queries, squared, threads)
+    lower_to_earlier(BlockArrays.of(queries, targets.proxies.screen(), threads), squared)
+    targets.append(points, np.zeros(len(points), np.int64), queries.proxies)
 
 
 def _by_distance(
@@ -192,77 +219,38 @@ def _by_distance(
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def lower_to_earlier(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " m"],
-    between: Float32[np.ndarray, "m m"],
-    proxies: Float32[np.ndarray, "m w"],
-    width: int,
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    coincident: float,
-    squared: Float[np.ndarray, " m"],
-) -> None:
-    """Lower each row's squared distance, in place, to that of the nearest row before it.
-
-    The arguments are those of `keep_apart`.
-    """
-    scale, stretch, error, rounding = error_bound
+def lower_to_earlier(block: BlockArrays, squared: Float[np.ndarray, " m"]) -> None:
+    """Lower each row's squared distance in place to that of the nearest row before it."""
+    vectors, between, proxies, screen = block.vectors, block.between, block.proxies, block.screen
     limits = np.empty(len(squared), np.float32)
     for row in range(len(squared)):
-        limits[row] = _limit(squared[row], scale, stretch, error, rounding)
-    terms = np.empty(stored.shape[1])
+        limits[row] = limit_of(squared[row], screen.error_bound)
+    terms = np.empty(vectors.stored.shape[1])
     for there in range(len(squared)):
         for here in range(there + 1, len(squared)):
             product = between[there, here]
             if product >= limits[here]:
                 continue
-            if width < proxies.shape[1] and _ruled_out(
-                proxies, here, proxies, there, width, chunk, product, limits[here]
-            ):
+            if is_ruled_out(proxies, here, proxies, there, screen, product, limits[here]):
                 continue
-            decided = _squared_distance(
-                stored, factors, here, stored, factors, there, coincident, terms
-            )
+            decided = squared_distance(vectors, here, vectors, there, terms)
             if decided < squared[here]:
                 squared[here] = decided
-                limits[here] = _limit(decided, scale, stretch, error, rounding)
+                limits[here] = limit_of(decided, screen.error_bound)
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def keep_apart(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " m"],
-    between: Float32[np.ndarray, "m m"],
-    proxies: Float32[np.ndarray, "m w"],
-    width: int,
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    coincident: float,
-    reach: float,
-    owed: int,
-) -> Int[np.ndarray, " p"]:
-    """Keep each row, in order, whose squared distance to all kept before it is `reach` or more.
-
-    Args:
-        stored, factors: the rows.
-        between: what products of the first `width` coordinates of the stand-ins make of the
-            squared distances; only what is right of the diagonal is read.
-        proxies: all coordinates.
-        chunk: how many of those behind `width` are added up at once.
-        error_bound: scale, stretch, error and rounding; see `ErrorBound`.
-        coincident: squared distances below this are 0.
-        reach: see above.
-        owed: stop after so many.
+def keep_apart(block: BlockArrays, reach: float, most: int) -> Int[np.ndarray, " p"]:
+    """Keep each row, in order, if its squared distance to all kept before it is at least `reach`.
 
     Returns:
-        Positions of the rows that are kept.
+        Positions of the rows that are kept, at most `most`.
     """
-    scale, stretch, error, rounding = error_bound
-    limit = _limit(reach, scale, stretch, error, rounding)
+    vectors, between, proxies, screen = block.vectors, block.between, block.proxies, block.screen
+    limit = limit_of(reach, screen.error_bound)
     out = np.zeros(len(between), np.bool_)
-    kept = np.empty(min(owed, len(between)), np.int64)
-    terms = np.empty(stored.shape[1])
+    kept = np.empty(min(most, len(between)), np.int64)
+    terms = np.empty(vectors.stored.shape[1])
     count = 0
     for here in range(len(between)):
         if count == len(kept):
@@ -275,13 +263,8 @@ def keep_apart(
             product = between[here, there]
             if product >= limit or out[there]:
                 continue
-            if width < proxies.shape[1] and _ruled_out(
-                proxies, there, proxies, here, width, chunk, product, limit
-            ):
+            if is_ruled_out(proxies, there, proxies, here, screen, product, limit):
                 continue
-            if (
-                _squared_distance(stored, factors, there, stored, factors, here, coincident, terms)
-                < reach
-            ):
+            if squared_distance(vectors, there, vectors, here, terms) < reach:
                 out[there] = True
     return kept[:count]

@@ -1,26 +1,22 @@
-"""Rows in the order in which they arrive: those that are far enough from all before are kept."""
+"""Rows in their order of arrival: those far enough from all rows kept before are kept."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
-from evenly.geometry.kernels.exact import _squared_distance
-from evenly.geometry.kernels.screening import FAST, _limit, _ruled_out
+from evenly.geometry.kernels.exact import squared_distance
+from evenly.geometry.kernels.screening import FAST, Best, Queries, Screen, is_ruled_out, limit_of
 from evenly.geometry.points import Points
-from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.targets import Targets
-from evenly.geometry.threads import parallel_for
+from evenly.geometry.search.in_order import lower_in_tiles
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Float, Int
 
 __all__ = ["keep_arrivals"]
-
-
-_TILE = 256
 
 
 _NOTHING = np.float32(0)
@@ -29,70 +25,39 @@ _NOTHING = np.float32(0)
 def keep_arrivals(
     targets: Targets, points: Points, farther_than: float, room: int, *, threads: int
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " p"], Float[np.ndarray, " p"], int]:
-    """Keep the rows that are farther than a distance from all columns and from those kept before.
+    """Keep rows that are farther than a distance from all targets and from those kept before.
 
     Args:
         targets: what was kept so far, numbered by position.
-        points: (m,) the rows, in the order of arrival, all in memory. Not many: their pairs are
-            looked at.
+        points: (m,) the rows, in their order of arrival, all in memory. Not many, because all
+            pairs of them may be compared.
         farther_than: a Euclidean distance, not squared.
-        room: how many may be kept; the first row that there is no room for ends it.
-        threads: how many may compute.
+        room: how many rows may be kept; the first row beyond ends the search.
+        threads: how many threads to use.
 
     Returns:
-        (a,) which rows are kept; for each row looked at the position of the nearest column, or
-        (len(columns) + i) the i-th kept row before it, and the distance to it; and how many rows
-        were looked at. The kept rows are not among the columns yet.
+        (a,) the rows that are kept; for each row compared the position of the nearest target, or
+        len(targets) + i for the i-th row kept before it, and the distance to it; and how many
+        rows were compared. The rows that are kept are not appended to the targets.
 
     Cost: m·(k + m/2)·d multiplications, most of them as matrix products.
     """
-    count = len(points)
-    squared = np.full(count, np.inf)
-    nearest = np.full(count, len(targets) + count)
-    against = targets.beside(points)
-    rows = np.arange(count)
-    left = against.proxies[rows]
-
-    def compare(begin: int) -> None:
-        tile = slice(begin, begin + _TILE)
-        lower_to_nearest_of_all(against, rows[tile], left[tile], squared[tile], nearest[tile])
-
-    parallel_for(compare, range(0, count, _TILE), threads=threads)
-    transform = targets.proxies.transform
-    kept, seen = _keep(
-        *points.arrays,
-        left,
-        transform.chunk,
-        tuple(transform.error_bound()),
-        points.coincident,
-        farther_than,
-        room,
-        len(targets),
-        squared,
-        nearest,
-    )
-    return kept, nearest[:seen], np.sqrt(squared[:seen]), seen
+    queries = targets.queries_of(points)
+    best = lower_in_tiles(targets, queries, np.full(len(points), np.inf), threads)
+    screen = targets.proxies.transform.screen()
+    kept, seen = _keep(queries, screen, farther_than, room, len(targets), best)
+    return kept, best.nearest[:seen], np.sqrt(best.squared[:seen]), seen
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def _keep(
-    stored: np.ndarray[Any, Any],
-    factors: Float[np.ndarray, " m"],
-    proxies: Float32[np.ndarray, "m w"],
-    chunk: int,
-    error_bound: tuple[float, float, float, float],
-    coincident: float,
-    farther_than: float,
-    room: int,
-    first: int,
-    squared: Float[np.ndarray, " m"],
-    nearest: Int[np.ndarray, " m"],
+    queries: Queries, screen: Screen, farther_than: float, room: int, first: int, best: Best
 ) -> tuple[Int[np.ndarray, " a"], int]:
-    """`squared` and `nearest` are lowered in place by the rows that are kept."""
-    scale, stretch, error, rounding = error_bound
+    """Return the rows that are kept, numbered from `first`, and lower `best` by them in place."""
+    vectors, proxies, squared = queries.vectors, queries.proxies, best.squared
     count = len(squared)
     kept = np.empty(min(room, count), np.int64)
-    terms = np.empty(stored.shape[1])
+    terms = np.empty(vectors.stored.shape[1])
     taken = 0
     for here in range(count):
         if not np.sqrt(squared[here]) > farther_than:
@@ -101,14 +66,12 @@ def _keep(
             return kept[:taken], here
         kept[taken] = here
         for there in range(here + 1, count):
-            bound = _limit(squared[there], scale, stretch, error, rounding)
-            if _ruled_out(proxies, there, proxies, here, 0, chunk, _NOTHING, bound):
+            limit = limit_of(squared[there], screen.error_bound)
+            if is_ruled_out(proxies, there, proxies, here, screen, _NOTHING, limit):
                 continue
-            decided = _squared_distance(
-                stored, factors, there, stored, factors, here, coincident, terms
-            )
+            decided = squared_distance(vectors, there, vectors, here, terms)
             if decided < squared[there]:
                 squared[there] = decided
-                nearest[there] = first + taken
+                best.nearest[there] = first + taken
         taken += 1
     return kept[:taken], count

@@ -1,7 +1,7 @@
-"""A cheap proof that rows are not far from their neighbours; where there is none, nothing is said.
+"""A cheap proof that rows are near their neighbours, for most rows that are.
 
-Any k rows are at least as far as the k nearest. So products of rough rows *propose* some, float64
-*decides* how far these are, and whoever has them near enough needs no search.
+Any k rows are at least as far as the k nearest. So float32 products *propose* k rows, float64
+*decides* how far they are, and a row that has them near enough needs no search.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["are_near_enough", "median_distance_at_least"]
 
 
-# Rows that are proposed from first: most rows find near ones among so many.
+# Rows to propose neighbours from at first: most rows have near ones among so many.
 _FEW = 128
 
 
-# Bounds in float64 are off by less than this, relatively.
+# The relative error of bounds in float64 is below this.
 _ROUNDED = 1e-9
 
 
@@ -37,65 +37,65 @@ def are_near_enough(
     others: Int[np.ndarray, " c"],
     reach: float,
 ) -> bool:
-    """Whether the mean distances of rows to their k nearest others are certainly at most `reach`.
+    """Return whether the mean distances of rows to their k nearest are certainly at most `reach`.
 
     Args:
         points: the pool, in memory.
-        rows: (m,) candidates.
-        k: how many neighbours.
-        others: (c,) the candidates that count as neighbours, ascending.
+        rows: (m,) eligible rows.
+        k: number of neighbours.
+        others: (c,) the eligible rows that count as neighbours, ascending.
         reach: a Euclidean distance.
 
     Returns:
-        False also where it would take a search to know.
+        False also if only a search could decide.
 
     Cost: m·c·d multiplications at most; mostly m·128·d.
     """
-    open_ = np.arange(len(rows))
+    undecided = np.arange(len(rows))
     step = max(1, len(others) // _FEW)
     with single_threaded_blas():
-        while len(open_):
+        while len(undecided):
             some = others[::step]
             if len(some) <= k:
                 return False
-            # Rows out of float32's range are proposed badly, which costs nothing but a search.
+            # Proposals for rows outside of float32's range are bad, which only costs a search.
             with np.errstate(all="ignore"):
-                nearest = some[_proposed(points, rows[open_], k, some).ravel()]
-            one = np.repeat(rows[open_], k)
+                nearest = some[_proposed(points, rows[undecided], k, some).ravel()]
+            one = np.repeat(rows[undecided], k)
             squared = squared_distances_between(points, one, points, nearest)
-            squared[nearest == one] = np.inf  # no neighbour of itself
-            # Summed as means are elsewhere, ascending: rounding cannot put them below the truth.
+            squared[nearest == one] = np.inf  # a row is not its own neighbour
+            # Summed in ascending order, like means elsewhere: rounding cannot lower them.
             distances = np.sqrt(np.sort(squared.reshape(-1, k), axis=1))
-            open_ = open_[~(distances.sum(axis=1) / k <= reach)]
+            undecided = undecided[~(distances.sum(axis=1) / k <= reach)]
             if step == 1:
                 break
             step = max(1, step // 4)
-    return len(open_) == 0
+    return len(undecided) == 0
 
 
 def median_distance_at_least(points: Points, rows: Int[np.ndarray, " m"]) -> float:
-    """A number that the median distance of all pairs of some rows is not below.
+    """Return a lower bound on the median distance of all pairs of some rows.
 
-    By products of stand-ins, less all that their errors can have added.
+    It is computed from products of proxies, less what their errors can have added.
     """
-    # Not shifted: that would cost more than it gains, but for rows far from zero.
+    # Without a shift, which would gain too little unless rows are far from zero.
     transform = ProxyTransform.about(points, np.zeros(points.dimension))
     with single_threaded_blas():
         products = products_within(transform.proxies(points, rows), 1, whole=True)
     np.fill_diagonal(products, -np.inf)
     pairs = len(rows) * (len(rows) - 1) // 2
-    # The lower of the two in the middle, of pairs that are there twice, behind the diagonal.
+    # The lower of the two middle pairs; each pair occurs twice, after the diagonal.
     middle = len(rows) + 2 * ((pairs - 1) // 2)
-    scale, stretch, error, rounding = map(float, transform.error_bound())
-    squared = float(np.partition(products.ravel(), middle)[middle]) - rounding
-    reach = math.sqrt(max(0.0, squared)) - error
-    return max(0.0, reach / (scale * stretch) * (1.0 - _ROUNDED))
+    bound = transform.error_bound()
+    squared = float(np.partition(products.ravel(), middle)[middle]) - bound.rounding
+    reach = math.sqrt(max(0.0, squared)) - bound.error
+    return max(0.0, reach / (bound.scale * bound.stretch) * (1.0 - _ROUNDED))
 
 
 def _proposed(
     points: Points, rows: Int[np.ndarray, " m"], k: int, some: Int[np.ndarray, " c"]
 ) -> Int[np.ndarray, "m k"]:
-    """Positions of k of some rows that are about the nearest to each of `rows`."""
+    """Return positions of k of some rows that are about the nearest to each of `rows`."""
     left, right = _rough(points, rows), _rough(points, some)
     products = left @ right.T
     products *= -2
@@ -106,7 +106,7 @@ def _proposed(
 
 
 def _rough(points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
-    """Rows in float32; without a copy where they are evenly spaced and as they came."""
+    """Return rows in float32, without a copy if they are evenly spaced and unchanged."""
     step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
     evenly = step > 0 and bool((np.diff(rows) == step).all())
     taken: Any = points.stored[slice(int(rows[0]), None, step)][: len(rows)] if evenly else None

@@ -1,4 +1,4 @@
-"""How far rows are from their nearest neighbours, and which rows are the farthest."""
+"""Mean distances of rows to their k nearest neighbours, and the rows with the largest."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
+from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import TIE, Points, blocks, squared_distances_between
-from evenly.geometry.screening.k_nearest import lower_to_several_nearest
+from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
@@ -25,16 +26,16 @@ __all__ = ["mean_distances_to_nearest", "most_isolated", "pair_distances"]
 _ROWS = 1024
 
 
-# Targets that rows meet before it is asked again which of them still matter: few at first.
+# Targets that rows are compared with between two checks of which rows still matter.
 _FIRST, _MOST = 512, 4096
 
 
-# Rows whose means are taken first, to guess how large the largest are. They are the first
-# columns, too, so that every row is known to be near one of them.
+# Rows whose means are computed first, to guess how large the largest are. They are also the
+# first targets, so that the nearest of them is known for every row.
 _SAMPLE = _FIRST
 
 
-# Below this many rows nothing is to be gained by leaving rows alone.
+# With fewer rows, dropping rows early gains nothing.
 _FEW = 4096
 
 
@@ -44,13 +45,15 @@ def mean_distances_to_nearest(
     k: int,
     others: Int[np.ndarray, " c"] | None = None,
 ) -> Float[np.ndarray, " m"]:
-    """Mean Euclidean distance of rows to their k nearest candidates, themselves aside. Exact.
+    """Return the exact mean Euclidean distance of rows to their k nearest eligible rows.
+
+    A row is not its own neighbour.
 
     Args:
         points: the pool.
-        rows: (m,) candidates.
-        k: how many neighbours; where there are fewer, all there are (none: inf).
-        others: (c,) the candidates that count as neighbours; by default all.
+        rows: (m,) eligible rows.
+        k: number of neighbours; all if there are fewer. The mean over none is inf.
+        others: (c,) the eligible rows that count as neighbours; by default all.
 
     Cost: m·c·d multiplications, as matrix products.
     """
@@ -59,7 +62,7 @@ def mean_distances_to_nearest(
         return _by_distance(points, rows, k, others)
     with single_threaded_blas():
         search = _Search(points, rows, k, others)
-        search.meet(np.arange(len(rows)), 0, len(others))
+        search.compare_with(np.arange(len(rows)), 0, len(others))
         squared = search.squared
     return _mean_of_known(np.sqrt(squared))
 
@@ -71,35 +74,35 @@ def most_isolated(
     *,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
-    """The `count` candidates with the largest mean distance to their k nearest, the largest first.
+    """Return the rows with the largest mean distance to their k nearest, the largest first.
 
-    Exact: as if `mean_distances_to_nearest` were asked for every row, ties (within TIE) going to
-    the smaller row number. A row's mean can only fall while it meets others, so it is left alone
-    as soon as it is below a guess, made from a sample, of what the largest are; that the guess
-    was right is checked afterwards.
+    The result is exact, as if `mean_distances_to_nearest` were called for every row; ties (within
+    TIE) go to the smaller row number. A row's mean can only fall as the row is compared with more
+    rows, so the row is dropped once its mean is below a guess of the largest means, made from a
+    sample. The guess is verified afterwards.
 
     Args:
         points: the pool.
-        count: how many rows, at most the candidates.
-        k: how many neighbours; where there are fewer, all there are.
-        progress: called with how many more rows are settled.
+        count: number of rows to return, at most the number of eligible rows.
+        k: number of neighbours; all if there are fewer.
+        progress: called with the number of rows finished since the last call.
 
     Returns:
         (count,) row numbers and their means.
 
-    Cost: at most n²·d multiplications, as matrix products; a small part of that where most rows
-        have neighbours much nearer than the most isolated ones. 8·k bytes a row.
+    Cost: at most n²·d multiplications, as matrix products; a small part of that if most rows
+        have neighbours much nearer than the most isolated rows. 8·k bytes a row.
 
     Sources: Ramaswamy, Rastogi and Shim 2000, doi:10.1145/342009.335437 (outliers by the
         distance to the k-th neighbour); Angiulli and Pizzuti 2002,
         doi:10.1007/3-540-45681-3_2 (to all k); Bay and Schwabacher 2003,
-        doi:10.1145/956750.956758 (rows left alone).
+        doi:10.1145/956750.956758 (dropping rows early).
     """
     rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
         means = _by_distance(points, rows, k, rows)
         return _largest(rows, means, count)
-    # In random order a row meets some of its neighbours early. On disk it is the file's order.
+    # In random order a row is soon compared with near rows. Rows on disk keep the file's order.
     order = np.random.default_rng(0).permutation(rows) if points.in_memory else rows
     with single_threaded_blas():
         return _Search(points, rows, k, order).largest(count, progress or (lambda _: None))
@@ -108,7 +111,7 @@ def most_isolated(
 def pair_distances(
     points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " p"]:
-    """The Euclidean distances of all pairs of some rows, p = m·(m - 1)/2; meant for a sample."""
+    """Return the Euclidean distances of all m·(m - 1)/2 pairs of rows, which should be few."""
     one, other = np.triu_indices(len(rows), 1)
     if isinstance(points, DistanceMatrix):
         squared = points.squared(rows)[:, rows][one, other]
@@ -120,13 +123,13 @@ def pair_distances(
 
 
 class _Search:
-    """Rows, and the distances to the k nearest of the columns that each has met so far.
+    """Rows, and the distances to the k nearest of the targets each was compared with so far.
 
     Args:
         points: the pool.
-        rows: (m,) candidates.
-        k: how many neighbours.
-        order: (c,) candidates that they meet, in this order.
+        rows: (m,) eligible rows.
+        k: number of neighbours.
+        order: (c,) the eligible rows that they are compared with, in this order.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class _Search:
         self._order = order
         self.squared = np.full((len(rows), k), np.inf)
         self._nearest = np.full(len(rows), -1)
-        # Rows that have met each other out of order: the run of each row of the pool.
+        # Rows of one run were compared with each other out of order.
         self._runs = np.full(len(points), -1)
         self._threads = usable_threads()
         self._proxies = ProxyVectors(points, ProxyTransform.of(points))
@@ -152,13 +155,13 @@ class _Search:
         parallel_for(work, tiles, threads=self._threads)  # type: ignore[arg-type]
 
     def means(self, positions: Int[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
-        """Mean distance to the k nearest met so far: inf while fewer were met and more are left."""
+        """Return the mean distance to the k nearest so far; inf if k are not known yet."""
         known = self.squared[positions, : max(1, min(self.squared.shape[1], len(self._order) - 1))]
         means: Float[np.ndarray, " p"] = np.sqrt(known).mean(axis=1)
         return means
 
-    def meet(self, positions: Int[np.ndarray, " p"], begin: int, end: int) -> None:
-        """Compare rows with the columns from `begin` to `end`, which are new to them."""
+    def compare_with(self, positions: Int[np.ndarray, " p"], begin: int, end: int) -> None:
+        """Compare rows with the targets from `begin` to `end` of the order, all new to them."""
         self._compare(positions, self._order[begin:end], self._runs)
 
     def _compare(
@@ -167,7 +170,7 @@ class _Search:
         numbers: Int[np.ndarray, " c"],
         runs: Int[np.ndarray, " n"],
     ) -> None:
-        """Compare rows with columns of other runs; those that are in none meet all."""
+        """Compare rows with the targets that are not in their own run."""
         points = self._points
         targets = Targets(self._proxies, len(numbers))
         made = self._proxies[numbers] if points.in_memory else None
@@ -175,69 +178,58 @@ class _Search:
 
         def compare(tile: slice) -> None:
             some = positions[tile]
-            own, against = self._rows[some], targets
-            if not points.in_memory:
-                against = targets.beside(points.take(own))
-                own = np.arange(len(own))
-            left = against.proxies[own]
-            squared, nearest = self.squared[some], self._nearest[some]
-            met = 0
-            while met < len(targets):
-                part = targets.segment(met)
-                lower_to_several_nearest(
-                    against,
-                    *part,
-                    own,
-                    left,
-                    squared,
-                    nearest,
-                    skip=self._rows[some],
-                    groups=(runs[self._rows[some]], runs[numbers]),
-                )
-                met = part[1]
-            self.squared[some], self._nearest[some] = squared, nearest
+            own = self._rows[some]
+            queries = targets.queries(own)
+            best = Best(self.squared[some], self._nearest[some])
+            exclusions = Exclusions(own, runs[own], runs[numbers])
+            compared = 0
+            while compared < len(targets):
+                begin, end = targets.segment(compared)
+                lower_to_k_nearest(targets, begin, end, queries, best, exclusions)
+                compared = end
+            self.squared[some], self._nearest[some] = best
 
         self._share(compare, blocks(len(positions), 1, numbers=_ROWS))
 
     def largest(
         self, count: int, progress: Callable[[int], object]
     ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
-        """The `count` rows with the largest means, and these; `order` holds all the rows."""
+        """Return the `count` rows with the largest means, and the means; `order` holds all rows."""
         total, everyone = len(self._rows), np.arange(len(self._rows))
         cuts = _cuts(total)
         last = len(cuts) - 1
-        met = np.zeros(total, int)  # how many of the parts between cuts each row has met
+        compared = np.zeros(total, int)  # parts between cuts that each row was compared with
 
-        def settle(awake: Int[np.ndarray, " p"], threshold: float) -> None:
-            """Let rows meet all columns, for as long as their means reach the threshold."""
-            for part in range(met[awake].min(initial=last), last):
-                now = awake[met[awake] == part]
-                self.meet(now, cuts[part], cuts[part + 1])
-                met[now] = part + 1
+        def finish(active: Int[np.ndarray, " p"], threshold: float) -> None:
+            """Compare rows with all targets, for as long as their means reach the threshold."""
+            for part in range(compared[active].min(initial=last), last):
+                now = active[compared[active] == part]
+                self.compare_with(now, cuts[part], cuts[part + 1])
+                compared[now] = part + 1
                 if part == 0 and threshold > -np.inf and self._points.in_memory:
-                    self._meet_in_runs(now)
-                still = self.means(awake) >= threshold
+                    self._compare_in_runs(now)
+                still = self.means(active) >= threshold
                 progress(int(np.count_nonzero(~still)))
-                awake = awake[still]
-            progress(len(awake))
+                active = active[still]
+            progress(len(active))
 
         guesses = [-np.inf]
         if total > _FEW and 4 * count < total:
             sample = np.searchsorted(self._rows, self._order[:_SAMPLE])
-            settle(sample, -np.inf)
+            finish(sample, -np.inf)
             guesses = _guesses(self.means(sample), count / total)
         for guess in guesses:
-            # What was left alone on a guess that was too high goes on here.
-            open_ = everyone[met < last]
-            settle(open_[self.means(open_) >= guess], guess)
-            whole = everyone[met == last]
+            # Rows that were dropped because a guess was too high continue here.
+            unfinished = everyone[compared < last]
+            finish(unfinished[self.means(unfinished) >= guess], guess)
+            whole = everyone[compared == last]
             means = self.means(whole)
             if np.count_nonzero(means > guess) >= count:
                 break
         return _largest(self._rows[whole], means, count)
 
-    def _meet_in_runs(self, positions: Int[np.ndarray, " p"]) -> None:
-        """Let rows that are nearest to the same column meet each other: they are likely near."""
+    def _compare_in_runs(self, positions: Int[np.ndarray, " p"]) -> None:
+        """Compare rows nearest to the same target with each other: they are likely to be near."""
         alike = positions[np.argsort(self._nearest[positions], kind="stable")]
         runs = [alike[begin : begin + _FIRST] for begin in range(0, len(alike), _FIRST)]
         none = np.full(len(self._points), -1)
@@ -247,9 +239,9 @@ class _Search:
 
 
 def _guesses(means: Float[np.ndarray, " s"], share: float) -> list[float]:
-    """What the largest means of this share of all rows may begin at, by a sample of the means.
+    """Guess from a sample a lower bound on the largest means of this share of all rows.
 
-    Most likely too low, so that it is enough; then lower ones, and at last none at all.
+    The first guess is most likely low enough; lower ones follow, and -inf at last.
     """
     falling = np.sort(means)[::-1] * (1.0 - 1e-9)
     ranks, rank = [], int(1.5 * share * len(means)) + 3
@@ -260,7 +252,7 @@ def _guesses(means: Float[np.ndarray, " s"], share: float) -> list[float]:
 
 
 def _mean_of_known(distances: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m"]:
-    """Mean of each row's finite distances; inf where there is none."""
+    """Return the mean of each row's finite distances; inf if there are none."""
     known = np.isfinite(distances)
     count = known.sum(axis=1)
     sums = np.where(known, distances, 0.0).sum(axis=1)
@@ -268,7 +260,7 @@ def _mean_of_known(distances: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m
 
 
 def _cuts(total: int) -> list[int]:
-    """Where the parts that rows meet in one go end: each twice the one before, to a limit."""
+    """Return the ends of parts that rows are compared with at once, each up to twice as long."""
     cuts, size = [0], _FIRST
     while cuts[-1] < total:
         cuts.append(min(cuts[-1] + size, total))
@@ -279,7 +271,7 @@ def _cuts(total: int) -> list[int]:
 def _largest(
     rows: Int[np.ndarray, " n"], means: Float[np.ndarray, " n"], count: int
 ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
-    """The `count` rows with the largest means; those that tie by row number."""
+    """Return the `count` rows with the largest means, and the means; ties by row number."""
     order = np.lexsort((rows, -means))
     ranked = means[order]
     for place in range(1, len(ranked)):

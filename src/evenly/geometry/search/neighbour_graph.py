@@ -1,4 +1,4 @@
-"""The graph of neighbours: which rows are nearer to each other than a distance."""
+"""The neighbour graph: which rows are nearer to each other than a distance."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from evenly.geometry import (
-    TIE,
-    DistanceMatrix,
-    Points,
-    blocks,
-    parallel_for,
-    reach_of,
-    usable_threads,
-)
+from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import EXACT
+from evenly.geometry.points import TIE, Points, blocks, reach_of
 from evenly.geometry.search.close_pairs import ClosePairs, close_pairs
+from evenly.geometry.threads import parallel_for, usable_threads
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -28,30 +22,30 @@ __all__ = ["BYTES_A_PAIR", "NeighbourGraph", "least_reach_above", "neighbour_gra
 
 
 BYTES_A_PAIR = 56
-"""Memory that a pair of neighbours takes while a graph is made; 24 afterwards."""
+"""Bytes a pair of neighbours while a graph is made; afterwards 24."""
 
 
 _SORTED_AT_ONCE = 1 << 14
 
 
 def least_reach_above(squared: float) -> float:
-    """The reach of the least distance that is larger than this squared one, and no tie."""
+    """Return the reach of the smallest distance that exceeds this squared one and is not a tie."""
     return float(np.nextafter(squared * (1.0 + TIE), np.inf))
 
 
 @dataclass(frozen=True, eq=False)
 class NeighbourGraph:
-    """Rows, and for each its neighbours, nearest first.
+    """The neighbours of each row, nearest first.
 
-    Made once for the largest distance, it serves every smaller one: the neighbours nearer than
-    that are a prefix.
+    A graph made for the largest distance serves every smaller one: the neighbours within that
+    are a prefix.
 
     Attributes:
-        rows: (m,) row numbers in the pool; everything else calls them by position.
+        rows: (m,) row numbers in the pool; all else refers to positions among them.
         starts: (m + 1,) where the neighbours of each row begin in the arrays below.
         neighbours: (2p,) int32 positions.
-        squared: (2p,) their squared distances, exact, rising for each row.
-        reach: pairs with a squared distance below this are in it, all of them.
+        squared: (2p,) their exact squared distances, rising for each row.
+        reach: the graph holds all pairs with a squared distance below this.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -65,11 +59,11 @@ class NeighbourGraph:
 
     @property
     def pairs(self) -> int:
-        """How many pairs of neighbours there are."""
+        """Number of pairs of neighbours."""
         return len(self.neighbours) // 2
 
     def ends(self, reach: float) -> Int[np.ndarray, " m"]:
-        """Where the neighbours nearer than `reach`, a squared distance, end for each row.
+        """Return where the neighbours at a squared distance below `reach` end for each row.
 
         Cost: one binary search a row.
         """
@@ -78,7 +72,7 @@ class NeighbourGraph:
         return ends
 
     def squared_h_min(self, chosen: Bool[np.ndarray, " m"]) -> float:
-        """The smallest squared distance between two chosen rows; inf if `reach` or more."""
+        """Return the smallest squared distance between two chosen rows; inf if `reach` or more."""
         return float(nearest_pair(self.starts, self.neighbours, self.squared, chosen))
 
 
@@ -89,15 +83,15 @@ def neighbour_graph(
     *,
     progress: Callable[[int], object] | None = None,
 ) -> NeighbourGraph:
-    """Join all rows that are nearer to each other than `distance`.
+    """Return the graph of all rows that are nearer to each other than `distance`.
 
     Args:
         points: the pool.
         rows: (m,) row numbers, all distinct.
-        distance: Euclidean (not squared), or of the metric; rows exactly so far apart, or within
-            rounding, are no neighbours.
-        progress: called after each tile of comparisons with how many pairs were found in it;
-            what it raises ends the work.
+        distance: Euclidean (not squared), or of the matrix; rows at exactly this distance, up to
+            rounding, are not neighbours.
+        progress: called after each tile of comparisons with the number of pairs found in it; an
+            exception that it raises ends the work.
 
     Returns:
         NeighbourGraph: the same for any number of threads.
@@ -129,7 +123,7 @@ def both_ways(
     right: Int[np.ndarray, " p"],
     squared: Float[np.ndarray, " p"],
 ) -> tuple[Int[np.ndarray, " m+1"], Int[np.ndarray, " e"], Float[np.ndarray, " e"]]:
-    """Pairs as neighbours of the one and of the other."""
+    """Return starts, neighbours and squared distances that list each pair for both its rows."""
     starts = np.zeros(count + 1, np.int64)
     for pair in range(len(left)):
         starts[left[pair] + 1] += 1
@@ -156,7 +150,7 @@ def sort_neighbours(
     begin: int,
     end: int,
 ) -> None:
-    """Put the neighbours of some rows in order, the nearest first."""
+    """Sort the neighbours of some rows, the nearest first."""
     for row in range(begin, end):
         own = slice(starts[row], starts[row + 1])
         order = np.argsort(squared[own])
@@ -168,7 +162,7 @@ def sort_neighbours(
 def ends_of_prefixes(
     starts: Int[np.ndarray, " m+1"], squared: Float[np.ndarray, " e"], reach: float
 ) -> Int[np.ndarray, " m"]:
-    """Where the neighbours below a squared distance end."""
+    """Return where the neighbours below a squared distance end for each row."""
     ends = np.empty(len(starts) - 1, np.int64)
     for row in range(len(ends)):
         begin, end = starts[row], starts[row + 1]
@@ -189,7 +183,7 @@ def nearest_pair(
     squared: Float[np.ndarray, " e"],
     chosen: Bool[np.ndarray, " m"],
 ) -> float:
-    """The smallest squared distance between two chosen rows; inf where none are neighbours."""
+    """Return the smallest squared distance between two chosen rows; inf if none are neighbours."""
     smallest = np.inf
     for row in range(len(chosen)):
         if not chosen[row]:

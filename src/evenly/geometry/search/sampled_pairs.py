@@ -1,4 +1,4 @@
-"""Distances of all pairs of some rows, and of the few nearest rows: for estimates and sums."""
+"""Distances of all pairs in a sample, and of the few nearest rows, for estimates and sums."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["few_nearest", "squared_distances_of_all_pairs"]
 
 
-# Products in float64 lose the digits of squares below this part of what they are made from;
-# such pairs are subtracted instead.
+# Products in float64 lose the digits of squared distances below this share of the squared
+# lengths; such pairs are subtracted instead.
 _CLOSE = 1e-5
 
 
 _ROWS = 512
 
 
-# More than are asked for, as float32 may confuse neighbours that are nearly as near.
+# Rows beyond the requested number, because float32 may confuse neighbours at similar distances.
 _SPARE = 4
 
 
 def squared_distances_of_all_pairs(
-    points: Points | DistanceMatrix, rows: Int[np.ndarray, " k"]
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " k"], *, block_rows: int = _ROWS
 ) -> Iterator[Float[np.ndarray, " p"]]:
-    """Squared distances of every two of some rows, each pair once, in parts.
+    """Yield the squared distances of all pairs of some rows, each pair once, in parts.
 
-    Within 1e-9 of them, relatively, and exact where they are small or 0.
+    Their relative error is below 1e-9; small ones, and 0, are exact. Each part holds the pairs of
+    `block_rows` rows.
 
     Cost: k²·d / 2 multiplications in float64; memory of the rows in float64, and of a part.
     """
@@ -45,11 +46,11 @@ def squared_distances_of_all_pairs(
     centred = points.exact(rows) - mean_of(points, rows)
     lengths = np.einsum("ij,ij->i", centred, centred)
     own = points.take(rows)
-    # Rows that only rounding tells apart are told by the exact distance too.
+    # Pairs that only rounding distinguishes need the exact distance too.
     same = _CLOSE**4 * points.longest**2
-    for begin in range(0, len(rows), _ROWS):
-        block = centred[begin : begin + _ROWS]
-        reach = lengths[begin : begin + _ROWS, None] + lengths[begin:]
+    for begin in range(0, len(rows), block_rows):
+        block = centred[begin : begin + block_rows]
+        reach = lengths[begin : begin + block_rows, None] + lengths[begin:]
         squared = reach - 2.0 * (block @ centred[begin:].T)
         later = np.arange(len(lengths) - begin) > np.arange(len(block))[:, None]
         left, right = np.nonzero((squared <= np.maximum(_CLOSE * reach, same)) & later)
@@ -60,11 +61,11 @@ def squared_distances_of_all_pairs(
 def few_nearest(
     points: Points | DistanceMatrix, queries: Int[np.ndarray, " q"], count: int
 ) -> Float[np.ndarray, "q count"]:
-    """Squared distances of some candidates to their nearest other candidates, nearest first.
+    """Return the squared distances of eligible rows to their nearest others, nearest first.
 
-    Exact distances; which rows are near is told by float32 products, so of neighbours that are
-    as near within 1e-6 of the pool's width another may be taken. There must be more than
-    `count` candidates.
+    The distances are exact. float32 products find the rows, so among neighbours whose distances
+    differ by less than 1e-6 of the pool's width, any may be taken. There must be more than
+    `count` eligible rows.
 
     Cost: n·q·d multiplications in float32; reads the pool once, in blocks.
     """
@@ -81,7 +82,7 @@ def few_nearest(
     for part in blocks(len(rows), len(queries), numbers=1 << 22):
         some = rows[part]
         others = transform.proxies(points, some)
-        # Without the query's own length, which does not change the order.
+        # The query's own length is left out: it does not change the order.
         products = np.einsum("ij,ij->i", others, others) - 2 * (own @ others.T)
         products[some[None, :] == queries[:, None]] = np.inf
         near = np.hstack([near, products])

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.engines.protocol import FRONTIER
-from evenly.geometry import TIE
-from evenly.geometry.kernels.greedy import NOT_BLOCKED, OUT_OF_PURSE, greedy_within
+from evenly.geometry.kernels.exact import Vectors
+from evenly.geometry.kernels.greedy import (
+    NOT_BLOCKED,
+    OUT_OF_TOKENS,
+    FrontierArrays,
+    PickLimits,
+    PickState,
+    greedy_within,
+)
+from evenly.geometry.kernels.screening import ErrorBound, Screen
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.rules.remaining import Limits
 
@@ -41,7 +49,10 @@ _NO_ROWS = np.empty((0, 0))
 _NO_STAND_INS = np.empty((0, 0), np.float32)
 
 
-_NO_ALLOWANCE = (1.0, 1.0, 0.0, 0.0)
+_NO_VECTORS = Vectors(_NO_ROWS, _NO_NUMBERS, 0.0)
+
+
+_NO_SCREEN = Screen(0, 1, ErrorBound(1.0, 1.0, 0.0, 0.0))
 
 
 def farthest_first(
@@ -167,51 +178,39 @@ def farthest_first_within(frontier: Frontier, owed: int, limits: Limits, *, few:
     """
     points, transform, squared = frontier.points, frontier.transform, frontier.squared.copy()
     owed = min(owed, len(squared))
-    positions, radii = np.empty(owed, np.int64), np.empty(owed)
     weights = _NO_NUMBERS if frontier.weights is None else frontier.weights
     keys = squared if frontier.weights is None else squared * weights
     strata, costs = limits.strata_of(frontier.rows), limits.costs_of(frontier.rows)
-    met = np.zeros(len(squared), np.int64)
+    positions, radii = np.empty(owed, np.int64), np.empty(owed)
+    state = PickState(squared, keys, np.zeros(len(squared), np.int64), positions, radii)
+    arrays = FrontierArrays(
+        _NO_VECTORS if points is None else points.vectors,
+        _NO_ROWS,
+        points is None,
+        _NO_STAND_INS if frontier.proxies is None else frontier.proxies,
+        _NO_SCREEN
+        if transform is None
+        else transform.screen(precision=frontier.precision, chunk=transform.stride),
+        frontier.rows,
+        weights,
+        frontier.ceiling,
+        frontier.ceiling_row,
+    )
     count, largest, blocked = 0, -np.inf, NOT_BLOCKED
     few = owed if owed < len(squared) // 4 else few
-    between = _NO_ROWS if few and points is not None else frontier.between()
+    if not few or points is None:
+        arrays = arrays._replace(between=frontier.between())
     while len(squared):
-        stop = owed if len(between) else min(few, owed)
+        stop = owed if len(arrays.between) else min(few, owed)
         begin = count
-        count, largest, blocked = greedy_within(
-            *((_NO_ROWS, _NO_NUMBERS) if points is None else points.arrays),
-            between,
-            _NO_STAND_INS if frontier.proxies is None else frontier.proxies,
-            1 if transform is None else transform.stride,
-            _NO_ALLOWANCE
-            if transform is None
-            else tuple(transform.error_bound(frontier.precision)),
-            points is None,
-            0.0 if points is None else points.coincident,
-            frontier.rows,
-            frontier.ceiling,
-            frontier.ceiling_row,
-            TIE,
-            squared,
-            weights,
-            keys,
-            met,
-            strata,
-            limits.room,
-            costs,
-            limits.tokens_left,
-            limits.reserve,
-            positions,
-            radii,
-            count,
-            stop,
-        )
+        allowed = PickLimits(strata, limits.room, costs, limits.tokens_left, limits.reserve)
+        count, largest, blocked = greedy_within(arrays, allowed, state, count, stop)
         limits.take(frontier.rows[positions[begin:count]])
         if count == stop < owed and largest >= max(frontier.ceiling, 0.0):
-            between = frontier.between()
+            arrays = arrays._replace(between=frontier.between())
             continue
-        if blocked in (NOT_BLOCKED, OUT_OF_PURSE):
+        if blocked in (NOT_BLOCKED, OUT_OF_TOKENS):
             break
         if not limits.may_take(blocked):
             keys[strata == blocked] = -np.inf
-    return _Round(frontier, positions[:count], radii[:count], largest, blocked == OUT_OF_PURSE)
+    return _Round(frontier, positions[:count], radii[:count], largest, blocked == OUT_OF_TOKENS)

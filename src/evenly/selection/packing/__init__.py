@@ -1,1 +1,1 @@
-"""Rows that are all at least a distance apart."""
+"""Packings: rows that are all at least a given distance apart."""

@@ -1,7 +1,8 @@
-"""The distance at which a packing leaves a given number of rows: bisection."""
+"""The distance at which a packing has a target size, by bisection."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numba
@@ -11,63 +12,70 @@ from evenly.geometry import DistanceMatrix, Points, reach_of
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.knn_distance import pair_distances
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, neighbour_graph
+from evenly.selection.packing.max_radius import diameter_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jaxtyping import Float, Int
 
-__all__ = ["distance_leaving"]
-
+__all__ = ["GraphUse", "distance_for_size"]
 
 _PRECISION = 2.0**-16
-
-
-# From this share of the rows on, packings compare nearly all pairs: once is enough.
-_MANY = 0.25
-
-
-# Pairs of neighbours that are kept, for each row and in all: 560 MB while they are found.
-_PAIRS_A_ROW, _PAIRS = 64, 10_000_000
-
 
 _SAMPLE = 1024
 
 
-def distance_leaving(
+@dataclass(frozen=True)
+class GraphUse:
+    """When to find all close pairs once, instead of comparing rows in every packing.
+
+    Attributes:
+        least_share: packings of more than this share of the rows compare almost all pairs.
+        pairs_per_row, max_pairs: pairs that are kept: at most 560 MB while they are found.
+    """
+
+    least_share: float = 0.25
+    pairs_per_row: int = 64
+    max_pairs: int = 10_000_000
+
+
+def distance_for_size(
     points: Points | DistanceMatrix,
     order: Int[np.ndarray, " m"],
-    left: int,
-    upper: float,
+    size: int,
     pack: Callable[[float, int], Int[np.ndarray, " k"]],
+    graph_use: GraphUse | None = None,
 ) -> tuple[float, Int[np.ndarray, " k"]]:
-    """A distance at which packing leaves at most so many rows, and as near to it as can be found.
+    """Return a distance at which packing keeps at most `size` rows, and as many as possible.
 
-    The number of rows falls with the distance only on the whole. Bisection ends when the number
-    is met, or when the distances left differ by 2^-16 of themselves; of those tried it takes
-    the one that leaves the most rows.
+    The number of rows does not always fall with the distance. Bisection ends when a packing has
+    the size, or when the two distances differ by 2^-16 of themselves; the result is the distance
+    tried that keeps the most rows.
 
     Args:
         points: the pool.
-        order: row numbers, first come first kept.
-        left: how many rows may be left, 1 or more.
-        upper: a distance that no two rows exceed.
-        pack: the packing at a distance, cut at so many rows.
+        order: row numbers, those with priority first.
+        size: the largest number of rows, 1 or more.
+        pack: returns the packing at a distance, cut at a number of rows.
+        graph_use: when to find all close pairs once.
 
     Returns:
         The distance, and the rows that its packing, a maximal one, keeps.
 
-    Cost: up to sixteen packings, of which those that keep too many rows end early. Where many
-        rows are to be left, the pairs of near rows are found once instead, at n²/2·d
-        multiplications, and every packing is quick.
+    Cost: up to sixteen packings, of which those that keep too many rows end early. If many rows
+        are to be kept, close pairs are found once instead, with n²/2·d multiplications, and every
+        packing is fast.
     """
-    kept = pack(0.0, left + 1)
-    if len(kept) <= left:
+    use = graph_use or GraphUse()
+    kept = pack(0.0, size + 1)
+    if len(kept) <= size:
         return 0.0, kept
-    # More than a distance that no two rows exceed: it leaves a single one.
-    below, above = 0.0, upper * (1.0 + _PRECISION)
-    if left > _MANY * len(order) and (isinstance(points, DistanceMatrix) or points.in_memory):
-        graph, distance = _near_pairs(points, order, above)
+    # No two rows are as far apart as `above`, so its packing has a single row.
+    below, above = 0.0, diameter_bound(points) * (1.0 + _PRECISION)
+    in_memory = isinstance(points, DistanceMatrix) or points.in_memory
+    if in_memory and size > use.least_share * len(order):
+        graph, distance = _close_pairs(points, order, above, use)
 
         def pack_graph(distance: float, limit: int) -> Int[np.ndarray, " k"]:
             assert graph is not None
@@ -77,59 +85,59 @@ def distance_leaving(
             rows: Int[np.ndarray, " k"] = order[positions]
             return rows
 
-        if graph is not None and len(pack_graph(distance, left + 1)) <= left:
+        if graph is not None and len(pack_graph(distance, size + 1)) <= size:
             pack, above = pack_graph, distance
         elif graph is not None:
             below = distance
-    return _bisect(pack, left, below, above)
+    return _bisect(pack, size, below, above)
 
 
 def _bisect(
-    pack: Callable[[float, int], Int[np.ndarray, " k"]], left: int, below: float, above: float
+    pack: Callable[[float, int], Int[np.ndarray, " k"]], size: int, below: float, above: float
 ) -> tuple[float, Int[np.ndarray, " k"]]:
     best = None
     while above - below > _PRECISION * above:
         middle = below + (above - below) / 2
-        kept = pack(middle, left + 1)
-        if len(kept) > left:
+        kept = pack(middle, size + 1)
+        if len(kept) > size:
             below = middle
             continue
         above = middle
         if best is None or len(kept) > len(best[1]):
             best = middle, kept
-        if len(kept) == left:
+        if len(kept) == size:
             break
-    return (above, pack(above, left + 1)) if best is None else best
+    return (above, pack(above, size + 1)) if best is None else best
 
 
-class _TooManyError(Exception):
-    """More pairs than were expected. Never leaves this file."""
+class _TooManyPairsError(Exception):
+    """There are far more close pairs than estimated. Never leaves this file."""
 
 
-def _near_pairs(
-    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"], largest: float
+def _close_pairs(
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"], largest: float, use: GraphUse
 ) -> tuple[NeighbourGraph | None, float]:
-    """All pairs nearer than a distance that is such that there are not too many of them.
+    """Join all rows nearer than a distance at which there are not too many pairs.
 
-    The distance is a quantile of those between a sample of the rows.
+    The distance is a quantile of the distances between a sample of the rows.
     """
-    wanted = min(_PAIRS_A_ROW * len(rows), _PAIRS)
-    share = wanted / (len(rows) * (len(rows) - 1) / 2)
+    max_pairs = min(use.pairs_per_row * len(rows), use.max_pairs)
+    share = max_pairs / (len(rows) * (len(rows) - 1) / 2)
     distance = largest
     if share < 1.0:
-        some = rows[:: max(1, len(rows) // _SAMPLE)]
-        distance = float(np.quantile(pair_distances(points, some), share))
+        sample = rows[:: max(1, len(rows) // _SAMPLE)]
+        distance = float(np.quantile(pair_distances(points, sample), share))
     found = 0
 
     def count(pairs: int) -> None:
         nonlocal found
         found += pairs
-        if found > 4 * wanted:
-            raise _TooManyError
+        if found > 4 * max_pairs:
+            raise _TooManyPairsError
 
     try:
         return neighbour_graph(points, rows, distance, progress=count), distance
-    except _TooManyError:
+    except _TooManyPairsError:
         return None, distance
 
 
@@ -141,20 +149,20 @@ def keep_in_order(
     reach: float,
     limit: int,
 ) -> Int[np.ndarray, " k"]:
-    """Positions kept, in their order: each unless a kept one is nearer than the reach."""
+    """Keep each position, in order, that is not nearer than `reach` to one kept before it."""
     count = len(starts) - 1
-    out = np.zeros(count, np.bool_)
+    excluded = np.zeros(count, np.bool_)
     kept = np.empty(min(limit, count), np.int64)
-    found = 0
+    n_kept = 0
     for row in range(count):
-        if found == len(kept):
+        if n_kept == len(kept):
             break
-        if out[row]:
+        if excluded[row]:
             continue
-        kept[found] = row
-        found += 1
+        kept[n_kept] = row
+        n_kept += 1
         for place in range(starts[row], starts[row + 1]):
             if squared[place] >= reach:
                 break
-            out[neighbours[place]] = True
-    return kept[:found]
+            excluded[neighbours[place]] = True
+    return kept[:n_kept]

@@ -1,4 +1,4 @@
-"""A larger h_min for the same budget, beyond what farthest-first finds."""
+"""Search for a larger h_min at the same budget, starting from farthest-first picks."""
 
 from evenly.selection.refine.search import Refine, Refined, refine
 

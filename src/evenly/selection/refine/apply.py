@@ -66,7 +66,7 @@ def refine_selection(selection: S, problem: Problem, wanted: Refine, *, progress
             Picks(np.array(selection.indices), np.array(selection.radii)),
             wanted,
             memory=problem.memory,
-            told=report,
+            report=report,
         )
     better, radius = None, selection.coverage_radius
     if found.rows is not None:

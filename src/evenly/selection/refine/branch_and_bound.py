@@ -1,16 +1,16 @@
-"""Whether so many rows without neighbours can be found at all: branch and bound.
+"""Branch and bound for a packing of a given size, or the certainty that there is none.
 
-Rows without neighbours are a clique of the graph that joins the rows that are none. A class of
-rows of which any two are neighbours gives a packing one row at most, so a packing has no more
-rows than there are classes: they are the colours of a colouring. Only rows behind as many
-classes as are needed have to be branched on (Tomita and Seki 2003), rows of the classes after
-these are moved into them where one row there can make way (Tomita et al. 2010), and sets of rows
-are words of bits (San Segundo et al. 2011).
+A packing is a clique of the graph that joins all rows that are not neighbours. Of a class of
+rows that are all neighbours of each other, a packing has one row at most, so the number of such
+classes, the colours of a colouring, bounds its size. Only rows behind as many classes as rows are
+still missing have to be branched on (Tomita and Seki 2003); rows of later classes are moved into
+earlier ones if one row there can be recoloured (Tomita et al. 2010); and sets of rows are bit
+vectors (San Segundo et al. 2011).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -20,35 +20,42 @@ from evenly.geometry.kernels.exact import EXACT
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["PackingSearch"]
-
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     Bits = Int[np.ndarray, "m w"]
 
+__all__ = ["PackingSearch"]
 
 _BITS = 64
-
-
 _FOUND, _NONE, _GIVEN_UP = 1, 0, -1
-
-
 _ZERO, _UNIT = np.uint64(0), np.uint64(1)
 
 
+class SearchTree(NamedTuple):
+    """The path from the root of the search tree to the current node, at most d rows deep.
+
+    Attributes:
+        left: (d, w) bits of the rows that are not neighbours of the rows taken, at each depth.
+        branch: (d, m) which of them to take next, in reverse order.
+        branches: (d,) how many of `branch` are still to be tried.
+        taken: (d,) the row taken at each depth.
+    """
+
+    left: Bits
+    branch: Int[np.ndarray, "d m"]
+    branches: Int[np.ndarray, " d"]
+    taken: Int[np.ndarray, " d"]
+
+
 class PackingSearch:
-    """Looks for a packing of `size` rows until it is found, or it is certain that there is none.
+    """Search for a packing of `size` rows until one is found or proven not to exist.
 
     Args:
         near: which rows are neighbours; symmetric, False on the diagonal.
         size: 1 or more.
 
     Attributes:
-        rows: the packing, as positions; None while none is found.
-        over: whether it is found, or there is none.
-        work: words of bits looked at so far.
+        rows: the packing, as positions; None until one is found.
+        over: whether one is found or proven not to exist.
+        work: words of bits processed so far.
 
     Cost: exponential in m at worst; 4·m·size bytes and a few more.
 
@@ -65,32 +72,23 @@ class PackingSearch:
             return
         self._order = most_neighbours_last(near)
         self._near = _bits_of(near[np.ix_(self._order, self._order)])
-        words = self._near.shape[1]
-        # At depth t, t rows are taken, `left[t]` holds those that none of them is near, and
-        # `branch[t]` lists which of these to take next, last first.
-        self._left = np.zeros((size, words), np.uint64)
-        self._branch = np.empty((size, len(near)), np.int32)
-        self._branches = np.zeros(size, np.int64)
-        self._taken = np.empty(size, np.int64)
+        self._tree = SearchTree(
+            left=np.zeros((size, self._near.shape[1]), np.uint64),
+            branch=np.empty((size, len(near)), np.int32),
+            branches=np.zeros(size, np.int64),
+            taken=np.empty(size, np.int64),
+        )
         self._depth = -1
 
-    def go_on(self, work: int) -> None:
-        """Look at about so many words more."""
+    def advance(self, work: int) -> None:
+        """Process about `work` more words."""
         if self.over:
             return
-        answer, self._depth, spent = branch_and_bound(
-            self._near,
-            self._left,
-            self._branch,
-            self._branches,
-            self._taken,
-            self._depth,
-            work,
-        )
+        answer, self._depth, spent = branch_and_bound(self._near, self._tree, self._depth, work)
         self.work += int(spent)
         self.over = answer != _GIVEN_UP
         if answer == _FOUND:
-            self.rows = np.sort(self._order[self._taken])
+            self.rows = np.sort(self._order[self._tree.taken])
 
 
 def _bits_of(joined: Bool[np.ndarray, "m m"]) -> Bits:
@@ -105,7 +103,7 @@ def _bits_of(joined: Bool[np.ndarray, "m m"]) -> Bits:
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def most_neighbours_last(near: Bool[np.ndarray, "m m"]) -> Int[np.ndarray, " m"]:
-    """Rows in order: the last has the most neighbours, the one before it the most of the rest."""
+    """Order the rows: the last has the most neighbours, the one before it the most of the rest."""
     count = len(near)
     degrees = np.zeros(count, np.int64)
     for row in range(count):
@@ -122,7 +120,7 @@ def most_neighbours_last(near: Bool[np.ndarray, "m m"]) -> Int[np.ndarray, " m"]
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
 def count_bits(word: Any) -> Any:
-    """How many bits of a word are set."""
+    """Return how many bits of a word are set."""
     word -= (word >> _UNIT) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + (
         (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
@@ -132,26 +130,19 @@ def count_bits(word: Any) -> Any:
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def lowest(word: Any) -> Any:
-    """The place of the lowest bit that is set; there must be one."""
+def lowest_bit(word: Any) -> Any:
+    """Return the position of the lowest bit that is set, of at least one."""
     return count_bits((word & (~word + _UNIT)) - _UNIT)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def branch_and_bound(
-    near: Bits,
-    left: Bits,
-    branch: Int[np.ndarray, "d m"],
-    branches: Int[np.ndarray, " d"],
-    taken: Int[np.ndarray, " d"],
-    depth: int,
-    work: int,
-) -> tuple[int, int, int]:
-    """Look for d rows of which no two are `near`, from where it was left; at -1 it begins.
+def branch_and_bound(near: Bits, tree: SearchTree, depth: int, work: int) -> tuple[int, int, int]:
+    """Search for d rows no two of which are `near`, from a node on; a depth of -1 is the start.
 
     Returns:
-        The answer, the depth it was left at, and the words looked at.
+        The answer, the depth where the search stopped, and the words processed.
     """
+    left, branch, branches, taken = tree
     count, words = near.shape
     size = len(taken)
     classes = np.zeros((size, words), np.uint64)
@@ -160,7 +151,7 @@ def branch_and_bound(
         depth = 0
         for row in range(count):
             left[0, row // _BITS] |= _UNIT << np.uint64(row % _BITS)
-        branches[0], spent = rows_to_branch_on(near, left[0], size, classes, branch[0])
+        branches[0], spent = list_branches(near, left[0], size, classes, branch[0])
     while depth >= 0:
         if branches[depth] == 0:
             depth -= 1
@@ -176,7 +167,7 @@ def branch_and_bound(
         depth += 1
         for word in range(words):
             left[depth, word] = left[depth - 1, word] & ~near[row, word]
-        branches[depth], looked = rows_to_branch_on(
+        branches[depth], looked = list_branches(
             near, left[depth], size - depth, classes, branch[depth]
         )
         spent += words + looked
@@ -184,21 +175,23 @@ def branch_and_bound(
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def rows_to_branch_on(
+def list_branches(
     near: Bits,
     left: Int[np.ndarray, " w"],
-    owed: int,
+    n_missing: int,
     classes: Bits,
     branch: Int[np.ndarray, " m"],
 ) -> tuple[int, int]:
-    """Divide the rows that are left into classes; list those behind the first `owed` - 1.
+    """Divide the rows left into classes, and list those behind the first `n_missing` - 1.
 
-    A packing of `owed` of them has a row that is listed. Returns how many are listed, and the
-    words looked at.
+    A packing of `n_missing` rows has one that is listed.
+
+    Returns:
+        How many rows are listed, and the words processed.
     """
     words = len(left)
-    enough = owed - 1
-    rest, open_to = left.copy(), np.empty(words, np.uint64)
+    enough = n_missing - 1
+    rest, joining = left.copy(), np.empty(words, np.uint64)
     made, listed, spent = 0, 0, 0
     while True:
         some = False
@@ -206,27 +199,27 @@ def rows_to_branch_on(
             some = some or rest[word] != _ZERO
         if not some:
             break
-        # A class: the first row that is left, then each that is near all those before it.
-        open_to[:] = rest
+        # A class: the first row left, then each that is near all rows of the class before it.
+        joining[:] = rest
         if made < enough:
             classes[made] = _ZERO
         word = 0
         while word < words:
-            if open_to[word] == _ZERO:
+            if joining[word] == _ZERO:
                 word += 1
                 continue
-            bit = lowest(open_to[word])
+            bit = lowest_bit(joining[word])
             row = word * _BITS + bit
-            taken = _UNIT << np.uint64(bit)
-            open_to[word] &= ~taken
-            rest[word] &= ~taken
+            own = _UNIT << np.uint64(bit)
+            joining[word] &= ~own
+            rest[word] &= ~own
             for further in range(word, words):
-                open_to[further] &= near[row, further]
+                joining[further] &= near[row, further]
             spent += words - word
             if made < enough:
-                classes[made, word] |= taken
+                classes[made, word] |= own
             else:
-                moved, looked = make_way(near, classes, enough, row)
+                moved, looked = recolour(near, classes, enough, row)
                 spent += looked
                 if not moved:
                     branch[listed] = row
@@ -236,29 +229,30 @@ def rows_to_branch_on(
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def make_way(near: Bits, classes: Bits, count: int, row: int) -> tuple[bool, int]:
-    """Put a row into one of the classes, of which at most one row may have to change to another.
+def recolour(near: Bits, classes: Bits, count: int, row: int) -> tuple[bool, int]:
+    """Move a row into one of the first classes, of which one row at most may change to another.
 
-    Returns whether it was, and the words looked at.
+    Returns:
+        Whether that was possible, and the words processed.
     """
     words = classes.shape[1]
     spent = 0
-    for one in range(count):
-        apart, other = 0, 0
+    for own in range(count):
+        conflicts, other = 0, 0
         for word in range(words):
-            bits = classes[one, word] & ~near[row, word]
+            bits = classes[own, word] & ~near[row, word]
             spent += 1
             if bits != _ZERO:
-                apart += count_bits(bits)
-                if apart > 1:
+                conflicts += count_bits(bits)
+                if conflicts > 1:
                     break
-                other = word * _BITS + lowest(bits)
-        if apart > 1:
+                other = word * _BITS + lowest_bit(bits)
+        if conflicts > 1:
             continue
-        if apart == 1:
+        if conflicts == 1:
             to = 0
             while to < count:
-                fits = to != one
+                fits = to != own
                 for word in range(words):
                     spent += 1
                     if classes[to, word] & ~near[other, word] != _ZERO:
@@ -270,8 +264,8 @@ def make_way(near: Bits, classes: Bits, count: int, row: int) -> tuple[bool, int
             if to == count:
                 continue
             bit = _UNIT << np.uint64(other % _BITS)
-            classes[one, other // _BITS] &= ~bit
+            classes[own, other // _BITS] &= ~bit
             classes[to, other // _BITS] |= bit
-        classes[one, row // _BITS] |= _UNIT << np.uint64(row % _BITS)
+        classes[own, row // _BITS] |= _UNIT << np.uint64(row % _BITS)
         return True, spent
     return False, spent

@@ -1,4 +1,4 @@
-"""What packings must keep to."""
+"""The constraints that every packing of a refinement satisfies."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["Constraints"]
 
 @dataclass(frozen=True, eq=False)
 class Constraints:
-    """What packings must keep to.
+    """The constraints on packings of m rows.
 
     Attributes:
-        limits: (m,) squared distance of each row to the nearest of what it must keep away from,
-            inf where there is nothing.
-        kinds: (m,) int32, which kind each row is of.
-        most: (T,) rows of each kind there may be.
+        limits: (m,) squared distance of each row to the nearest row or point that it must keep
+            away from; inf if there is none. A packing at a larger distance excludes the row.
+        strata: (m,) int32, the stratum of each row.
+        most: (T,) the largest number of rows of each stratum.
     """
 
     limits: Float[np.ndarray, " m"]
-    kinds: Int[np.ndarray, " m"]
+    strata: Int[np.ndarray, " m"]
     most: Int[np.ndarray, " T"]
 
     @classmethod
     def none(cls, count: int) -> Constraints:
-        """None at all, for `count` rows."""
+        """No constraints on `count` rows."""
         return cls(np.full(count, np.inf), np.zeros(count, np.int32), np.array([count]))

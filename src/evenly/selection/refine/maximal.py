@@ -1,4 +1,4 @@
-"""`more_rows`: as many rows as can be found that are as far apart as some are."""
+"""Maximal packings with many rows, at a given distance."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from evenly.geometry import reach_of
 from evenly.selection.packing.packer import packing_in_order
-from evenly.selection.refine.climb import Clock, TimeIsUp, Walkers
+from evenly.selection.refine.effort import Clock, TimeIsUp
 from evenly.selection.refine.min_degree import pack_by_degree
-from evenly.selection.refine.search import Ended
-from evenly.selection.refine.subproblem import graph_of
+from evenly.selection.refine.portfolio import TabuPortfolio
+from evenly.selection.refine.search import Ended, Refine
+from evenly.selection.refine.subproblem import SearchSpace
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["More", "more_rows"]
+__all__ = ["MaximalPacking", "maximal_packing"]
 
 
 @dataclass(frozen=True, eq=False)
-class More:
-    """As many rows as were found.
+class MaximalPacking:
+    """A packing to which no row can be added.
 
     Attributes:
         rows: row numbers, those to include first.
         ended: what ended the search.
-        looked_at: how many rows were looked at in it; all of them in the last step.
-        seconds: what it took.
+        looked_at: how many rows were searched, before any that still fit were added.
+        seconds: the time taken.
     """
 
     rows: Int[np.ndarray, " p"]
@@ -41,90 +42,83 @@ class More:
     seconds: float
 
 
-def more_rows(
+def maximal_packing(
     points: Points | DistanceMatrix,
     rules: Rules,
     chosen: Int[np.ndarray, " k"],
     distance: float,
+    options: Refine,
     *,
-    seconds: float | None = None,
-    seed: int = 0,
     memory: float | None = None,
-    told: Callable[[str, float], object] = lambda *_: None,
-) -> More:
-    """As many rows as can be found with pairwise distances of `distance` or more.
+    report: Callable[[str, float], object] = lambda *_: None,
+) -> MaximalPacking:
+    """Find as many rows as possible with pairwise distances of `distance` or more.
 
-    A packing by minimum degree, then walks among packings for one row more, again and again; at
-    last every row that still fits.
+    It packs by minimum degree, then runs tabu searches for one row more, repeatedly; finally it
+    adds every row that still fits.
 
     Args:
         points: the pool, under the rules.
         rules: include and away_from are kept; there are no quotas.
-        chosen: rows so far apart, those to include first: the answer has as many at least.
+        chosen: rows at least so far apart, those to include first; the result has at least as
+            many.
         distance: more than 0.
-        seconds: the most it may take, but for the last step; None: it ends by itself.
-        seed: of the walks.
-        memory: bytes that may be taken beside the pool; None for about 1 GB.
-        told: called with what is being done, and how many rows there are.
+        options: the time limit, except for the last step, and the seed.
+        memory: bytes that may be used in addition to the pool; None for about 1 GB.
+        report: called with the current activity, and the number of rows so far.
 
     Returns:
-        More: any row that is left out is nearer than `distance` to one of them.
+        MaximalPacking: any row left out is nearer than `distance` to one of its rows.
 
     Cost: as `refine`.
     """
-    clock = Clock(np.inf if seconds is None else seconds)
+    clock = Clock(options.seconds)
     fixed = chosen[: len(rules.include)]
     found = chosen[len(fixed) :]
     ended: Ended = "search"
     looked_at = 0
+    space = SearchSpace(points, rules, memory, options.effort, clock.check)
     try:
-        for size, rows in _larger(points, rules, chosen, distance, seed, memory, clock):
+        for size, rows in _growing_packings(space, chosen, distance, options.seed):
             looked_at, found = size, rows
-            told("searching", len(fixed) + len(found))
+            report("searching", len(fixed) + len(found))
     except TimeIsUp:
         ended = "time"
     except KeyboardInterrupt:
         ended = "interrupt"
     before = np.concatenate([fixed, found])
-    told("filling up", len(before))
+    report("filling up", len(before))
     left = np.setdiff1d(np.flatnonzero(points.eligible), before)
     if rules.before is not None:
         before = np.concatenate([before, rules.before])
     rest = packing_in_order(points, left, distance, before=before, away=rules.away)
-    every = np.concatenate([fixed, found, rest.rows])
-    return More(every, ended, looked_at, clock.spent)
+    rows = np.concatenate([fixed, found, rest.rows])
+    return MaximalPacking(rows, ended, looked_at, clock.spent)
 
 
-def _larger(
-    points: Points | DistanceMatrix,
-    rules: Rules,
-    chosen: Int[np.ndarray, " k"],
-    distance: float,
-    seed: int,
-    memory: float | None,
-    clock: Clock,
+def _growing_packings(
+    space: SearchSpace, chosen: Int[np.ndarray, " k"], distance: float, seed: int
 ) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:
-    """Larger and larger packings of some rows, how many these are, without those to include."""
-    subproblem, graph = graph_of(
-        points, rules, chosen, distance, distance, memory=memory, check=clock.check
-    )
+    """Yield how many rows are searched, and larger and larger packings without rows to include."""
+    subproblem, graph = space.graph_around(chosen, distance, distance)
     if graph is None or len(subproblem) == 0:
         return
     reach = reach_of(distance)
-    best = subproblem.begun
+    best = subproblem.initial
     packed = np.zeros(len(subproblem), bool)
     packed[pack_by_degree(graph, reach, seed=seed, constraints=subproblem.constraints)] = True
     if np.count_nonzero(packed) > np.count_nonzero(best):
         best = packed
     yield len(subproblem), subproblem.rows[best]
-    walkers = Walkers(graph, subproblem.constraints, seed)
+    portfolio = TabuPortfolio(graph, subproblem.constraints, seed, space.effort)
     failures, found = 0, True
-    while failures < walkers.patience:
-        clock.check()
-        there = walkers.walk(reach, int(np.count_nonzero(best)) + 1, best if found else None)
-        found = bool(there)
+    while failures < portfolio.patience:
+        space.check()
+        target = int(np.count_nonzero(best)) + 1
+        packings = portfolio.run(reach, target, best if found else None)
+        found = bool(packings)
         if found:
-            best, failures = there[0].copy(), 0
+            best, failures = packings[0].copy(), 0
             yield len(subproblem), subproblem.rows[best]
         else:
             failures += 1

@@ -1,8 +1,8 @@
-"""Packing by minimum degree: the row with the fewest neighbours first, and its neighbours out."""
+"""Packing by minimum degree: repeatedly take the row with the fewest neighbours left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from evenly.geometry import reach_of
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["pack_by_degree", "widest_packing"]
+__all__ = ["max_radius_by_degree", "pack_by_degree"]
 
-# Halvings of the span between two distances: afterwards it is a thousandth of it.
+# Each halves the interval between two distances: at the end it is a thousandth of the first.
 _HALVINGS = 10
 
 
@@ -28,41 +29,39 @@ def pack_by_degree(
     seed: int = 0,
     constraints: Constraints | None = None,
 ) -> Int[np.ndarray, " p"]:
-    """A maximal packing, many rows in it: rows no two of which are nearer than `reach`.
+    """Return a maximal packing with many rows, no two of which are nearer than `reach`.
 
-    Of the rows that are left take the one with the fewest neighbours among them, leave its
-    neighbours out, and go on.
+    Of the rows left, it takes the one with the fewest neighbours among them, excludes these
+    neighbours, and repeats.
 
     Args:
         graph: of at least that reach.
         reach: a squared distance.
-        seed: rows with equally many neighbours are taken in an order that it decides.
-        constraints: what the packing must keep to; None for nothing. Rows whose limit is below the
-            reach are left out from the start, and those of a kind once it is full.
+        seed: decides between rows with equally many neighbours.
+        constraints: what the packing must satisfy; None for nothing. Rows whose limit is below
+            the reach are excluded from the start, and those of a stratum once it is full.
 
     Returns:
-        (p,) positions in the graph, ascending. Every row that the terms allow is one of them or
+        (p,) positions in the graph, ascending. Every other row is excluded by the constraints or
         nearer than `reach` to one of them.
 
-    Cost: O(pairs), one visit of each.
+    Cost: O(pairs); each pair is visited once.
 
     Source: Halldórsson and Radhakrishnan 1997, doi:10.1007/BF02523693.
     """
     order = np.random.default_rng(seed).permutation(len(graph))
     constraints = constraints or Constraints.none(len(graph))
-    found: Int[np.ndarray, " p"] = fewest_first(
-        graph.starts,
-        graph.neighbours,
-        graph.ends(reach),
+    found: Int[np.ndarray, " p"] = fewest_neighbours_first(
+        Adjacency.at(graph, reach),
         order,
         constraints.limits < reach,
-        constraints.kinds,
+        constraints.strata,
         constraints.most.copy(),
     )
     return np.sort(found)
 
 
-def widest_packing(
+def max_radius_by_degree(
     graph: NeighbourGraph,
     count: int,
     low: float,
@@ -71,24 +70,25 @@ def widest_packing(
     seed: int = 0,
     constraints: Constraints | None = None,
 ) -> tuple[Int[np.ndarray, " count"] | None, float]:
-    """A packing of `count` rows or more at the largest distance at which one is found.
+    """Return a packing of at least `count` rows at the largest distance where one is found.
 
-    By bisection between two distances. What minimum degree leaves out is not always less at a
-    smaller distance, so this is no optimum, but better than farthest-first on all data tried.
+    It bisects between two distances. The number of rows that minimum degree packs does not
+    always fall with the distance, so the result is not optimal, but it was better than that of
+    farthest-first on all data tried.
 
     Args:
-        graph: of `high` at least.
-        count: how many rows there must be.
+        graph: of at least the reach of `high`.
+        count: how many rows the packing must have.
         low, high: distances.
-        seed, terms: see `pack_by_degree`.
+        seed, constraints: see `pack_by_degree`.
 
     Returns:
-        The packing, None where even `low` gave none; and the smallest distance tried at which
-        a maximal packing had fewer rows, inf where none had.
+        The packing, None if even `low` gives none; and the smallest distance tried at which a
+        maximal packing has fewer rows, inf if there is none.
 
     Cost: eleven packings.
 
-    Source: the radius by bisection, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180.
+    Source: bisection on the radius, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180.
     """
     best: Int[np.ndarray, " count"] | None = None
     failed = np.inf
@@ -105,105 +105,103 @@ def widest_packing(
     return best, failed
 
 
+class DegreeLists(NamedTuple):
+    """Rows in doubly linked lists, one for each number of neighbours; -1 ends a list.
+
+    Attributes:
+        first: (b,) the first row of each list.
+        after, before: (m,) the next and the previous row in the list of each row.
+        degrees: (m,) how many neighbours of each row are left.
+    """
+
+    first: Int[np.ndarray, " b"]
+    after: Int[np.ndarray, " m"]
+    before: Int[np.ndarray, " m"]
+    degrees: Int[np.ndarray, " m"]
+
+
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def fewest_first(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
+def fewest_neighbours_first(
+    adjacency: Adjacency,
     order: Int[np.ndarray, " m"],
-    left_out: Bool[np.ndarray, " m"],
-    kinds: Int[np.ndarray, " m"],
+    excluded: Bool[np.ndarray, " m"],
+    strata: Int[np.ndarray, " m"],
     room: Int[np.ndarray, " t"],
 ) -> Int[np.ndarray, " p"]:
-    """The packing, in the order it was made; `left_out` and `room` are used up.
-
-    Rows of d neighbours are a doubly linked list that `first[d]` begins.
-    """
+    """Return the packing in the order it was made; overwrites `excluded` and `room`."""
+    starts, ends, neighbours = adjacency
     count = len(ends)
     for row in range(count):
-        left_out[row] |= room[kinds[row]] <= 0
+        excluded[row] |= room[strata[row]] <= 0
     degrees = np.zeros(count, np.int64)
     for row in range(count):
-        if not left_out[row]:
+        if not excluded[row]:
             for place in range(starts[row], ends[row]):
-                degrees[row] += not left_out[neighbours[place]]
+                degrees[row] += not excluded[neighbours[place]]
     first = np.full(degrees.max() + 1 if count else 1, -1, np.int32)
-    after, before = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
-    owed = 0
+    lists = DegreeLists(first, np.full(count, -1, np.int32), np.full(count, -1, np.int32), degrees)
+    n_left = 0
     for row in order:
-        if not left_out[row]:
-            put(first, after, before, degrees[row], row)
-            owed += 1
-    packed = np.empty(owed, np.int64)
-    # A row may be there as a neighbour and as one of a kind.
+        if not excluded[row]:
+            insert(lists, row)
+            n_left += 1
+    packed = np.empty(n_left, np.int64)
+    # A row can be in it twice: as a neighbour, and as one of a full stratum.
     leaving = np.empty(2 * count, np.int32)
-    found, least = 0, 0
-    while owed > 0:
+    n_packed, least = 0, 0
+    while n_left > 0:
         while first[least] < 0:
             least += 1
         row = first[least]
-        drop(first, after, before, least, row)
-        left_out[row] = True
-        owed -= 1
-        packed[found] = row
-        found += 1
-        last = 0
+        remove(lists, row)
+        excluded[row] = True
+        n_left -= 1
+        packed[n_packed] = row
+        n_packed += 1
+        n_leaving = 0
         for place in range(starts[row], ends[row]):
-            if not left_out[neighbours[place]]:
-                leaving[last] = neighbours[place]
-                last += 1
-        room[kinds[row]] -= 1
-        if room[kinds[row]] == 0:
-            # Of a kind that is full none can be taken, near or not.
-            for near in range(count):
-                if kinds[near] == kinds[row] and not left_out[near]:
-                    leaving[last] = near
-                    last += 1
-        for place in range(last):
-            near = leaving[place]
-            if left_out[near]:
+            if not excluded[neighbours[place]]:
+                leaving[n_leaving] = neighbours[place]
+                n_leaving += 1
+        room[strata[row]] -= 1
+        if room[strata[row]] == 0:
+            for other in range(count):
+                if strata[other] == strata[row] and not excluded[other]:
+                    leaving[n_leaving] = other
+                    n_leaving += 1
+        for position in range(n_leaving):
+            near = leaving[position]
+            if excluded[near]:
                 continue
-            left_out[near] = True
-            owed -= 1
-            drop(first, after, before, degrees[near], near)
-            for further in range(starts[near], ends[near]):
-                other = neighbours[further]
-                if not left_out[other]:
-                    drop(first, after, before, degrees[other], other)
+            excluded[near] = True
+            n_left -= 1
+            remove(lists, near)
+            for place in range(starts[near], ends[near]):
+                other = neighbours[place]
+                if not excluded[other]:
+                    remove(lists, other)
                     degrees[other] -= 1
-                    put(first, after, before, degrees[other], other)
+                    insert(lists, other)
                     least = min(least, degrees[other])
-    return packed[:found]
+    return packed[:n_packed]
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def put(
-    first: Int[np.ndarray, " b"],
-    after: Int[np.ndarray, " m"],
-    before: Int[np.ndarray, " m"],
-    degree: int,
-    row: int,
-) -> None:
-    """Put a row at the beginning of the list of its degree."""
-    second = first[degree]
-    after[row], before[row] = second, -1
+def insert(lists: DegreeLists, row: int) -> None:
+    """Insert a row at the front of the list of its degree."""
+    second = lists.first[lists.degrees[row]]
+    lists.after[row], lists.before[row] = second, -1
     if second >= 0:
-        before[second] = row
-    first[degree] = row
+        lists.before[second] = row
+    lists.first[lists.degrees[row]] = row
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def drop(
-    first: Int[np.ndarray, " b"],
-    after: Int[np.ndarray, " m"],
-    before: Int[np.ndarray, " m"],
-    degree: int,
-    row: int,
-) -> None:
-    """Take a row out of the list of its degree."""
-    if before[row] >= 0:
-        after[before[row]] = after[row]
+def remove(lists: DegreeLists, row: int) -> None:
+    """Remove a row from the list of its degree."""
+    if lists.before[row] >= 0:
+        lists.after[lists.before[row]] = lists.after[row]
     else:
-        first[degree] = after[row]
-    if after[row] >= 0:
-        before[after[row]] = before[row]
+        lists.first[lists.degrees[row]] = lists.after[row]
+    if lists.after[row] >= 0:
+        lists.before[lists.after[row]] = lists.before[row]

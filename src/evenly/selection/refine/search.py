@@ -1,22 +1,22 @@
-"""`refine`: from rows that farthest-first chose to as many that are farther apart."""
+"""Refine a selection: find as many rows that are farther apart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from evenly.errors import OptionError
 from evenly.options import whole_number
-from evenly.selection.refine.climb import Climb, Clock, TimeIsUp
-from evenly.selection.refine.min_degree import widest_packing
+from evenly.selection.refine.effort import Clock, SearchEffort, TimeIsUp
+from evenly.selection.refine.incumbent import Incumbent
+from evenly.selection.refine.min_degree import max_radius_by_degree
 from evenly.selection.refine.proof import prove
-from evenly.selection.refine.subproblem import graph_of
+from evenly.selection.refine.subproblem import SearchSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Int
 
     from evenly.geometry import DistanceMatrix, Points
@@ -29,40 +29,42 @@ Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
 
 _METHODS = ("search", "exact")
-# How much farther apart rows are hoped to be; where they are, more is hoped.
-_HOPE = 0.06
-# Of so few rows all pairs that can matter are found: greedy's h_min is half of the best.
-_FEW = 2048
+# By what fraction h_min is expected to grow at first; neighbours are found up to that distance.
+_FIRST_GAIN = 0.06
+# The optimum is at most twice the h_min of farthest-first.
 _TWICE = 2.0 * (1.0 + 1e-9)
 
 
 @dataclass(frozen=True)
 class Refine:
-    """How a selection is refined: `select_uniform(..., refine=Refine(seconds=30))`.
+    """How to refine a selection: `select_uniform(..., refine=Refine(seconds=30))`.
 
     Attributes:
-        seconds: the most it may take after farthest-first; None: it ends when several rounds of
-            search in a row have found nothing, or a proof has taken its amount of work. That
-            is the same answer on every machine; an end by time need not be.
-        method: "search" for rows that are farther apart; "exact" for the largest h_min there is,
-            and the proof that it is: of pools of a few hundred rows mostly, of larger ones
-            sometimes. Whatever comes of it, the provenance says what is proven.
+        seconds: time limit after farthest-first. None: the search ends after several rounds
+            without a success, and a proof after a fixed amount of work, so that the result is
+            the same on every machine. With a limit it may not be.
+        method: "search" for rows that are farther apart; "exact" for the largest h_min possible,
+            with a proof: usually within reach for pools of a few hundred rows, sometimes for
+            larger ones. The provenance records what was proven.
         seed: of the search.
+        effort: the amounts of work; a class attribute, so that no selection records it.
 
     Raises:
-        OptionError: an attribute is none of these.
+        OptionError: an attribute has an invalid value.
     """
 
     seconds: float | None = None
     method: Method = "search"
     seed: int = 0
+    effort: ClassVar[SearchEffort] = SearchEffort()
 
     def __post_init__(self) -> None:
         seconds: Any = self.seconds
-        sound = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-        if seconds is not None and not sound:
+        valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+        if seconds is not None and not valid:
             raise OptionError(
-                f"Refine(seconds=) is more than 0 seconds, or None for no limit; got {seconds!r}."
+                "Refine(seconds=) must be a number of more than 0, or None for no limit; got "
+                f"{seconds!r}."
             )
         if self.method not in _METHODS:
             raise OptionError(
@@ -73,17 +75,17 @@ class Refine:
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """Rows that are farther apart, or those there were.
+    """The result of a refinement.
 
     Attributes:
-        rows: (k,) row numbers or a few more, those to include first, the others ascending; None
-            where none were found that are farther apart.
-        upper_bound: no k rows that keep to the rules are farther apart than this, proven; None
-            where nothing is.
-        proven: whether no k rows are farther apart than these.
-        ended: what ended it.
-        looked_at: how many rows were looked at.
-        seconds: what it took.
+        rows: (k,) or slightly more row numbers, those to include first, the others ascending;
+            None if no rows that are farther apart were found.
+        upper_bound: a proven upper bound on the h_min of k rows under the rules; None if there
+            is no proof.
+        proven: whether the h_min is proven to be optimal.
+        ended: what ended the search.
+        looked_at: how many rows were searched.
+        seconds: the time taken.
     """
 
     rows: Int[np.ndarray, " k"] | None
@@ -98,47 +100,48 @@ def refine(
     points: Points | DistanceMatrix,
     rules: Rules,
     picks: Picks,
-    wanted: Refine,
+    options: Refine,
     *,
     memory: float | None = None,
-    told: Callable[[str, float], object] = lambda *_: None,
+    report: Callable[[str, float], object] = lambda *_: None,
 ) -> Refined:
-    """Look for as many rows that are farther apart, under the same rules.
+    """Search for as many rows that are farther apart, under the same rules.
 
-    A packing by minimum degree at the largest distance at which it has enough rows, found by
-    bisection; then walks among packings, at distances a little larger than that of the best so
-    far. A Ctrl-C or the end of the time ends it; what was found until then is the answer.
+    It packs by minimum degree at the largest distance, found by bisection, that leaves enough
+    rows; then it runs tabu searches at distances slightly above the best so far. Ctrl-C and the
+    time limit end the search, and the best rows so far are the result.
 
     Args:
         points: the pool, under the rules.
-        rules: include, exclude, away_from are kept; so is `min_distance`, as rows only get
-            farther apart; and of the quotas, how many rows of each kind there are.
-        picks: by farthest-first, those to include first.
-        wanted: for how long, and by which method.
-        memory: bytes that may be taken beside the pool; None for about 1 GB.
-        told: called with what is being done, and the smallest distance so far.
+        rules: include, exclude and away_from are kept; so is `min_distance`, as rows only move
+            apart; of quotas, the number of rows chosen from each stratum is kept.
+        picks: of farthest-first, those to include first.
+        options: time limit, method and seed.
+        memory: bytes that may be used in addition to the pool; None for about 1 GB.
+        report: called with the current activity, and the smallest distance so far.
 
     Returns:
-        Refined: never rows that are less far apart.
+        Refined: never rows that are less far apart than the picks.
 
-    Cost: m²/2·d multiplications to find the neighbours of m rows, all of the pool or those that
-        matter; then mostly seconds; see `Subproblem` for memory. A proof: exponential at worst.
+    Cost: m²/2·d multiplications to find the neighbours of m rows, either all of the pool or the
+        relevant ones (see `SearchSpace`); then usually seconds. A proof is exponential at worst.
 
     Sources: the packing, Halldórsson and Radhakrishnan 1997, doi:10.1007/BF02523693; the
-        bisection, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180; walks by exchanges of
-        one for one, Jin and Hao 2015, doi:10.1016/j.engappai.2014.09.007, and Andrade, Resende
-        and Werneck 2012, doi:10.1007/s10732-012-9196-4; the optimum as packings, Sayyady and
-        Fathi 2016, doi:10.1016/j.ejor.2015.05.011.
+        bisection, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180; the swaps, Jin and Hao
+        2015, doi:10.1016/j.engappai.2014.09.007, and Andrade, Resende and Werneck 2012,
+        doi:10.1007/s10732-012-9196-4; the optimum by packings, Sayyady and Fathi 2016,
+        doi:10.1016/j.ejor.2015.05.011.
     """
-    clock = Clock(np.inf if wanted.seconds is None else wanted.seconds)
-    bound = _known_best(points, rules, picks)
-    if bound is not None:
-        return Refined(None, bound, True, wanted.method, 0, clock.spent)
-    search = _Search(points, rules, picks, wanted, memory, clock, told)
+    clock = Clock(options.seconds)
+    optimum = _obvious_optimum(points, rules, picks)
+    if optimum is not None:
+        return Refined(None, optimum, True, options.method, 0, clock.spent)
+    space = SearchSpace(points, rules, memory, options.effort, clock.check)
+    search = _Search(space, picks, options, clock, report)
     ended: Ended
     try:
         search.run()
-        ended = wanted.method
+        ended = options.method
     except TimeIsUp:
         ended = "time"
     except KeyboardInterrupt:
@@ -148,41 +151,39 @@ def refine(
     )
 
 
-def _known_best(points: Points | DistanceMatrix, rules: Rules, picks: Picks) -> float | None:
-    """The h_min of the picks, where it is plain that no rows are farther apart; else None."""
+def _obvious_optimum(points: Points | DistanceMatrix, rules: Rules, picks: Picks) -> float | None:
+    """Return the h_min of the picks if it is optimal for an obvious reason; None otherwise."""
     fixed = len(rules.include)
     h_min = float(picks.radii.min())
-    # How far apart those rows are that are in any case, and from what is kept away from.
+    # A single row is chosen, or rows to include are the nearest.
     if len(picks) - fixed <= 1 or h_min >= picks.radii[:fixed].min(initial=np.inf):
         return h_min
-    # Of distinct rows there are fewer, or no others are left.
+    # There are fewer distinct rows, or all rows are chosen.
     if rules.quotas is None and (h_min == 0.0 or len(picks) == np.count_nonzero(points.eligible)):
         return h_min
     return None
 
 
 class _Search:
-    """One refinement: what is best so far, and what is proven.
+    """One refinement: the best rows so far, and what is proven.
 
     Attributes:
-        found: the rows to include and then those found, `target` of them or more; None while
-            none are farther apart than the picks.
+        found: the rows to include, followed by those found; None until some are farther apart
+            than the picks.
         upper_bound, proven, looked_at: as in `Refined`.
     """
 
     def __init__(
         self,
-        points: Points | DistanceMatrix,
-        rules: Rules,
+        space: SearchSpace,
         picks: Picks,
-        wanted: Refine,
-        memory: float | None,
+        options: Refine,
         clock: Clock,
-        told: Callable[[str, float], object],
+        report: Callable[[str, float], object],
     ) -> None:
-        self._points, self._rules, self._picks = points, rules, picks
-        self._wanted, self._memory, self._clock, self._told = wanted, memory, clock, told
-        self._fixed = picks.rows[: len(rules.include)]
+        self._space, self._picks, self._options = space, picks, options
+        self._clock, self._report = clock, report
+        self._fixed = picks.rows[: len(space.rules.include)]
         self._target = len(picks) - len(self._fixed)
         self._distance = float(picks.radii.min())
         self.found: Int[np.ndarray, " k"] | None = None
@@ -191,71 +192,73 @@ class _Search:
         self.looked_at = 0
 
     def run(self) -> None:
-        """Search until nothing is found any more."""
+        """Search until there is no further success."""
         top = self._first_top()
         while True:
-            self._told("looking for neighbours", self._distance)
-            subproblem, graph = graph_of(
-                self._points,
-                self._rules,
-                self._picks.rows if self.found is None else self.found,
-                self._distance,
-                top,
-                memory=self._memory,
-                check=self._clock.check,
+            self._report("looking for neighbours", self._distance)
+            subproblem, graph = self._space.graph_around(
+                self._picks.rows if self.found is None else self.found, self._distance, top
             )
             self.looked_at = len(subproblem)
             if graph is None:
                 return
-            self._told("searching", self._distance)
-            climb = Climb(
-                graph, subproblem.constraints, self._target, subproblem.begun, self._distance**2
+            self._report("searching", self._distance)
+            initial = subproblem.initial
+            incumbent = Incumbent(
+                graph, subproblem.constraints, self._target, initial, self._distance**2
             )
             try:
-                self._pack(climb, top)
-                beyond = climb.rise(
-                    seed=self._wanted.seed,
+                self._pack(incumbent, top)
+                beyond = incumbent.improve(
+                    seed=self._options.seed,
                     clock=self._clock,
-                    told=lambda distance: self._told("searching", distance),
+                    effort=self._options.effort,
+                    report=lambda distance: self._report("searching", distance),
                 )
-                if not beyond and self._wanted.method == "exact" and subproblem.whole:
-                    beyond = self._prove(climb)
+                if not beyond and self._options.method == "exact" and subproblem.whole:
+                    beyond = self._prove(incumbent)
             finally:
-                if climb.chosen is not subproblem.begun:
-                    self.found = np.concatenate([self._fixed, subproblem.rows[climb.chosen]])
-                    self._distance = float(np.sqrt(climb.squared))
+                if incumbent.chosen is not initial:
+                    self.found = np.concatenate([self._fixed, subproblem.rows[incumbent.chosen]])
+                    self._distance = float(np.sqrt(incumbent.squared))
             if not beyond:
                 return
-            top = max(top, self._distance) * (1.0 + _HOPE)
+            top = max(top, self._distance) * (1.0 + _FIRST_GAIN)
 
     def _first_top(self) -> float:
-        """The distance up to which neighbours are looked for at first."""
-        if self._distance == 0.0:  # quotas: greedy had to take a row twice, and need not have
+        """Return the distance up to which neighbours are found at first."""
+        if self._distance == 0.0:  # quotas made farthest-first take a copy of an earlier pick
             return float(self._picks.radii[self._picks.radii > 0].min())
-        few = np.count_nonzero(self._points.eligible) <= _FEW
-        return self._distance * (_TWICE if few else 1.0 + _HOPE)
+        few = np.count_nonzero(self._space.points.eligible) <= self._options.effort.all_pairs_rows
+        return self._distance * (_TWICE if few else 1.0 + _FIRST_GAIN)
 
-    def _pack(self, climb: Climb, top: float) -> None:
-        """Begin with a packing, where one is better."""
-        packing, _ = widest_packing(
-            climb.graph,
+    def _pack(self, incumbent: Incumbent, top: float) -> None:
+        """Start from a packing by minimum degree if it is better."""
+        packing, _ = max_radius_by_degree(
+            incumbent.graph,
             self._target,
             self._distance,
             top,
-            seed=self._wanted.seed,
-            constraints=climb.constraints,
+            seed=self._options.seed,
+            constraints=incumbent.constraints,
         )
         if packing is not None:
-            chosen = np.zeros(len(climb.graph), bool)
+            chosen = np.zeros(len(incumbent.graph), bool)
             chosen[packing] = True
-            climb.take(chosen)
+            incumbent.replace_by(chosen)
 
-    def _prove(self, climb: Climb) -> bool:
-        """Look for the best there is; whether that may be farther apart than the graph's reach."""
+    def _prove(self, incumbent: Incumbent) -> bool:
+        """Search for the optimum; return whether it may exceed the reach of the graph."""
 
-        def bounded(bound: float) -> None:
+        def keep(bound: float) -> None:
             self.upper_bound = min(bound, self.upper_bound or np.inf)
 
-        enough = prove(climb, clock=self._clock, told=self._told, bounded=bounded)
-        self.proven = self.upper_bound == float(np.sqrt(climb.squared))
-        return not enough
+        reaches = prove(
+            incumbent,
+            clock=self._clock,
+            effort=self._options.effort,
+            report=self._report,
+            report_bound=keep,
+        )
+        self.proven = self.upper_bound == float(np.sqrt(incumbent.squared))
+        return not reaches

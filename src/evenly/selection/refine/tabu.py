@@ -1,216 +1,226 @@
-"""A walk among packings: rows are exchanged one for one until one more fits in.
+"""Tabu search for a larger packing, by swaps of rows inside it for rows outside.
 
-At a distance r, rows nearer than r to each other are neighbours, and a packing is a set of rows
-without neighbours. A row outside is *free* when it has no neighbour inside: it is put in. One
-with a single neighbour inside may take its place, which leaves the size as it is and makes other
-rows free; a row that was put out rests for a while. Now and then, by the walk's *risk*, a row
-takes the places of two, or a row drawn from all takes those of all its neighbours.
+At a distance r, rows nearer than r to each other are neighbours, and a packing is an independent
+set: rows without neighbours among each other. The *tightness* of a row is its number of
+neighbours in the packing. A row outside of tightness 0 is free and is added. A row of tightness 1
+may replace its only neighbour, which keeps the size and frees other rows; a removed row is tabu
+for some moves. Occasionally, at the *perturbation rate*, a row replaces two, or a row drawn from
+all replaces all its neighbours.
 
-This is the swap-based tabu search of Jin and Hao (2015) in its plainest form: draws by chance in
-the place of its rules for choosing, which measured no better.
+This is a plain form of the swap-based tabu search of Jin and Hao 2015,
+doi:10.1016/j.engappai.2014.09.007: random draws instead of its selection rules, which did not
+give better packings.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-__all__ = ["Walker"]
+__all__ = ["TabuSearch", "repair"]
 
 
-# How many neighbours of a row are inside, and the sum of their positions, in one number: the sum
-# of one is its position.
-_ONE = 1 << 40
-
-
+# One integer holds the tightness of a row, in the upper bits, and the sum of the positions of
+# those neighbours: at a tightness of 1 that sum is the position of the only one.
+_SHIFT = 40
+_ONE = 1 << _SHIFT
 _SUM = _ONE - 1
 
+# The tightness of a row that its limit excludes.
+_FORBIDDEN = 1 << 22
 
-# As if so many were inside.
-_BARRED = 1 << 22
-
-
-# Rows with fewer neighbours inside than this are listed.
-_LISTED = 3
-
+# Rows outside the packing with a tightness below this are in lists.
+_LISTS = 3
 
 _DRAWS = 50
+_TENURE = 7
 
 
-_REST = 7
-
-
-class Walker:
-    """One walk, that can be taken up again at another distance.
+class TabuState(NamedTuple):
+    """A packing of some of m rows, and what the next move depends on; updated in place.
 
     Attributes:
         chosen: (m,) which rows are in the packing.
-        size: how many they are.
+        tightness: (m,) see `_SHIFT`.
+        lists, list_sizes: (3, m) and (3,) the rows outside of tightness 0, 1 and 2.
+        places: (m,) where each row is in its list.
+        tabu_until: (m,) the move up to which each row must stay outside.
+        room: (T,) how many more rows of each stratum may be added.
+        move: (1,) how many moves were made.
+        random: (1,) state of the random numbers, never 0.
+    """
+
+    chosen: Bool[np.ndarray, " m"]
+    tightness: Int[np.ndarray, " m"]
+    lists: Int[np.ndarray, "3 m"]
+    list_sizes: Int[np.ndarray, " 3"]
+    places: Int[np.ndarray, " m"]
+    tabu_until: Int[np.ndarray, " m"]
+    room: Int[np.ndarray, " T"]
+    move: Int[np.ndarray, " 1"]
+    random: Int[np.ndarray, " 1"]
+
+
+class TabuSearch:
+    """One search, which can continue at another distance.
+
+    Args:
+        graph: all rows and their neighbours.
+        constraints: what packings must satisfy.
+        perturbation_rate: how often a move that may lower the size is made although a swap that
+            keeps it is possible.
+        seed: of the random draws.
+
+    Attributes:
+        size: how many rows are in the packing.
     """
 
     def __init__(
-        self, graph: NeighbourGraph, constraints: Constraints, risk: float, seed: int
+        self,
+        graph: NeighbourGraph,
+        constraints: Constraints,
+        perturbation_rate: float,
+        seed: int,
     ) -> None:
         count = len(graph)
         self._graph = graph
-        self._terms = constraints
-        self._risk = risk
-        self.chosen = np.zeros(count, bool)
+        self._adjacency = Adjacency(graph.starts, graph.starts[:-1], graph.neighbours)
+        self._constraints = constraints
+        self._perturbation_rate = perturbation_rate
+        self._state = TabuState(
+            chosen=np.zeros(count, bool),
+            tightness=np.zeros(count, np.int64),
+            lists=np.empty((_LISTS, count), np.int32),
+            list_sizes=np.zeros(_LISTS, np.int64),
+            places=np.empty(count, np.int32),
+            tabu_until=np.zeros(count, np.int64),
+            room=constraints.most.copy(),
+            move=np.zeros(1, np.int64),
+            random=np.random.default_rng(seed).integers(1, 1 << 63, size=1, dtype=np.uint64),
+        )
         self.size = 0
-        self._ends = graph.starts[:-1]
-        self._load = np.zeros(count, np.int64)
-        self._lists = np.empty((_LISTED, count), np.int32)
-        self._places = np.empty(count, np.int32)
-        self._sizes = np.zeros(_LISTED, np.int64)
-        self._rest_until = np.zeros(count, np.int64)
-        self._room = constraints.most.copy()
-        # Counter of moves, and the state of the random numbers, never 0.
-        self._clock = np.zeros(1, np.int64)
-        self._random = np.random.default_rng(seed).integers(1, 1 << 63, size=1, dtype=np.uint64)
+
+    @property
+    def chosen(self) -> Bool[np.ndarray, " m"]:
+        """Which rows are in the packing."""
+        return self._state.chosen
 
     def reset(self, chosen: Bool[np.ndarray, " m"], reach: float) -> None:
-        """Take up these rows at a distance: those that it does not allow are left out.
+        """Start from these rows, less those that a squared distance of `reach` rules out.
 
-        Of rows that are too near to each other those with the most such neighbours go first.
+        Of rows that are too near to each other, those with the most such neighbours go first.
 
         Cost: the neighbours of the rows, and O(m).
         """
-        self.chosen[:] = chosen
-        self._ends = self._graph.ends(reach)
-        self._load[:] = np.where(self._terms.limits < reach, _BARRED * _ONE, 0)
-        self.chosen[self._terms.limits < reach] = False
-        compute_tightness(self._graph.starts, self._graph.neighbours, self._ends, self.chosen)
-        counts = np.bincount(self._terms.kinds[self.chosen], minlength=len(self._terms.most))
-        self._room[:] = self._terms.most - counts
-        self.size = int(np.count_nonzero(self.chosen))
-        take_stock(*self._arrays)
+        state, constraints = self._state, self._constraints
+        forbidden = constraints.limits < reach
+        self._adjacency = Adjacency.at(self._graph, reach)
+        state.chosen[:] = chosen & ~forbidden
+        state.tightness[:] = np.where(forbidden, _FORBIDDEN * _ONE, 0)
+        repair(self._adjacency, state.chosen)
+        counts = np.bincount(constraints.strata[state.chosen], minlength=len(constraints.most))
+        state.room[:] = constraints.most - counts
+        self.size = int(np.count_nonzero(state.chosen))
+        compute_tightness(self._adjacency, state)
 
-    def walk(self, target: int, work: int) -> bool:
-        """Walk until there are `target` rows, or for so many steps from row to neighbour.
+    def run(self, target: int, work: int) -> bool:
+        """Search until the packing has `target` rows, or for `work` steps from row to neighbour.
 
         Returns:
-            Whether there are.
+            Whether the packing has so many rows.
         """
         self.size = int(
-            walk(
-                *self._arrays,
-                self._rest_until,
-                self._terms.kinds,
-                self._room,
-                self._clock,
-                self._random,
+            tabu_search(
+                self._adjacency,
+                self._constraints.strata,
+                self._state,
                 self.size,
                 target,
-                self._risk,
+                self._perturbation_rate,
                 work,
             )
         )
         return self.size >= target
 
-    @property
-    def _arrays(self) -> tuple[Any, ...]:
-        graph = self._graph
-        state = (self.chosen, self._load, self._lists, self._places, self._sizes)
-        return (graph.starts, graph.neighbours, self._ends, *state)
-
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def compute_tightness(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-) -> None:
-    """Take rows out until no two are neighbours: those with the most neighbours inside first."""
-    inside = np.zeros(len(chosen), np.int32)
+def repair(adjacency: Adjacency, chosen: Bool[np.ndarray, " m"]) -> None:
+    """Remove rows until no two are neighbours: those with the most chosen neighbours first."""
+    starts, ends, neighbours = adjacency
+    tightness = np.zeros(len(chosen), np.int32)
     most = 0
     for row in range(len(chosen)):
         if chosen[row]:
             for place in range(starts[row], ends[row]):
-                inside[row] += chosen[neighbours[place]]
-            most = max(most, inside[row])
+                tightness[row] += chosen[neighbours[place]]
+            most = max(most, tightness[row])
     while most > 0:
         for row in range(len(chosen)):
-            if chosen[row] and inside[row] == most:
+            if chosen[row] and tightness[row] == most:
                 chosen[row] = False
                 for place in range(starts[row], ends[row]):
-                    inside[neighbours[place]] -= 1
+                    tightness[neighbours[place]] -= 1
         most -= 1
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def take_stock(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-    tightness: Int[np.ndarray, " m"],
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-) -> None:
-    """How many neighbours each row has inside, and the rows with few of them in lists."""
-    for row in range(len(chosen)):
-        if chosen[row]:
+def compute_tightness(adjacency: Adjacency, state: TabuState) -> None:
+    """Compute the tightness of every row, and fill the lists."""
+    starts, ends, neighbours = adjacency
+    for row in range(len(state.chosen)):
+        if state.chosen[row]:
             for place in range(starts[row], ends[row]):
-                tightness[neighbours[place]] += _ONE + row
-    sizes[:] = 0
-    for row in range(len(chosen)):
-        if not chosen[row] and tightness[row] >> 40 < _LISTED:
-            enlist(lists, places, sizes, tightness[row] >> 40, row)
+                state.tightness[neighbours[place]] += _ONE + row
+    state.list_sizes[:] = 0
+    for row in range(len(state.chosen)):
+        if not state.chosen[row] and state.tightness[row] >> _SHIFT < _LISTS:
+            insert(state, state.tightness[row] >> _SHIFT, row)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def walk(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-    tightness: Int[np.ndarray, " m"],
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-    rest_until: Int[np.ndarray, " m"],
-    kinds: Int[np.ndarray, " m"],
-    room: Int[np.ndarray, " T"],
-    clock: Int[np.ndarray, " 1"],
-    random: Int[np.ndarray, " 1"],
+def tabu_search(
+    adjacency: Adjacency,
+    strata: Int[np.ndarray, " m"],
+    state: TabuState,
     size: int,
     target: int,
-    risk: float,
+    perturbation_rate: float,
     work: int,
 ) -> int:
-    """The walk; see the module's docstring. Returns the size of the packing in the end."""
+    """Search, see the module's docstring, and return the size of the packing at the end."""
+    starts, ends, neighbours = adjacency
+    chosen, tightness, room = state.chosen, state.tightness, state.room
     while size < target and work > 0:
         work -= 1
-        clock[0] += 1
-        row = drawn(lists, sizes, 0, tightness, kinds, room, rest_until, clock[0], random, False)
-        if row < 0 and (risk == 0.0 or fraction(random) >= risk):
-            row = drawn(lists, sizes, 1, tightness, kinds, room, rest_until, clock[0], random, True)
+        state.move[0] += 1
+        row = draw_listed(state, strata, 0)
+        if row < 0 and (perturbation_rate == 0.0 or fraction(state.random) >= perturbation_rate):
+            row = draw_listed(state, strata, 1)
         if row < 0:
-            row = drawn(lists, sizes, 2, tightness, kinds, room, rest_until, clock[0], random, True)
+            row = draw_listed(state, strata, 2)
         if row < 0:
-            row = below(random, len(chosen))
-            if chosen[row] or tightness[row] >> 40 >= _BARRED:
+            row = below(state.random, len(chosen))
+            if chosen[row] or tightness[row] >> _SHIFT >= _FORBIDDEN:
                 continue
-            # It takes the place of one of its kind, or finds room.
-            found = room[kinds[row]] > 0
+            # Its stratum has room, or loses one of the replaced rows.
+            fits = room[strata[row]] > 0
             for place in range(starts[row], ends[row]):
                 near = neighbours[place]
-                found = found or (chosen[near] and kinds[near] == kinds[row])
-            if not found:
+                fits = fits or (chosen[near] and strata[near] == strata[row])
+            if not fits:
                 continue
-        rest = clock[0] + _REST + below(random, 1 + sizes[1] // 10)
-        left = tightness[row] >> 40
+        tabu_until = state.move[0] + _TENURE + below(state.random, 1 + state.list_sizes[1] // 10)
+        left = tightness[row] >> _SHIFT
         place = starts[row]
         while left > 0:
             near = neighbours[place]
@@ -218,128 +228,89 @@ def walk(
                 near = tightness[row] & _SUM
             if chosen[near]:
                 left -= 1
-                put_out(starts, neighbours, ends, chosen, tightness, lists, places, sizes, near)
-                rest_until[near] = rest
-                room[kinds[near]] += 1
+                drop(adjacency, state, near)
+                state.tabu_until[near] = tabu_until
+                room[strata[near]] += 1
                 size -= 1
                 work -= ends[near] - starts[near]
             place += 1
-        put_in(starts, neighbours, ends, chosen, tightness, lists, places, sizes, row)
-        room[kinds[row]] -= 1
+        add(adjacency, state, row)
+        room[strata[row]] -= 1
         size += 1
         work -= ends[row] - starts[row]
     return size
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def drawn(
-    lists: Int[np.ndarray, "3 m"],
-    sizes: Int[np.ndarray, " 3"],
-    inside: int,
-    tightness: Int[np.ndarray, " m"],
-    kinds: Int[np.ndarray, " m"],
-    room: Int[np.ndarray, " T"],
-    rest_until: Int[np.ndarray, " m"],
-    now: int,
-    random: Int[np.ndarray, " 1"],
-    rests: bool,
-) -> int:
-    """A row with so many neighbours inside that may be put in; -1 where none is soon found."""
-    count = sizes[inside]
+def draw_listed(state: TabuState, strata: Int[np.ndarray, " m"], tightness: int) -> int:
+    """Draw a row of a tightness that may be added; -1 if none is found soon.
+
+    A free row is never tabu.
+    """
+    count = state.list_sizes[tightness]
     if count == 0:
         return -1
     for _ in range(_DRAWS):
-        row = lists[inside, below(random, count)]
-        if rests and rest_until[row] > now:
+        row = state.lists[tightness, below(state.random, count)]
+        if tightness > 0 and state.tabu_until[row] > state.move[0]:
             continue
-        if room[kinds[row]] > 0 or (inside == 1 and kinds[tightness[row] & _SUM] == kinds[row]):
+        if state.room[strata[row]] > 0 or (
+            tightness == 1 and strata[state.tightness[row] & _SUM] == strata[row]
+        ):
             return int(row)
     return -1
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def put_in(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-    tightness: Int[np.ndarray, " m"],
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-    row: int,
-) -> None:
-    """Put a free row in."""
-    remove(lists, places, sizes, 0, row)
-    chosen[row] = True
-    # Neighbours of a row that is inside are outside.
-    for place in range(starts[row], ends[row]):
-        near = neighbours[place]
-        inside = tightness[near] >> 40
-        tightness[near] += _ONE + row
-        if inside < _LISTED:
-            remove(lists, places, sizes, inside, near)
-            if inside + 1 < _LISTED:
-                enlist(lists, places, sizes, inside + 1, near)
+def add(adjacency: Adjacency, state: TabuState, row: int) -> None:
+    """Add a free row to the packing."""
+    remove(state, 0, row)
+    state.chosen[row] = True
+    for place in range(adjacency.starts[row], adjacency.ends[row]):
+        near = adjacency.neighbours[place]
+        tightness = state.tightness[near] >> _SHIFT
+        state.tightness[near] += _ONE + row
+        if tightness < _LISTS:
+            remove(state, tightness, near)
+            if tightness + 1 < _LISTS:
+                insert(state, tightness + 1, near)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def put_out(
-    starts: Int[np.ndarray, " m+1"],
-    neighbours: Int[np.ndarray, " e"],
-    ends: Int[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-    tightness: Int[np.ndarray, " m"],
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-    row: int,
-) -> None:
-    """Take a row out: it is free then."""
-    chosen[row] = False
-    enlist(lists, places, sizes, 0, row)
-    for place in range(starts[row], ends[row]):
-        near = neighbours[place]
-        tightness[near] -= _ONE + row
-        inside = tightness[near] >> 40
-        if inside < _LISTED:
-            if inside + 1 < _LISTED:
-                remove(lists, places, sizes, inside + 1, near)
-            enlist(lists, places, sizes, inside, near)
+def drop(adjacency: Adjacency, state: TabuState, row: int) -> None:
+    """Drop a row from the packing; it is free afterwards."""
+    state.chosen[row] = False
+    insert(state, 0, row)
+    for place in range(adjacency.starts[row], adjacency.ends[row]):
+        near = adjacency.neighbours[place]
+        state.tightness[near] -= _ONE + row
+        tightness = state.tightness[near] >> _SHIFT
+        if tightness < _LISTS:
+            if tightness + 1 < _LISTS:
+                remove(state, tightness + 1, near)
+            insert(state, tightness, near)
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def enlist(
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-    inside: int,
-    row: int,
-) -> None:
-    """Write a row on a list."""
-    lists[inside, sizes[inside]] = row
-    places[row] = sizes[inside]
-    sizes[inside] += 1
+def insert(state: TabuState, tightness: int, row: int) -> None:
+    """Append a row to the list of a tightness."""
+    state.lists[tightness, state.list_sizes[tightness]] = row
+    state.places[row] = state.list_sizes[tightness]
+    state.list_sizes[tightness] += 1
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def remove(
-    lists: Int[np.ndarray, "3 m"],
-    places: Int[np.ndarray, " m"],
-    sizes: Int[np.ndarray, " 3"],
-    inside: int,
-    row: int,
-) -> None:
-    """Strike a row from a list; the last one takes its place."""
-    sizes[inside] -= 1
-    last = lists[inside, sizes[inside]]
-    lists[inside, places[row]] = last
-    places[last] = places[row]
+def remove(state: TabuState, tightness: int, row: int) -> None:
+    """Remove a row from the list of a tightness; the last row of the list takes its place."""
+    state.list_sizes[tightness] -= 1
+    last = state.lists[tightness, state.list_sizes[tightness]]
+    state.lists[tightness, state.places[row]] = last
+    state.places[last] = state.places[row]
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def draw(random: Int[np.ndarray, " 1"]) -> Any:
-    """The next random number below 2**53 (xorshift64*, Vigna 2016, doi:10.1145/2845077)."""
+    """Return the next random number below 2**53 (xorshift64*, Vigna 2016, doi:10.1145/2845077)."""
     bits = random[0]
     bits ^= bits >> np.uint64(12)
     bits ^= bits << np.uint64(25)
@@ -350,11 +321,11 @@ def draw(random: Int[np.ndarray, " 1"]) -> Any:
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def below(random: Int[np.ndarray, " 1"], count: int) -> Any:
-    """A random number from 0 to `count` - 1."""
+    """Return a random number from 0 to `count` - 1."""
     return draw(random) % count
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def fraction(random: Int[np.ndarray, " 1"]) -> Any:
-    """A random number in [0, 1)."""
+    """Return a random number in [0, 1)."""
     return draw(random) * 2.0**-53

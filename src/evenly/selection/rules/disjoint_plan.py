@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.selection.rules.quota_plan import QuotaPlan, shares
-from evenly.selection.rules.quotas import Quotas, refuse
+from evenly.selection.rules.quota_plan import QuotaPlan, allocate
+from evenly.selection.rules.quotas import Quotas, quota_error
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
+__all__ = ["DisjointPlan"]
+
 
 class DisjointPlan(QuotaPlan):
-    """Groups that share no row, so that every kind has limits of its own: closed form.
+    """A plan in closed form, as every stratum has limits of its own.
 
-    With limits low <= x <= high for each kind, any sum from sum(low) to sum(high) can be met.
-    Cost: O(T) a plan.
+    With limits low <= x <= high for each stratum, any total from sum(low) to sum(high) is
+    possible.
+
+    Cost: O(T) per plan.
     """
 
     def __init__(self, quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> None:
@@ -29,7 +33,7 @@ class DisjointPlan(QuotaPlan):
         self._high[strata] = np.minimum(quotas.most[groups], self._usable[strata])
         self._budget = budget
         if not self._replan(self.taken, None):
-            raise refuse(f"no choice of {budget} rows meets them all")
+            raise quota_error(f"no selection of {budget} rows meets them all")
 
     def _replan(self, least: Int[np.ndarray, " T"], stratum: int | None) -> bool:
         base = np.maximum(self._low, least)
@@ -38,8 +42,8 @@ class DisjointPlan(QuotaPlan):
         if self._budget is None:
             self._plan = self._high.copy()
             return True
-        owed, spare = self._budget - int(base.sum()), self._high - base
-        if not 0 <= owed <= spare.sum():
+        n_remaining, spare = self._budget - int(base.sum()), self._high - base
+        if not 0 <= n_remaining <= spare.sum():
             return False
-        self._plan = base + shares(owed, spare, self.taken)
+        self._plan = base + allocate(n_remaining, spare, self.taken)
         return True

@@ -1,4 +1,4 @@
-"""`groups=`, `quotas=` and `balance=`: from what users pass to `Quotas`."""
+"""Convert the options `groups=`, `quotas=` and `balance=` to `Quotas`."""
 
 from __future__ import annotations
 
@@ -25,28 +25,31 @@ __all__ = ["BALANCES", "apportion", "check_quotas", "quotas_of"]
 
 BALANCES = ("equal", "proportional")
 
-
+# How many groups a message names.
 _SHOWN = 8
-
 
 _NO_GROUP = "(no group)"
 
+# Fractions are rounded with this tolerance: 0.1 of 30 rows is 3, not 3.0000000000000004.
+_TOLERANCE = 1e-9
+
 
 def check_quotas(groups: Any, quotas: Any, balance: Any) -> None:
-    """Refuse what can be the quotas of no data.
+    """Reject options that no data could satisfy.
 
     Raises:
-        OptionError: one of the three is missing, or of a kind it cannot be.
-        QuotaError: a quota is no number of rows and no fraction, or its least is above its most.
+        OptionError: an option is missing or has the wrong type.
+        QuotaError: a quota is neither a number of rows nor a fraction, or its minimum is above
+            its maximum.
     """
     if balance is not None and balance not in BALANCES:
         raise OptionError(f"balance must be {' or '.join(map(repr, BALANCES))}, got {balance!r}.")
     if balance is not None and quotas is not None:
-        raise OptionError("quotas= and balance= both say how many rows of each group; give one.")
+        raise OptionError("quotas= and balance= both set the rows of each group; give only one.")
     if groups is None:
         if quotas is not None or balance is not None:
             given = "quotas=" if quotas is not None else "balance="
-            raise OptionError(f"{given} needs groups=, a column or one group a row.")
+            raise OptionError(f"{given} needs groups=, a column or one group per row.")
         return
     if quotas is None and balance is None:
         raise OptionError('groups= needs quotas={"name": rows, …} or balance="equal".')
@@ -69,21 +72,21 @@ def quotas_of(
     balance: str | None,
     counted: bool,
 ) -> Quotas | None:
-    """The quotas, resolved; whether they can be met is for `make_plan` to decide.
+    """Resolve the quotas; `make_plan` decides whether they can be met.
 
     Args:
         prepared: the data set.
         usable: (n,) the rows that can be chosen.
-        include: rows that are in.
-        budget: how many rows there will be; None where that is not known.
-        groups: a column, or for each row its group, a list of its groups, or None.
-        quotas: group -> rows, a fraction of the budget, or a pair of these: least and most.
-        balance: "equal" or "proportional", in the place of quotas.
-        counted: whether the selection ends by the number of rows (or by a distance before),
-            and not by tokens: then the least of a group can be kept free.
+        include: row numbers of `include=`.
+        budget: how many rows will be chosen; None if that is unknown.
+        groups: a column; or the group of each row, a list of its groups, or None.
+        quotas: group -> rows, a fraction of the budget, or a pair of these: (least, most).
+        balance: "equal" or "proportional", instead of quotas.
+        counted: whether no token budget can end the selection early, so that rows can be
+            reserved for the minimum of a group.
 
     Raises:
-        QuotaError: an unknown group, or a quota that only a budget gives a meaning.
+        QuotaError: a group is unknown, or a quota has no meaning without a budget.
         OptionError: `balance` with overlapping groups.
     """
     if groups is None:
@@ -99,7 +102,7 @@ def quotas_of(
 
 
 def _groups_of_rows(prepared: PreparedData, groups: Any) -> tuple[csr_array, list[str]]:
-    """Which groups each row is in, as a sparse matrix (n, G), and the names of groups."""
+    """Return the groups of each row as a sparse matrix (n, G), and the names of the groups."""
     from scipy.sparse import csr_array
 
     values = values_of(prepared, "groups", groups)
@@ -107,15 +110,15 @@ def _groups_of_rows(prepared: PreparedData, groups: Any) -> tuple[csr_array, lis
     columns: list[int] = []
     ends = [0]
     for value in values:
-        several = isinstance(value, list | tuple | set | frozenset | np.ndarray)
-        own = {name_of(one) for one in value} if several else {name_of(value)}
+        is_list = isinstance(value, list | tuple | set | frozenset | np.ndarray)
+        own = {name_of(one) for one in value} if is_list else {name_of(value)}
         columns.extend(number.setdefault(name, len(number)) for name in own if name is not None)
         ends.append(len(columns))
     shape = (len(values), max(1, len(number)))
     matrix = csr_array((np.ones(len(columns), np.int64), columns, ends), shape=shape)
     matrix.sort_indices()
     if not number:
-        raise QuotaError("groups= names no group: the value of every row is missing.")
+        raise QuotaError("groups= has no group: the value of every row is missing.")
     return matrix, list(number)
 
 
@@ -127,7 +130,7 @@ def _limits(
     budget: int | None,
     counted: bool,
 ) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " g"], Int[np.ndarray, " g"]]:
-    """The groups that have quotas, by their numbers, and least and most of each."""
+    """Return the numbers of the groups that have quotas, and the least and the most of each."""
     place = {name: number for number, name in enumerate(names)}
     chosen, least, most, exact = [], [], [], []
     for given, quota in quotas.items():
@@ -139,7 +142,7 @@ def _limits(
         low, high = _ends(name, quota)
         if budget is None and (_is_fraction(low) or _is_fraction(high)):
             raise QuotaError(
-                f"the quota of {name!r} is a fraction of the budget, and there is none. Give "
+                f"the quota of {name!r} is a fraction of the budget, but there is no budget. Give "
                 "budget=, or a number of rows."
             )
         if low:
@@ -158,39 +161,35 @@ def _limits(
 def _as_rows(
     least: list[int | float], most: list[int | float], exact: list[bool], budget: int
 ) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " g"]]:
-    """Limits as numbers of rows.
+    """Convert limits to numbers of rows.
 
-    Fractions that are exact are rounded together, by largest remainders, so that those that add
-    up to 1 add up to the budget. Fractions that are ends are rounded outwards, so that what can
-    be met as fractions can be met as rows.
+    Exact fractions are rounded together, by largest remainders, so that those that add up to 1
+    add up to the budget. Fractions of a pair are rounded outwards, so that limits that can be met
+    as fractions can be met as rows.
     """
     low = np.array([_rounded(end, budget, math.floor) for end in least], np.int64)
     high = np.array([_rounded(end, budget, math.ceil) for end in most], np.int64)
     joint = [g for g, one in enumerate(exact) if one and _is_fraction(least[g])]
     if joint:
         wanted = np.array([float(least[g]) for g in joint]) * budget
-        if wanted.sum() <= budget * (1 + _FUZZ):
-            total = math.floor(wanted.sum() + 0.5 + _FUZZ)
+        if wanted.sum() <= budget * (1 + _TOLERANCE):
+            total = math.floor(wanted.sum() + 0.5 + _TOLERANCE)
             low[joint] = high[joint] = _by_largest_remainders(wanted, total)
-        else:  # of groups that overlap
-            low[joint] = high[joint] = np.floor(wanted + 0.5 + _FUZZ)
+        else:  # groups overlap
+            low[joint] = high[joint] = np.floor(wanted + 0.5 + _TOLERANCE)
     return low, np.minimum(high, budget)
-
-
-_FUZZ = 1e-9
-"""Shares that differ by less are equal: 0.1 of 30 rows is 3 and not 3.0000000000000004."""
 
 
 def _rounded(end: int | float, budget: int, towards: Any) -> int:
     if not _is_fraction(end):
         return int(min(end, budget))
-    fuzz = _FUZZ if towards is math.floor else -_FUZZ
-    return int(towards(float(end) * budget + fuzz))
+    tolerance = _TOLERANCE if towards is math.floor else -_TOLERANCE
+    return int(towards(float(end) * budget + tolerance))
 
 
 def _by_largest_remainders(shares: Float[np.ndarray, " g"], total: int) -> Int[np.ndarray, " g"]:
-    """Whole numbers near the shares that add up to `total`; of equal remainders the first wins."""
-    whole = np.floor(shares + _FUZZ).astype(np.int64)
+    """Round shares to integers that add up to `total`; the first of equal remainders wins."""
+    whole = np.floor(shares + _TOLERANCE).astype(np.int64)
     remainders = np.round(shares - whole, 9)
     left = total - int(whole.sum())
     order = np.argsort(-remainders, kind="stable")
@@ -207,17 +206,17 @@ def _balanced(
     *,
     equal: bool,
 ) -> Quotas:
-    """As many rows of each group, or as many in proportion to its usable rows, as there can be."""
+    """Return quotas of equal size, or proportional to the usable rows, as far as rows suffice."""
     from scipy.sparse import csr_array, hstack
 
     sizes = np.diff(matrix.indptr)
     if sizes.max() > 1:
         raise OptionError(
-            "balance= is for groups that share no row, and here a row is in several. Say how "
-            "many rows of each group: quotas={…}"
+            "balance= requires groups that share no row, but some rows are in several groups. "
+            "Give the number of rows of each group: quotas={…}"
         )
     if (sizes == 0)[usable].any():
-        # Rows without a group are a group of their own, or the shares would not add up.
+        # Rows without a group form one, so that the shares add up to the budget.
         matrix = csr_array(hstack([matrix, csr_array((sizes == 0).astype(np.int64)[:, None])]))
         names = [*names, _NO_GROUP]
     available = matrix[usable].sum(axis=0)
@@ -234,13 +233,13 @@ def apportion(
 ) -> Int[np.ndarray, " G"]:
     """Divide `total` in proportion to weights, each share within its limits.
 
-    Shares are λ·weight, cut off at the limits, with the λ that makes them add up; then they are
-    rounded by largest remainders. Of equal remainders the group with most rows wins, then the
-    first.
+    Shares are λ·weight, clipped to the limits, with the λ for which they add up to the total;
+    then they are rounded by largest remainders. Of equal remainders, the group with the most rows
+    wins, then the first.
 
     Args:
         total: sum(least) <= total <= sum(most).
-        weights: above 0 where `most` is.
+        weights: above 0 wherever `most` is.
         least, most: limits of each share.
     """
     order = np.argsort(-most, kind="stable")
@@ -253,7 +252,7 @@ def apportion(
         else:
             above = middle
     shares = np.clip(above * w, low, high)
-    counts = np.floor(shares + _FUZZ).astype(np.int64)
+    counts = np.floor(shares + _TOLERANCE).astype(np.int64)
     remainders = np.where(counts < high, np.round(shares - counts, 9), -1.0)
     for group in np.argsort(-remainders, kind="stable")[: max(0, total - int(counts.sum()))]:
         counts[group] += 1
@@ -263,21 +262,21 @@ def apportion(
 
 
 def _need_budget(what: str, budget: int | None, counted: bool) -> None:
-    """Refuse a least where it could not be promised.
+    """Reject a minimum that could not be guaranteed.
 
-    How many rows fit beside each other at a distance is not known before they are chosen (it
-    is the independent set of a graph), and what rows of a group will cost depends on which they
-    are. So without a number of rows, or where tokens may run out before, only limits hold.
+    How many rows fit at a distance is unknown before they are chosen (it is the independence
+    number of a graph), and what the rows of a group cost depends on which are chosen. So without
+    a number of rows, or if tokens may run out first, only upper limits can be guaranteed.
     """
     if budget is None:
         raise QuotaError(
-            f"{what} needs a budget of rows: how many there will be is not known otherwise, and "
-            "a least could not be promised. Give budget=, or limits only: (0, most)."
+            f"{what} needs a budget of rows, as a minimum cannot be guaranteed otherwise. Give "
+            "budget=, or upper limits only: (0, most)."
         )
     if not counted:
         raise QuotaError(
-            f"{what} cannot be promised beside token_budget=: the tokens may run out before. "
-            "Give limits only, (0, most), or leave token_budget= out."
+            f"{what} cannot be guaranteed with token_budget=, as tokens may run out first. Give "
+            "upper limits only, (0, most), or omit token_budget=."
         )
 
 
@@ -288,9 +287,9 @@ def _unknown_group(
     close = difflib.get_close_matches(given, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     largest = np.argsort(-counts, kind="stable")[:_SHOWN]
-    told = ", ".join(f"{names[g]!r} ({counts[g]} rows)" for g in largest)
+    shown = ", ".join(f"{names[g]!r} ({counts[g]} rows)" for g in largest)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return QuotaError(f"no row is in the group {given!r}.{hint} The groups are: {told}{more}.")
+    return QuotaError(f"no row is in the group {given!r}.{hint} The groups are: {shown}{more}.")
 
 
 def _is_fraction(end: int | float) -> bool:
@@ -298,36 +297,38 @@ def _is_fraction(end: int | float) -> bool:
 
 
 def _ends(name: Any, quota: Any) -> tuple[int | float, int | float]:
-    """Least and most that a quota says; a most of inf where it leaves that open.
+    """Return the least and the most of a quota; inf if it sets no most.
 
     Raises:
-        QuotaError: it says no such thing.
+        QuotaError: the quota is not valid.
     """
     if isinstance(quota, str) or not isinstance(quota, Sequence):
         end = _end(name, quota, quota)
         return end, end
     if len(quota) != 2:
-        raise _no_quota(name, quota)
+        raise _invalid_quota(name, quota)
     low = 0 if quota[0] is None else _end(name, quota, quota[0])
     high = math.inf if quota[1] is None else _end(name, quota, quota[1])
     if _is_fraction(low) == _is_fraction(high) and low > high:
-        raise QuotaError(f"the quota of {name!r} has its least above its most: {_shown(quota)}.")
+        raise QuotaError(
+            f"the quota of {name!r} has its minimum above its maximum: {_shown(quota)}."
+        )
     return low, high
 
 
 def _end(name: Any, quota: Any, end: Any) -> int | float:
     if isinstance(end, bool | np.bool_) or not isinstance(end, Real):
-        raise _no_quota(name, quota)
+        raise _invalid_quota(name, quota)
     if isinstance(end, Integral):
         if end < 0:
-            raise _no_quota(name, quota)
+            raise _invalid_quota(name, quota)
         return int(end)
     if not 0.0 <= float(end) <= 1.0:
-        raise _no_quota(name, quota)
+        raise _invalid_quota(name, quota)
     return float(end)
 
 
-def _no_quota(name: Any, quota: Any) -> QuotaError:
+def _invalid_quota(name: Any, quota: Any) -> QuotaError:
     return QuotaError(
         f"the quota of {name!r} must be a number of rows (int), a fraction of the budget from 0 "
         f"to 1 (float), or a pair of these, (least, most); got {_shown(quota)}."

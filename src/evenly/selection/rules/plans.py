@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evenly.selection.rules.disjoint_plan import DisjointPlan
-from evenly.selection.rules.overlapping_plan import OverlappingPlan
-from evenly.selection.rules.quotas import Quotas, refuse
+from evenly.selection.rules.overlapping_plan import OverlappingPlan, PlanEffort
+from evenly.selection.rules.quotas import Quotas, quota_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,21 +17,27 @@ if TYPE_CHECKING:
 __all__ = ["make_plan"]
 
 
-def make_plan(quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"]) -> QuotaPlan:
+def make_plan(
+    quotas: Quotas,
+    budget: int | None,
+    usable: Int[np.ndarray, " T"],
+    effort: PlanEffort | None = None,
+) -> QuotaPlan:
     """Plan how many rows of each stratum to pick so that all quotas are met in the end.
 
     Args:
-        quotas: the least and most rows of each group.
+        quotas: the least and the most rows of each group.
         budget: how many rows will be picked; None if that is unknown. Then only the upper limits
             apply, and no rows are reserved for the lower ones.
         usable: (T,) rows of each stratum that may be picked, including those of `include=`.
+        effort: how hard to search for plans of overlapping groups.
 
     Raises:
         QuotaError: the quotas cannot be met; the message gives the reason.
     """
-    reason = quotas.why_not(budget, usable)
+    reason = quotas.obstacle(budget, usable)
     if reason is not None:
-        raise refuse(reason)
+        raise quota_error(reason)
     if quotas.disjoint:
         return DisjointPlan(quotas, budget, usable)
-    return OverlappingPlan(quotas, budget, usable)
+    return OverlappingPlan(quotas, budget, usable, effort or PlanEffort())

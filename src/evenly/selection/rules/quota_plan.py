@@ -1,4 +1,4 @@
-"""What may still be picked so that quotas are met in the end: a plan, and how it changes."""
+"""Which strata may still be picked from so that all quotas are met in the end."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.selection.rules.quotas import Quotas, refuse
+from evenly.selection.rules.quotas import Quotas, quota_error
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-__all__ = ["QuotaPlan", "shares"]
+__all__ = ["QuotaPlan", "allocate"]
 
 
 class QuotaPlan(ABC):
-    """A plan of how many rows of each kind there will be, of which some are taken already.
+    """How many rows of each stratum to pick in total, some of which are picked already.
 
-    The plan meets every quota, so whatever it still has room for may be picked, jointly and in
-    any order. A kind that it has no more room for is asked for: then there is another plan with
-    room for it, or there is none, and the kind is *closed*.
+    The plan meets every quota, so whatever it still has room for may be picked, together and in
+    any order. If a stratum has no room left, another plan with room for it is searched for; if
+    there is none, the stratum is *closed*.
 
-    A kind that is closed stays so. That no plan holds one more of kind t than are taken can only
-    be remedied by plans that hold fewer than are taken, and what is taken is never given back:
-    the plans that hold all that is taken now are among those that held all that was taken then,
-    and t itself, being closed, has not been taken since. Hence which rows are picked does not
-    depend on which plans were found on the way.
+    A closed stratum stays closed: as picks are never undone, the plans that contain all picks so
+    far are a subset of those that contained the picks at the time, and none of those had another
+    row of the stratum. Hence the picks do not depend on which plans were found on the way.
 
     Attributes:
-        taken: (T,) rows of each kind that are picked.
-        closed: (T,) whether a kind can take no more. Known only once it was asked for.
+        taken: (T,) rows of each stratum that are picked.
+        closed: (T,) which strata are known to be closed; `make_room` finds out.
     """
 
     def __init__(self, quotas: Quotas, usable: Int[np.ndarray, " T"]) -> None:
@@ -41,21 +39,21 @@ class QuotaPlan(ABC):
 
     @property
     def room(self) -> Int[np.ndarray, " T"]:
-        """Rows of each kind that may certainly be picked, all of them together."""
+        """Rows of each stratum that may certainly be picked, all of them together."""
         return self._plan - self.taken
 
     def take(self, counts: Int[np.ndarray, " T"]) -> None:
-        """Note that so many rows of each kind are picked, within `room` or not.
+        """Record that so many rows of each stratum are picked, within `room` or not.
 
         Raises:
-            QuotaError: no plan holds them all, which `room` and `ask` would have told.
+            QuotaError: no plan contains all picks; `room` and `make_room` prevent this.
         """
         self.taken = self.taken + counts
         if (self.taken > self._plan).any() and not self._replan(self.taken, None):
-            raise refuse("the rows that are to be in (include=, start=) leave no way to meet them")
+            raise quota_error("the rows of include= or start= make that impossible")
 
-    def ask(self, stratum: int) -> bool:
-        """Whether one more row of `stratum` may be picked. If so, `room[kind]` is at least 1 now."""
+    def make_room(self, stratum: int) -> bool:
+        """Return whether one more row of a stratum may be picked; its `room` is 1 or more then."""
         if self._plan[stratum] > self.taken[stratum]:
             return True
         if self.closed[stratum]:
@@ -68,21 +66,25 @@ class QuotaPlan(ABC):
 
     @abstractmethod
     def _replan(self, least: Int[np.ndarray, " T"], stratum: int | None) -> bool:
-        """Find another plan with at least so many of each kind; False where there is none."""
+        """Find a plan with at least `least` rows of each stratum; return whether there is one.
+
+        `stratum` is the one that needs room, if only one does.
+        """
 
 
-def shares(
-    total: int, spare: Int[np.ndarray, " T"], seen: Int[np.ndarray, " T"]
+def allocate(
+    total: int, spare: Int[np.ndarray, " T"], taken: Int[np.ndarray, " T"]
 ) -> Int[np.ndarray, " T"]:
-    """Divide `total` among kinds with so much to spare: half by it, half by what was seen.
+    """Divide `total` among strata, half in proportion to `spare` and half to `taken`.
 
-    What was picked most will be asked for most, so that a plan made so lasts for long.
+    The strata picked from most so far will probably be picked from most later on, so such a plan
+    rarely has to change.
     """
     if total == 0:
         return np.zeros_like(spare)
-    weights = spare / max(1, spare.sum()) + np.where(spare > 0, seen, 0) / max(1, seen.sum())
-    given = np.minimum(spare, (total * (weights / weights.sum())).astype(np.int64))
-    left = total - int(given.sum())
-    before = np.cumsum(spare - given) - (spare - given)
-    divided: Int[np.ndarray, " T"] = given + np.clip(left - before, 0, spare - given)
+    weights = spare / max(1, spare.sum()) + np.where(spare > 0, taken, 0) / max(1, taken.sum())
+    allocated = np.minimum(spare, (total * (weights / weights.sum())).astype(np.int64))
+    left = total - int(allocated.sum())
+    before = np.cumsum(spare - allocated) - (spare - allocated)
+    divided: Int[np.ndarray, " T"] = allocated + np.clip(left - before, 0, spare - allocated)
     return divided

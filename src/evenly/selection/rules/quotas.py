@@ -1,4 +1,4 @@
-"""Quotas: how many rows of each group there may be, and must be."""
+"""Quotas: the least and the most rows of each group."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
 
-__all__ = ["Quotas"]
+__all__ = ["Quotas", "quota_error"]
 
-
+# How many groups a message names, and how many `describe` lists.
 _SHOWN = 5
-
-
-_TOLD = 100
+_DESCRIBED = 100
 
 
 @dataclass(frozen=True, eq=False)
 class Quotas:
-    """Least and most rows of each of G groups, which may overlap.
+    """The least and the most rows of each of G groups, which may overlap.
 
-    Rows that are in the same groups are of one *kind*: to the quotas they are all the same, so
-    that whether quotas can still be met is a question about T counts and not about n rows.
-    Groups without a quota are left out; rows in no group that has one are a kind too.
+    Rows that are in the same groups form a *stratum*. Quotas treat them alike, so whether quotas
+    can be met depends on T counts instead of n rows. Groups without a quota are ignored; the rows
+    that are in no group with a quota are a stratum, too.
 
     Attributes:
-        strata: (n,) int32, the kind of each row, 0 <= kinds < T.
-        members: (T, G) sparse, 1 where the rows of a kind are in a group.
-        names: G names of groups.
-        least: (G,) rows of each group there must be at least.
-        most: (G,) rows of each group there may be at most, never below `least`.
+        strata: (n,) int32, the stratum of each row, 0 <= strata < T.
+        members: (T, G) sparse, 1 if the rows of a stratum are in a group.
+        names: names of the G groups.
+        least: (G,) the smallest allowed number of rows of each group.
+        most: (G,) the largest one, never below `least`.
     """
 
     strata: Int[np.ndarray, " n"]
@@ -53,12 +51,12 @@ class Quotas:
         least: Int[np.ndarray, " G"],
         most: Int[np.ndarray, " G"],
     ) -> Quotas:
-        """Quotas of rows whose groups are the non-zero columns of a sparse matrix (n, G)."""
+        """Create quotas for rows whose groups are the non-zero columns of an (n, G) matrix."""
         strata, members = _strata_of(groups_of_rows)
         return cls(strata, members, names, least.astype(np.int64), most.astype(np.int64))
 
     def __len__(self) -> int:
-        """How many kinds there are."""
+        """Return the number of strata."""
         return int(self.members.shape[0])
 
     @property
@@ -67,103 +65,100 @@ class Quotas:
         return bool(np.diff(self.members.indptr).max(initial=0) <= 1)
 
     def groups_of(self, stratum: int) -> Int[np.ndarray, " g"]:
-        """The groups that rows of a kind are in."""
+        """Return the groups that the rows of a stratum are in."""
         begin, end = self.members.indptr[stratum : stratum + 2]
-        found: Int[np.ndarray, " g"] = self.members.indices[begin:end]
-        return found
+        groups: Int[np.ndarray, " g"] = self.members.indices[begin:end]
+        return groups
 
     def count(
         self, chosen: Bool[np.ndarray, " n"] | Int[np.ndarray, " k"]
     ) -> Int[np.ndarray, " T"]:
-        """How many of these rows, a mask or row numbers, are of each kind."""
+        """Count the rows of each stratum, given a mask or row numbers."""
         return np.bincount(self.strata[chosen], minlength=len(self)).astype(np.int64)
 
     def in_groups(self, counts: Int[np.ndarray, " T"]) -> Int[np.ndarray, " G"]:
-        """Counts of kinds as counts of groups."""
-        found: Int[np.ndarray, " G"] = self.members.T @ counts
-        return found
+        """Convert counts per stratum to counts per group."""
+        sums: Int[np.ndarray, " G"] = self.members.T @ counts
+        return sums
 
     def allows(self, counts: Int[np.ndarray, " T"]) -> bool:
-        """Whether so many rows of each kind meet every quota."""
-        found = self.in_groups(counts)
-        return bool(((found >= self.least) & (found <= self.most)).all())
+        """Return whether so many rows of each stratum meet every quota."""
+        sums = self.in_groups(counts)
+        return bool(((sums >= self.least) & (sums <= self.most)).all())
 
-    def fault(self, counts: Int[np.ndarray, " T"]) -> str | None:
-        """Which quotas so many rows of each kind do not meet, in words; None where all are met."""
-        found = self.in_groups(counts)
-        wrong = np.flatnonzero((found < self.least) | (found > self.most))
-        if not len(wrong):
-            return None
-        told = [f"{self.names[g]!r} has {found[g]} rows{self._instead_of(g)}" for g in wrong]
-        return _listed(told)
+    def violations(self, counts: Int[np.ndarray, " T"]) -> str | None:
+        """Describe the quotas that so many rows of each stratum violate; None if there are none."""
+        sums = self.in_groups(counts)
+        groups = np.flatnonzero((sums < self.least) | (sums > self.most))
+        return _listed(
+            [f"{self.names[g]!r} has {sums[g]} rows, not {self._limits_of(g)}" for g in groups]
+        )
 
-    def over(self, counts: Int[np.ndarray, " T"]) -> str | None:
-        """Which groups so many rows of each kind are too many for, in words; None if none."""
-        found = self.in_groups(counts)
-        wrong = np.flatnonzero(found > self.most)
-        told = [f"{found[g]} of {self.names[g]!r}, at most {self.most[g]}" for g in wrong]
-        return _listed(told) if told else None
+    def excess(self, counts: Int[np.ndarray, " T"]) -> str | None:
+        """Describe the groups that have more rows than their quota; None if there are none."""
+        sums = self.in_groups(counts)
+        groups = np.flatnonzero(sums > self.most)
+        return _listed([f"{sums[g]} of {self.names[g]!r}, at most {self.most[g]}" for g in groups])
 
-    def why_not(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> str | None:
-        """What is known at a glance of why no picks meet the quotas; None where that is nothing."""
+    def obstacle(self, budget: int | None, usable: Int[np.ndarray, " T"]) -> str | None:
+        """Describe an obvious reason why no picks meet the quotas; None if there is none."""
         available = self.in_groups(usable)
         short = np.flatnonzero(available < self.least)
         if len(short):
-            told = [
-                f"group {self.names[g]!r} has {available[g]} usable rows, and its quota wants "
-                f"{self.least[g]}"
-                for g in short
-            ]
-            return _listed(told)
+            return _listed(
+                [
+                    f"group {self.names[g]!r} has {available[g]} usable rows, but its quota "
+                    f"requires {self.least[g]}"
+                    for g in short
+                ]
+            )
         if budget is None:
             return None
-        needed, reach = int(self.least.sum()), self._reach(usable)
+        needed, reach = int(self.least.sum()), self._largest_total(usable)
         if self.disjoint and needed > budget:
-            return f"the quotas want {needed} rows at least, more than the budget {budget}"
+            return f"the quotas require at least {needed} rows, more than the budget {budget}"
         if int(self.least.max(initial=0)) > budget:
             g = int(np.argmax(self.least))
             return (
-                f"group {self.names[g]!r} is to have {self.least[g]} rows, more than the "
+                f"the quota of {self.names[g]!r} requires {self.least[g]} rows, more than the "
                 f"budget {budget}"
             )
         if reach < budget:
             return (
-                f"the quotas leave room for {reach} rows at most, fewer than the budget {budget}: "
-                "raise some of them, or lower the budget"
+                f"the quotas allow at most {reach} rows, fewer than the budget {budget}: raise "
+                "some of them, or lower the budget"
             )
         return None
 
     def describe(self) -> dict[str, Any]:
-        """The quotas as JSON values: limits, where these are few, and the hash of all."""
+        """Return the quotas as JSON values: a hash of all, and the limits if they are few."""
         limits = np.stack([self.least, self.most]).T
         hashes = [hash_of_array(part) for part in (self.strata, self.members.indices, limits)]
-        told = {"groups": len(self.names), "hash": hashes}
-        if len(self.names) <= _TOLD:
-            told["limits"] = dict(zip(self.names, limits.tolist(), strict=True))
-        return told
+        described = {"groups": len(self.names), "hash": hashes}
+        if len(self.names) <= _DESCRIBED:
+            described["limits"] = dict(zip(self.names, limits.tolist(), strict=True))
+        return described
 
-    def _reach(self, usable: Int[np.ndarray, " T"]) -> int:
-        """A bound on how many rows there can be; the number itself where groups are disjoint."""
+    def _largest_total(self, usable: Int[np.ndarray, " T"]) -> int:
+        """Return an upper bound on the number of rows; for disjoint groups, the exact number."""
         free = np.diff(self.members.indptr) == 0
         in_groups = np.minimum(self.most, self.in_groups(usable))
         return int(min(usable.sum(), usable[free].sum() + in_groups.sum()))
 
-    def _instead_of(self, group: Any) -> str:
+    def _limits_of(self, group: Any) -> str:
         least, most = self.least[group], self.most[group]
-        if least == most:
-            return f" and not {least}"
-        return f" and not {least} to {most}"
+        return str(least) if least == most else f"{least} to {most}"
 
 
 def _strata_of(groups_of_rows: csr_array) -> tuple[Int[np.ndarray, " n"], csr_array]:
-    """The kind of each row, and the groups of each kind."""
+    """Return the stratum of each row, and the groups of each stratum."""
     from scipy.sparse import csr_array
 
     matrix = csr_array(groups_of_rows, dtype=np.int64)
     matrix.sum_duplicates()
     sizes = np.diff(matrix.indptr)
     if sizes.max(initial=0) <= 1:
-        # The group says which kind it is, and -1 that there is none.
+        # The group identifies the stratum, -1 for no group.
         keys = np.full(matrix.shape[0], -1, np.int64)
         keys[sizes == 1] = matrix.indices
         _, first, strata = np.unique(keys, return_index=True, return_inverse=True)
@@ -180,11 +175,13 @@ def _strata_of(groups_of_rows: csr_array) -> tuple[Int[np.ndarray, " n"], csr_ar
     return strata.astype(np.int32), members
 
 
-def _listed(told: list[str]) -> str:
-    more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return "; ".join(told[:_SHOWN]) + more
+def _listed(items: list[str]) -> str | None:
+    if not items:
+        return None
+    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "; ".join(items[:_SHOWN]) + more
 
 
-def refuse(reason: str) -> QuotaError:
-    """The error that the quotas cannot be met, for this reason."""
+def quota_error(reason: str) -> QuotaError:
+    """Return the error that quotas cannot be met for this reason."""
     return QuotaError(f"the quotas cannot be met: {reason}.")

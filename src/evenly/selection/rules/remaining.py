@@ -124,7 +124,7 @@ class Limits:
     def may_take(self, stratum: int) -> bool:
         """Whether one more row of a stratum may be picked; if not, none ever may again."""
         assert self._quota_plan is not None
-        if self._quota_plan.ask(stratum):
+        if self._quota_plan.make_room(stratum):
             return True
         self._closed.append(stratum)
         return False

@@ -166,7 +166,7 @@ def _check_included_fit_quotas(rules: Rules, eligible: Bool[np.ndarray, " n"]) -
     if plan is None or rules.quotas is None or not len(rules.include):
         return
     counts = rules.quotas.count(rules.include)
-    over = rules.quotas.over(counts)
+    over = rules.quotas.excess(counts)
     if over is not None:
         raise QuotaError(f"the rows of include= alone exceed the quotas: {over}.")
     plan.take(counts)

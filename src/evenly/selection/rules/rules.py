@@ -93,7 +93,7 @@ class Rules:
         """
         if self.quotas is None:
             return
-        fault = self.quotas.fault(self.quotas.count(rows))
+        fault = self.quotas.violations(self.quotas.count(rows))
         if fault is not None:
             raise QuotaError(
                 f"min_distance={self.min_distance:g} ended the selection after {len(rows)} rows, "

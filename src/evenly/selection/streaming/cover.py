@@ -1,4 +1,4 @@
-"""A bounded number of rows that stand for all that have come so far: one pass over a stream."""
+"""A bounded number of rows that represent a stream, kept in one pass."""
 
 from __future__ import annotations
 
@@ -25,30 +25,28 @@ from evenly.selection.greedy.picks import Picks
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-__all__ = ["CHAIN", "Among", "StreamingCover", "largest_distance"]
+__all__ = ["REACH_FACTOR", "CoverPicks", "StreamingCover", "radius_around"]
 
 
-CHAIN = 2.0
-"""A candidate stands for no row farther away than this many thresholds."""
+REACH_FACTOR = 2.0
+"""A candidate represents no row farther away than this many thresholds."""
 
+# Rows that are processed together; their pairs are compared, too.
+_BLOCK_ROWS = 512
 
-# Rows looked at together: their pairs are compared, too.
-_ROWS = 512
-
-
-# A reach is a sum of distances; so much more than their rounding.
-_UP = 1.0 + 2.0**-40
+# A reach is a sum of distances; this exceeds the rounding error.
+_ROUND_UP = 1.0 + 2.0**-40
 
 
 @dataclass(frozen=True, eq=False)
-class Among:
-    """Rows chosen among the candidates.
+class CoverPicks:
+    """Rows chosen from the candidates.
 
     Attributes:
-        positions: (k,) which candidates, in the order picked.
+        positions: (k,) positions among the candidates, in the order picked.
         radii: (k,) distance of each to the nearest earlier pick; inf for the first.
-        covered: no row that has come is farther than this from a pick.
-        slack: no row that has come is farther than this from a candidate.
+        covered: an upper bound on the distance from any row so far to the nearest pick.
+        slack: an upper bound on the distance from any row so far to the nearest candidate.
     """
 
     positions: Int[np.ndarray, " k"]
@@ -58,38 +56,45 @@ class Among:
 
 
 class StreamingCover:
-    """Rows kept of those that have come; every other row is near one of them.
+    """Candidate rows such that every other row of the stream so far is near one of them.
 
-    A row nearer than the threshold to a candidate is left to it; any other becomes a candidate.
-    When there are more than `most`, the first `kept` of them by farthest-first stay, and the
-    others, all within δ of these, are left to the nearest. A candidate's reach is a bound on
-    the distance to any row that was ever left to it: the sum of the distances on the way. The
-    new threshold is the larger of δ and (largest reach) / CHAIN.
+    A row nearer than the threshold to a candidate is assigned to it; any other row becomes a
+    candidate. If there are more than `most`, the first `kept` of them by farthest-first remain,
+    and the others, all within δ of these, are assigned to the nearest. The reach of a candidate
+    bounds the distance to any row that was ever assigned to it, directly or through others: the
+    sum of the distances along the way. The new threshold is the larger of δ and the largest
+    reach / c, with c = REACH_FACTOR.
 
-    **How good it is.** Let r be the smallest radius with which any k points, rows or not, cover
-    all rows, with k <= kept and k <= most - kept. Of k + 1 rows two are within 2r of each other.
+    **Guarantee.** Let r be the smallest radius with which any k points, rows or not, cover all
+    rows, with k <= kept and k <= most - kept. Of any k + 1 rows, two are within 2r of each other.
 
-    1. δ <= 2r: kept + 1 rows are δ or more apart.
-    2. A threshold t under which the candidates became too many is below 2r: more than k of them
-       came since it was set, and they are farther apart than t.
-    3. So the largest reach after that is at most δ + CHAIN·t <= 2r·(1 + CHAIN), and the new
-       threshold at most 2r·(1 + CHAIN) / CHAIN. What is left to a candidate directly is within
-       the threshold. So the largest reach R is at most 2r·(1 + CHAIN), always.
-    4. k rows chosen by farthest-first among the candidates are within 2r of all of these, hence
-       within 2r + R <= 2r·(2 + CHAIN) of all rows: 8r with CHAIN = 2.
+    1. δ <= 2r, as kept + 1 rows are at least δ apart.
+    2. A threshold t at which there are too many candidates is below 2r: more than k of them came
+       since it was set, and they are farther apart than t.
+    3. So the largest reach after that is at most δ + c·t <= 2r·(1 + c), and the new threshold at
+       most 2r·(1 + c) / c. Rows assigned directly are within the threshold. So the largest reach
+       R never exceeds 2r·(1 + c).
+    4. k rows chosen by farthest-first from the candidates are within 2r of all of these, hence
+       within 2r + R <= 2r·(2 + c) of all rows: 8r with c = 2.
 
-    The distance h between the nearest two of the k chosen has a bound, too: k - 1 of them are
-    within h of all candidates, hence within h + R of all rows, of which then no k are more than
-    2·(h + R) apart.
+    The smallest distance h between the k chosen rows has a bound, too: k - 1 of them are within
+    h of all candidates, hence within h + R of all rows, so no k rows are more than 2·(h + R)
+    apart.
 
-    Which rows are kept depends on their order, and not on how they were cut into batches.
+    The candidates depend on the order of the rows, but not on how they are divided into batches.
 
     Args:
-        budget: k, how many will be chosen.
-        most: how many candidates there may be: at least 2·budget.
+        budget: k, how many rows will be chosen.
+        most: the largest number of candidates: at least 2·budget.
+
+    Attributes:
+        threshold: rows nearer than this to a candidate are assigned to it.
+        numbers: (c,) the row numbers of the candidates, in order of arrival.
+        reach: (c,) the distance within which all rows assigned to each candidate lie.
 
     Sources: after Charikar, Chekuri, Feder and Motwani 1997, doi:10.1145/258533.258657, whose
-        doubling of the threshold gives 8r with k candidates. Here it rises no more than it must.
+        doubling of the threshold gives 8r with k candidates. This threshold rises no more than
+        necessary.
     """
 
     def __init__(self, budget: int, most: int) -> None:
@@ -107,13 +112,13 @@ class StreamingCover:
 
     @property
     def points(self) -> Points:
-        """The candidates, in the order in which they came."""
+        """The candidates, in order of arrival."""
         assert self._targets is not None
         return self._targets.points.part(slice(0, len(self)))
 
     @property
     def dimension(self) -> int | None:
-        """Coordinates of a row; None before the first has come."""
+        """The dimension of the rows; None before the first arrives."""
         return None if self._targets is None else self._targets.points.dimension
 
     def restore(
@@ -123,71 +128,71 @@ class StreamingCover:
         reach: Float[np.ndarray, " c"],
         threshold: float,
     ) -> None:
-        """Become what others were that had these candidates."""
+        """Take over the state of an earlier cover."""
         self.numbers, self.reach, self.threshold = numbers, reach, threshold
         self._longest = points.longest
         self._rebuild(points, points)
 
-    def meet(self, points: Points, numbers: Int[np.ndarray, " n"]) -> list[int]:
-        """Look at more rows, in order.
+    def add(self, points: Points, numbers: Int[np.ndarray, " n"]) -> list[int]:
+        """Process more rows, in order.
 
         Args:
-            points: the rows; those that are no candidates are passed over.
-            numbers: (n,) what to call them.
+            points: the rows; those that are not eligible are skipped.
+            numbers: (n,) their row numbers.
 
         Returns:
-            The numbers of rows that equal a candidate, while there is no threshold.
+            The numbers of rows that equal a candidate, as long as the threshold is 0.
         """
         rows, begin = np.flatnonzero(points.eligible), 0
         equal: list[int] = []
         with single_threaded_blas():
             while begin < len(rows):
-                block = rows[begin : begin + _ROWS]
-                own = self._fitting(points.take(block))
-                seen, left = self._meet_block(own, numbers[block])
+                block = rows[begin : begin + _BLOCK_ROWS]
+                own = self._compatible(points.take(block))
+                seen, assigned = self._add_block(own, numbers[block])
                 if self.threshold == 0.0:
-                    equal += left
+                    equal += assigned
                 begin += seen
                 if len(self) > self.most:
                     self._reduce()
         return equal
 
-    def choose(self, budget: int) -> Among:
-        """Choose by farthest-first among the candidates, which are at least `budget`."""
+    def select(self, budget: int) -> CoverPicks:
+        """Choose from the candidates, at least `budget` of them, by farthest-first."""
         points = self.points
         picks, _ = self._farthest_first(points, budget)
         distances, _ = self._distances_to(points, picks.rows)
         slack = float(self.reach.max())
-        far = np.where(self.reach > 0, (distances + self.reach) * _UP, distances)
+        far = np.where(self.reach > 0, (distances + self.reach) * _ROUND_UP, distances)
         covered = float(far.max())
-        return Among(picks.rows, picks.radii, min(covered, self._widest(points)), slack)
+        return CoverPicks(picks.rows, picks.radii, min(covered, _diameter_bound(points)), slack)
 
-    def _meet_block(self, own: Points, numbers: Int[np.ndarray, " m"]) -> tuple[int, list[int]]:
-        """How many of the rows were looked at, and which of these were left to candidates."""
+    def _add_block(self, own: Points, numbers: Int[np.ndarray, " m"]) -> tuple[int, list[int]]:
+        """Return how many of the rows were processed, and which were assigned to candidates."""
         assert self._targets is not None
         room = self.most + 1 - len(self)
         kept, nearest, distances, seen = keep_arrivals(
             self._targets, own, self.threshold, room, threads=usable_threads()
         )
         self.reach = np.concatenate([self.reach, np.zeros(len(kept))])
-        left = np.ones(seen, bool)
-        left[kept] = False
-        np.maximum.at(self.reach, nearest[left], distances[left])
+        assigned = np.ones(seen, bool)
+        assigned[kept] = False
+        np.maximum.at(self.reach, nearest[assigned], distances[assigned])
         self._targets.append(own.take(kept), np.arange(len(self), len(self) + len(kept)))
         self.numbers = np.concatenate([self.numbers, numbers[kept]])
-        return seen, numbers[:seen][left].tolist()
+        return seen, numbers[:seen][assigned].tolist()
 
     def _reduce(self) -> None:
-        """Keep the first by farthest-first, and leave the others to the nearest of them."""
+        """Keep the first by farthest-first, and assign the others to the nearest of them."""
         points = self.points
         picks, _ = self._farthest_first(points, self.kept)
         distances, nearest = self._distances_to(points, picks.rows)
         stay = np.sort(picks.rows)
         reach = np.zeros(len(stay))
-        summed = np.where(distances > 0, (distances + self.reach) * _UP, self.reach)
-        summed = np.minimum(summed, self._widest(points))
+        summed = np.where(distances > 0, (distances + self.reach) * _ROUND_UP, self.reach)
+        summed = np.minimum(summed, _diameter_bound(points))
         np.maximum.at(reach, np.searchsorted(stay, nearest), summed)
-        self.threshold = max(float(distances.max()), float(reach.max()) / CHAIN)
+        self.threshold = max(float(distances.max()), float(reach.max()) / REACH_FACTOR)
         self.numbers, self.reach = self.numbers[stay], reach
         kept = points.take(stay)
         self._rebuild(kept, kept)
@@ -197,21 +202,17 @@ class StreamingCover:
         pool: Any = make_engine(points, budget, "memory")
         return farthest_first(pool, budget, Picks.first(first))
 
-    def _widest(self, points: Points) -> float:
-        """No two rows can be farther apart."""
-        return 2.0 * _UP if points.unit else np.inf
-
     def _distances_to(
         self, points: Points, picks: Int[np.ndarray, " k"]
     ) -> tuple[Float[np.ndarray, " c"], Int[np.ndarray, " c"]]:
-        """Distance of each candidate to the nearest pick, and which that is; a pick to itself."""
+        """Return the distance of each candidate to its nearest pick, and that pick."""
         found = nearest_chosen(points, picks)
         distances, nearest = found.distances.copy(), found.nearest.copy()
         distances[picks], nearest[picks] = 0.0, picks
         return distances, nearest
 
-    def _fitting(self, own: Points) -> Points:
-        """Rows of a type and length that the columns can be compared with; these may change."""
+    def _compatible(self, own: Points) -> Points:
+        """Convert rows to the type of the targets, which are rebuilt for wider or longer rows."""
         if self._targets is None:
             self._rebuild(own, own.take(np.empty(0, np.int64)))
         assert self._targets is not None
@@ -223,11 +224,11 @@ class StreamingCover:
         return replace(own, stored=own.stored.astype(wider, copy=False), longest=self._longest)
 
     def _rebuild(self, like: Points, kept: Points) -> None:
-        """Targets of these candidates, to compare rows with that are no longer than `like`."""
+        """Make targets of the kept candidates, for rows no longer than those of `like`."""
         if like.unit:
             self._longest = 1.0
         elif like.longest > self._longest or self._targets is None:
-            self._longest = 2.0 * like.longest  # room for longer ones, which are to come
+            self._longest = 2.0 * like.longest  # some of the rows to come are longer
         shaping = replace(like, longest=self._longest)
         wider = np.result_type(like.stored.dtype, kept.stored.dtype)
         base = replace(shaping.take(np.arange(min(1, len(like)))), longest=self._longest)
@@ -237,8 +238,13 @@ class StreamingCover:
         self._targets = targets
 
 
-def largest_distance(points: Points, chosen: Points) -> float:
-    """The largest distance of a candidate of `points` to the nearest of `chosen`; 0 for none."""
+def _diameter_bound(points: Points) -> float:
+    """Return a distance that no two rows exceed."""
+    return 2.0 * _ROUND_UP if points.unit else np.inf
+
+
+def radius_around(points: Points, chosen: Points) -> float:
+    """Return the largest distance from an eligible row to the nearest chosen one; 0 for none."""
     longest = max(points.longest, chosen.longest)
     together = Points.join([replace(chosen, longest=longest), points])
     found = nearest_chosen(together, np.arange(len(chosen)))

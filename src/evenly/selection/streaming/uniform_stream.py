@@ -44,7 +44,7 @@ from evenly.selection.results.provenance import (
     now,
 )
 from evenly.selection.results.stream import StreamSelection
-from evenly.selection.streaming.cover import StreamingCover, largest_distance
+from evenly.selection.streaming.cover import StreamingCover, radius_around
 from evenly.selection.streaming.state import StreamState, load_state, save_state
 
 if TYPE_CHECKING:
@@ -97,24 +97,14 @@ class UniformStream:
             budget: how many rows to choose.
 
         """
-        inputs = InputOptions(
-            text=text,
-            roles=roles,
-            encoder=encoder,
-            encoder_options=encoder_options,
-            device=device,
-            normalize=normalize,
-            on_invalid=on_invalid,
-            cache_dir=cache_dir,
-            progress=False,
-        )
-        self._start(budget, inputs, StreamOptions(keep=keep))
+        arguments = locals()
+        self._start(budget, InputOptions.of(arguments), StreamOptions.of(arguments))
 
     @classmethod
     def of(cls, budget: int, inputs: InputOptions, how: StreamOptions) -> Self:
         """Start a stream with these options."""
         stream = cls.__new__(cls)
-        stream._start(budget, replace(inputs, progress=False), how)
+        stream._start(budget, inputs, how)
         return stream
 
     def _start(self, budget: int, inputs: InputOptions, how: StreamOptions) -> None:
@@ -124,7 +114,7 @@ class UniformStream:
             )
         self.budget = int(budget)
         self.keep = how.keep
-        self._inputs = inputs
+        self._inputs = replace(inputs, progress=False)
         self._model: Any = None
         self._state = StreamState(StreamingCover(self.budget, self.keep * self.budget))
 
@@ -175,7 +165,7 @@ class UniformStream:
         else:
             self._check_same_kind(prepared)
             assert isinstance(prepared.points, Points)
-            equal = state.cover.meet(prepared.points, np.arange(first, first + count))
+            equal = state.cover.add(prepared.points, np.arange(first, first + count))
             duplicates = sorted([*state.equal, *equal])[: self.budget]
             state.equal = duplicates if state.cover.threshold == 0.0 else []
             state.keep_records(samples, first)
@@ -194,7 +184,7 @@ class UniformStream:
             raise BudgetError(
                 f"the budget is {self.budget} rows, but only {usable} usable ones have arrived."
             )
-        found = cover.choose(min(self.budget, len(cover)))
+        found = cover.select(min(self.budget, len(cover)))
         equal = sorted(state.equal)[: self.budget - len(found.positions)]
         indices = np.concatenate([cover.numbers[found.positions], np.array(equal, np.int64)])
         radii = np.concatenate([found.radii, np.zeros(len(equal))])
@@ -236,7 +226,7 @@ class UniformStream:
             rows += len(samples)
             if prepared is not None:
                 assert isinstance(prepared.points, Points)
-                radius = max(radius, largest_distance(prepared.points, chosen))
+                radius = max(radius, radius_around(prepared.points, chosen))
             progress(len(samples))
         if rows != self.seen:
             raise DataError(

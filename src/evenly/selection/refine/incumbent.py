@@ -1,0 +1,111 @@
+"""The best packing so far, and the search that replaces it by ones at larger distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_above
+from evenly.selection.refine.constraints import Constraints
+from evenly.selection.refine.effort import Clock, SearchEffort
+from evenly.selection.refine.portfolio import TabuPortfolio
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+
+__all__ = ["Incumbent"]
+
+# By what fraction the next distance exceeds the best so far, at first and at the least; below
+# that, the next distance is the least one that is larger.
+_FIRST_STEP = 2e-3
+_LAST_STEP = 2e-6
+# A smaller relative gain counts as a failed round.
+_LEAST_GAIN = 1e-6
+
+
+@dataclass(eq=False)
+class Incumbent:
+    """The best packing so far.
+
+    Attributes:
+        graph: the rows and their neighbours.
+        constraints: what packings must satisfy.
+        target: how many rows a packing must have.
+        chosen: (m,) which rows are in the best packing, `target` of them or more.
+        squared: its smallest squared distance, including the limits.
+    """
+
+    graph: NeighbourGraph
+    constraints: Constraints
+    target: int
+    chosen: Bool[np.ndarray, " m"]
+    squared: float
+
+    def improve(
+        self,
+        *,
+        seed: int,
+        clock: Clock,
+        effort: SearchEffort,
+        report: Callable[[float], object],
+    ) -> bool:
+        """Search at larger and larger distances until several rounds in a row fail.
+
+        Args:
+            seed: of the tabu searches.
+            clock: raises when the time is up. The incumbent at that moment remains.
+            effort: how much work a round may take, and how many rounds may fail.
+            report: called with the smallest distance after each round.
+
+        Returns:
+            Whether the next distance exceeds the reach of the graph, so that a graph of larger
+            reach is needed.
+        """
+        portfolio = TabuPortfolio(self.graph, self.constraints, seed, effort)
+        step, failures, found = _FIRST_STEP, 0, True
+        while failures < portfolio.patience:
+            clock.check()
+            reach = self.next_reach(step)
+            if reach > self.graph.reach:
+                if self.next_reach(0.0) > self.graph.reach:
+                    return True
+                step = _smaller(step)
+                continue
+            before = self.squared
+            packings = portfolio.run(reach, self.target, self.chosen if found else None)
+            replaced = [self.replace_by(packing) for packing in packings]
+            found = any(replaced)
+            if self.squared > before * (1.0 + _LEAST_GAIN) ** 2:
+                step, failures = step * 1.5, 0
+            else:
+                failures += found or step == 0.0
+                step = _smaller(step)
+            report(float(np.sqrt(self.squared)))
+        return False
+
+    def next_reach(self, step: float) -> float:
+        """Return the squared distance to search at next, for a relative gain of `step`."""
+        return least_reach_above(self.squared * (1.0 + step) ** 2)
+
+    def replace_by(self, chosen: Bool[np.ndarray, " m"]) -> bool:
+        """Keep a copy of this packing of `target` rows or more if its rows are farther apart."""
+        squared = self.squared_h_min(chosen)
+        if squared <= self.squared:
+            return False
+        # In this order: an interrupt in between leaves a distance that the rows do have.
+        self.chosen = chosen.copy()
+        self.squared = squared
+        return True
+
+    def squared_h_min(self, chosen: Bool[np.ndarray, " m"]) -> float:
+        """Return the smallest squared distance, including limits; at most the graph's reach."""
+        within = self.graph.squared_h_min(chosen)
+        limit = float(self.constraints.limits[chosen].min(initial=np.inf))
+        return min(within, limit, self.graph.reach)
+
+
+def _smaller(step: float) -> float:
+    return step / 2 if step > _LAST_STEP else 0.0

@@ -1,0 +1,61 @@
+"""Tabu searches that run side by side at different perturbation rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry import parallel_for, usable_threads
+from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.constraints import Constraints
+from evenly.selection.refine.effort import SearchEffort
+from evenly.selection.refine.tabu import TabuSearch
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+
+__all__ = ["TabuPortfolio"]
+
+# Low rates suit many rows, whose neighbourhoods are many small problems; higher ones suit few.
+_PERTURBATION_RATES = (0.0, 0.001, 0.01, 0.03)
+
+
+class TabuPortfolio:
+    """One tabu search per perturbation rate, whatever the number of threads.
+
+    Attributes:
+        patience: how many rounds in a row may fail before a search should end.
+    """
+
+    def __init__(
+        self, graph: NeighbourGraph, constraints: Constraints, seed: int, effort: SearchEffort
+    ) -> None:
+        self._searches = [
+            TabuSearch(graph, constraints, rate, seed * len(_PERTURBATION_RATES) + place)
+            for place, rate in enumerate(_PERTURBATION_RATES)
+        ]
+        self._work = int(np.clip(len(graph.neighbours), effort.least_work, effort.most_work))
+        self._threads = usable_threads()
+        self.patience = max(effort.least_rounds, effort.idle_work // self._work)
+
+    def run(
+        self, reach: float, target: int, initial: Bool[np.ndarray, " m"] | None
+    ) -> list[Bool[np.ndarray, " m"]]:
+        """Run one round of every search at a squared distance.
+
+        Args:
+            reach: the squared distance.
+            target: how many rows a packing must have.
+            initial: (m,) the rows to start from; None to continue from each search's own.
+
+        Returns:
+            The packings of `target` rows that were found. The next round overwrites them.
+        """
+
+        def run(search: TabuSearch) -> None:
+            search.reset(search.chosen if initial is None else initial, reach)
+            search.run(target, self._work)
+
+        parallel_for(run, self._searches, threads=self._threads)
+        return [search.chosen for search in self._searches if search.size >= target]
