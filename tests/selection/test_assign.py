@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, select_uniform
-from evenly.geometry.search import nearest_chosen as in_blocks
 from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
@@ -40,9 +39,7 @@ def test_every_row_goes_to_the_nearest_chosen_row(vectors, normalize, data):
     selection = select_uniform(vectors, budget, normalize=normalize)
     gaps = gaps_by_definition(vectors, normalize)[:, selection.indices]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(in_blocks, "_ROWS", 7)
-        found = selection.assignments()
+    found = selection.assignments()
 
     own = found.nearest[selection.indices]
     assert found.rows.tolist() == list(range(len(vectors)))

@@ -17,7 +17,7 @@ def rounds_of(size, *, stop_after=None, error=KeyboardInterrupt):
     The pool of a test is too small for more than one round.
     """
 
-    def in_small_rounds(engine, budget, begun, *, limits=None, progress=None):
+    def in_small_rounds(engine, budget, begun, *, limits=None, progress=None, **sizes):
         picks, coverage_radius = farthest_first(engine, budget, begun, limits=limits)
         rounds = 0
         for done in range(len(begun), budget, size):

@@ -337,16 +337,13 @@ def test_directions_that_no_other_row_has_are_told_of():
     assert isolated_among(chosen, np.arange(1980, 2002)).tolist() == [2000, 2001]
 
 
-def test_looking_at_some_rows_only_is_checked_against_all(monkeypatch):
+def test_looking_at_some_rows_only_is_checked_against_all():
     """A small group has neighbours, though a thinned pool may hold none of them."""
-    from evenly.selection.rules import outliers as module
-
-    monkeypatch.setattr(module, "_AMONG", 100)
     vectors = np.random.default_rng(0).standard_normal((2000, 3))
     vectors[101:107] = [50.0, 0, 0]  # six rows together
     vectors[7] = [0, 50.0, 0]
 
-    found = isolated_among(points_of(vectors), np.array([101, 7, 13]))
+    found = isolated_among(points_of(vectors), np.array([101, 7, 13]), most_compared=100)
 
     assert found.tolist() == [7]
 

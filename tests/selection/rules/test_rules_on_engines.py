@@ -14,7 +14,7 @@ from evenly.engines.distances import DistancesEngine
 from evenly.engines.memory import MemoryEngine
 from evenly.errors import QuotaError
 from evenly.geometry import DistanceMatrix, Points, row_lengths
-from evenly.selection.greedy import driver
+from evenly.selection.greedy.driver import FrontierSizes
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import Beginning, run_greedy
 from evenly.selection.rules.problem import Problem
@@ -114,15 +114,15 @@ def problem_of(make, vectors, rules, away, normalize):
     return ProblemOnEngine(points, rules, make=make)
 
 
-def assert_follows(problem, beginning, expected):
+def assert_follows(problem, beginning, expected, **sizes):
     """Assert that a run gives these rows, radii and radius, or says that they miss the quotas."""
     rows, radii, coverage_radius = expected
     quotas = problem.rules.quotas
     if quotas is not None and not quotas.allows(quotas.count(rows)):
         with pytest.raises(QuotaError, match="ended the selection"):
-            run_greedy(problem, beginning, progress=False)
+            run_greedy(problem, beginning, progress=False, **sizes)
         return
-    answer = run_greedy(problem, beginning, progress=False)
+    answer = run_greedy(problem, beginning, progress=False, **sizes)
     np.testing.assert_array_equal(answer.picks.rows, rows)
     np.testing.assert_allclose(answer.picks.radii, radii, rtol=1e-6, atol=1e-13)
     assert answer.coverage_radius == pytest.approx(coverage_radius, rel=1e-6, abs=1e-13)
@@ -139,16 +139,13 @@ def assert_follows(problem, beginning, expected):
 def test_every_engine_follows_the_rules_as_the_oracle_does(vectors, normalize, frontier, few, data):
     rules, beginning, arguments = data.draw(rules_for(vectors))
     expected = oracle.with_rules(vectors, rules.budget, normalize, **arguments)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
-        patch.setattr(driver, "FRONTIER", frontier)
-        patch.setattr(driver, "FEW", few)
-        sizes = replace(SMALL, single_round=2 if frontier < 1024 else 2048)
-        for name, make in ENGINES.items():
-            note(name)
-            small = partial(make, sizes=sizes)
-            problem = problem_of(small, vectors, rules, arguments.get("away"), normalize)
-            assert_follows(problem, beginning, expected)
+    frontier_sizes = FrontierSizes(min(frontier, 128), frontier, few)
+    engine_sizes = replace(SMALL, single_round=2 if frontier < 1024 else 2048)
+    for name, make in ENGINES.items():
+        note(name)
+        small = partial(make, sizes=engine_sizes)
+        problem = problem_of(small, vectors, rules, arguments.get("away"), normalize)
+        assert_follows(problem, beginning, expected, sizes=frontier_sizes)
 
 
 @given(vectors=pools(max_rows=40), data=st.data())

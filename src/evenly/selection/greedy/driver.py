@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,16 +28,25 @@ if TYPE_CHECKING:
 
     from evenly.engines.protocol import Engine, Frontier
 
-__all__ = ["coverage_radius_of", "farthest_first"]
+__all__ = ["FrontierSizes", "coverage_radius_of", "farthest_first"]
 
 
-SMALLEST_FRONTIER = 128
-"""Rows a frontier is asked for at least."""
+@dataclass(frozen=True)
+class FrontierSizes:
+    """Sizes that the driver works with: they change how fast it is, never what it picks.
+
+    Attributes:
+        least, most: the fewest and the most rows that a frontier is requested with.
+        few: the number of picks that are made before the rows of a frontier are multiplied with
+            each other, if the last frontier gave no more.
+    """
+
+    least: int = 128
+    most: int = FRONTIER
+    few: int = 32
 
 
-FEW = 32
-"""So many picks are made before the rows of a frontier are multiplied with each other, where the
-last frontier gave no more."""
+DEFAULT_SIZES = FrontierSizes()
 
 
 _NO_NUMBERS = np.empty(0)
@@ -62,6 +71,7 @@ def farthest_first(
     *,
     limits: Limits | None = None,
     progress: Callable[[Picks], None] | None = None,
+    sizes: FrontierSizes = DEFAULT_SIZES,
 ) -> tuple[Picks, float]:
     """Choose `budget` rows, each the farthest from those already chosen.
 
@@ -75,6 +85,7 @@ def farthest_first(
         begun: the picks so far, at most `budget`; none where rows are kept away from.
         limits: what the rules allow: picks end early where they allow no more.
         progress: called after each round with the picks so far.
+        sizes: the sizes of frontiers.
 
     Returns:
         The picks, and the coverage radius: the largest distance from any candidate to the
@@ -94,7 +105,8 @@ def farthest_first(
     limits.begin(pool, begun.rows)
     left_over, ended, last = np.inf, False, 0
     while done < budget and not ended:
-        made = _certain_picks(pool, budget - done, limits, few=FEW if last <= FEW else 0)
+        few = sizes.few if last <= sizes.few else 0
+        made = _certain_picks(pool, budget - done, limits, replace(sizes, few=few))
         last = len(made.positions)
         found = np.sqrt(made.squared)
         if limits.radii_fall:
@@ -155,13 +167,13 @@ class _Round:
         return self.largest if self.largest >= self.frontier.ceiling else np.inf
 
 
-def _certain_picks(pool: Engine, owed: int, limits: Limits, *, few: int) -> _Round:
+def _certain_picks(pool: Engine, owed: int, limits: Limits, sizes: FrontierSizes) -> _Round:
     """At least one pick, where there is one: else the frontier is asked for again, larger."""
     # The rows of a frontier are compared with each other: few of a small pool are worth that.
-    size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * owed, len(pool) // 16)))
+    size = min(sizes.most, max(sizes.least, min(2 * owed, len(pool) // 16)))
     while True:
         frontier = pool.frontier(size)
-        made = farthest_first_within(frontier, owed, limits, few=few)
+        made = farthest_first_within(frontier, owed, limits, few=sizes.few)
         if len(made.positions) or made.ended:
             return made
         if not limits.retire(pool):
