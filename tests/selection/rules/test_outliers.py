@@ -195,7 +195,7 @@ def test_outliers_are_never_chosen_and_are_listed():
     dropped = chosen.provenance.dropped
     assert sorted(map(int, dropped)) == JUNK
     score = scores_by_definition(gaps_by_definition(vectors, False), 5)[40]
-    assert dropped["40"] == (
+    assert dropped[40] == (
         f"is an outlier: {score:.4g} from its 5 nearest rows on average, which puts it among the "
         "farthest 0.01 of all rows"
     )
@@ -212,7 +212,7 @@ def test_what_is_included_stays():
     chosen = select_uniform(with_junk(), 5, normalize=False, drop_outliers=0.01, include=[90])
 
     assert chosen.indices[0] == 90
-    assert list(chosen.provenance.dropped) == ["40"]
+    assert list(chosen.provenance.dropped) == [40]
 
 
 def test_extended_and_continued_selections_drop_the_same_rows(tmp_path):
