@@ -11,8 +11,6 @@ from typing import BinaryIO
 
 from evenly.errors import OutputError, OutputExistsError
 
-__all__ = ["atomic_write", "refuse_existing"]
-
 
 def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Raise OutputExistsError if `path` exists and `force` is False.

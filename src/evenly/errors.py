@@ -28,30 +28,6 @@ Each message states what is wrong, the value received, what is allowed, and what
 
 from __future__ import annotations
 
-__all__ = [
-    "BudgetError",
-    "CheckpointError",
-    "ColumnError",
-    "DataError",
-    "DuplicateRowsWarning",
-    "EmptyPoolError",
-    "EncoderError",
-    "EvenlyError",
-    "EvenlyWarning",
-    "IsolatedRowsWarning",
-    "ManifestError",
-    "MissingExtraError",
-    "ModelNotFoundError",
-    "OptionError",
-    "OutputError",
-    "OutputExistsError",
-    "QuotaError",
-    "RecordError",
-    "RowError",
-    "TextError",
-    "VectorError",
-]
-
 
 class EvenlyError(Exception):
     """Base class of every error that `evenly` raises deliberately."""

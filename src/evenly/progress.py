@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["hide"]
-
 
 def hide(progress: bool | None) -> bool | None:
     """Return what tqdm takes as `disable`: None hides a bar unless stderr is a terminal."""

@@ -43,7 +43,6 @@ from tests.support.pools import KINDS, make_pool, pools
 WAYS = ("float32", "bfloat16", "int16", "turned", "narrow", "int16, narrow")
 ways = pytest.mark.parametrize("way", WAYS)
 
-
 CHUNK = 4  # cuts sums in two even in few dimensions
 
 

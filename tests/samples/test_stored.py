@@ -22,7 +22,6 @@ safetensors = pytest.importorskip("safetensors.numpy")
 
 FLOATS = {"i1": "f4", "u2": "f4", "i4": "f8", "u8": "f8"}
 
-
 TINY_BLOCKS = BlockSizes(gap=24, read=48, gather=56, decode=40, write=64)
 
 

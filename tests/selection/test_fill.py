@@ -17,7 +17,6 @@ from tests.support.pools import pools
 RNG = np.random.default_rng(6)
 SPHERE = RNG.normal(size=(900, 12))
 
-
 QUICK = SearchEffort(least_work=20_000, idle_work=120_000)
 
 

@@ -11,16 +11,6 @@ import click
 from evenly.errors import DataError
 from evenly.options import EncoderOptions, declared
 
-__all__ = [
-    "column_or_array",
-    "data_or_rows",
-    "data_or_stdin",
-    "given",
-    "library_options",
-    "read_row_numbers",
-    "rows_or_ids",
-]
-
 
 def data_or_stdin(data: str | None) -> Any:
     """Return the DATA of a command; - is standard input."""

@@ -9,8 +9,6 @@ import click
 
 from evenly.options.declaration import Declared
 
-__all__ = ["click_arguments", "number"]
-
 Parse = Callable[[str], Any]
 
 _TYPES: dict[str, Any] = {

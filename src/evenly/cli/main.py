@@ -18,18 +18,9 @@ from evenly._version import __version__
 from evenly.cli.options import LOUDNESS, with_options
 from evenly.errors import EvenlyError, EvenlyWarning
 
-__all__ = ["keep_at", "main"]
-
-
 _WRONG_USE = 2
-
-
 _INTERRUPTED = 130
-
-
 _TERMINATED = 143
-
-
 _CHECKPOINT = "evenly.checkpoint"
 
 

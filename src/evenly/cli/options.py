@@ -15,19 +15,6 @@ from evenly.errors import EvenlyWarning
 from evenly.options import EncoderOptions, InputOptions, Options, RuleOptions, declared
 from evenly.options.declaration import flags_of
 
-__all__ = [
-    "ENCODING",
-    "FORCE",
-    "JSON",
-    "LOUDNESS",
-    "OUTPUT",
-    "ROWS",
-    "RUNNING",
-    "TEXT",
-    "declared_options",
-    "with_options",
-]
-
 Option = Callable[[Any], Any]
 
 
@@ -114,7 +101,6 @@ ENCODING = [
 ]
 
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
-
 FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
 
 OUTPUT = [

@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from evenly.selection.results.deduplication import Deduplication
     from evenly.selection.results.stream import StreamSelection
 
-__all__ = [
-    "Output",
-    "check_output",
-    "is_plain",
-    "manifest_path",
-    "measure_and_write",
-    "print_result",
-    "print_selection",
-    "write_output",
-]
-
 _OF_PLAIN_SELECTIONS = {
     *("budget", "start", "engine", "memory", "seed"),
     *("text", "roles", "encoder", "encoder_options", "normalize", "on_invalid"),

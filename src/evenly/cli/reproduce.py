@@ -9,8 +9,6 @@ from evenly.errors import ManifestError, OptionError
 if TYPE_CHECKING:
     from evenly.selection import Selection
 
-__all__ = ["check_reproduced", "options_as_before"]
-
 
 def options_as_before(
     earlier: Selection, data: Any, arguments: dict[str, Any], name: str

@@ -12,8 +12,6 @@ from evenly.options import InputOptions
 if TYPE_CHECKING:
     from evenly.samples import Samples
 
-__all__ = ["common_options", "names_of", "options_for"]
-
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
 _OF_SPACE = (*_OF_TEXTS, "normalize", "on_invalid")
 

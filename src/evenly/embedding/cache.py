@@ -18,20 +18,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
 from evenly.errors import OutputError
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["CacheInfo", "CachedModel", "CachedRows", "EmbeddingCache", "open_cache", "text_key"]
+from evenly.shapes import Bool, Float
 
 logger = logging.getLogger("evenly")
-
 _ABANDONED_AFTER_SECONDS = 3600
 
 

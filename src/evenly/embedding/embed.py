@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -14,11 +14,7 @@ from tqdm import tqdm
 from evenly.embedding.cache import CachedRows, EmbeddingCache
 from evenly.embedding.encoder import LoadedEncoder
 from evenly.errors import EncoderError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = ["Embeddings", "ShardLimits", "embed_texts"]
+from evenly.shapes import Float
 
 logger = logging.getLogger("evenly")
 

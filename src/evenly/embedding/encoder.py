@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from evenly.errors import EncoderError, EvenlyError
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["Encoder", "LoadedEncoder"]
+from evenly.shapes import Bool, Float
 
 _TEXTS_PER_CALL = 256
 

@@ -14,16 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "file_sha256",
-    "fingerprint_folder",
-    "fingerprint_instance",
-    "hash_mapping",
-    "hash_weights",
-    "module_folders",
-    "weight_files",
-]
-
 _SETTINGS_PATTERNS = (
     "modules.json",
     "config.json",

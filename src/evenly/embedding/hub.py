@@ -12,10 +12,7 @@ from evenly.embedding.fingerprint import weight_files
 from evenly.embedding.offline import MINILM
 from evenly.errors import ModelNotFoundError
 
-__all__ = ["HUB", "Hub", "files_to_download", "hub_model", "hub_tokenizer", "is_model_folder"]
-
 logger = logging.getLogger("evenly")
-
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _DEFAULT_ORGANISATION = "sentence-transformers"
 _TIMEOUT_SECONDS = 10

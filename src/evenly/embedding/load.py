@@ -27,11 +27,8 @@ from evenly.embedding.static import STATIC, load_static, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER
 
-__all__ = ["find_model", "load_encoder"]
-
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
-
 _STATIC_BATCH = 1024
 
 

@@ -7,10 +7,7 @@ from pathlib import Path
 
 from evenly.embedding.fingerprint import file_sha256
 
-__all__ = ["MINILM", "MINILM_WEIGHTS_SHA256", "packaged_minilm"]
-
 logger = logging.getLogger("evenly")
-
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 # The hash of model.safetensors, which is the same file on the hub and in the package: the

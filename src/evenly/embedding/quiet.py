@@ -7,8 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-__all__ = ["quiet_libraries"]
-
 _VERBOSE_LOGGERS = ("huggingface_hub", "sentence_transformers", "transformers")
 
 

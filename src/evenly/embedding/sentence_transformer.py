@@ -6,20 +6,15 @@ import logging
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.embedding.quiet import quiet_libraries
 from evenly.errors import EncoderError, EvenlyError
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool
-
-__all__ = ["SentenceTransformerEncoder", "load_folder", "resolve_device"]
+from evenly.shapes import Bool
 
 logger = logging.getLogger("evenly")
-
 _BATCH_ON_CPU = 32
 _BATCH_ON_GPU = 256
 _BATCHES_PER_CALL = 8

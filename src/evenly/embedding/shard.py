@@ -12,20 +12,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from evenly.atomic import atomic_write
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int, UInt8, UInt32
-
-__all__ = ["KEY_BYTES", "CorruptShardError", "ShardIndex", "read_index", "read_rows", "write_shard"]
+from evenly.shapes import Bool, Float, Int, UInt8, UInt32
 
 KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
-
 _T = TypeVar("_T")
 
 

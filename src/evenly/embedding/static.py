@@ -12,10 +12,7 @@ from typing import Any
 
 from evenly.errors import MissingExtraError, ModelNotFoundError
 
-__all__ = ["STATIC", "load_static", "static_files"]
-
 STATIC = "static"
-
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 

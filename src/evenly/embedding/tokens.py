@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,11 +17,7 @@ from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["TokenCounter", "count_tokens", "load_tokenizer"]
+from evenly.shapes import Int
 
 _TEXTS_PER_BATCH = 2048
 _TOKENIZER_JSON = "tokenizer.json"

@@ -14,18 +14,13 @@ from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import Bounded, Bounds
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Points, ProxyTransform
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.engines.protocol import Engine
-
-__all__ = ["TorchEngine", "make_cuda_engine"]
-
 
 # Coordinates of the pairs that are decided at once.
 _PAIR_NUMBERS = 1 << 26
-
 
 # Bytes a row beside its vector: bound, factor, number of targets seen, and sorting.
 _BYTES_A_ROW = 48

@@ -9,13 +9,10 @@ import numpy as np
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of
 from evenly.geometry import DistanceMatrix
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.geometry import Points
-
-__all__ = ["DistancesEngine"]
 
 
 class DistancesEngine(Bounded):

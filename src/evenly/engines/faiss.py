@@ -14,14 +14,10 @@ from evenly.engines.memory import MemoryEngine
 from evenly.engines.sizes import EngineSizes
 from evenly.engines.voronoi import NeighbourIndex
 from evenly.geometry import squared_distances_between
+from evenly.shapes import Bool, Float, Float32, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Float32, Int
-
     from evenly.geometry import Best, Queries, Targets
-
-__all__ = ["FaissEngine"]
-
 
 # Cells of the index that are searched for each row.
 _PROBES = 2

@@ -9,7 +9,7 @@ times, not once a pick.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -39,25 +39,15 @@ from evenly.geometry import (
     usable_threads,
 )
 from evenly.geometry.screening.tuning import Tuning
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["KeptRows", "MappedEngine", "least_memory"]
-
+from evenly.shapes import Float, Int
 
 # Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
 # partial sorting.
 _BYTES_A_ROW = 48
-
-
 _LEAST_ROWS = 4 * FRONTIER
-
 
 # Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
-
-
 _FILLED = 0.9
 
 

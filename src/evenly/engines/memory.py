@@ -27,18 +27,14 @@ from evenly.geometry import (
 from evenly.geometry.screening.nearest import tiles_of
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.search.in_order import integer_products_within, products_within
+from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from jaxtyping import Float, Float32, Int
-
-__all__ = ["MemoryEngine"]
-
 
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
 _ROWS_A_STEP = 25_000
-
 
 # Sentinel: not yet compared with any chosen row.
 _NONE = np.iinfo(np.int64).max

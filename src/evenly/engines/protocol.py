@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from evenly.shapes import Float, Int
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
-
     from evenly.geometry import Points, ProxyTransform
-
-__all__ = ["FRONTIER", "Engine", "Frontier"]
-
 
 FRONTIER = 1024
 """The default size of a frontier: the cost of its picks grows with the square of the size."""

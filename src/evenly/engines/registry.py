@@ -15,29 +15,12 @@ from evenly.geometry import DistanceMatrix, Points
 if TYPE_CHECKING:
     from evenly.engines.protocol import Engine
 
-__all__ = [
-    "DEFAULT_MEMORY",
-    "ENGINES",
-    "PACKING_ENGINES",
-    "check_engine",
-    "check_packing_engine",
-    "choose_engine",
-    "make_engine",
-]
-
-
 log = logging.getLogger("evenly")
-
-
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
-
-
 DEFAULT_MEMORY = 2e9
 """Bytes that the engine "mapped" may take by default."""
 
-
 _SHARDS = 4
-
 
 # Multiplications from which moving the vectors to a GPU pays.
 _WORTH_A_GPU = 1e12

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,7 @@ from evenly.engines.protocol import FRONTIER, Engine, Frontier
 from evenly.engines.upper_bounds import ceiling_of, farthest_of
 from evenly.geometry import Points, ProxyTransform
 from evenly.geometry.search.in_order import products_within
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["ShardedEngine"]
+from evenly.shapes import Float, Int
 
 
 class ShardedEngine:

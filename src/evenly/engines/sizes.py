@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EngineSizes"]
-
 
 @dataclass(frozen=True)
 class EngineSizes:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry import TIE
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Bounded", "Bounds", "ceiling_of", "ceiling_outside", "farthest_of", "threshold_of"]
+from evenly.shapes import Float, Int
 
 
 class Bounds:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from evenly.engines.sizes import EngineSizes
 from evenly.geometry import Best, Queries, Targets
 from evenly.geometry.kernels.screening import Chains, lower_along_chains
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
-__all__ = ["NeighbourIndex", "VoronoiCells"]
-
+from evenly.shapes import Bool, Float, Int
 
 # What a search costs for each row and for each pair, in pairs of a product; measured like the
 # costs in `Tuning`.

@@ -7,11 +7,11 @@ out are decided exactly (`screening/nearest.py`), so speed never changes an answ
 """
 
 from evenly.geometry.distance_matrix import DistanceMatrix
-from evenly.geometry.kernels.screening import Best, Queries
+from evenly.geometry.kernels.exact import TIE
+from evenly.geometry.kernels.screening import Best, ErrorBound, Queries
 from evenly.geometry.points import (
     COINCIDENT,
     LARGEST,
-    TIE,
     Points,
     blocks,
     first_of_the_farthest,
@@ -26,7 +26,7 @@ from evenly.geometry.screening.nearest import (
     lower_until_below,
 )
 from evenly.geometry.screening.precision import choose_precision
-from evenly.geometry.screening.proxies import ErrorBound, ProxyTransform, ProxyVectors
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least

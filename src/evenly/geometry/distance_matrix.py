@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry.points import LARGEST, blocks
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["DistanceMatrix"]
+from evenly.shapes import Bool, Float
 
 
 @dataclass(frozen=True, eq=False)

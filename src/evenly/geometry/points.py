@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,44 +17,18 @@ from evenly.geometry.kernels.exact import (
     squared_lengths_of_rows,
 )
 from evenly.geometry.threads import parallel_for, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
-__all__ = [
-    "LARGEST",
-    "TIE",
-    "Points",
-    "blocks",
-    "first_of_the_farthest",
-    "mean_of",
-    "reach_of",
-    "readable",
-    "row_lengths",
-    "squared_distances_between",
-    "squared_distances_to",
-    "squared_lengths",
-]
-
+from evenly.shapes import Bool, Float, Int
 
 COINCIDENT = 1e-28
 """Unit rows with a squared distance below this differ only by the rounding of a division."""
 
-
 LARGEST = 1e150
 """The largest magnitude a coordinate may have: its square must stay a float64."""
 
-
 # A block is sized so that its working set stays in the caches of one core's share.
 _BLOCK_NUMBERS = 1 << 18
-
-
 _MEAN_ROWS = 4096
-
-
 _NO_FACTORS = np.empty(0)
-
-
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 

@@ -13,15 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["even_slices", "in_background", "parallel_for", "single_threaded_blas", "usable_threads"]
-
-
 Tile = TypeVar("Tile")
-
-
 Result = TypeVar("Result")
-
-
 _THREADED = ("numpy", "scipy", "torch", "faiss")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,9 @@ from evenly.errors import EmptyPoolError, TextError, VectorError
 from evenly.geometry import LARGEST, DistanceMatrix, row_lengths
 from evenly.options import OnInvalid
 from evenly.samples import Samples
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["DroppedRows", "check_distances", "check_lengths"]
+from evenly.shapes import Bool, Float
 
 log = logging.getLogger("evenly")
-
 _SHOWN = 5
 
 

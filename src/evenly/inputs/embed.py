@@ -12,8 +12,6 @@ from evenly.errors import OptionError
 from evenly.inputs.prepare import prepare
 from evenly.options import DEFAULT_ENCODER, InputOptions, TextColumns, documented
 
-__all__ = ["embed", "embed_rows"]
-
 
 @documented(InputOptions)
 def embed(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +21,7 @@ from evenly.inputs.checks import DroppedRows, check_distances, check_lengths
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
 from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_texts, texts_of_rows
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["PreparedData", "load_model", "prepare", "stay_on_disk"]
+from evenly.shapes import Bool, Float
 
 log = logging.getLogger("evenly")
 

@@ -7,24 +7,13 @@ from __future__ import annotations
 
 import math
 from itertools import count
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.spatial import ConvexHull, QhullError
 from scipy.special import eval_gegenbauer, roots_jacobi
 
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = [
-    "balls_bound",
-    "levenshtein_count",
-    "line_bound",
-    "plane_bound",
-    "smaller_balls_bound",
-    "sphere_bound",
-]
+from evenly.shapes import Float
 
 # Higher degrees of Levenshtein's bound matter only for more rows than fit a computer, except in
 # three dimensions, where Fejes Tóth's bound is sharper.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -22,11 +21,7 @@ from evenly.metrics.bounds import (
 from evenly.metrics.curve import Curve
 from evenly.metrics.packing_bound import PackingBound
 from evenly.metrics.trace_bound import CentredPool, best_centre
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = ["DEFAULT_EFFORT", "BoundingEffort", "UpperBounds", "clusters_bound"]
+from evenly.shapes import Float
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
 _TOLERANCE = 1.0 + 1e-9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +11,7 @@ from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = ["Curve"]
+from evenly.shapes import Float
 
 # A slope over fewer picks than this is noise.
 _MIN_PICKS = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
@@ -13,11 +12,7 @@ from scipy.spatial.distance import squareform
 from evenly.geometry import DistanceMatrix, Points, single_threaded_blas
 from evenly.geometry.clustering.tree import leading_coordinates, split_evenly
 from evenly.geometry.search.sampled_pairs import squared_distances_of_all_pairs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Diversity", "DiversityLimits", "clusters_of", "kernel_eigenvalue", "vendi_score"]
+from evenly.shapes import Float, Int
 
 _CLUSTERS = 128
 _ROWS_PER_CLUSTER = 8

@@ -29,22 +29,12 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Int
-
     from evenly.metrics.curve import Curve
-
-__all__ = [
-    "Certificate",
-    "measure",
-    "measure_in_pool",
-    "measure_prepared",
-    "pool_stats",
-    "random_rows",
-]
 
 Certificate = bool | Literal["thorough"]
 """Whether h_min is bounded from above, and whether extra time is spent on a sharper bound."""

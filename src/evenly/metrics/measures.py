@@ -12,8 +12,6 @@ import numpy as np
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.theory import Theory
 
-__all__ = ["Measures", "RandomMeasures", "Spread", "certified_fraction"]
-
 
 @dataclass(frozen=True)
 class Spread:

@@ -14,14 +14,11 @@ import numpy as np
 
 from evenly.geometry.clustering.tree import ClusterRadii, Tree
 from evenly.geometry.kernels.exact import EXACT
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
     from evenly.geometry import Points
     from evenly.metrics.trace_bound import CentredPool
-
-__all__ = ["PackingBound"]
 
 # Tolerance for the rounding of sums of squares, whose relative error is far smaller.
 _TOLERANCE = 1.0 + 1e-10

@@ -11,14 +11,11 @@ import numpy as np
 from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds
 from evenly.metrics.diversity import clusters_of
 from evenly.metrics.theory import ClosePairs, two_nn
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.geometry import DistanceMatrix, Points
     from evenly.metrics.curve import Curve
-
-__all__ = ["PoolStats"]
 
 
 @dataclass(frozen=True, eq=False)

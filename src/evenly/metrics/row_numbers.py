@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import RowError
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["row_numbers"]
 
 
 def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:

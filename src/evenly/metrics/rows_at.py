@@ -15,8 +15,6 @@ from evenly.metrics.certificate import UpperBounds
 from evenly.metrics.curve import Curve
 from evenly.options import DEFAULT_ENCODER, InputOptions, OnInvalid, TextColumns, documented
 
-__all__ = ["RowsAt", "rows_at"]
-
 
 @dataclass(frozen=True)
 class RowsAt:

@@ -15,13 +15,10 @@ from scipy.integrate import trapezoid
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
+from evenly.shapes import Float
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from evenly.metrics.curve import Curve
-
-__all__ = ["CONFIDENCE", "ClosePairs", "Theory", "two_nn"]
 
 CONFIDENCE = 0.95
 """Probability with which the density bound holds for random subsets."""

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.points import mean_of, squared_distances_to
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
     from evenly.geometry import Points
-
-__all__ = ["CentredPool", "best_centre"]
 
 
 @dataclass(frozen=True, eq=False)

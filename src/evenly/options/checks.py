@@ -11,24 +11,7 @@ from typing import Any
 from evenly.errors import BudgetError, OptionError
 from evenly.memory import memory_bytes
 
-__all__ = [
-    "Check",
-    "a_path",
-    "choice",
-    "flag",
-    "is_number",
-    "mapping_of",
-    "memory_size",
-    "number",
-    "optional",
-    "rows_or_fraction",
-    "text",
-    "whole",
-    "whole_number",
-]
-
 _BOOLEANS = ("bool", "bool_")  # NumPy has one of its own, which is not imported for this
-
 Check = Callable[[str, Any], object]
 """Takes an option's name and value; raises OptionError if the value is not allowed."""
 

@@ -17,8 +17,6 @@ from typing_extensions import Self
 
 from evenly.options.checks import Check, choice
 
-__all__ = ["Declared", "Options", "declared", "flags_of", "option"]
-
 
 @dataclass(frozen=True)
 class Declared:

@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 
 from evenly.options.declaration import Declared, Options, declared, flags_of
 
-__all__ = ["documented", "options_table"]
-
 _WIDTH = 96
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -11,20 +11,9 @@ from evenly.errors import OptionError
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
-__all__ = [
-    "DEFAULT_ENCODER",
-    "ENGINES",
-    "EncoderOptions",
-    "InputOptions",
-    "OnInvalid",
-    "TextColumns",
-]
-
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-
 OnInvalid = Literal["error", "drop"]
 TextColumns = str | Sequence[str] | Callable[[Any], str] | None
-
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 
 

@@ -9,8 +9,6 @@ from typing import Any, Literal
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
-__all__ = ["BALANCES", "RuleOptions"]
-
 BALANCES = ("equal", "proportional")
 
 

@@ -8,8 +8,6 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
-__all__ = ["NotKept", "as_json_value", "decode", "encode"]
-
 _NOT_KEPT = "not kept"
 
 

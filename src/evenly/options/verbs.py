@@ -10,19 +10,7 @@ from evenly.errors import OptionError
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
-__all__ = [
-    "CERTIFICATES",
-    "STARTS",
-    "DeduplicationOptions",
-    "FillOptions",
-    "MeasuringOptions",
-    "QualityOptions",
-    "StreamOptions",
-    "UniformOptions",
-]
-
 STARTS = ("farthest-from-mean", "medoid", "random")
-
 _DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
 
 

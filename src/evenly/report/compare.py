@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -25,11 +25,7 @@ from evenly.options import (
 )
 from evenly.progress import hide
 from evenly.report.table import grid
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["Comparison", "compare", "compare_subsets"]
+from evenly.shapes import Int
 
 # Attribute of the measures -> its format.
 _COLUMNS = {

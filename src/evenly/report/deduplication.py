@@ -10,8 +10,6 @@ from evenly.report.table import two_columns, with_cosine
 if TYPE_CHECKING:
     from evenly.selection.results.deduplication import Deduplication
 
-__all__ = ["deduplication_table"]
-
 
 def deduplication_table(found: Deduplication) -> str:
     """Return the rows that were kept and merged as a table to read in a terminal."""

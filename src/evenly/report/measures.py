@@ -10,8 +10,6 @@ from evenly.metrics.diversity import Diversity
 from evenly.metrics.theory import CONFIDENCE, Theory
 from evenly.report.table import two_columns, with_cosine
 
-__all__ = ["lines_of_measures", "measures_table"]
-
 
 def measures_table(measures: Measures, *, normalized: bool) -> str:
     """Return the measures of any subset as a table to read in a terminal."""

@@ -10,8 +10,6 @@ from evenly.report.table import format_seconds
 if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance
 
-__all__ = ["input_line", "is_normalized", "seconds_line", "text_line"]
-
 
 def is_normalized(provenance: Provenance) -> bool:
     """Return whether distances are between normalised rows."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance
     from evenly.selection.results.selection import SelectionData
 
-__all__ = ["selection_table"]
-
 _MAX_GROUPS = 8
 _ENDED_BY = {"time": " (ended by the time limit)", "interrupt": " (ended by Ctrl-C)"}
 _ROW_RULES = {

@@ -10,8 +10,6 @@ from evenly.report.table import two_columns, with_cosine
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection
 
-__all__ = ["stream_table"]
-
 
 def stream_table(found: StreamSelection) -> str:
     """Return the rows chosen from a stream as a table to read in a terminal."""

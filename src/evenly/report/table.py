@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-__all__ = ["format_seconds", "grid", "two_columns", "with_cosine"]
-
 
 def two_columns(rows: Iterable[tuple[str, str]]) -> str:
     """Put labels and values side by side; a row without a label continues the one above."""

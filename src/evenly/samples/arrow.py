@@ -13,9 +13,6 @@ from evenly.samples.encoding import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp
 
-__all__ = ["ArrowSamples", "open_parquet", "open_table"]
-
-
 _RECORDS_PER_BATCH = 4096
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from evenly.samples.stored import StoredVectors
 
-__all__ = ["RecordSamples", "Samples"]
-
 
 class Samples(ABC):
     """Records, strings or vectors, which can be returned or written in their original form.

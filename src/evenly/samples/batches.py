@@ -13,8 +13,6 @@ from evenly.samples.lists import ListSamples
 from evenly.samples.opening import open_samples
 from evenly.samples.vectors import VectorSamples
 
-__all__ = ["can_be_read_again", "read_batch", "read_batches"]
-
 
 def read_batches(batches: Any, size: int) -> Iterator[Samples]:
     """Yield the rows of a stream in samples of at most `size` rows.

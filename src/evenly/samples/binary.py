@@ -17,8 +17,6 @@ from evenly.samples.floats import ALLOWED, check_exact, check_shape, float_type
 from evenly.samples.rows import RowNumbers
 from evenly.samples.source import FileStamp
 
-__all__ = ["BinaryRows", "open_npy", "open_safetensors", "safetensors_header"]
-
 _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,

@@ -7,8 +7,6 @@ from typing import Any
 
 from evenly.errors import OptionError
 
-__all__ = ["ChatError", "chat_text", "check_roles", "is_chat"]
-
 # ShareGPT's names for the roles.
 _SAME_ROLE = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 

@@ -17,8 +17,6 @@ from evenly.samples.lines import LineSamples, decode, line_bounds
 from evenly.samples.rows import check_columns, check_unique
 from evenly.samples.source import Source
 
-__all__ = ["Delimited"]
-
 
 class Delimited(LineSamples):
     """A .csv or .tsv file or stream whose first line names the columns.

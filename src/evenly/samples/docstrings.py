@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-__all__ = ["docstring_records"]
-
 _MODULES = (
     "math statistics random itertools functools collections "
     "numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial.polynomial numpy.polynomial.chebyshev "

@@ -12,17 +12,6 @@ from typing import Any, BinaryIO, cast
 
 from evenly.errors import MissingExtraError, OutputError
 
-__all__ = [
-    "DELIMITERS",
-    "OTHER_DELIMITERS",
-    "compressing",
-    "plain_json",
-    "require_pyarrow",
-    "table_of_records",
-    "write_records",
-    "write_tables",
-]
-
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 # Possible separators of a .csv file whose header has no comma.

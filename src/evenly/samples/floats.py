@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from evenly.errors import VectorError
 
-__all__ = ["ALLOWED", "as_vectors", "check_exact", "check_shape", "float_type"]
-
 ALLOWED = "float16, float32, float64 or integers"
 
 

@@ -7,15 +7,6 @@ from pathlib import PurePath
 
 from evenly.errors import DataError, OptionError, OutputError
 
-__all__ = [
-    "FILE_FORMATS",
-    "STREAM_FORMATS",
-    "check_format",
-    "input_format",
-    "output_format",
-    "split_suffix",
-]
-
 _BY_SUFFIX = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",

@@ -16,8 +16,6 @@ from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_num
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["PandasFrame", "PolarsFrame", "open_pandas", "open_polars"]
-
 
 class _Frame(Samples):
     """Base class of both kinds of frame, which builds rows from columns."""

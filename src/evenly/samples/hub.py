@@ -12,8 +12,6 @@ from evenly.samples.arrow import read_table_columns
 from evenly.samples.base import Samples
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 
-__all__ = ["HubDataset", "open_dataset"]
-
 _RECORDS_PER_BATCH = 1000
 
 

@@ -15,8 +15,6 @@ from evenly.samples.source import Source
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["JsonArray"]
-
 
 class JsonArray(ListSamples):
     """The records of a .json file, all parsed when it is opened.

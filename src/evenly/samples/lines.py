@@ -18,8 +18,6 @@ from evenly.samples.source import Source
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["JsonLines", "LineSamples", "line_bounds"]
-
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1 << 24
 _NEWLINE = ord("\n")

@@ -11,8 +11,6 @@ from evenly.errors import DataError
 from evenly.samples.base import RecordSamples
 from evenly.samples.rows import RowNumbers, row_numbers
 
-__all__ = ["ListSamples", "check_elements"]
-
 
 class ListSamples(RecordSamples):
     """A list of dicts, or of strings.

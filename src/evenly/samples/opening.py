@@ -35,8 +35,6 @@ from evenly.samples.source import Source, open_file, read_stream
 from evenly.samples.vector_files import BinaryVectorFiles, ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples, open_tensor, stack_rows
 
-__all__ = ["open_samples"]
-
 _ALLOWED = (
     "a list of strings, of dicts or of vectors; a datasets.Dataset; a pandas or Polars "
     "DataFrame; a pyarrow Table; a path; a NumPy array or a torch tensor of shape (n, d); "

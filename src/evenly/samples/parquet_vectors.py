@@ -17,8 +17,6 @@ from evenly.samples.floats import check_shape
 from evenly.samples.rows import RowNumbers, check_unique
 from evenly.samples.source import FileStamp
 
-__all__ = ["ParquetRows", "open_parquet_rows"]
-
 # Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
 # Names of columns whose strings identify a row and are not its text, including pandas' index.

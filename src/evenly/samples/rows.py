@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from evenly.errors import ColumnError, RowError
 
-__all__ = ["RowNumbers", "check_columns", "check_unique", "missing_column", "row_numbers"]
-
 RowNumbers = npt.NDArray[np.int64]
 
 

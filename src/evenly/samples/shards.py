@@ -20,8 +20,6 @@ from evenly.samples.vector_files import join_vector_files
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["join_shards"]
-
 
 def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
     """Join files of one format into one data set with consecutive row numbers.

@@ -17,8 +17,6 @@ from evenly.errors import DataError
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["FileStamp", "Source", "open_file", "read_stream"]
-
 _BLOCK = 1 << 20
 
 

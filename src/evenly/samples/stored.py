@@ -16,8 +16,6 @@ from evenly.samples.floats import float_type
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import FileStamp
 
-__all__ = ["Part", "StoredVectors"]
-
 
 class Part(Protocol):
     """The rows of one file, in the order of the file."""

@@ -13,8 +13,6 @@ from evenly.errors import OutputError
 from evenly.samples.encoding import compressing, require_pyarrow, write_records, write_tables
 from evenly.samples.formats import STREAM_FORMATS, output_format
 
-__all__ = ["check_table_path", "write_columns"]
-
 # Rows converted to Python objects at once.
 _ROWS_PER_BLOCK = 1 << 16
 

@@ -11,8 +11,6 @@ from evenly.errors import ColumnError, OptionError, TextError
 from evenly.samples.base import Samples
 from evenly.samples.chat import ChatError, chat_text, check_roles, is_chat
 
-__all__ = ["Texts", "excerpt", "read_texts", "texts_of_rows"]
-
 _log = logging.getLogger("evenly")
 
 # Columns that usually hold the text; data with two of them are ambiguous.

@@ -22,11 +22,7 @@ from evenly.samples.vectors import VectorRows
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["BinaryVectorFiles", "ParquetVectorFiles", "VectorFiles", "join_vector_files"]
-
-
 _RECORDS_PER_BATCH = 4096
-
 _PartT = TypeVar("_PartT", bound=Part)
 
 

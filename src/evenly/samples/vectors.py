@@ -19,8 +19,6 @@ from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["VectorRows", "VectorSamples", "open_tensor", "stack_rows"]
-
 _VECTOR_FORMATS = ("npy", "safetensors")
 
 

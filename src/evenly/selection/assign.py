@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -16,11 +16,7 @@ from evenly.progress import hide
 from evenly.samples import write_columns
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, check_same_vectors, prepare_again
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Assignments", "assign", "prepare_with_dropped"]
+from evenly.shapes import Float, Int
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,11 +38,7 @@ from evenly.selection.rules.quality import best_first
 from evenly.selection.rules.resolve import describe_rule_options, resolve_rules
 from evenly.selection.rules.row_values import numbers_of
 from evenly.selection.selection import Selection
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["choose_by_quality", "prepare_by_quality", "rules_by_quality", "select_by_quality"]
+from evenly.shapes import Float, Int
 
 
 @documented(InputOptions, RuleOptions)

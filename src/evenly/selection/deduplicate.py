@@ -8,7 +8,7 @@ from dataclasses import replace
 from numbers import Integral
 from os import PathLike
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,11 +33,7 @@ from evenly.selection.rules.budget import rows_of_budget
 from evenly.selection.rules.quality import best_first
 from evenly.selection.rules.resolve import describe_rule_options
 from evenly.selection.rules.row_values import numbers_of
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
-__all__ = ["deduplicate", "remove_duplicates"]
+from evenly.shapes import Bool, Float, Int
 
 _HASH_BYTES = 16
 

@@ -18,9 +18,6 @@ from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColum
 from evenly.samples import Samples, open_samples, read_texts
 from evenly.selection.rules.budget import rows_of_budget
 
-__all__ = ["Estimate", "estimate", "estimate_selection"]
-
-
 _SAMPLE_TEXTS = 64
 
 # Memory. A row's factor, length, bound, nearest chosen row and what partial sorting needs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,7 @@ from evenly.selection.assign import prepare_with_dropped
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again
 from evenly.selection.rules.row_names import RowNames
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Explanation", "explain"]
-
+from evenly.shapes import Float, Int
 
 # Options that can leave out or include a row regardless of its distance.
 _RULES = (

@@ -16,8 +16,6 @@ from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, Resumed, resume
 from evenly.selection.rules.budget import rows_of_budget
 
-__all__ = ["extend", "extend_resumed", "resume_to_extend"]
-
 S = TypeVar("S", bound=SelectionData)
 
 

@@ -16,8 +16,6 @@ from evenly.selection.refine.maximal import maximal_packing
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, Resumed, resume
 
-__all__ = ["fill", "fill_resumed", "resume_to_fill"]
-
 S = TypeVar("S", bound=SelectionData)
 
 

@@ -24,16 +24,6 @@ from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import KEPT, describe_rule_options, resolve_rules
 from evenly.selection.rules.token_costs import counts_tokens
 
-__all__ = [
-    "Again",
-    "Resumed",
-    "check_same_vectors",
-    "merge_options",
-    "options_of",
-    "prepare_again",
-    "resume",
-]
-
 _OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
 _OF_VECTORS = ("normalize", "on_invalid")
 

@@ -15,8 +15,6 @@ from evenly.selection.fill import fill
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again
 
-__all__ = ["Selection"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Selection(SelectionData):

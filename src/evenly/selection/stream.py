@@ -23,8 +23,6 @@ from evenly.samples import can_be_read_again, read_batches
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.uniform_stream import UniformStream
 
-__all__ = ["choose_from_stream", "select_stream"]
-
 
 @documented(InputOptions, StreamOptions)
 def select_stream(

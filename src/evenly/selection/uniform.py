@@ -32,8 +32,6 @@ from evenly.selection.rules.resolve import check_rules, describe_rule_options, r
 from evenly.selection.rules.token_costs import counts_tokens
 from evenly.selection.selection import Selection
 
-__all__ = ["prepare_uniform", "select_prepared", "select_uniform"]
-
 
 @documented(InputOptions, RuleOptions, UniformOptions)
 def select_uniform(

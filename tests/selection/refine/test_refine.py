@@ -30,7 +30,6 @@ RNG = np.random.default_rng(5)
 CUBE = RNG.uniform(size=(600, 3))
 SPHERE = RNG.normal(size=(900, 12))
 
-
 QUICK = SearchEffort(least_work=20_000, idle_work=120_000)
 
 

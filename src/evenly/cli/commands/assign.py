@@ -11,8 +11,6 @@ from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import FORCE, LOUDNESS, RUNNING, with_options
 
-__all__ = ["assign"]
-
 
 @main.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))

@@ -10,8 +10,6 @@ from evenly.cli.main import main
 from evenly.cli.options import JSON, declared_options, with_options
 from evenly.options import InputOptions
 
-__all__ = ["cache"]
-
 _FOLDER = declared_options(InputOptions, "cache_dir")
 
 

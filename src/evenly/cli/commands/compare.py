@@ -13,8 +13,6 @@ from evenly.cli.options import ENCODING, JSON, LOUDNESS, declared_options, with_
 from evenly.cli.subsets import common_options, names_of
 from evenly.options import InputOptions, MeasuringOptions
 
-__all__ = ["compare"]
-
 
 @main.command()
 @click.argument("data")

@@ -12,8 +12,6 @@ from evenly.cli.options import ENCODING, FORCE, JSON, LOUDNESS, declared_options
 from evenly.cli.outputs import Output, print_result, write_output
 from evenly.options import DeduplicationOptions, InputOptions
 
-__all__ = ["deduplicate"]
-
 _ENGINE = "Where the vectors are: auto, memory, mapped or distances."
 
 

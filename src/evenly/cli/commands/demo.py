@@ -12,8 +12,6 @@ from evenly.cli.main import main
 from evenly.cli.options import LOUDNESS, declared_options, with_options
 from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
 
-__all__ = ["demo", "run_demo"]
-
 _SHOWN = 5
 
 

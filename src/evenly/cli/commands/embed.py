@@ -14,8 +14,6 @@ from evenly.cli.options import ENCODING, FORCE, LOUDNESS, with_options
 from evenly.errors import OutputError
 from evenly.options import InputOptions
 
-__all__ = ["embed"]
-
 
 @main.command()
 @click.argument("data")

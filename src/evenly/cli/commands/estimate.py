@@ -12,8 +12,6 @@ from evenly.cli.main import main
 from evenly.cli.options import ENCODING, JSON, LOUDNESS, declared_options, with_options
 from evenly.options import InputOptions, RuleOptions
 
-__all__ = ["estimate"]
-
 
 @main.command()
 @click.argument("data")

@@ -12,8 +12,6 @@ from evenly.cli.options import JSON, LOUDNESS, OUTPUT, RUNNING, declared_options
 from evenly.cli.outputs import Output, measure_and_write, print_selection
 from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
 
-__all__ = ["extend"]
-
 # The rules that a manifest may not have kept.
 _AGAIN = (
     *("include", "exclude", "away_from", "id_column", "min_distance", "groups", "quotas"),

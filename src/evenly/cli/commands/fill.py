@@ -20,8 +20,6 @@ from evenly.cli.options import (
 from evenly.cli.outputs import Output, measure_and_write, print_selection
 from evenly.options import FillOptions, InputOptions, MeasuringOptions
 
-__all__ = ["fill"]
-
 
 @main.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))

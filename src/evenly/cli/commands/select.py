@@ -26,8 +26,6 @@ from evenly.options import (
     UniformOptions,
 )
 
-__all__ = ["select"]
-
 
 @main.command()
 @click.argument("data", required=False)

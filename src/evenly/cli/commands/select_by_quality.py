@@ -20,8 +20,6 @@ from evenly.cli.options import (
 from evenly.cli.outputs import Output, measure_and_write, print_selection
 from evenly.options import InputOptions, MeasuringOptions, QualityOptions, RuleOptions
 
-__all__ = ["select_by_quality"]
-
 _ENGINE = "Where the vectors are: auto, memory, mapped or distances."
 
 

@@ -24,8 +24,6 @@ from evenly.options import InputOptions, StreamOptions
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection
 
-__all__ = ["stream"]
-
 
 @main.command()
 @click.argument("data", nargs=-1, required=True)

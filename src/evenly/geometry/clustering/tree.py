@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -21,22 +21,14 @@ from evenly.geometry.kernels.screening import FAST
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_to
 from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = ["ClusterRadii", "Tree", "leading_coordinates", "split_evenly"]
-
+from evenly.shapes import Float, Float32, Int
 
 LEADING = 128
 """The largest number of principal coordinates that trees are built from."""
 
-
 # A cluster larger than this share of its parent is replaced by its parts. So no tree is deeper than
 # log n / log(1 / 0.8) levels.
 _SHRINK = 0.8
-
-
 _ROWS = 4096
 
 

@@ -11,41 +11,27 @@ Sources: Ward 1963, doi:10.1080/01621459.1963.10500845; reciprocal nearest neigh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.screening import FAST
 from evenly.geometry.threads import parallel_for
-
-if TYPE_CHECKING:
-    from jaxtyping import Float32, Int
-
-__all__ = ["halves", "ward_merges"]
-
+from evenly.shapes import Float32, Int
 
 _INFINITE = np.float32(np.inf)
-
-
 _ZERO = np.float32(0)
-
-
 _TWO = np.float32(2)
-
 
 # Targets that share one minimum, so that most are passed over together.
 _BLOCK = 16
 
-
 # Rows that are compared at once.
 _ROWS = 512
 
-
 # Rows that the centres of halves are computed from, and how often the centres are moved.
 _SAMPLE = 4096
-
-
 _MOVES = 8
 
 

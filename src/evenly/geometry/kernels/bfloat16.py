@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-if TYPE_CHECKING:
-    from jaxtyping import Float32
-
-__all__ = ["as_bfloat16", "product"]
-
+from evenly.shapes import Float32
 
 # For every new shape the library behind torch plans the product again, which takes longer than the
 # product itself; so the number of rows is padded to a multiple of this.

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numba import types
 from numba.extending import overload
 
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = [
-    "EXACT",
-    "TIE",
-    "Vectors",
-    "add_rows",
-    "as_float64",
-    "squared_distance",
-    "squared_distances_of_pairs",
-    "squared_distances_to_point",
-    "squared_lengths_of_rows",
-]
-
+from evenly.shapes import Float, Int
 
 TIE = 1e-12
 """Squared distances within this relative difference are equal: the smaller row number wins."""
-
 
 # Every option is explicit: numba hands options that are left open on from the caller.
 EXACT: dict[str, Any] = {

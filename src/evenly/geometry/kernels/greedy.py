@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import TIE, Vectors, squared_distance
 from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_of
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = [
-    "NOT_BLOCKED",
-    "OUT_OF_TOKENS",
-    "FrontierArrays",
-    "PickLimits",
-    "PickState",
-    "greedy_within",
-]
-
+from evenly.shapes import Float, Float32, Int
 
 NOT_BLOCKED = -1
-
-
 OUT_OF_TOKENS = -2
-
-
 _NOTHING = np.float32(0)
 
 

@@ -13,14 +13,13 @@ are near enough. The smallest product of every block shows which blocks need a c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.int16_block import (
     BLOCKS,
-    IS_WIDE,
     ROWS,
     fetch_and_increment,
     multiply_blocks,
@@ -35,39 +34,17 @@ from evenly.geometry.kernels.screening import (
     Tile,
     lower_by_products,
 )
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int, Int16
-
-__all__ = [
-    "IS_WIDE",
-    "TOGETHER",
-    "Remaining",
-    "RoundedTargets",
-    "WorkQueue",
-    "cuts_for",
-    "fill_between",
-    "fill_panels",
-    "lower_by_int16",
-    "multiply_by_int16",
-    "panels_for",
-    "round_rows",
-]
-
+from evenly.shapes import Float, Float32, Int, Int16
 
 TOGETHER = 192
 """Rows that are multiplied at once: a multiple of ROWS on every processor."""
 
-
 # Fewer rows are not worth a part of their own.
 _LEAST = 48
-
 
 # Targets that rows are multiplied with before the products are looked at: the products fit in the
 # caches, and rows that need no more targets drop out soon.
 _AT_ONCE = 8 * BLOCK
-
-
 _TWO = np.float32(2)
 
 

@@ -8,54 +8,25 @@ has the same bits on every processor, in every memory layout and in every engine
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT, Vectors, as_float64, squared_distance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = [
-    "BLOCK",
-    "CHUNK",
-    "FAST",
-    "Best",
-    "Chains",
-    "ErrorBound",
-    "Queries",
-    "Screen",
-    "TargetArrays",
-    "Tile",
-    "fill_proxies",
-    "is_ruled_out",
-    "limit_of",
-    "lower_along_chains",
-    "lower_by_products",
-    "smallest_of_blocks",
-]
-
+from evenly.shapes import Float, Float32, Int
 
 CHUNK = 32
 """Coordinates that are summed before a pair is tested again."""
 
-
 FAST: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz", "contract"}}
 """Compiler options of loops that rule out: sums may be taken in any order."""
-
 
 BLOCK = 16
 """Targets that share one minimum of their products, so that most are passed over together."""
 
-
 _INFINITE = np.float32(np.inf)
-
-
 _NOTHING = np.float32(0)
-
-
 _TWO = np.float32(2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -21,16 +21,9 @@ from evenly.geometry.kernels.screening import (
     smallest_of_blocks,
 )
 from evenly.geometry.screening.targets import Targets
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Exclusions", "lower_to_k_nearest"]
-
+from evenly.shapes import Float, Int
 
 _INFINITE = np.float32(np.inf)
-
-
 _TWO = np.float32(2)
 
 

@@ -16,27 +16,18 @@ from evenly.geometry.kernels.screening import (
 )
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import even_slices, parallel_for
+from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jaxtyping import Float, Float32, Int
-
     from evenly.geometry.kernels.int16 import Remaining
-
-__all__ = ["lower_to_nearest", "lower_to_nearest_of_all", "lower_until_below", "tiles_of"]
-
 
 _TILE = 2048
 
-
 # Fewer rows are not worth a second thread.
 _LEAST = 48
-
-
 _scratch = threading.local()
-
-
 _ALL_ONE = np.empty(0)
 
 

@@ -49,41 +49,30 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK, ErrorBound, Screen, fill_proxies
 from evenly.geometry.points import Points, blocks
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = ["ErrorBound", "ProxyTransform", "ProxyVectors", "principal_axes"]
-
+from evenly.shapes import Float, Float32, Int
 
 UNIT_ROUNDOFF = 2.0**-24
-
 
 # Rows a coordinate that the axes are made from: any axes are valid, these are good.
 _ROWS_A_COORDINATE = 6
 
-
 # Rows that the mean is estimated from: to shift by, and to find out whether a shift pays.
 _ROWS_FOR_SHIFT, _ROWS_FOR_CHECK = 256, 64
-
 
 # Rows that normalisation changes by more than this cannot be their own proxies.
 _MOST_OFF = 2.0**-20
 
-
 # The largest coordinate that still rounds to a 16-bit integer if float32 makes it a little larger.
 _LARGEST_INT16 = 32766.0
 
-
 # The largest distance of a coordinate from the integer it is rounded to; float32 errs before.
 _OFF_A_LEVEL = 0.5 + 2.0**-8
-
 
 # Rows that are turned at once: few enough to stay in the caches.
 _ROWS = 1024

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK, Queries, TargetArrays
 from evenly.geometry.points import Points
 from evenly.geometry.screening.proxies import ProxyVectors
-
-if TYPE_CHECKING:
-    from jaxtyping import Float32, Int
-
-__all__ = ["SEGMENT", "Targets"]
-
+from evenly.shapes import Float32, Int
 
 SEGMENT = 1024
 """The largest number of targets that rows are compared with at once."""

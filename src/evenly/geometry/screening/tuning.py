@@ -17,31 +17,20 @@ from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import in_background
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from jaxtyping import Float, Int
-
-__all__ = ["Tuning", "TuningThresholds"]
-
 
 _FREE_BYTES = 200_000_000
-
-
 _FIRST_REVIEW = 64
-
-
 _SAMPLE = 128
-
 
 # Nanoseconds a pair for a coordinate of a product, and for a pair that products do not rule out.
 # Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512).
 _PER_COORDINATE = 0.023
-
-
 _PER_SUSPECT = 25.0
-
 
 # Share of the comparisons of rows with chosen rows that are made: 0.1 to 0.4 were observed.
 _SHARE_COMPARED = 0.3
@@ -234,7 +223,7 @@ class Tuning:
 def _per_coordinate(precision: str) -> float:
     if precision != "int16":
         return _PER_COORDINATE
-    from evenly.geometry.kernels.int16 import IS_WIDE
+    from evenly.geometry.kernels.int16_block import IS_WIDE
 
     return _PER_COORDINATE / 2 if IS_WIDE else _PER_COORDINATE
 

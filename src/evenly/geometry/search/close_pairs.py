@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -17,22 +17,11 @@ from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = ["ClosePairs", "close_counts", "close_pairs"]
-
+from evenly.shapes import Float, Float32, Int
 
 _TILE = 1024
-
-
 _SAMPLE = 1024
-
-
 _NO_FACTORS = np.empty(0)
-
-
 _TWO = np.float32(2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -23,30 +23,13 @@ from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.threads import even_slices, parallel_for, single_threaded_blas, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
-
-__all__ = [
-    "BlockArrays",
-    "distances_to_earlier",
-    "integer_products_within",
-    "keep_apart",
-    "lower_in_tiles",
-    "products_within",
-    "squared_distances_to_nearest",
-]
-
+from evenly.shapes import Float, Float32, Int
 
 _BLOCK = 2048
-
-
 _TILE = 256
-
 
 # Fewer rows are multiplied with each other before a second thread has started.
 _WORTH_THREADS = 512
-
 
 # Above all target numbers: not yet compared with any target.
 _NONE = np.iinfo(np.int64).max

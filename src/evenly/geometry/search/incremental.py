@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numba
 import numpy as np
 
@@ -12,12 +10,7 @@ from evenly.geometry.kernels.screening import FAST, Best, Queries, Screen, is_ru
 from evenly.geometry.points import Points
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.in_order import lower_in_tiles
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["keep_arrivals"]
-
+from evenly.shapes import Float, Int
 
 _NOTHING = np.float32(0)
 

@@ -7,7 +7,7 @@ Any k rows are at least as far as the k nearest. So float32 products *propose* k
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,16 +15,10 @@ from evenly.geometry.points import Points, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.search.in_order import products_within
 from evenly.geometry.threads import single_threaded_blas
-
-if TYPE_CHECKING:
-    from jaxtyping import Float32, Int
-
-__all__ = ["are_near_enough", "median_distance_at_least"]
-
+from evenly.shapes import Float32, Int
 
 # Rows to propose neighbours from at first: most rows have near ones among so many.
 _FEW = 128
-
 
 # The relative error of bounds in float64 is below this.
 _ROUNDED = 1e-9

@@ -7,33 +7,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
+from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best
-from evenly.geometry.points import TIE, Points, blocks, squared_distances_between
+from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
-
-__all__ = ["mean_distances_to_nearest", "most_isolated", "pair_distances"]
-
 
 _ROWS = 1024
-
 
 # Targets that rows are compared with between two checks of which rows still matter.
 _FIRST, _MOST = 512, 4096
 
-
 # Rows whose means are computed first, to guess how large the largest are. They are also the
 # first targets, so that the nearest of them is known for every row.
 _SAMPLE = _FIRST
-
 
 # With fewer rows, dropping rows early gains nothing.
 _FEW = 4096

@@ -15,13 +15,10 @@ from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Bool, Float, Int
-
-__all__ = ["Nearest", "nearest_chosen"]
 
 
 _ROWS = 1024

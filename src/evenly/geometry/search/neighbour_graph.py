@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
-from evenly.geometry.kernels.exact import EXACT
-from evenly.geometry.points import TIE, Points, blocks, reach_of
+from evenly.geometry.kernels.exact import EXACT, TIE
+from evenly.geometry.points import Points, blocks, reach_of
 from evenly.geometry.search.close_pairs import ClosePairs, close_pairs
 from evenly.geometry.threads import parallel_for, usable_threads
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
-__all__ = ["BYTES_A_PAIR", "NeighbourGraph", "least_reach_above", "neighbour_graph"]
-
+from evenly.shapes import Bool, Float, Int
 
 BYTES_A_PAIR = 56
 """Bytes a pair of neighbours while a graph is made; afterwards 24."""
-
 
 _SORTED_AT_ONCE = 1 << 14
 

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.points import Points, blocks, mean_of, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["few_nearest", "squared_distances_of_all_pairs"]
-
+from evenly.shapes import Float, Int
 
 # Products in float64 lose the digits of squared distances below this share of the squared
 # lengths; such pairs are subtracted instead.
 _CLOSE = 1e-5
-
-
 _ROWS = 512
-
 
 # Rows beyond the requested number, because float32 may confuse neighbours at similar distances.
 _SPARE = 4

@@ -18,8 +18,6 @@ from evenly.selection.greedy.picks import Picks
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.run_key import RunKey
 
-__all__ = ["Checkpoint", "Saved", "read_checkpoint"]
-
 log = logging.getLogger("evenly")
 
 _CODEC = Codec(

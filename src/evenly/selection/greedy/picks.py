@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Picks"]
+from evenly.shapes import Float, Int
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,6 @@ from evenly.selection.greedy.run import Answer
 from evenly.selection.rules.outliers import warn_of_isolated
 from evenly.selection.rules.problem import Problem
 
-__all__ = ["report_run"]
-
 
 def report_run(
     prepared: PreparedData, problem: Problem, answer: Answer, *, outliers_dropped: bool = False

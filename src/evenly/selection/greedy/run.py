@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,11 +18,7 @@ from evenly.selection.greedy.start import first_row
 from evenly.selection.results.run_key import RunKey
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool
-
-__all__ = ["Answer", "Beginning", "are_usable", "first_picks", "run_greedy"]
+from evenly.shapes import Bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evenly.errors import RowError
 from evenly.geometry import TIE, DistanceMatrix, Points, first_of_the_farthest
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
-__all__ = ["first_row", "medoid"]
+from evenly.shapes import Float
 
 
 def first_row(problem: Problem, start: int | str, seed: int, limits: Limits) -> int:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.selection.packing.max_radius import diameter_bound
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
-
     from evenly.selection.packing.packer import Packer
-
-__all__ = ["STEP", "best_by_thresholds"]
 
 STEP = 0.05
 """Thresholds grow by this factor, and start at about this fraction of the largest distance."""

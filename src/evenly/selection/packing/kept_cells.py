@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evenly.geometry import Queries, Targets
 from evenly.geometry.kernels.screening import Best, Chains, lower_along_chains
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float32, Int
-
-__all__ = ["NOT_COMPARED", "KeptCells"]
+from evenly.shapes import Bool, Float32, Int
 
 NOT_COMPARED = np.iinfo(np.int64).max
 """Sentinel: the nearest kept row of a row that is not near any."""

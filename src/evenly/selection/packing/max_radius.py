@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
-
     from evenly.selection.packing.packer import Packer
-
-__all__ = ["PRECISION", "MaxRadiusPacking", "diameter_bound", "max_radius_packing"]
 
 PRECISION = 2.0**-10
 """Relative difference of the two distances at which the bisection ends."""

@@ -30,13 +30,11 @@ from evenly.geometry.kernels.screening import Best
 from evenly.geometry.screening.tuning import Tuning
 from evenly.geometry.search.in_order import BlockArrays, distances_to_earlier, keep_apart
 from evenly.selection.packing.kept_cells import NOT_COMPARED, KeptCells
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from jaxtyping import Bool, Float, Int
-
-__all__ = ["Packer", "PackerSettings", "Packing", "packing_in_order"]
 
 # Rows from which the tuning learns how far apart rows are.
 _SAMPLE = 1024

@@ -13,16 +13,13 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.knn_distance import pair_distances
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, neighbour_graph
 from evenly.selection.packing.max_radius import diameter_bound
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
-
-__all__ = ["GraphUse", "distance_for_size"]
 
 _PRECISION = 2.0**-16
-
 _SAMPLE = 1024
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from evenly.shapes import Int
+
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Int
 
     from evenly.geometry.search.neighbour_graph import NeighbourGraph
-
-__all__ = ["Adjacency"]
 
 
 class Adjacency(NamedTuple):

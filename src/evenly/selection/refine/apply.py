@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,11 +18,7 @@ from evenly.selection.refine import Refine, refine
 from evenly.selection.results.base import finite_or_none
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.problem import Problem
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["check_refine", "cover", "in_order", "refine_selection"]
+from evenly.shapes import Int
 
 S = TypeVar("S", bound=SelectionData)
 

@@ -16,13 +16,10 @@ import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     Bits = Int[np.ndarray, "m w"]
-
-__all__ = ["PackingSearch"]
 
 _BITS = 64
 _FOUND, _NONE, _GIVEN_UP = 1, 0, -1

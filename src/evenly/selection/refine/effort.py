@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import inf
 from time import perf_counter
 
-__all__ = ["Clock", "SearchEffort", "TimeIsUp"]
-
 
 @dataclass(frozen=True)
 class SearchEffort:

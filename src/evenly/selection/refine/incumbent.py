@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +11,7 @@ from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_a
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.effort import Clock, SearchEffort
 from evenly.selection.refine.portfolio import TabuPortfolio
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool
-
-__all__ = ["Incumbent"]
+from evenly.shapes import Bool
 
 # By what fraction the next distance exceeds the best so far, at first and at the least; below
 # that, the next distance is the least one that is larger.

@@ -15,14 +15,11 @@ from evenly.selection.refine.min_degree import pack_by_degree
 from evenly.selection.refine.portfolio import TabuPortfolio
 from evenly.selection.refine.search import Ended, Refine
 from evenly.selection.refine.subproblem import SearchSpace
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.rules.rules import Rules
-
-__all__ = ["MaximalPacking", "maximal_packing"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -12,11 +12,7 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
-__all__ = ["max_radius_by_degree", "pack_by_degree"]
+from evenly.shapes import Bool, Int
 
 # Each halves the interval between two distances: at the end it is a thousandth of the first.
 _HALVINGS = 10

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evenly.geometry import parallel_for, usable_threads
@@ -11,11 +9,7 @@ from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.effort import SearchEffort
 from evenly.selection.refine.tabu import TabuSearch
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool
-
-__all__ = ["TabuPortfolio"]
+from evenly.shapes import Bool
 
 # Low rates suit many rows, whose neighbourhoods are many small problems; higher ones suit few.
 _PERTURBATION_RATES = (0.0, 0.001, 0.01, 0.03)

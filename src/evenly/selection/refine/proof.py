@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +14,7 @@ from evenly.selection.refine.effort import Clock, SearchEffort
 from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.reduction import adjacency_matrix, components, remove_dominated
 from evenly.selection.refine.tabu import repair
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-
-__all__ = ["Outcome", "find_packing", "prove"]
+from evenly.shapes import Bool, Float
 
 # The neighbours in a component of more rows would be too large a matrix of bits.
 _LARGEST_COMPONENT = 4096

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
 from evenly.selection.refine.adjacency import Adjacency
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
-__all__ = ["adjacency_matrix", "components", "remove_dominated"]
+from evenly.shapes import Bool, Int
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]

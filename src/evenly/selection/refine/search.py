@@ -15,19 +15,15 @@ from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.min_degree import max_radius_by_degree
 from evenly.selection.refine.proof import prove
 from evenly.selection.refine.subproblem import SearchSpace
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.geometry import DistanceMatrix, Points
     from evenly.selection.greedy.picks import Picks
     from evenly.selection.rules.rules import Rules
 
-__all__ = ["Ended", "Refine", "Refined", "refine"]
-
 Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
-
 _METHODS = ("search", "exact")
 # By what fraction h_min is expected to grow at first; neighbours are found up to that distance.
 _FIRST_GAIN = 0.06

@@ -14,13 +14,10 @@ from evenly.geometry.search.in_order import squared_distances_to_nearest
 from evenly.geometry.search.neighbour_graph import BYTES_A_PAIR, NeighbourGraph, neighbour_graph
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.effort import SearchEffort
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
     from evenly.selection.rules.rules import Rules
-
-__all__ = ["SearchSpace", "Subproblem"]
 
 # The number of neighbours of a row is estimated from a sample of so many rows.
 _SAMPLE = 2048

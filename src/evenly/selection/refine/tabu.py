@@ -14,7 +14,7 @@ give better packings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -23,12 +23,7 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
-__all__ = ["TabuSearch", "repair"]
-
+from evenly.shapes import Bool, Int
 
 # One integer holds the tightness of a row, in the upper bits, and the sum of the positions of
 # those neighbours: at a tightness of 1 that sum is the position of the only one.
@@ -41,7 +36,6 @@ _FORBIDDEN = 1 << 22
 
 # Rows outside the packing with a tightness below this are in lists.
 _LISTS = 3
-
 _DRAWS = 50
 _TENURE = 7
 

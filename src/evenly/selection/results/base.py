@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 from typing_extensions import Self
@@ -15,11 +15,7 @@ from evenly.errors import DataError, ManifestError, OptionError, OutputError
 from evenly.samples import Samples, open_samples
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Order", "Result", "check_order", "check_picks", "finite_or_none", "or_infinite"]
+from evenly.shapes import Float, Int
 
 Order = Literal["picked", "file"]
 

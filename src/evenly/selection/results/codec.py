@@ -21,8 +21,6 @@ import numpy.typing as npt
 
 from evenly.errors import EvenlyError
 
-__all__ = ["Codec"]
-
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 

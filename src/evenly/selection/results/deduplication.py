@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from typing_extensions import Self
@@ -16,11 +16,7 @@ from evenly.samples import Samples
 from evenly.selection.results.base import Result, finite_or_none
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Deduplication"]
+from evenly.shapes import Float, Int
 
 
 @dataclass(frozen=True, eq=False)

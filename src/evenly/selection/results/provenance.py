@@ -18,18 +18,6 @@ from evenly.inputs.prepare import PreparedData
 from evenly.options.values import NotKept, as_json_value, decode, encode
 from evenly.samples.base import feed_array
 
-__all__ = [
-    "EncoderRecord",
-    "InputRecord",
-    "Provenance",
-    "begin_provenance",
-    "describe_encoder",
-    "hash_of_array",
-    "input_options",
-    "provenance_of",
-    "versions",
-]
-
 # Hashing fewer numbers takes less time than handing the work to another thread.
 _LARGE = 200_000
 

@@ -9,8 +9,6 @@ from typing import Any
 from evenly.options.values import encode
 from evenly.selection.results.provenance import Provenance
 
-__all__ = ["RunKey"]
-
 _SHOWN = 5
 
 

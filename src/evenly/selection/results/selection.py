@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from typing_extensions import Self
@@ -22,11 +22,7 @@ from evenly.selection.results.base import (
 )
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["SelectionData"]
+from evenly.shapes import Float, Int
 
 
 @dataclass(frozen=True, eq=False, repr=False)

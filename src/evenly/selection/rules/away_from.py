@@ -16,13 +16,10 @@ from evenly.options import InputOptions, NotKept
 from evenly.samples import open_samples
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["AwayFrom"]
 
 
 @dataclass(frozen=True, eq=False)

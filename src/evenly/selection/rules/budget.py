@@ -9,8 +9,6 @@ from typing import Any
 from evenly.errors import BudgetError
 from evenly.options import checks
 
-__all__ = ["rows_of_budget"]
-
 
 def rows_of_budget(budget: Any, pool_size: int) -> int:
     """Return the budget as a number of rows of a pool; fractions are rounded to the nearest row.

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evenly.selection.rules.quota_plan import QuotaPlan, allocate
 from evenly.selection.rules.quotas import Quotas, quota_error
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["DisjointPlan"]
+from evenly.shapes import Int
 
 
 class DisjointPlan(QuotaPlan):

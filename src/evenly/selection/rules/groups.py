@@ -13,21 +13,17 @@ import numpy as np
 from evenly.errors import OptionError, QuotaError
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.row_values import name_of, values_of
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
     from scipy.sparse import csr_array
 
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["BALANCES", "apportion", "check_quotas", "quotas_of"]
-
 
 BALANCES = ("equal", "proportional")
 
 # How many groups a message names.
 _SHOWN = 8
-
 _NO_GROUP = "(no group)"
 
 # Fractions are rounded with this tolerance: 0.1 of 30 rows is 3, not 3.0000000000000004.

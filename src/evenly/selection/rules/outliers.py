@@ -6,7 +6,6 @@ Farthest-first picks such rows first: a broken, foreign or mislabelled record is
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -26,11 +25,7 @@ from evenly.inputs.prepare import PreparedData
 from evenly.options import RuleOptions
 from evenly.progress import hide
 from evenly.selection.rules.row_names import RowNames
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["NEIGHBOURS", "isolated_among", "outliers", "warn_of_isolated", "without_outliers"]
+from evenly.shapes import Float, Int
 
 NEIGHBOURS = 5
 """A row's score is its mean distance to this many nearest rows, so larger groups do not count."""

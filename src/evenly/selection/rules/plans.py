@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from evenly.selection.rules.disjoint_plan import DisjointPlan
 from evenly.selection.rules.overlapping_plan import OverlappingPlan, PlanEffort
 from evenly.selection.rules.quotas import Quotas, quota_error
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Int
 
     from evenly.selection.rules.quota_plan import QuotaPlan
-
-__all__ = ["make_plan"]
 
 
 def make_plan(

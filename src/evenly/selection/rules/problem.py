@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +12,7 @@ from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
 from evenly.selection.rules.rules import Rules
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["Problem"]
+from evenly.shapes import Float, Int
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,10 @@ import numpy as np
 
 from evenly.errors import OptionError
 from evenly.selection.rules.row_values import numbers_of
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["LEAST_WEIGHT", "best_first", "weights_of"]
-
 
 LEAST_WEIGHT = 1e-6
 """The smallest weight of a row, so that one of quality 0 comes last but is not lost."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evenly.selection.rules.quotas import Quotas, quota_error
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["QuotaPlan", "allocate"]
+from evenly.shapes import Int
 
 
 class QuotaPlan(ABC):

@@ -9,12 +9,10 @@ import numpy as np
 
 from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
     from scipy.sparse import csr_array
-
-__all__ = ["Quotas", "quota_error"]
 
 # How many groups a message names, and how many `describe` lists.
 _SHOWN = 5

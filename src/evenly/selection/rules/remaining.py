@@ -15,15 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.geometry import TIE
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     from evenly.engines import Engine
     from evenly.selection.rules.rules import Rules
-
-__all__ = ["Limits"]
-
 
 _NONE = np.empty(0, np.int64)
 

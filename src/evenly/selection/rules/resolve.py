@@ -22,13 +22,10 @@ from evenly.selection.rules.row_names import RowNames
 from evenly.selection.rules.row_values import as_plain
 from evenly.selection.rules.rules import Rules
 from evenly.selection.rules.token_costs import token_costs
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["KEPT", "check_rules", "describe_rule_options", "resolve_rules"]
 
 KEPT = 100
 """How many values of an option are written down as they are; for more, only a hash is kept."""

@@ -11,21 +11,13 @@ import numpy as np
 from evenly.errors import OptionError, RowError
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.row_values import as_plain, name_of, values_of
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
-
     from evenly.inputs.prepare import PreparedData
 
-__all__ = ["RowNames", "is_of_the_pool", "names_rows"]
-
-
 _SHOWN = 5
-
-
 _BOOLS = bool | np.bool_
-
-
 _WHOLE = int | np.integer
 
 

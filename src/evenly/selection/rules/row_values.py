@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
+from evenly.shapes import Float
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["as_plain", "name_of", "numbers_of", "values_of"]
-
 
 # How pandas marks a missing value.
 _MISSING = ("NAType", "NaTType")
-
-
 MOST = 2**53
 """The largest number up to which every whole number is exact in float64."""
 

@@ -11,14 +11,11 @@ from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
 from evenly.selection.rules.plans import make_plan
 from evenly.selection.rules.quotas import Quotas
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-
     from evenly.geometry import Points
     from evenly.selection.rules.quota_plan import QuotaPlan
-
-__all__ = ["Rules"]
 
 
 @dataclass(frozen=True, eq=False)

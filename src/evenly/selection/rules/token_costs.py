@@ -10,13 +10,10 @@ from evenly.embedding.tokens import count_tokens, load_tokenizer
 from evenly.errors import BudgetError, OptionError
 from evenly.options import RuleOptions
 from evenly.selection.rules.row_values import numbers_of
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
-
     from evenly.inputs.prepare import PreparedData
-
-__all__ = ["counts_tokens", "token_costs"]
 
 
 def counts_tokens(options: RuleOptions) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,7 @@ from evenly.geometry import (
 )
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-__all__ = ["REACH_FACTOR", "CoverPicks", "StreamingCover", "radius_around"]
-
+from evenly.shapes import Float, Int
 
 REACH_FACTOR = 2.0
 """A candidate represents no row farther away than this many thresholds."""

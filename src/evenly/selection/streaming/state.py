@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,7 @@ from evenly.samples import Samples
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import EncoderRecord
 from evenly.selection.streaming.cover import StreamingCover
-
-if TYPE_CHECKING:
-    from jaxtyping import Int
-
-__all__ = ["StreamState", "load_state", "save_state"]
+from evenly.shapes import Int
 
 _CODEC = Codec("evenly stream", 2, "a saved stream", CheckpointError)
 

@@ -50,8 +50,6 @@ from evenly.selection.streaming.state import StreamState, load_state, save_state
 if TYPE_CHECKING:
     pass
 
-__all__ = ["UniformStream"]
-
 
 class UniformStream:
     """A selection from a stream that receives batch after batch.
