@@ -298,10 +298,7 @@ def test_a_row_that_a_rule_kept_out_is_not_said_to_be_too_near():
 
     explanation = str(chosen.explain(5))
 
-    assert (
-        "That is more than h_min, which is 1: a rule of the selection (groups, quotas)"
-        in explanation
-    )
+    assert "That is more than h_min, 1: a rule of the selection (groups, quotas)" in explanation
 
 
 @pytest.mark.parametrize("row", [-1, 6, 1.5, "0", None, True])
@@ -335,7 +332,7 @@ def test_the_command_line_explains_and_assigns(tmp_path, monkeypatch):
     explanation = evenly_("assign", "subset.json", "-o", "explanation.csv")
     assert (
         explanation.output
-        == "6 rows, 3 of them chosen; one stands for 1 to 3 rows: explanation.csv\n"
+        == "6 rows, 3 of them chosen; each represents 1 to 3 rows: explanation.csv\n"
     )
     assert len((tmp_path / "explanation.csv").read_text().splitlines()) == 7
     assert evenly_("assign", "subset.json", "-o", "explanation.csv").exit_code == 2
