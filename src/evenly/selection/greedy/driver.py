@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,23 @@ if TYPE_CHECKING:
 
     from evenly.engines.protocol import Engine, Frontier
 
-SMALLEST_FRONTIER = 128
-"""The smallest number of rows that a frontier is requested to have."""
 
-FEW = 32
-"""How many picks are made before the rows of a frontier are multiplied with each other, if the last
-frontier gave no more."""
+@dataclass(frozen=True)
+class FrontierSizes:
+    """Sizes that the driver works with: they change how fast it is, never what it picks.
+
+    Attributes:
+        least, most: the fewest and the most rows that a frontier is requested to have.
+        few: how many picks are made before the rows of a frontier are multiplied with each
+            other, if the last frontier gave no more.
+    """
+
+    least: int = 128
+    most: int = FRONTIER
+    few: int = 32
+
+
+DEFAULT_SIZES = FrontierSizes()
 
 _NO_NUMBERS = np.empty(0)
 _NO_ROWS = np.empty((0, 0))
@@ -48,6 +59,7 @@ def farthest_first(
     *,
     limits: Limits | None = None,
     progress: Callable[[Picks], None] | None = None,
+    sizes: FrontierSizes = DEFAULT_SIZES,
 ) -> tuple[Picks, float]:
     """Choose `budget` rows, each the farthest from those already chosen.
 
@@ -60,6 +72,7 @@ def farthest_first(
         budget: how many rows to choose, at most the number of eligible ones.
         initial: the picks so far, at most `budget`.
         limits: what the rules allow; picks end early if they allow no more.
+        sizes: the sizes of frontiers.
         progress: called after each round with the picks so far.
 
     Returns:
@@ -80,7 +93,8 @@ def farthest_first(
     limits.begin(engine, initial.rows)
     remaining, ended, last = np.inf, False, 0
     while done < budget and not ended:
-        made = _certain_picks(engine, budget - done, limits, few=FEW if last <= FEW else 0)
+        few = sizes.few if last <= sizes.few else 0
+        made = _certain_picks(engine, budget - done, limits, replace(sizes, few=few))
         last = len(made.positions)
         found = np.sqrt(made.squared)
         if limits.radii_fall:
@@ -143,13 +157,13 @@ class _Round:
         return self.largest if self.largest >= self.frontier.ceiling else np.inf
 
 
-def _certain_picks(engine: Engine, wanted: int, limits: Limits, *, few: int) -> _Round:
+def _certain_picks(engine: Engine, wanted: int, limits: Limits, sizes: FrontierSizes) -> _Round:
     """Make at least one pick if any is possible, requesting larger frontiers if necessary."""
     # The rows of a frontier are compared with each other, which pays for few rows of a small pool.
-    size = min(FRONTIER, max(SMALLEST_FRONTIER, min(2 * wanted, len(engine) // 16)))
+    size = min(sizes.most, max(sizes.least, min(2 * wanted, len(engine) // 16)))
     while True:
         frontier = engine.frontier(size)
-        made = farthest_first_within(frontier, wanted, limits, few=few)
+        made = farthest_first_within(frontier, wanted, limits, few=sizes.few)
         if len(made.positions) or made.ended:
             return made
         if not limits.retire(engine):
