@@ -11,13 +11,15 @@ from evenly.errors import DataError
 from evenly.samples.base import Samples
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
-from evenly.samples.source import FileStamp
+from evenly.samples.source import FileStamp, incomplete
 
 _RECORDS_PER_BATCH = 4096
 
 
 class ArrowSamples(Samples):
     """A pyarrow Table, from memory or from a parquet file."""
+
+    columns: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -30,16 +32,11 @@ class ArrowSamples(Samples):
         self.origin = origin
         self.format = format
         self._data = table
-        self._stamp = stamp
-        self._columns = check_unique(table.column_names, origin)
+        self._source = stamp
+        self.columns = check_unique(table.column_names, origin)
 
     def __len__(self) -> int:
         return int(self._data.num_rows)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names in the schema."""
-        return self._columns
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts."""
@@ -53,7 +50,9 @@ class ArrowSamples(Samples):
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table."""
-        return take_from_table(self._data, row_numbers(rows, len(self)))
+        import pyarrow as pa
+
+        return self._data.take(pa.array(row_numbers(rows, len(self))))
 
     def _table(self, rows: RowNumbers) -> Any:
         return self.take(rows)
@@ -82,17 +81,8 @@ def open_parquet(path: str) -> ArrowSamples:
         with pq.ParquetFile(path) as file:
             table = file.read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path} is not a complete parquet file: {error}. Copy it or write it again."
-        ) from error
+        raise DataError(incomplete(path, "parquet file", error)) from error
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
-
-
-def take_from_table(table: Any, rows: RowNumbers) -> Any:
-    """Return the given rows of a table, in the given order."""
-    import pyarrow as pa
-
-    return table.take(pa.array(rows))
 
 
 def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[list[object]]:

@@ -22,7 +22,7 @@ from evenly.samples.encoding import (
 )
 from evenly.samples.formats import FILE_FORMATS, output_format
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
-from evenly.samples.source import FileStamp
+from evenly.samples.source import FileStamp, Source
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -37,11 +37,15 @@ class Samples(ABC):
         origin: name of the data in messages, such as "train.jsonl".
         format: jsonl, json, csv, tsv, parquet, npy or safetensors for files and streams; list,
             dataset, pandas, polars, arrow, array or tensor for data in memory.
+        holds_vectors: whether the rows are vectors; unlike `vectors`, this reads nothing.
+        stored: the vectors on disk; None if they are in memory, or for records.
     """
 
     origin: str
     format: str
-    _stamp: FileStamp | None = None
+    holds_vectors = False
+    stored: StoredVectors | None = None
+    _source: Source | FileStamp | None = None
     _stream_format = "jsonl"
 
     @abstractmethod
@@ -85,21 +89,11 @@ class Samples(ABC):
 
     def _feed(self, digest: _Hash) -> None:
         """Add the content to a hash."""
-        if self._stamp is not None:
-            self._stamp.feed(digest)
+        if self._source is not None:
+            self._source.feed(digest)
             return
         for record in self.records():
             digest.update(plain_json(record))
-
-    @property
-    def holds_vectors(self) -> bool:
-        """Whether the rows are vectors; unlike `vectors`, this reads nothing."""
-        return False
-
-    @property
-    def stored(self) -> StoredVectors | None:
-        """The vectors on disk; None if they are in memory, or for records."""
-        return None
 
     @property
     def vectors(self) -> npt.NDArray[Any] | None:
@@ -120,7 +114,7 @@ class Samples(ABC):
         "train.jsonl, line 18" and "train.json, record 18" count from 1, as editors do;
         "train.parquet, row 17" and, without a file, "row 17" count from 0, as indices do.
         """
-        return f"row {row}" if self._stamp is None else f"{self.origin}, row {row}"
+        return f"row {row}" if self._source is None else f"{self.origin}, row {row}"
 
     def content_hash(self) -> str:
         """Return "sha256:<hex>" of the content.
@@ -134,8 +128,8 @@ class Samples(ABC):
 
     def check_unchanged(self) -> None:
         """Raise DataError if a file of the data has changed since it was opened."""
-        if self._stamp is not None:
-            self._stamp.check()
+        if self._source is not None:
+            self._source.check()
 
     def write(
         self,
@@ -181,12 +175,14 @@ class Samples(ABC):
             table = self._table(rows)
             write_tables(stream, table.schema, [table])
         else:
-            records = (as_record(item) for item in self.records(rows.tolist()))
+            items = self.records(rows.tolist())
+            # A JSON array of strings remains one.
+            records = items if format == self.format == "json" else map(_as_record, items)
             write_records(format, stream, records, self.columns or ("text",))
 
     def _table(self, rows: RowNumbers) -> Any:
         """Return rows as a pyarrow Table."""
-        records = [as_record(item) for item in self.records(rows.tolist())]
+        records = [_as_record(item) for item in self.records(rows.tolist())]
         return table_of_records(records, self.columns or ("text",))
 
 
@@ -223,7 +219,7 @@ class RecordSamples(Samples):
         return list(self.records(row_numbers(rows, len(self)).tolist()))
 
 
-def as_record(item: Any) -> Any:
+def _as_record(item: Any) -> Any:
     """Return the record of an item: a plain string becomes the column "text"."""
     return item if hasattr(item, "keys") else {"text": item}
 

@@ -126,26 +126,24 @@ def _lines(stream: Any, size: int) -> Iterator[Samples]:
             yield part
 
 
-class _RecordPart(ListSamples):
-    """Consecutive records of larger samples."""
+class _Part(Samples):
+    """Consecutive rows of larger samples, which know their location there."""
 
+    _whole: Samples
+    _begin: int
+
+    def locate(self, row: int) -> str:
+        return self._whole.locate(self._begin + row)
+
+
+class _RecordPart(_Part, ListSamples):
     def __init__(self, whole: Samples, begin: int, end: int) -> None:
         super().__init__(list(whole.records(range(begin, end))), origin=whole.origin)
         self._whole, self._begin = whole, begin
 
-    def locate(self, row: int) -> str:
-        """Return the location of a row in the larger samples."""
-        return self._whole.locate(self._begin + row)
 
-
-class _VectorPart(VectorSamples):
-    """Consecutive vectors of larger samples."""
-
+class _VectorPart(_Part, VectorSamples):
     def __init__(self, whole: Samples, begin: int, end: int) -> None:
-        vectors = whole.vectors if whole.stored is None else whole.stored
-        super().__init__(vectors[begin:end], origin=whole.origin)  # type: ignore[index]
+        vectors: Any = whole.vectors if whole.stored is None else whole.stored
+        super().__init__(vectors[begin:end], origin=whole.origin)
         self._whole, self._begin = whole, begin
-
-    def locate(self, row: int) -> str:
-        """Return the location of a row in the larger samples."""
-        return self._whole.locate(self._begin + row)

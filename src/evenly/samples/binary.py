@@ -15,8 +15,9 @@ from evenly.errors import DataError, VectorError
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import ALLOWED, check_exact, check_shape, float_type
 from evenly.samples.rows import RowNumbers
-from evenly.samples.source import FileStamp
+from evenly.samples.source import FileStamp, incomplete
 
+_NPY, _SAFETENSORS = ".npy file of numbers", ".safetensors file of numbers"
 _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -42,7 +43,7 @@ _MAX_HEADER_BYTES = 100_000_000
 _N_SHOWN = 6
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class BinaryRows:
     """Rows (n, d) of a file, starting at an offset: a `Part` of StoredVectors.
 
@@ -56,6 +57,7 @@ class BinaryRows:
         bfloat16: whether the numbers are bfloat16.
         tensor: name of the tensor in the file, or "".
         blocks: block sizes for reading.
+        dtype, row_bytes, seekable: see `Part`.
     """
 
     stamp: FileStamp
@@ -67,25 +69,10 @@ class BinaryRows:
     tensor: str = ""
     blocks: BlockSizes = BLOCK_SIZES
 
-    @property
-    def path(self) -> str:
-        """The path of the file."""
-        return self.stamp.path
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the numbers; float32 for bfloat16."""
-        return np.dtype(np.float32) if self.bfloat16 else self.raw_dtype
-
-    @property
-    def row_bytes(self) -> int:
-        """The number of bytes of a row in the file."""
-        return self.shape[1] * self.raw_dtype.itemsize
-
-    @property
-    def seekable(self) -> bool:
-        """Whether the numbers of a row are contiguous."""
-        return not self.by_column
+    def __post_init__(self) -> None:
+        self.dtype = np.dtype(np.float32) if self.bfloat16 else self.raw_dtype
+        self.row_bytes = self.shape[1] * self.raw_dtype.itemsize
+        self.seekable = not self.by_column
 
     def fill(self, first: int, out: npt.NDArray[Any]) -> None:
         """Read m consecutive rows from row `first` into `out` (m, d), converted to its type."""
@@ -127,14 +114,14 @@ class BinaryRows:
 
     def _map(self) -> npt.NDArray[Any]:
         order = cast("Any", "F" if self.by_column else "C")
-        return np.memmap(self.path, self.raw_dtype, "r", self.offset, self.shape, order)
+        return np.memmap(self.stamp.path, self.raw_dtype, "r", self.offset, self.shape, order)
 
     def _open(self) -> BinaryIO:
         self.stamp.check()
         try:
-            return cast("BinaryIO", Path(self.path).open("rb", buffering=0))
+            return cast("BinaryIO", Path(self.stamp.path).open("rb", buffering=0))
         except OSError as error:
-            raise DataError(f"cannot read {self.path}: {error.strerror or error}.") from error
+            raise DataError(f"cannot read {self.stamp.path}: {error.strerror or error}.") from error
 
     def _needs_no_conversion(self, out: npt.NDArray[Any]) -> bool:
         return out.dtype == self.raw_dtype and not self.bfloat16 and not self.by_column
@@ -154,7 +141,9 @@ class BinaryRows:
             # Reading a regular file blocks, so the count is never None.
             count = cast("Any", file).readinto(target)
             if not count:
-                raise DataError(f"{self.path} became shorter while it was read. Open it again.")
+                raise DataError(
+                    f"{self.stamp.path} became shorter while it was read. Open it again."
+                )
             target = target[count:]
 
     def _runs(self, rows: RowNumbers) -> Iterator[tuple[int, int]]:
@@ -170,7 +159,7 @@ class BinaryRows:
             # A bfloat16 is the upper half of the float32 of the same value.
             raw = (raw.astype(np.uint32) << 16).view(np.float32)
         elif out.dtype.kind == "f":
-            check_exact(raw, self.path, rows)
+            check_exact(raw, self.stamp.path, rows)
         out[...] = raw
 
 
@@ -200,12 +189,12 @@ def open_npy(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
     except VectorError:
         raise
     except (ValueError, EOFError, OSError) as error:
-        raise _incomplete(path, ".npy", str(error)) from error
+        raise VectorError(incomplete(path, _NPY, error)) from error
     check_shape(shape, path)
     float_type(dtype, path)
     shape = cast("tuple[int, int]", shape)
     rows = BinaryRows(stamp, shape, dtype, offset, by_column=by_column, blocks=blocks)
-    return _check_size(rows, ".npy")
+    return _check_size(rows, _NPY)
 
 
 def open_safetensors(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
@@ -231,18 +220,17 @@ def open_safetensors(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
     except VectorError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        raise _incomplete(path, ".safetensors", str(error)) from error
+        raise VectorError(incomplete(path, _SAFETENSORS, error)) from error
     if kind not in _TENSOR_TYPES:
         raise VectorError(
             f"{path}: the tensor {name!r} has the type {kind}. Vectors must be bfloat16, "
             f"{ALLOWED}: convert them first, for example with .float()."
         )
     shape = cast("tuple[int, int]", shapes[name])
-    raw_dtype = np.dtype(_TENSOR_TYPES[kind])
     rows = BinaryRows(
         stamp,
         shape,
-        raw_dtype,
+        np.dtype(_TENSOR_TYPES[kind]),
         offset=8 + length + begin,
         bfloat16=kind == "BF16",
         tensor=name,
@@ -250,8 +238,8 @@ def open_safetensors(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
     )
     if begin < 0 or end - begin != shape[0] * rows.row_bytes:
         reason = f"bytes {begin} to {end} do not hold {shape} of {kind}"
-        raise _incomplete(path, ".safetensors", reason)
-    return _check_size(rows, ".safetensors")
+        raise VectorError(incomplete(path, _SAFETENSORS, reason))
+    return _check_size(rows, _SAFETENSORS)
 
 
 def safetensors_header(tensor: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> bytes:
@@ -283,11 +271,5 @@ def _check_size(rows: BinaryRows, kind: str) -> BinaryRows:
     needed = rows.offset + rows.shape[0] * rows.row_bytes
     if min(rows.shape) < 0 or rows.stamp.size < needed:
         reason = f"it has {rows.stamp.size} bytes, but vectors {rows.shape} need {needed}"
-        raise _incomplete(rows.path, kind, reason)
+        raise VectorError(incomplete(rows.stamp.path, kind, reason))
     return rows
-
-
-def _incomplete(path: str, kind: str, reason: str) -> VectorError:
-    return VectorError(
-        f"{path} is not a complete {kind} file of numbers: {reason}. Copy it or write it again."
-    )

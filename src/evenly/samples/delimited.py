@@ -7,6 +7,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,20 +31,15 @@ class Delimited(LineSamples):
         ColumnError: two columns have the same name.
     """
 
+    _columns: tuple[str, ...] = ()
+
     def __init__(self, source: Source, format: str) -> None:
         super().__init__(source, format)
-        self._delimiter = DELIMITERS[format]
         starts, ends = line_bounds(source.content)
-        spans = self._spans(starts, ends)
-        bounds = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        bounds = np.array(self._spans(starts, ends), dtype=np.int64).reshape(-1, 2)
         self._starts = starts[bounds[:, 0]]
         self._ends = ends[bounds[:, 1]]
         self._line_numbers = bounds[:, 0] + 1
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The fields of the header."""
-        return self._columns or ()
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read several columns in one pass; every record has all columns."""
@@ -63,55 +59,44 @@ class Delimited(LineSamples):
         """Return the first and last line (from 0) of every record, and check each record."""
         spans: list[tuple[int, int]] = []
         next_line = 0
-        lines = self._decoded_lines(starts, ends)
         with _long_fields():
-            for fields, last in self._read(lines):
+            for fields, last in self._read(starts, ends):
                 first, next_line = next_line, last + 1
                 if not fields:
                     continue
-                if self._columns is None:
+                if not self.columns:
                     self._columns = check_unique(fields, self.origin)
-                    self.preamble = self.source.content[starts[first] : ends[last]] + b"\n"
-                else:
-                    self._check_width(fields, first)
-                    spans.append((first, last))
+                    self.preamble = self._source.content[starts[first] : ends[last]] + b"\n"
+                    continue
+                if len(fields) != len(self.columns):
+                    raise RecordError(
+                        f"{self.origin}, line {first + 1}: the record has {len(fields)} field(s), "
+                        f"but the header has {len(self.columns)} ({', '.join(self.columns)})."
+                    )
+                spans.append((first, last))
         return spans
 
-    def _decoded_lines(self, starts: Any, ends: Any) -> Iterator[str]:
-        content = self.source.content
-        for number, (start, end) in enumerate(
-            zip(starts.tolist(), ends.tolist(), strict=True), start=1
-        ):
-            line = decode(content[start : end + 1], f"{self.origin}, line {number}")
-            if number == 1:
-                self._delimiter = _delimiter(line, self._delimiter)
-            yield line
-
-    def _read(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
+    def _read(self, starts: Any, ends: Any) -> Iterator[tuple[list[str], int]]:
         """Yield the fields of each record and the number (from 0) of its last line."""
-        first = next(lines, None)
-        if first is None:
-            return
-        reader = csv.reader(_chain(first, lines), delimiter=self._delimiter, strict=True)
+        lines = self._decoded_lines(starts, ends)
+        header = next(lines, "")
+        self._delimiter = _delimiter(header, DELIMITERS[self.format])
+        reader = csv.reader(chain([header], lines), delimiter=self._delimiter, strict=True)
         start = 1
-        while True:
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise RecordError(
-                    f"{self.origin}, line {start}: the record cannot be parsed: {error}."
-                ) from error
-            yield fields, reader.line_num - 1
-            start = reader.line_num + 1
-
-    def _check_width(self, fields: list[str], line: int) -> None:
-        if len(fields) != len(self.columns):
+        try:
+            for fields in reader:
+                yield fields, reader.line_num - 1
+                start = reader.line_num + 1
+        except csv.Error as error:
             raise RecordError(
-                f"{self.origin}, line {line + 1}: the record has {len(fields)} field(s), but the "
-                f"header has {len(self.columns)} ({', '.join(self.columns)})."
-            )
+                f"{self.origin}, line {start}: the record cannot be parsed: {error}."
+            ) from error
+
+    def _decoded_lines(self, starts: Any, ends: Any) -> Iterator[str]:
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        for number, (start, end) in enumerate(spans, start=1):
+            line = self._source.content[start : end + 1]
+            yield decode(line, f"{self.origin}, line {number}")
 
     def _parse(self, row: int) -> dict[str, Any]:
         with _long_fields():
@@ -119,11 +104,6 @@ class Delimited(LineSamples):
 
     def _fields(self, row: int) -> list[str]:
         return next(csv.reader([self._text(row)], delimiter=self._delimiter, strict=True))
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _delimiter(header: str, usual: str) -> str:

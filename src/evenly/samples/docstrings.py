@@ -28,37 +28,30 @@ def docstring_records() -> list[dict[str, object]]:
     times, as in real data.
     """
     records: list[dict[str, object]] = []
-    for name in _MODULES:
+    for module_name in _MODULES:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # accessing deprecated names warns
-            records.extend(_of_module(importlib.import_module(name)))
+            for name, member in _members(importlib.import_module(module_name)):
+                if text := _opening(inspect.getdoc(member) or ""):
+                    records.append({"name": name, "text": text})
     return records
 
 
-def _of_module(module: ModuleType) -> Iterator[dict[str, object]]:
+def _members(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """Yield the public functions, classes and methods of a module, with their names."""
     for name in sorted(getattr(module, "__all__", None) or dir(module)):
-        if name.startswith("_"):
-            continue
         member = getattr(module, name, None)
-        if not callable(member):
+        if name.startswith("_") or not callable(member):
             continue
-        yield from _record(f"{module.__name__}.{name}", member)
+        yield f"{module.__name__}.{name}", member
         if inspect.isclass(member):
             for method in sorted(vars(member)):
                 if not method.startswith("_") and callable(getattr(member, method, None)):
-                    yield from _record(
-                        f"{module.__name__}.{name}.{method}", getattr(member, method)
-                    )
-
-
-def _record(name: str, member: object) -> Iterator[dict[str, object]]:
-    text = _opening(inspect.getdoc(member) or "")
-    if len(text) >= 20:
-        yield {"name": name, "text": text}
+                    yield f"{module.__name__}.{name}.{method}", getattr(member, method)
 
 
 def _opening(docstring: str) -> str:
-    """Return the first paragraph of prose, as opposed to a signature, on one line."""
+    """Return the first paragraph of prose on one line, which is not a signature."""
     for paragraph in re.split(r"\n\s*\n", docstring):
         lines = [line for line in paragraph.splitlines() if not re.match(r"^\s*[\w.]+\(.*", line)]
         text = " ".join(" ".join(lines).split())

@@ -179,14 +179,12 @@ def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
         OutputError: a column mixes types; the message names the column.
     """
     pa = require_pyarrow("writing parquet")
-    arrays = [_array(pa, name, [record.get(name) for record in records]) for name in columns]
+    arrays = []
+    for name in columns:
+        try:
+            arrays.append(pa.array([record.get(name) for record in records]))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise OutputError(
+                f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
+            ) from error
     return pa.table(arrays, names=list(columns))
-
-
-def _array(pa: Any, name: str, values: list[object]) -> Any:
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise OutputError(
-            f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
-        ) from error

@@ -20,38 +20,35 @@ if TYPE_CHECKING:
 class _Frame(Samples):
     """Base class of both kinds of frame, which builds rows from columns."""
 
+    columns: tuple[str, ...] = ()
+
     def __init__(self, frame: Any) -> None:
         self.origin = f"a {self.format} DataFrame of {len(frame)} rows"
         self._frame = frame
-        self._columns = check_unique([str(name) for name in frame.columns], self.origin)
+        self.columns = check_unique([str(name) for name in frame.columns], self.origin)
 
     def __len__(self) -> int:
         return len(self._frame)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, as strings."""
-        return self._columns
-
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts of plain values, None for missing ones."""
         frame = self._frame if rows is None else self.take(list(rows))
-        values = [self._values(frame, position) for position in range(len(self._columns))]
+        values = [self._values(frame, position) for position in range(len(self.columns))]
         for row in zip(*values, strict=True):
-            yield dict(zip(self._columns, row, strict=True))
+            yield dict(zip(self.columns, row, strict=True))
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns, with None for missing values; see Samples.read_columns."""
         if not len(self):
             return [[] for _ in names]
-        check_columns(names, self._columns, self.origin)
-        return [self._values(self._frame, self._columns.index(name)) for name in names]
+        check_columns(names, self.columns, self.origin)
+        return [self._values(self._frame, self.columns.index(name)) for name in names]
 
     def _values(self, frame: Any, position: int) -> list[object]:
         raise NotImplementedError
 
     def _feed(self, digest: _Hash) -> None:
-        digest.update(plain_json(self._columns))
+        digest.update(plain_json(self.columns))
         super()._feed(digest)
 
 

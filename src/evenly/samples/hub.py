@@ -19,19 +19,16 @@ class HubDataset(Samples):
     """A map-style Dataset, read as Arrow, so that no image or sound is decoded."""
 
     format = "dataset"
+    columns: tuple[str, ...] = ()
 
     def __init__(self, dataset: Any) -> None:
         self.origin = f"a Dataset of {len(dataset)} records"
+        self.columns = tuple(dataset.column_names)
         self._dataset = dataset
         self._arrow = dataset.with_format("arrow")
 
     def __len__(self) -> int:
         return len(self._dataset)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return tuple(self._dataset.column_names)
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts of plain values."""

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from evenly.errors import DataError, RecordError
-from evenly.samples.encoding import write_records
 from evenly.samples.lines import decode, json_kind
 from evenly.samples.lists import ListSamples
-from evenly.samples.rows import RowNumbers
 from evenly.samples.source import Source
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 
 class JsonArray(ListSamples):
@@ -26,21 +21,11 @@ class JsonArray(ListSamples):
 
     def __init__(self, source: Source) -> None:
         super().__init__(_elements(source), origin=source.name, format="json")
-        self.source = source
-        self._stamp = source.stamp
+        self._source = source
 
     def locate(self, row: int) -> str:
         """Return the file and the number of the record, from 1."""
         return f"{self.origin}, record {row + 1}"
-
-    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        if format == "json":
-            write_records("json", stream, self.records(rows.tolist()), self.columns)
-        else:
-            super()._encode(format, stream, rows)
-
-    def _feed(self, digest: _Hash) -> None:
-        self.source.feed(digest)
 
 
 def _elements(source: Source) -> list[Any]:

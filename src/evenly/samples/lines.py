@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,6 @@ from evenly.errors import RecordError
 from evenly.samples.base import RecordSamples
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import Source
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1 << 24
@@ -50,10 +47,10 @@ class LineSamples(RecordSamples):
     """
 
     preamble = b""
+    _source: Source
 
     def __init__(self, source: Source, format: str) -> None:
-        self.source = source
-        self._stamp = source.stamp
+        self._source = source
         self.origin = source.name
         self.format = format
         self._starts = self._ends = self._line_numbers = np.empty(0, dtype=np.int64)
@@ -67,7 +64,7 @@ class LineSamples(RecordSamples):
 
     def raw(self, row: int) -> bytes:
         """Return the bytes of the record in the file, including its newline."""
-        return self.source.content[self._starts[row] : self._ends[row]] + b"\n"
+        return self._source.content[self._starts[row] : self._ends[row]] + b"\n"
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the records, parsing each from its bytes."""
@@ -87,9 +84,6 @@ class LineSamples(RecordSamples):
         for row in rows.tolist():
             stream.write(self.raw(row))
 
-    def _feed(self, digest: _Hash) -> None:
-        self.source.feed(digest)
-
     def _text(self, row: int) -> str:
         return decode(self.raw(row), self.locate(row))
 
@@ -107,16 +101,15 @@ class JsonLines(LineSamples):
         self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], kept + 1
 
     def _parse(self, row: int) -> dict[str, Any]:
+        text = self._text(row)
         try:
-            record = json.loads(self._text(row))
+            record = json.loads(text)
         except json.JSONDecodeError as error:
             raise RecordError(
                 f"{self.locate(row)}: invalid JSON: {error.msg} at character {error.colno}."
             ) from error
         except (ValueError, RecursionError) as error:
             # Too many digits or too deeply nested brackets.
-            if isinstance(error, RecordError):
-                raise
             raise RecordError(f"{self.locate(row)}: cannot be parsed: {error}.") from error
         if not isinstance(record, dict):
             raise RecordError(

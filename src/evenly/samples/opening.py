@@ -159,8 +159,11 @@ def _open_memory(data: Any) -> Samples:
     for name, (types, opener) in _OPENERS.items():
         if _is_of(data, name, types):
             return opener(data)
+    if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind == "U":
+        origin, strings = f"an array of {len(data)} strings", data.tolist()
+        return ListSamples(strings, origin=origin, format="array", pick=lambda rows: data[rows])
     if isinstance(data, np.ndarray):
-        return _open_array(data)
+        return VectorSamples(data, origin=f"an array of shape {data.shape}")
     if isinstance(data, (Mapping, set, frozenset, bytes, bytearray)) or not (
         isinstance(data, Iterable) and hasattr(data, "__len__")
     ):
@@ -187,17 +190,6 @@ def _open_list(data: Any) -> Samples:
 
 def _is_vector(item: Any) -> bool:
     return isinstance(item, (list, tuple, np.ndarray)) or _is_of(item, "torch", {"Tensor"})
-
-
-def _open_array(array: Any) -> Samples:
-    if array.ndim == 1 and array.dtype.kind == "U":
-        return ListSamples(
-            array.tolist(),
-            origin=f"an array of {len(array)} strings",
-            format="array",
-            pick=lambda rows: array[rows],
-        )
-    return VectorSamples(array, origin=f"an array of shape {array.shape}")
 
 
 def _is_of(data: Any, package: str, types: set[str]) -> bool:

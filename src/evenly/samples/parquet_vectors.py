@@ -15,7 +15,7 @@ from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.rows import RowNumbers, check_unique
-from evenly.samples.source import FileStamp
+from evenly.samples.source import FileStamp, incomplete
 
 # Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
@@ -56,11 +56,6 @@ class ParquetRows:
         self._lock = Lock()
         self._reader: tuple[int, Iterator[tuple[int, Any]]] | None = None
         self._block: tuple[int, npt.NDArray[Any]] = (0, np.empty((0, dimension), self.dtype))
-
-    @property
-    def path(self) -> str:
-        """The path of the file."""
-        return self.stamp.path
 
     def fill(self, first: int, out: npt.NDArray[Any]) -> None:
         """Read m consecutive rows from row `first` into `out` (m, d), converted to its type."""
@@ -128,7 +123,8 @@ class ParquetRows:
                 self._block = (start, self._decode(batch.column(self.column), start))
                 self._reader = reader
                 return self._block
-        raise VectorError(_incomplete(self.path, "it has fewer rows than its header states"))
+        reason = "it has fewer rows than its header states"
+        raise VectorError(incomplete(self.stamp.path, "parquet file", reason))
 
     def _batches(self, group: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches of a row group, each with the number of its first row."""
@@ -137,16 +133,14 @@ class ParquetRows:
         self.stamp.check()
         start = int(self._bounds[group])
         try:
-            with _open(self.path) as file:
+            with _open(self.stamp.path) as file:
                 for batch in file.iter_batches(
-                    batch_size=self._rows_per_block,
-                    row_groups=[group],
-                    columns=columns,
+                    batch_size=self._rows_per_block, row_groups=[group], columns=columns
                 ):
                     yield start, batch
                     start += len(batch)
         except (pa.ArrowException, OSError) as error:
-            raise VectorError(_incomplete(self.path, error)) from error
+            raise VectorError(incomplete(self.stamp.path, "parquet file", error)) from error
 
     def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
         count, dimension = len(lists), self.shape[1]
@@ -158,7 +152,7 @@ class ParquetRows:
             if len(ragged):
                 row = int(ragged[0])
                 raise VectorError(
-                    f"{self.path}, row {start + row}: the vector in {self.column!r} has "
+                    f"{self.stamp.path}, row {start + row}: the vector in {self.column!r} has "
                     f"{lengths[row]} numbers, but others have {dimension}. All must have the same "
                     "length."
                 )
@@ -189,7 +183,7 @@ def open_parquet_rows(path: str, blocks: BlockSizes = BLOCK_SIZES) -> ParquetRow
             column = _vector_column(file.schema_arrow)
             return None if column is None else ParquetRows(stamp, column, file, blocks)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_incomplete(path, error)) from error
+        raise DataError(incomplete(path, "parquet file", error)) from error
 
 
 def _open(path: str) -> Any:
@@ -238,8 +232,3 @@ def _first_length(file: Any, column: str) -> int:
         if len(lengths):
             return int(lengths[0].as_py())
     return 0
-
-
-def _incomplete(path: str, reason: object) -> str:
-    one_line = " ".join(str(reason).split()).rstrip(".")
-    return f"{path} is not a complete parquet file: {one_line}. Copy it or write it again."

@@ -7,12 +7,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.arrow import ArrowSamples
 from evenly.samples.base import RecordSamples, Samples
-from evenly.samples.encoding import write_records
 from evenly.samples.lines import LineSamples
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.vector_files import join_vector_files
@@ -33,7 +31,7 @@ def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
     if any(part.holds_vectors for part in parts):
         return join_vector_files(parts, origin)
     if isinstance(parts[0], ArrowSamples):
-        return _JoinedShards(parts, _join_tables(parts, origin))
+        return _TableShards(parts, origin)
     return _RecordShards(parts, origin)
 
 
@@ -95,8 +93,6 @@ class _RecordShards(_Parts, RecordSamples):
             stream.write(lines[0].preamble)
             for owner, local in self._locations(rows):
                 stream.write(lines[owner].raw(local))
-        elif format == self.format == "json":
-            write_records("json", stream, self.records(rows.tolist()), self.columns)
         else:
             super()._encode(format, stream, rows)
 
@@ -109,41 +105,19 @@ class _RecordShards(_Parts, RecordSamples):
         return len(headers) == 1 and None not in headers
 
 
-class _JoinedShards(_Parts, Samples):
-    """Shards joined in memory, which still detect changes of their files."""
+class _TableShards(_Parts, ArrowSamples):
+    """Parquet files joined in memory, which still detect changes of their files."""
 
-    def __init__(self, parts: Sequence[Samples], joined: Samples) -> None:
+    def __init__(self, parts: Sequence[Samples], origin: str) -> None:
         super().__init__(parts)
-        self._joined = joined
-        self.origin = joined.origin
-        self.format = joined.format
-
-    def __len__(self) -> int:
-        return len(self._joined)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self._joined.columns
-
-    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        return self._joined.records(rows)
-
-    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        return self._joined.read_columns(names, absent)
-
-    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
-        return self._joined.take(rows)
-
-    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        self._joined._encode(format, stream, rows)
+        ArrowSamples.__init__(self, _join_tables(parts, origin), origin=origin, format="parquet")
 
 
-def _join_tables(parts: Sequence[Samples], origin: str) -> Samples:
+def _join_tables(parts: Sequence[Samples], origin: str) -> Any:
     import pyarrow as pa
 
     tables = [part.take(range(len(part))) for part in parts]
     try:
-        table = pa.concat_tables(tables, promote_options="default")
+        return pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
         raise DataError(f"{origin} have different schemas: {error}") from error
-    return ArrowSamples(table, origin=origin, format="parquet")

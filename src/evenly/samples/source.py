@@ -76,6 +76,17 @@ class Source:
         else:
             self.stamp.feed(digest)
 
+    def check(self) -> None:
+        """Raise DataError if the file has changed since it was opened."""
+        if self.stamp is not None:
+            self.stamp.check()
+
+
+def incomplete(path: str, kind: str, reason: object) -> str:
+    """Return the message about a damaged file."""
+    one_line = " ".join(str(reason).split()).rstrip(".")
+    return f"{path} is not a complete {kind}: {one_line}. Copy it or write it again."
+
 
 def open_file(path: str, *, compressed: bool) -> Source:
     """Open a file: as a memory map if plain, decompressed into memory if gzip.
@@ -92,9 +103,7 @@ def open_file(path: str, *, compressed: bool) -> Source:
             content = _content(file, mapped=is_file and found.st_size > 0, compressed=compressed)
             return Source(path, content, stamp)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a complete gzip file: {error}. Copy it or write it again."
-        ) from error
+        raise DataError(incomplete(path, "gzip file", error)) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
 

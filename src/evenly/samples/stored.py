@@ -18,31 +18,21 @@ from evenly.samples.source import FileStamp
 
 
 class Part(Protocol):
-    """The rows of one file, in the order of the file."""
+    """The rows of one file, in the order of the file.
 
-    @property
-    def stamp(self) -> FileStamp:
-        """Size and date of the file when it was opened."""
+    Attributes:
+        stamp: size and date of the file when it was opened.
+        shape: (n, d); d is 0 if a file without rows does not define it.
+        dtype: NumPy type of the numbers; float32 for bfloat16.
+        row_bytes: uncompressed size of a row in the type of the file.
+        seekable: whether reading a row anywhere costs no more than its bytes.
+    """
 
-    @property
-    def path(self) -> str:
-        """The path of the file."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, d); d is 0 if a file without rows does not define it."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The NumPy type of the numbers; float32 for bfloat16."""
-
-    @property
-    def row_bytes(self) -> int:
-        """The uncompressed size of a row in the type of the file."""
-
-    @property
-    def seekable(self) -> bool:
-        """Whether reading a row anywhere costs no more than its bytes."""
+    stamp: FileStamp
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    row_bytes: int
+    seekable: bool
 
     def fill(self, first: int, out: npt.NDArray[Any]) -> None:
         """Read m consecutive rows from row `first` into `out` (m, d), converted to its type."""
@@ -91,7 +81,7 @@ class StoredVectors:
         self._gather_bytes = blocks.gather
         self._bounds = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self._bounds[-1]), _common_dimension(parts))
-        types = [float_type(part.dtype, part.path) for part in parts]
+        types = [float_type(part.dtype, part.stamp.path) for part in parts]
         self.dtype: np.dtype[Any] = np.result_type(*types)
         file_dtypes = {part.dtype for part in parts}
         self.file_dtype = file_dtypes.pop() if len(file_dtypes) == 1 else self.dtype
@@ -229,7 +219,8 @@ def _common_dimension(parts: Sequence[Part]) -> int:
     for part in known:
         if part.shape[1] != known[0].shape[1]:
             raise VectorError(
-                f"the vectors have different lengths: {known[0].path} has {known[0].shape[1]} "
-                f"numbers per row, {part.path} has {part.shape[1]}. All files must agree."
+                f"the vectors have different lengths: {known[0].stamp.path} has "
+                f"{known[0].shape[1]} numbers per row, {part.stamp.path} has {part.shape[1]}. All "
+                "files must agree."
             )
     return known[0].shape[1] if known else 0

@@ -149,7 +149,12 @@ def _join(parts: _Parts, roles: frozenset[str]) -> str:
     if not joined or joined.isspace():
         raise _UnusableError("is only white space" if joined else "is empty")
     if not joined.isascii():
-        _check_unicode(joined)
+        try:
+            joined.encode()
+        except UnicodeEncodeError as error:
+            raise _UnusableError(
+                f"is not valid Unicode: there is a lone surrogate at character {error.start + 1}"
+            ) from error
     return joined
 
 
@@ -167,22 +172,12 @@ def _text(name: str, value: object, roles: frozenset[str]) -> str:
     raise _UnusableError(f"{subject}is {type(value).__name__}, not a string")
 
 
-def _check_unicode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _UnusableError(
-            f"is not valid Unicode: there is a lone surrogate at character {error.start + 1}"
-        ) from error
-
-
 def _check_names(text: object) -> tuple[str, ...]:
     names = (text,) if isinstance(text, str) else text
-    if (
-        not isinstance(names, Sequence)
-        or not names
-        or not all(isinstance(name, str) and name for name in names)
-    ):
+    are_names = isinstance(names, Sequence) and all(
+        name and isinstance(name, str) for name in names
+    )
+    if not isinstance(names, Sequence) or not names or not are_names:
         raise OptionError(
             f"text must be a column, a list of columns or a function of a record, got {text!r}."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
@@ -36,6 +37,8 @@ class VectorFiles(VectorRows, Generic[_PartT]):
         VectorError: the files have different dimensions.
     """
 
+    stored: StoredVectors
+
     def __init__(
         self,
         parts: Sequence[_PartT],
@@ -47,29 +50,22 @@ class VectorFiles(VectorRows, Generic[_PartT]):
         self.origin = origin
         self.format = format
         self.parts = tuple(parts)
-        self._stored = StoredVectors(parts, blocks)
+        self.stored = StoredVectors(parts, blocks)
         self._blocks = blocks
-        self._whole: npt.NDArray[Any] | None = None
+        self._block_bytes = blocks.write
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return len(self.stored)
 
-    @property
-    def stored(self) -> StoredVectors:
-        """The vectors on disk."""
-        return self._stored
-
-    @property
+    @cached_property
     def vectors(self) -> npt.NDArray[Any]:
         """The vectors as one array (n, d), read on first use; see StoredVectors.whole."""
-        if self._whole is None:
-            self._whole = self._stored.whole()
-        return self._whole
+        return self.stored.whole()
 
     def locate(self, row: int) -> str:
         """Return the file, and the row number in it, from 0."""
-        part, local = self._stored.locate(row)
-        return f"{part.path}, row {local}"
+        part, local = self.stored.locate(row)
+        return f"{part.stamp.path}, row {local}"
 
     def check_unchanged(self) -> None:
         """Raise DataError if a file has changed since it was opened."""
@@ -77,7 +73,7 @@ class VectorFiles(VectorRows, Generic[_PartT]):
             part.stamp.check()
 
     def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
-        return self._stored.take(rows)
+        return self.stored.take(rows)
 
     def _feed(self, digest: _Hash) -> None:
         for part in self.parts:
@@ -104,19 +100,17 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
     _stream_format = "parquet"
 
     def __init__(
-        self, parts: Sequence[ParquetRows], *, origin: str, blocks: BlockSizes = BLOCK_SIZES
+        self,
+        parts: Sequence[ParquetRows],
+        *,
+        origin: str,
+        format: str = "parquet",
+        blocks: BlockSizes = BLOCK_SIZES,
     ) -> None:
-        super().__init__(parts, origin=origin, format="parquet", blocks=blocks)
+        super().__init__(parts, origin=origin, format=format, blocks=blocks)
         self._schema = _common_schema(parts)
-
-    @property
-    def _block_bytes(self) -> int:
-        return self._blocks.write_parquet
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names in the schema."""
-        return tuple(self._schema.names)
+        self._block_bytes = blocks.write_parquet
+        self.columns = tuple(self._schema.names)
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts."""
@@ -144,7 +138,7 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         if names is not None:
             schema = pa.schema([self._schema.field(name) for name in dict.fromkeys(names)])
         tables = [schema.empty_table()]
-        for owner, _, local in self._stored.split_by_part(rows[order]):
+        for owner, _, local in self.stored.split_by_part(rows[order]):
             tables.append(self.parts[owner].table(local, names))
         table = pa.concat_tables(tables, promote_options="default")
         return table.take(pa.array(np.argsort(order)))
@@ -165,21 +159,16 @@ def join_vector_files(parts: Sequence[Samples], origin: str) -> Samples:
         DataError: parquet files have different columns.
         VectorError: the files have different dimensions, or some hold records.
     """
-    binary = [part for part in parts if isinstance(part, BinaryVectorFiles)]
-    parquet = [part for part in parts if isinstance(part, ParquetVectorFiles)]
-    if binary:
-        rows = [row for file in binary for row in file.parts]
-        return BinaryVectorFiles(
-            rows, origin=origin, format=binary[0].format, blocks=binary[0]._blocks
-        )
-    if len(parquet) < len(parts):
-        other = next(part for part in parts if not isinstance(part, ParquetVectorFiles))
-        raise VectorError(
-            f"{parquet[0].origin} holds vectors, but {other.origin} holds records. Select files "
-            "of one kind with a pattern such as 'folder/vectors-*.parquet'."
-        )
-    files = [rows for file in parquet for rows in file.parts]
-    return ParquetVectorFiles(files, origin=origin, blocks=parquet[0]._blocks)
+    files = [part for part in parts if isinstance(part, VectorFiles)]
+    first = files[0]
+    for part in parts:
+        if not isinstance(part, VectorFiles):
+            raise VectorError(
+                f"{first.origin} holds vectors, but {part.origin} holds records. Select files of "
+                "one kind with a pattern such as 'folder/vectors-*.parquet'."
+            )
+    rows = [row for file in files for row in file.parts]
+    return type(first)(rows, origin=origin, format=first.format, blocks=first._blocks)
 
 
 def _common_schema(parts: Sequence[ParquetRows]) -> Any:
@@ -190,12 +179,11 @@ def _common_schema(parts: Sequence[ParquetRows]) -> Any:
         try:
             schema = pa.unify_schemas([schema, part.schema], promote_options="default")
         except pa.ArrowException as error:
-            raise DataError(
-                f"{first.path} and {part.path} have different schemas: {error}"
-            ) from error
+            names = f"{first.stamp.path} and {part.stamp.path}"
+            raise DataError(f"{names} have different schemas: {error}") from error
         if part.column != first.column:
             raise DataError(
-                f"{first.path} and {part.path} have their vectors in different columns, "
-                f"{first.column!r} and {part.column!r}. Rename one of them."
+                f"{first.stamp.path} and {part.stamp.path} have their vectors in different "
+                f"columns, {first.column!r} and {part.column!r}. Rename one of them."
             )
     return schema

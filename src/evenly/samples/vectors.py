@@ -25,18 +25,11 @@ _VECTOR_FORMATS = ("npy", "safetensors")
 class VectorRows(Samples):
     """Base class of samples of vectors, in memory or on disk: they have no columns."""
 
+    holds_vectors = True
+    columns: tuple[str, ...] = ()
     _stream_format = "npy"
-    _blocks = BLOCK_SIZES
-
-    @property
-    def holds_vectors(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """(): vectors have no named columns."""
-        return ()
+    # Written at once; data larger than memory never are in memory as a whole.
+    _block_bytes = BLOCK_SIZES.write
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield the vectors."""
@@ -62,11 +55,6 @@ class VectorRows(Samples):
     def _tensor(self) -> str:
         """The name of the tensor when writing .safetensors."""
         return "vectors"
-
-    @property
-    def _block_bytes(self) -> int:
-        """The bytes written at once; data larger than memory never are in memory as a whole."""
-        return self._blocks.write
 
     def _chunks(self, rows: RowNumbers) -> Iterator[RowNumbers]:
         empty = self._original(rows[:0])
@@ -193,9 +181,7 @@ def _row(row: Any, number: int) -> npt.NDArray[Any]:
         array = np.asarray(row)
     except ValueError as error:
         raise VectorError(f"row {number} is not a list of numbers: {error}") from error
-    if array.ndim != 1 or array.dtype.kind not in "iuf":
-        if array.ndim == 1 and array.size == 0:
-            return array
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
         raise VectorError(
             f"row {number} is not a list of numbers: it is {str(row)[:60]!r} "
             f"({array.ndim} dimension(s) of {array.dtype})."
