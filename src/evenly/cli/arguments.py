@@ -82,20 +82,18 @@ def read_row_numbers(path: str) -> Any:
 
 
 def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
-    """Return the rows that a word names: those of a file, or those it lists.
+    """Return the rows that a word names: those of a file, or those it lists with commas.
 
-    Args:
-        value: a file (a manifest, a .npy array, or text with one a line), or names with commas.
-        by_id: whether they are ids, which stay strings.
+    The file is a manifest, a .npy array, or text with one row a line; ids stay strings.
 
     Raises:
         DataError, ManifestError: the file is damaged.
     """
     if value is None:
         return None
-    if Path(value).is_file() and value.endswith((".json", ".npy")):
-        return read_row_numbers(value)
     is_file = Path(value).is_file()
+    if is_file and value.endswith((".json", ".npy")):
+        return read_row_numbers(value)
     names = Path(value).read_text("utf-8").splitlines() if is_file else value.split(",")
     named = [name.strip() for name in names if name.strip()]
     # Without ids, a word that is not a number is for the library to reject.

@@ -9,19 +9,12 @@ import click
 
 from evenly.options.declaration import Declared
 
-Parse = Callable[[str], Any]
-
 _TYPES: dict[str, Any] = {
     "int": int,
     "float": float,
     "folder": click.Path(file_okay=False),
     "file": click.Path(dir_okay=False),
 }
-_WORDS = {"yes": True, "no": False}
-
-
-def _yes_or_no(value: str) -> bool | str:
-    return _WORDS.get(value, value)
 
 
 def number(value: str) -> int | float:
@@ -82,21 +75,18 @@ _PARSERS: dict[str, Callable[..., Any]] = {
     "list": _names,
     "columns": _columns,
     "quotas": _quotas,
-    "yes|no": _yes_or_no,
+    "yes|no": lambda value: {"yes": True, "no": False}.get(value, value),
 }
 
 
 def click_arguments(about: Declared, annotation: str, default: Any) -> dict[str, Any]:
     """Return the arguments of `click.option` for a declared option.
 
-    Args:
-        about: the declaration.
-        annotation: the option's type, which says how it is written unless `about.form` does.
-        default: its default value.
+    The annotation says how a value is written, unless `about.form` does.
     """
     found: dict[str, Any] = {"help": about.help, "default": default, "metavar": about.metavar}
-    form = about.form or _form_of(annotation)
-    if form == "flag":
+    form = about.form or annotation.removesuffix(" | None")
+    if form == "bool":
         return {**found, "is_flag": True}
     found["show_default"] = default is not None
     if about.choices and about.metavar is None:
@@ -114,13 +104,5 @@ def click_arguments(about: Declared, annotation: str, default: Any) -> dict[str,
     return found
 
 
-def _form_of(annotation: str) -> str:
-    form = annotation.removesuffix(" | None")
-    return "flag" if form == "bool" else form
-
-
-def _callback(parse: Parse) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def read(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        return None if value is None else parse(value)
-
-    return read
+def _callback(parse: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda ctx, param, value: None if value is None else parse(value)

@@ -12,7 +12,14 @@ import click
 
 from evenly.cli.forms import click_arguments
 from evenly.errors import EvenlyWarning
-from evenly.options import EncoderOptions, InputOptions, Options, RuleOptions, declared
+from evenly.options import (
+    EncoderOptions,
+    InputOptions,
+    MeasuringOptions,
+    Options,
+    RuleOptions,
+    declared,
+)
 from evenly.options.declaration import flags_of
 
 Option = Callable[[Any], Any]
@@ -39,9 +46,7 @@ def declared_options(
     """Return options of the library as options of a command.
 
     Args:
-        source: where they are declared.
         names: which of them; by default all that can be given on the command line.
-        required: whether they must be given.
         stored_as: another name for a single option, if the command has one of the same name.
         helps: name -> another help, for a command in which the option means something else.
     """
@@ -90,8 +95,6 @@ LOUDNESS = [
     ),
 ]
 
-TEXT = declared_options(InputOptions, "text", "roles", "encoder")
-
 # How the model runs, whatever its vectors are.
 RUNNING = [
     *declared_options(InputOptions, "device"),
@@ -101,10 +104,16 @@ RUNNING = [
 ]
 
 ENCODING = [
-    *TEXT,
+    *declared_options(InputOptions, "text", "roles", "encoder"),
     *declared_options(EncoderOptions, "dtype", "prompt", "backend", "max_length"),
     *RUNNING,
 ]
+
+PACKING_INPUTS = declared_options(
+    InputOptions,
+    *("normalize", "on_invalid", "engine", "memory"),
+    engine="Where the vectors are: auto, memory, mapped or distances.",
+)
 
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
 FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
@@ -124,3 +133,16 @@ OUTPUT = [
 ]
 
 JSON = [click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")]
+
+# What is measured of the chosen rows, and how it is printed.
+MEASURES = [
+    *declared_options(MeasuringOptions, "random_subsets", "certificate"),
+    *JSON,
+    *LOUDNESS,
+]
+
+
+def manifest_and_data(command: Any) -> Any:
+    """Add the arguments MANIFEST and DATA to a command that resumes a selection."""
+    data = click.argument("data", required=False)
+    return click.argument("manifest", type=click.Path(exists=True, dir_okay=False))(data(command))

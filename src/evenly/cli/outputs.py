@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -18,7 +19,6 @@ from evenly.options import MeasuringOptions
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
-    from evenly.metrics import Measures
     from evenly.selection import Selection
     from evenly.selection.results.base import Order
     from evenly.selection.results.deduplication import Deduplication
@@ -39,27 +39,26 @@ class Output:
         order: the order of the records.
         force: whether an existing file may be overwritten.
         as_json: whether numbers are printed as JSON.
-        checkpoint: a file that the command writes, too.
     """
 
     name: str | None
-    order: Order = "picked"
-    force: bool = False
-    as_json: bool = False
-    checkpoint: str | None = None
+    order: Order
+    force: bool
+    as_json: bool
 
     @classmethod
     def take(cls, ctx: click.Context, options: dict[str, Any]) -> Output:
-        """Take the options of `OUTPUT` and `JSON` out of the others, and check the files."""
+        """Take the options of `OUTPUT` and `JSON` out of the others, and check them all."""
         output = cls(
             options.pop("output"),
             options.pop("order", "picked"),
             options.pop("force"),
             options.pop("as_json", False),
-            options.get("checkpoint", options.get("state")),
         )
         keep_at(ctx, options.get("checkpoint"))
-        check_output(output.target, force=output.force, checkpoint=output.checkpoint)
+        MeasuringOptions.of(options)
+        also_written = options.get("checkpoint", options.get("state"))
+        check_output(output.target, force=output.force, checkpoint=also_written)
         return output
 
     @property
@@ -109,16 +108,14 @@ def write_output(
     **how: Any,
 ) -> None:
     """Write the records; to a file with the manifest beside it, both or neither."""
-    if target is None:
-        return
-    if not isinstance(target, str | PathLike):
+    if isinstance(target, str | PathLike):
+        with atomic_write(manifest_path(target), force=force) as stream:
+            result.save(stream)
+            stream.flush()
+            result.write(target, force=force, **how)
+    elif target is not None:
         result.write(target, **how)
         target.flush()
-        return
-    with atomic_write(manifest_path(target), force=force) as stream:
-        result.save(stream)
-        stream.flush()
-        result.write(target, force=force, **how)
 
 
 def is_plain(selection: Selection) -> bool:
@@ -128,15 +125,18 @@ def is_plain(selection: Selection) -> bool:
     return not provenance.rules and options <= _OF_PLAIN_SELECTIONS
 
 
-def measure_and_write(
-    selection: Selection, prepared: PreparedData, output: Output, options: MeasuringOptions
-) -> Measures:
-    """Measure a selection, and write it if there is an output."""
+def finish_selection(
+    selection: Selection, prepared: PreparedData, output: Output, options: Mapping[str, Any]
+) -> None:
+    """Measure a selection, write it if there is an output, and print what was selected."""
     import numpy as np
 
     from evenly.metrics.curve import Curve
     from evenly.metrics.measure import measure_prepared
+    from evenly.report import selection_table
 
+    seed = selection.provenance.options.get("seed", options.get("seed", 0))
+    measuring = MeasuringOptions.of({**options, "seed": seed})
     provenance, curve, known = selection.provenance, None, {}
     if is_plain(selection):
         curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.eligible)))
@@ -144,16 +144,9 @@ def measure_and_write(
     if bound is not None and not provenance.rules:  # with rules it holds for other rows
         known = {"proof": bound}
     measures = measure_prepared(
-        prepared, selection.indices, options, curve=curve, known_bounds=known
+        prepared, selection.indices, measuring, curve=curve, known_bounds=known
     )
     write_output(selection, output.target, order=output.order, force=output.force)
-    return measures
-
-
-def print_selection(selection: Selection, measures: Measures, output: Output) -> None:
-    """Print what was selected, as a table or as JSON."""
-    from evenly.report import selection_table
-
     summary = {"selection": selection.as_dict(), "measures": measures.as_dict()}
     del summary["selection"]["indices"], summary["selection"]["radii"]
     print_result(selection_table(selection, measures), summary, output)

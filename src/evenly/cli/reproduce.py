@@ -13,13 +13,9 @@ if TYPE_CHECKING:
 def options_as_before(
     earlier: Selection, data: Any, arguments: dict[str, Any], name: str
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the input and the options of an earlier selection.
+    """Return the input and the options of an earlier selection, from the manifest `name`.
 
-    Args:
-        earlier: the selection.
-        data: another input; None for the earlier one.
-        arguments: options that overrule the earlier ones.
-        name: the manifest.
+    `data` is another input, or None for the earlier one; `arguments` overrule the earlier options.
     """
     from evenly.selection.resume import merge_options, options_of
 

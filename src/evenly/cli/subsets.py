@@ -12,9 +12,6 @@ from evenly.options import InputOptions
 if TYPE_CHECKING:
     from evenly.samples import Samples
 
-_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_SPACE = (*_OF_TEXTS, "normalize", "on_invalid")
-
 
 def names_of(paths: Sequence[str]) -> dict[str, str]:
     """Return short names for files: without folder and suffix, if these differ."""
@@ -31,11 +28,8 @@ def options_for(
 ) -> InputOptions:
     """Return how to make the vectors in which some rows are measured.
 
-    Args:
-        samples: the data.
-        rows: row numbers; or a selection, whose own options apply.
-        given: options of the command line, which overrule these.
-        defaults: the options for row numbers.
+    For row numbers, the `defaults` apply; for a selection, its own options, overruled by those
+    `given` on the command line.
 
     Raises:
         ManifestError: a selection was made from other data.
@@ -75,19 +69,20 @@ def common_options(
 def _of_space(
     samples: Samples, rows: Any, given: dict[str, Any], defaults: dict[str, Any]
 ) -> dict[str, Any]:
+    from evenly.selection.results.provenance import OF_TEXTS, SPACE
     from evenly.selection.results.selection import SelectionData
     from evenly.selection.resume import merge_options, options_of
 
-    earlier = {name: defaults[name] for name in _OF_SPACE if name in defaults}
+    earlier = {name: defaults[name] for name in SPACE if name in defaults}
     if isinstance(rows, SelectionData):
         _check_aligned(rows, samples)
-        wanted = [name for name in _OF_SPACE if not (samples.holds_vectors and name in _OF_TEXTS)]
+        wanted = [name for name in SPACE if not (samples.holds_vectors and name in OF_TEXTS)]
         left_out = {*rows.provenance.options} - {*wanted}
         before = options_of(rows, overruled={*given, *left_out})
         earlier = {name: value for name, value in before.items() if name in wanted}
         if rows.provenance.options.get("engine") == "distances":
             earlier["engine"] = "distances"
-    own = {name: value for name, value in given.items() if name in (*_OF_SPACE, "engine")}
+    own = {name: value for name, value in given.items() if name in (*SPACE, "engine")}
     return merge_options(earlier, own)
 
 

@@ -33,17 +33,9 @@ class DroppedRows:
         self._on_invalid = on_invalid
 
     def drop(
-        self,
-        reasons: Mapping[int, str],
-        error: type[TextError] | type[VectorError],
-        what: str,
+        self, reasons: Mapping[int, str], error: type[TextError] | type[VectorError], what: str
     ) -> None:
-        """Drop rows, or raise the error that they have no usable text or vector.
-
-        Args:
-            reasons: row number -> why it cannot be used.
-            error: what to raise unless `on_invalid` is "drop".
-            what: what the rows lack: "text" or "vector".
+        """Drop rows, or raise the error that they have no usable text or vector (`what`).
 
         Raises:
             EmptyPoolError: no row is left.

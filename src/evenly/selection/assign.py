@@ -78,16 +78,13 @@ class Assignments:
             OutputExistsError: the file exists and `force` is not set.
             OutputError: the file cannot be written, or has another suffix.
         """
-        none = self.nearest < 0
-        order = np.argsort(self.chosen)
-        at = np.searchsorted(
-            self.chosen, np.where(none, self.chosen[0], self.nearest), sorter=order
-        )
+        none, rank = self.nearest < 0, np.zeros(len(self), np.int64)
+        rank[self.chosen] = np.arange(len(self.chosen))
         columns = {
             "row": np.ma.masked_array(self.rows, np.zeros(len(self), bool)),
             "nearest": np.ma.masked_array(self.nearest, none),
             "distance": np.ma.masked_array(self.distances, none),
-            "rank": np.ma.masked_array(order[at], none),
+            "rank": np.ma.masked_array(rank[self.nearest], none),
         }
         write_columns(path, columns, force=force)
 

@@ -133,16 +133,13 @@ def choose_by_quality(prepared: PreparedData, rules: RuleOptions, how: QualityOp
     """Choose rows of a prepared data set; see `select_by_quality`."""
     resolved = resolve_rules(prepared, rules)
     quality = numbers_of(prepared, "quality", how.quality)
-    given = {**rules.given(), **how.given()}
-    options = {
-        **{"budget": None, **describe_rule_options(given)},
-        "engine": prepared.options.engine,
-        "memory": prepared.options.memory,
-    }
+    inputs = prepared.options
+    options = {"budget": None, **describe_rule_options({**rules.given(), **how.given()})}
+    options |= {"engine": inputs.engine, "memory": inputs.memory}
     provenance = provenance_of(prepared, options, resolved.describe())
     began = perf_counter()
     problem = Problem.of(prepared, resolved)
-    with packing_bar(prepared.options.progress) as show:
+    with packing_bar(inputs.progress) as show:
         solve = _by_gist if how.method == "gist" else _by_packing
         found = solve(problem, quality, how, show)
     radius = _coverage_radius(problem, found.rows)
@@ -197,11 +194,9 @@ def _by_packing(
     usable = points.eligible.copy()
     usable[rules.include] = False
     order = best_first(quality, usable)
-    # A matrix of distances knows what to keep away from as rows, everything else as points.
-    before = np.empty(0, np.int64)
-    if isinstance(points, DistanceMatrix) and rules.away_rows is not None:
-        before = rules.away_rows
-    before = np.concatenate([before, rules.include])
+    before = rules.include
+    if rules.before is not None:
+        before = np.concatenate([rules.before, before])
     packer = Packer(points, before=before, away=rules.away)
     limit = len(order) if rules.budget is None else rules.budget - len(rules.include)
     details: dict[str, Any] = {}

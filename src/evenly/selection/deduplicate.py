@@ -104,16 +104,10 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
     _check(how)
     check_packing_engine(inputs.engine)
     prepared = prepare(data, inputs, embedding=how.min_distance != 0, keep_texts=True)
-    limit = None
-    if how.to is not None:
-        limit = _most_rows(how.to, int(np.count_nonzero(prepared.points.eligible)))
     order = _order_of(prepared, how)
-    given = describe_rule_options(how.given())
-    options = {
-        **{"min_distance": None, "to": None, **given},
-        "engine": inputs.engine,
-        "memory": inputs.memory,
-    }
+    limit = None if how.to is None else _most_rows(how.to, len(order))
+    options = {"min_distance": None, "to": None, **describe_rule_options(how.given())}
+    options |= {"engine": inputs.engine, "memory": inputs.memory}
     provenance = provenance_of(prepared, options)
     began = perf_counter()
     first = _first_of_equals(prepared, order)

@@ -20,16 +20,8 @@ from evenly.shapes import Float, Int
 
 # Options that can leave out or include a row regardless of its distance.
 _RULES = (
-    "include",
-    "exclude",
-    "away_from",
-    "groups",
-    "quotas",
-    "balance",
-    "token_budget",
-    "costs",
-    "quality",
-    "quality_weight",
+    *("include", "exclude", "away_from", "groups", "quotas", "balance"),
+    *("token_budget", "costs", "quality", "quality_weight"),
 )
 
 
@@ -144,7 +136,7 @@ def explain(selection: SelectionData, row: int, data: Any, again: Again) -> Expl
     if reason is not None:
         return Explanation(**known, outcome="dropped", reason=reason)
     prepared = prepare_with_dropped(selection, samples, again)
-    position = _position(selection, row)
+    position = next(iter(np.flatnonzero(selection.indices == row).tolist()), None)
     known["outcome"] = "chosen"
     if position is None:
         known["outcome"] = "excluded" if _is_excluded(selection, prepared, row) else "left"
@@ -156,25 +148,20 @@ def explain(selection: SelectionData, row: int, data: Any, again: Again) -> Expl
         squared = _squared_distances(prepared.points, row, picks)
         # Of several at the same distance the smallest row number, as everywhere.
         at = int(np.lexsort((picks, squared))[0])
-        known["nearest"], known["nearest_position"] = int(picks[at]), at
-        known["nearest_location"] = _place(samples, int(picks[at]))
+        nearest = int(picks[at])
+        known["nearest"], known["nearest_position"] = nearest, at
+        known["nearest_location"] = _place(samples, nearest)
         known["distance"] = float(np.sqrt(squared[at]))
-        shown.append(int(picks[at]))
-    texts: list[str] = []
+        shown.append(nearest)
     if prepared.embeddings is not None:
-        texts = [excerpt(text) for text in prepared.texts_of(shown)]
-    known |= zip(("text", "nearest_text"), texts, strict=False)
+        texts = map(excerpt, prepared.texts_of(shown))
+        known |= zip(("text", "nearest_text"), texts, strict=False)
     return Explanation(**known)
 
 
 def _place(samples: Samples, row: int) -> str:
     located = samples.locate(row)
     return located if located.startswith("row ") else f"row {row} ({located})"
-
-
-def _position(selection: SelectionData, row: int) -> int | None:
-    found = np.flatnonzero(selection.indices == row)
-    return int(found[0]) if len(found) else None
 
 
 def _is_excluded(selection: SelectionData, prepared: PreparedData, row: int) -> bool:

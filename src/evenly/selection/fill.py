@@ -85,15 +85,13 @@ def _distance(earlier: SelectionData, min_distance: Any) -> float:
             "one, or is chosen already."
         )
     h_min = earlier.h_min
+    if min_distance is None and not 0 < h_min < np.inf:
+        raise BudgetError(
+            f"there is nothing to fill at an h_min of {h_min:g}. Give a min_distance= above 0."
+        )
     distance = h_min if min_distance is None else min_distance
-    if not is_number(distance):
-        raise OptionError(f"min_distance must be a distance, got {min_distance!r}.")
-    if not 0 < distance < np.inf:
-        if min_distance is None:
-            raise BudgetError(
-                f"there is nothing to fill at an h_min of {h_min:g}. Give a min_distance= above 0."
-            )
-        raise OptionError(f"min_distance must be more than 0, got {min_distance!r}.")
+    if not is_number(distance) or not 0 < distance < np.inf:
+        raise OptionError(f"min_distance must be a distance of more than 0, got {min_distance!r}.")
     if distance > h_min * (1 + 1e-12):
         raise OptionError(
             f"min_distance={distance:g} is more than the h_min of the selection, {h_min:.6g}, so "

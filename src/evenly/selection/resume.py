@@ -16,16 +16,19 @@ from evenly.options import InputOptions, NotKept, RuleOptions, TextColumns
 from evenly.options.declaration import declared
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
-from evenly.selection.results.provenance import Provenance, hash_of_array, provenance_of
+from evenly.selection.results.provenance import (
+    OF_TEXTS,
+    SPACE,
+    Provenance,
+    hash_of_array,
+    provenance_of,
+)
 from evenly.selection.results.run_key import RunKey
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import KEPT, describe_rule_options, resolve_rules
 from evenly.selection.rules.token_costs import counts_tokens
-
-_OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-_OF_VECTORS = ("normalize", "on_invalid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +64,7 @@ class Again:
 
     def of_texts(self) -> dict[str, Any]:
         """Return the options that decide the vectors, as far as they are given."""
-        given = {
-            "text": self.text,
-            "encoder": self.encoder,
-            "encoder_options": self.encoder_options,
-        }
+        given = {name: getattr(self, name) for name in ("text", "encoder", "encoder_options")}
         return {name: value for name, value in given.items() if value is not None}
 
     def circumstances(self) -> dict[str, Any]:
@@ -85,14 +84,13 @@ def options_of(earlier: SelectionData, *, overruled: Collection[str]) -> dict[st
     """
     options = dict(earlier.provenance.options)
     lost = {
-        name: value
+        name: _why_not_kept(name, value)
         for name, value in options.items()
         if name not in overruled and isinstance(value, NotKept)
     }
     if lost:
         raise ManifestError(
-            "the selection cannot be resumed as it is: "
-            f"{'; '.join(_why_not_kept(name, value) for name, value in lost.items())}. Pass "
+            f"the selection cannot be resumed as it is: {'; '.join(lost.values())}. Pass "
             f"{'it' if len(lost) == 1 else 'them'} again: "
             f"{', '.join(f'{name}=…' for name in lost)}"
         )
@@ -127,11 +125,7 @@ def prepare_again(
 ) -> PreparedData:
     """Prepare the data set of an earlier selection as it was prepared then.
 
-    Args:
-        earlier: the selection.
-        data: what it was made from, if that is no longer available; else None.
-        again: the options that are given again.
-        keep_texts: as in `prepare`.
+    `data` is what it was made from, if that is no longer available; else None.
 
     Raises:
         ManifestError: the input has changed since, or an option was a Python object.
@@ -150,10 +144,10 @@ def prepare_again(
 def _earlier_inputs(earlier: SelectionData, again: Again) -> dict[str, Any]:
     """Return the options that decided the vectors, overruled by those that are given again."""
     given = again.of_texts()
-    unneeded = _OF_TEXTS if earlier.provenance.encoder is None else ()
+    unneeded = OF_TEXTS if earlier.provenance.encoder is None else ()
     before = options_of(earlier, overruled={*given, *unneeded, *declared(RuleOptions)})
-    wanted = [name for name in (*_OF_TEXTS, *_OF_VECTORS) if name not in unneeded]
-    options = {**{name: before[name] for name in wanted if name in before}, **given}
+    options = {name: before[name] for name in SPACE if name in before and name not in unneeded}
+    options |= given
     if not unneeded:
         # An encoder that is passed again is the same encoder: its options stay.
         own = given.get("encoder_options", {})
@@ -206,10 +200,7 @@ def resume(
 ) -> Resumed:
     """Resume an earlier selection with another budget; its data set and rules must be the same.
 
-    Args:
-        earlier: the selection.
-        data, again: as for `prepare_again`.
-        budget: how many rows to choose now.
+    `data` and `again` are as for `prepare_again`.
 
     Raises:
         ManifestError, OptionError: as in `Selection.extend`.
@@ -230,16 +221,12 @@ def resume(
         options["drop_outliers"] = fraction
         prepared = without_outliers(prepared, fraction, rules)
     resolved = resolve_rules(prepared, rules)
-    given = describe_rule_options(_without_budget(rules))
+    given = describe_rule_options(rules.given())
     provenance = provenance_of(prepared, {**options, **given}, resolved.describe())
     picks = Picks(np.array(earlier.indices), np.array(earlier.radii))
     _check_same_selection(earlier, provenance, prepared, picks)
     problem = Problem.of(prepared, resolved)
     return Resumed(prepared, problem, options, provenance, picks)
-
-
-def _without_budget(rules: RuleOptions) -> dict[str, Any]:
-    return {name: value for name, value in rules.given().items() if name != "budget"}
 
 
 def _earlier_rules(earlier: SelectionData, given: RuleOptions) -> RuleOptions:

@@ -25,7 +25,7 @@ from evenly.selection.greedy.run import Beginning, run_greedy
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import check_refine, refine_selection
 from evenly.selection.results.provenance import begin_provenance
-from evenly.selection.results.run_key import RunKey
+from evenly.selection.results.run_key import NO_KEY, RunKey
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import check_rules, describe_rule_options, resolve_rules
@@ -129,13 +129,10 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
     """Choose rows of a prepared data set; see `select_uniform`."""
     resolved = resolve_rules(prepared, rules)
     refinement = check_refine(how.refine, rules)
-    options = {
-        **{"budget": None, **describe_rule_options(rules.given())},
-        "start": how.start,
-        "engine": prepared.options.engine,
-        "memory": prepared.options.memory,
-        "seed": how.seed,
-    }
+    inputs = prepared.options
+    options = {"budget": None, **describe_rule_options(rules.given())}
+    options |= {"start": how.start, "engine": inputs.engine, "memory": inputs.memory}
+    options["seed"] = how.seed
     if how.drop_outliers is not None:
         options["drop_outliers"] = how.drop_outliers
     if refinement is not None:
@@ -144,9 +141,9 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
     provenance = begin_provenance(prepared, options, resolved.describe())
     began = perf_counter()
     problem = Problem.of(prepared, resolved)
-    key = None if how.checkpoint is None else RunKey.of(provenance())
+    key = NO_KEY if how.checkpoint is None else RunKey.of(provenance())
     beginning = Beginning(start=how.start, seed=how.seed, checkpoint=how.checkpoint, key=key)
-    answer = run_greedy(problem, beginning, progress=prepared.options.progress)
+    answer = run_greedy(problem, beginning, progress=inputs.progress)
     report_run(prepared, problem, answer, outliers_dropped=how.drop_outliers is not None)
     seconds = prepared.seconds | {"selection": perf_counter() - began}
     selection = Selection(
@@ -158,14 +155,13 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
     )
     if refinement is None:
         return selection
-    return refine_selection(selection, problem, refinement, progress=prepared.options.progress)
+    return refine_selection(selection, problem, refinement, progress=inputs.progress)
 
 
 def _check_start(prepared: PreparedData, row: int) -> None:
     """Raise RowError if the first pick is a row that does not exist or was dropped."""
-    count = len(prepared)
-    if not 0 <= row < count:
-        raise RowError(f"start must be a row number from 0 to {count - 1}, got {row}.")
+    if not 0 <= row < len(prepared):
+        raise RowError(f"start must be a row number from 0 to {len(prepared) - 1}, got {row}.")
     if not prepared.points.eligible[row]:
         raise RowError(
             f"start is row {row}, which cannot be chosen: "

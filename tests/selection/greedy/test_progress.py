@@ -73,7 +73,7 @@ def test_rounds_that_come_late_count_for_more():
 
     told = told_after(1000, range(10, 501, 10), at_first_slow)
 
-    assert 500 < told[-1] < 900  # the truth is 500; by the average of all picks, 1500
+    assert 500 <= told[-1] < 900  # the truth is 500; by the average of all picks, 1500
 
 
 def test_a_round_counts_by_its_picks():
@@ -84,7 +84,7 @@ def test_a_round_counts_by_its_picks():
 
     told = told_after(1000, [100, 200, 300, 301, 400, 500], once_slow)
 
-    assert told[-1] == pytest.approx(500, rel=0.2)
+    assert 500 <= told[-1] < 1000  # by the average of the rounds, 5500
 
 
 def test_picks_are_not_expected_to_get_slower_than_in_proportion():

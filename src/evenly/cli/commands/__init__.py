@@ -1,6 +1,6 @@
-"""The commands, one file each."""
+"""The commands, one file each, which adds them to `main` when it is imported."""
 
-from evenly.cli.commands import (
+from evenly.cli.commands import (  # noqa: F401
     assign,
     cache,
     compare,
@@ -16,20 +16,3 @@ from evenly.cli.commands import (
     select_by_quality,
     stream,
 )
-
-__all__ = [
-    "assign",
-    "cache",
-    "compare",
-    "deduplicate",
-    "demo",
-    "embed",
-    "estimate",
-    "explain",
-    "extend",
-    "fill",
-    "measure",
-    "select",
-    "select_by_quality",
-    "stream",
-]

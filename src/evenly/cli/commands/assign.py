@@ -9,12 +9,11 @@ import click
 from evenly.atomic import refuse_existing
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import FORCE, LOUDNESS, RUNNING, with_options
+from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, with_options
 
 
 @main.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
-@click.argument("data", required=False)
+@manifest_and_data
 @click.option(
     "-o",
     "--output",

@@ -8,11 +8,17 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import ENCODING, FORCE, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import (
+    ENCODING,
+    FORCE,
+    JSON,
+    LOUDNESS,
+    PACKING_INPUTS,
+    declared_options,
+    with_options,
+)
 from evenly.cli.outputs import Output, print_result, write_output
 from evenly.options import DeduplicationOptions, InputOptions
-
-_ENGINE = "Where the vectors are: auto, memory, mapped or distances."
 
 
 @main.command()
@@ -20,7 +26,7 @@ _ENGINE = "Where the vectors are: auto, memory, mapped or distances."
 @with_options(
     declared_options(DeduplicationOptions),
     ENCODING,
-    declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory", engine=_ENGINE),
+    PACKING_INPUTS,
 )
 @click.option(
     "-o", "--output", metavar="FILE|-", help="Where to write the kept records; - for stdout."

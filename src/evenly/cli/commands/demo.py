@@ -44,13 +44,9 @@ def demo(ctx: click.Context, budget: int | float, output: Path, encoder: str) ->
 
 
 def run_demo(read: Any, rules: RuleOptions, inputs: InputOptions, output: Path) -> str:
-    """Select among records, write the chosen ones, and describe the result.
+    """Select among records, write the chosen ones to `output`, and describe the result.
 
-    Args:
-        read: returns the records, each with "name" and "text".
-        rules: the budget.
-        inputs: the encoder.
-        output: the file to write.
+    `read` returns the records, each with "name" and "text".
     """
     import numpy as np
 

@@ -8,9 +8,16 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import JSON, LOUDNESS, OUTPUT, RUNNING, declared_options, with_options
-from evenly.cli.outputs import Output, measure_and_write, print_selection
-from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
+from evenly.cli.options import (
+    MEASURES,
+    OUTPUT,
+    RUNNING,
+    declared_options,
+    manifest_and_data,
+    with_options,
+)
+from evenly.cli.outputs import Output, finish_selection
+from evenly.options import InputOptions, RuleOptions, UniformOptions
 
 # The rules that a manifest may not have kept.
 _AGAIN = (
@@ -20,8 +27,7 @@ _AGAIN = (
 
 
 @main.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
-@click.argument("data", required=False)
+@manifest_and_data
 @with_options(
     declared_options(RuleOptions, "budget", budget="How many rows there will be in all."),
     RUNNING,
@@ -29,9 +35,7 @@ _AGAIN = (
     declared_options(InputOptions, "engine", "memory"),
     declared_options(UniformOptions, "checkpoint"),
     OUTPUT,
-    declared_options(MeasuringOptions, "random_subsets", "certificate"),
-    JSON,
-    LOUDNESS,
+    MEASURES,
 )
 @click.pass_context
 def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: Any) -> None:
@@ -55,7 +59,4 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     again = Again.of(arguments)
     resumed = resume_to_extend(earlier, to, data_or_stdin(data), again, checkpoint=checkpoint)
     selection = extend_resumed(earlier, resumed, checkpoint=checkpoint)
-    seed = selection.provenance.options["seed"]
-    measuring = MeasuringOptions.of({**options, "seed": seed})
-    measures = measure_and_write(selection, resumed.prepared, output, measuring)
-    print_selection(selection, measures, output)
+    finish_selection(selection, resumed.prepared, output, options)

@@ -9,30 +9,27 @@ import click
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import (
-    JSON,
-    LOUDNESS,
+    MEASURES,
     OUTPUT,
     ROWS,
     RUNNING,
     declared_options,
+    manifest_and_data,
     with_options,
 )
-from evenly.cli.outputs import Output, measure_and_write, print_selection
-from evenly.options import FillOptions, InputOptions, MeasuringOptions
+from evenly.cli.outputs import Output, finish_selection
+from evenly.options import FillOptions, InputOptions
 
 
 @main.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
-@click.argument("data", required=False)
+@manifest_and_data
 @with_options(
     declared_options(FillOptions),
     RUNNING,
     ROWS,
     declared_options(InputOptions, "engine", "memory"),
     OUTPUT,
-    declared_options(MeasuringOptions, "random_subsets", "certificate"),
-    JSON,
-    LOUDNESS,
+    MEASURES,
 )
 @click.pass_context
 def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any) -> None:
@@ -49,11 +46,7 @@ def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any)
     earlier = Selection.load(manifest)
     arguments = library_options(ctx, options)
     how = FillOptions.of(arguments)
-    for name in ("min_distance", "seconds", "seed"):
-        del arguments[name]
+    del arguments["min_distance"]  # the search's own, not a rule
     resumed = resume_to_fill(earlier, data_or_stdin(data), Again.of(arguments), how)
     selection = fill_resumed(earlier, resumed, how)
-    seed = selection.provenance.options["seed"]
-    measuring = MeasuringOptions.of({**options, "seed": seed})
-    measures = measure_and_write(selection, resumed.prepared, output, measuring)
-    print_selection(selection, measures, output)
+    finish_selection(selection, resumed.prepared, output, options)

@@ -8,23 +8,10 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options
 from evenly.cli.main import main
-from evenly.cli.options import (
-    ENCODING,
-    JSON,
-    LOUDNESS,
-    OUTPUT,
-    declared_options,
-    with_options,
-)
-from evenly.cli.outputs import Output, measure_and_write, print_selection
+from evenly.cli.options import ENCODING, MEASURES, OUTPUT, declared_options, with_options
+from evenly.cli.outputs import Output, finish_selection
 from evenly.cli.reproduce import check_reproduced, options_as_before
-from evenly.options import (
-    InputOptions,
-    MeasuringOptions,
-    QualityOptions,
-    RuleOptions,
-    UniformOptions,
-)
+from evenly.options import InputOptions, QualityOptions, RuleOptions, UniformOptions
 
 
 @main.command()
@@ -50,7 +37,7 @@ from evenly.options import (
     type=click.Path(exists=True, dir_okay=False),
     help="Select as this manifest says, and check that the same rows are chosen.",
 )
-@with_options(declared_options(MeasuringOptions, "random_subsets", "certificate"), JSON, LOUDNESS)
+@with_options(MEASURES)
 @click.pass_context
 def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     """Choose rows of DATA: .jsonl, .json, .csv, .tsv, .parquet, .npy, a glob, a folder, or -.
@@ -64,7 +51,6 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     if manifest is None:
         _check_complete(data, options)
     output = Output.take(ctx, options)
-    measuring = MeasuringOptions.of(options)
     _take_refinement(options)
     arguments = library_options(ctx, options)
     source = data_or_stdin(data)
@@ -73,14 +59,12 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
         earlier = Selection.load(manifest)
         source, arguments = options_as_before(earlier, source, given(ctx, arguments), manifest)
         arguments["progress"] = ctx.obj
-        measuring = MeasuringOptions.of({**options, "seed": arguments.get("seed", 0)})
     by_quality = earlier is not None and earlier.provenance.by_quality is not None
     choose = _choose_by_quality if by_quality else _choose_uniform
     prepared, selection = choose(source, arguments)
     if earlier is not None:
         check_reproduced(earlier, selection, str(manifest))
-    measures = measure_and_write(selection, prepared, output, measuring)
-    print_selection(selection, measures, output)
+    finish_selection(selection, prepared, output, options)
 
 
 def _check_complete(data: str | None, options: dict[str, Any]) -> None:
@@ -113,11 +97,7 @@ def _choose_uniform(data: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _choose_by_quality(data: Any, arguments: dict[str, Any]) -> Any:
-    from evenly.selection.by_quality import (
-        choose_by_quality,
-        prepare_by_quality,
-        rules_by_quality,
-    )
+    from evenly.selection.by_quality import choose_by_quality, prepare_by_quality, rules_by_quality
 
     rules, how = rules_by_quality(arguments), QualityOptions.of(arguments)
     prepared = prepare_by_quality(data, InputOptions.of(arguments), rules, how)

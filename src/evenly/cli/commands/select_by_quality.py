@@ -10,17 +10,15 @@ from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import (
     ENCODING,
-    JSON,
-    LOUDNESS,
+    MEASURES,
     OUTPUT,
+    PACKING_INPUTS,
     ROWS,
     declared_options,
     with_options,
 )
-from evenly.cli.outputs import Output, measure_and_write, print_selection
-from evenly.options import InputOptions, MeasuringOptions, QualityOptions, RuleOptions
-
-_ENGINE = "Where the vectors are: auto, memory, mapped or distances."
+from evenly.cli.outputs import Output, finish_selection
+from evenly.options import InputOptions, QualityOptions, RuleOptions
 
 
 @main.command("select-by-quality")
@@ -31,11 +29,9 @@ _ENGINE = "Where the vectors are: auto, memory, mapped or distances."
     declared_options(QualityOptions, "min_distance", "method", "diversity_weight"),
     ROWS,
     ENCODING,
-    declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory", engine=_ENGINE),
+    PACKING_INPUTS,
     OUTPUT,
-    declared_options(MeasuringOptions, "random_subsets", "certificate"),
-    JSON,
-    LOUDNESS,
+    MEASURES,
 )
 @click.pass_context
 def select_by_quality(ctx: click.Context, /, data: str, **options: Any) -> None:
@@ -45,11 +41,7 @@ def select_by_quality(ctx: click.Context, /, data: str, **options: Any) -> None:
     distance from every row kept before it. DATA, the output and its manifest are as for
     `evenly select`.
     """
-    from evenly.selection.by_quality import (
-        choose_by_quality,
-        prepare_by_quality,
-        rules_by_quality,
-    )
+    from evenly.selection.by_quality import choose_by_quality, prepare_by_quality, rules_by_quality
 
     output = Output.take(ctx, options)
     arguments = library_options(ctx, options)
@@ -57,5 +49,4 @@ def select_by_quality(ctx: click.Context, /, data: str, **options: Any) -> None:
     inputs = InputOptions.of(arguments)
     prepared = prepare_by_quality(data_or_stdin(data), inputs, rules, how)
     selection = choose_by_quality(prepared, rules, how)
-    measures = measure_and_write(selection, prepared, output, MeasuringOptions.of(options))
-    print_selection(selection, measures, output)
+    finish_selection(selection, prepared, output, options)

@@ -9,14 +9,7 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import (
-    ENCODING,
-    JSON,
-    LOUDNESS,
-    OUTPUT,
-    declared_options,
-    with_options,
-)
+from evenly.cli.options import ENCODING, JSON, LOUDNESS, OUTPUT, declared_options, with_options
 from evenly.cli.outputs import Output, print_result, write_output
 from evenly.errors import BudgetError, CheckpointError, OptionError
 from evenly.options import InputOptions, StreamOptions

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 
 import numpy as np
 
@@ -46,11 +45,6 @@ class Saved:
     key: RunKey
     picks: Picks
     coverage_radius: float | None = None
-
-    def to_bytes(self) -> bytes:
-        """Return the content of the file."""
-        document = {"key": asdict(self.key), "coverage_radius": self.coverage_radius}
-        return _CODEC.to_archive(document, {"rows": self.picks.rows, "radii": self.picks.radii})
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
@@ -94,11 +88,7 @@ class Checkpoint:
     """
 
     def __init__(
-        self,
-        path: str | PathLike[str],
-        saved: Saved,
-        *,
-        clock: Callable[[], float] = monotonic,
+        self, path: str | PathLike[str], saved: Saved, *, clock: Callable[[], float] = monotonic
     ) -> None:
         self._path = path
         self._clock = clock
@@ -123,12 +113,7 @@ class Checkpoint:
     def __enter__(self) -> Checkpoint:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._last is not self._written:
             self._try_to_write()
 
@@ -141,8 +126,10 @@ class Checkpoint:
     def _write(self) -> None:
         saved, began = self._last, self._clock()
         self._due = began + _SECONDS_BETWEEN
+        document = {"key": asdict(saved.key), "coverage_radius": saved.coverage_radius}
+        arrays = {"rows": saved.picks.rows, "radii": saved.picks.radii}
         with atomic_write(self._path) as stream:
-            stream.write(saved.to_bytes())
+            stream.write(_CODEC.to_archive(document, arrays))
         self._written = saved
         took = self._clock() - began
         self._due = began + took + max(_SECONDS_BETWEEN, _TIMES_A_WRITE * took)

@@ -34,8 +34,8 @@ class FrontierSizes:
 
     Attributes:
         least, most: the fewest and the most rows that a frontier is requested to have.
-        few: how many picks are made before the rows of a frontier are multiplied with each
-            other, if the last frontier gave no more.
+        few: picks that are made before the rows of a frontier are multiplied with each other, if
+            the last frontier gave no more.
     """
 
     least: int = 128

@@ -17,16 +17,10 @@ from evenly.selection.rules.problem import Problem
 def report_run(
     prepared: PreparedData, problem: Problem, answer: Answer, *, outliers_dropped: bool = False
 ) -> None:
-    """Warn about duplicates and isolated rows among the picks.
-
-    Args:
-        prepared: the data set; it must not have changed on disk meanwhile.
-        problem: what was solved.
-        answer: the picks.
-        outliers_dropped: whether outliers were dropped, so that isolated rows are no surprise.
+    """Warn about duplicates among the picks, and about isolated rows unless outliers were dropped.
 
     Raises:
-        DataError: the data set has changed.
+        DataError: the data set has changed on disk meanwhile.
     """
     prepared.samples.check_unchanged()
     rules, picks = problem.rules, answer.picks

@@ -15,7 +15,7 @@ from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthes
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
 from evenly.selection.greedy.start import first_row
-from evenly.selection.results.run_key import RunKey
+from evenly.selection.results.run_key import NO_KEY, RunKey
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
 from evenly.shapes import Bool
@@ -36,7 +36,7 @@ class Beginning:
     seed: int = 0
     picks: Picks | None = None
     checkpoint: str | PathLike[str] | None = None
-    key: RunKey | None = None
+    key: RunKey = NO_KEY
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def run_greedy(
     initial = _earlier_picks(problem, beginning)
     taken_over = 0 if initial is None else min(len(initial.picks), budget)
     if initial is None:
-        initial = Saved(_key(beginning), first_picks(problem, beginning, limits))
+        initial = Saved(beginning.key, first_picks(problem, beginning, limits))
     answer = _answer_within(initial, budget, limits)
     if answer is None:
         if len(initial.picks) > budget:
@@ -115,18 +115,14 @@ def are_usable(picks: Picks, eligible: Bool[np.ndarray, " n"]) -> bool:
     return bool(distinct and inside.all() and eligible[picks.rows].all())
 
 
-def _key(beginning: Beginning) -> RunKey:
-    return RunKey({}, {}) if beginning.key is None else beginning.key
-
-
 def _earlier_picks(problem: Problem, beginning: Beginning) -> Saved | None:
     """Return the longer of the earlier picks and those in the checkpoint."""
     saved = None
     if beginning.checkpoint is not None:
-        saved = _of_the_same_selection(beginning.checkpoint, _key(beginning), problem)
+        saved = _of_the_same_selection(beginning.checkpoint, beginning.key, problem)
     given = beginning.picks
     if given is not None and (saved is None or len(given) > len(saved.picks)):
-        return Saved(_key(beginning), given)
+        return Saved(beginning.key, given)
     return saved
 
 

@@ -41,10 +41,10 @@ def first_row(problem: Problem, start: int | str, seed: int, limits: Limits) -> 
 def medoid(points: Points | DistanceMatrix) -> int:
     """Return the eligible row nearest the mean m of all n: their squared Euclidean medoid.
 
-    The row nearest the mean is exactly the one with the smallest sum of squared distances to
-    all, because sum_j |x_i - x_j|² = n·|x_i - m|² + sum_j |x_j - m|², and the last sum is the
-    same for every i. Sums that are equal within TIE tie, and the smallest row number wins. The
-    sums are compared, not |x_i - m|² alone, which near the mean consists of rounding only.
+    It has the smallest sum of squared distances to all, because sum_j |x_i - x_j|² =
+    n·|x_i - m|² + sum_j |x_j - m|², where the last sum is the same for every i. Sums that are
+    equal within TIE tie, and the smallest row number wins. Near the mean, |x_i - m|² alone
+    consists of rounding only.
 
     Cost: 2·n·d.
     """
@@ -59,11 +59,10 @@ def _scores(
         eligible = np.flatnonzero(points.eligible)
         random = np.random.default_rng(seed)
         scores = np.full(len(points), -np.inf)
-        scores[eligible] = 0.0
-        scores[random.choice(eligible)] = 2.0
-        if len(eligible) > 1:  # the order of the next ones, if that row may not be picked
-            others = eligible[scores[eligible] == 0.0]
-            scores[others] = random.random(len(others))
+        first = random.choice(eligible)
+        # The others come next, in this order, if that row may not be picked.
+        others = eligible[eligible != first]
+        scores[others], scores[first] = random.random(len(others)), 2.0
         return scores
     squared = points.squared_distances_to_mean()
     if start == "farthest-from-mean":

@@ -42,7 +42,6 @@ def best_by_thresholds(
     0 has the quality of S, and its distance is worth less than STEP times that of a pair.
 
     Args:
-        packer: of the pool.
         order: row numbers by descending quality.
         size: how many rows at most, 2 or more, of at least 2.
         quality: (n,) of each row, 0 or more.

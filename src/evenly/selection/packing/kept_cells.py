@@ -6,7 +6,7 @@ import numpy as np
 
 from evenly.geometry import Queries, Targets
 from evenly.geometry.kernels.screening import Best, Chains, lower_along_chains
-from evenly.shapes import Bool, Float32, Int
+from evenly.shapes import Bool
 
 NOT_COMPARED = np.iinfo(np.int64).max
 """Sentinel: the nearest kept row of a row that is not near any."""
@@ -34,7 +34,7 @@ class KeptCells:
             return
         if end > len(self._older):
             self._older = np.resize(self._older, len(targets.matrix))
-        cells = self._cells_of(targets, targets.matrix[begin:end])
+        cells = targets.nearest_centre(targets.matrix[begin:end], len(self._newest))
         for position, cell in enumerate(cells.tolist(), start=begin):
             self._older[position] = self._newest[cell]
             self._newest[cell] = position
@@ -47,7 +47,7 @@ class KeptCells:
             return np.zeros(count, bool)
         best = Best(np.full(count, reach), np.full(count, NOT_COMPARED))
         chains = Chains(
-            self._newest[self._cells_of(targets, queries.proxies)],
+            self._newest[targets.nearest_centre(queries.proxies, len(self._newest))],
             self._older,
             np.zeros(count, np.int64),
             np.full(count, reach),
@@ -55,8 +55,3 @@ class KeptCells:
         screen = targets.proxies.transform.screen()
         lower_along_chains(chains, queries, targets.arrays, screen, best)
         return best.squared < reach
-
-    def _cells_of(
-        self, targets: Targets, proxies: Float32[np.ndarray, "m W"]
-    ) -> Int[np.ndarray, " m"]:
-        return targets.nearest_centre(proxies, len(self._newest))

@@ -70,7 +70,6 @@ def max_radius_packing(
     the same one: h is at least half of what any `size` rows can reach, less PRECISION.
 
     Args:
-        packer: of the pool.
         order: row numbers, those with priority first.
         size: how many rows, at least 1.
         progress: called with the distance of each packing; returns its progress callback.

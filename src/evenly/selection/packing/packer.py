@@ -116,8 +116,7 @@ class Packer:
     """Packs the rows of one pool at several distances; see `packing_in_order`.
 
     Args:
-        points: the pool.
-        before, away: see `packing_in_order`.
+        points, before, away: see `packing_in_order`.
         settings: sizes that change only the speed.
     """
 

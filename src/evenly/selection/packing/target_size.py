@@ -51,11 +51,9 @@ def distance_for_size(
     tried that keeps the most rows.
 
     Args:
-        points: the pool.
         order: row numbers, those with priority first.
         size: the largest number of rows, 1 or more.
         pack: returns the packing at a distance, cut at a number of rows.
-        graph_use: when to find all close pairs once.
 
     Returns:
         The distance, and the rows that its packing, a maximal one, keeps.
@@ -74,18 +72,19 @@ def distance_for_size(
     if in_memory and size > use.least_share * len(order):
         graph, distance = _close_pairs(points, order, above, use)
 
-        def pack_graph(distance: float, limit: int) -> Int[np.ndarray, " k"]:
-            assert graph is not None
-            positions = keep_in_order(
-                graph.starts, graph.neighbours, graph.squared, reach_of(distance), limit
-            )
-            rows: Int[np.ndarray, " k"] = order[positions]
-            return rows
+        if graph is not None:
 
-        if graph is not None and len(pack_graph(distance, size + 1)) <= size:
-            pack, above = pack_graph, distance
-        elif graph is not None:
-            below = distance
+            def pack_graph(distance: float, limit: int) -> Int[np.ndarray, " k"]:
+                positions = keep_in_order(
+                    graph.starts, graph.neighbours, graph.squared, reach_of(distance), limit
+                )
+                rows: Int[np.ndarray, " k"] = order[positions]
+                return rows
+
+            if len(pack_graph(distance, size + 1)) <= size:
+                pack, above = pack_graph, distance
+            else:
+                below = distance
     return _bisect(pack, size, below, above)
 
 

@@ -64,31 +64,26 @@ def refine_selection(selection: S, problem: Problem, wanted: Refine, *, progress
             memory=problem.memory,
             report=report,
         )
-    better, radius = None, selection.coverage_radius
+    refined = selection
     if found.rows is not None:
-        better = in_order(problem, found.rows, len(selection))
-        radius = cover(problem, better)
-    h_min = selection.h_min if better is None else float(better.radii.min())
+        picks = in_order(problem, found.rows, len(selection))
+        refined = replace(
+            selection,
+            indices=picks.rows,
+            radii=picks.radii,
+            coverage_radius=cover(problem, picks),
+        )
     provenance = selection.provenance.with_detail(
         "refined",
         greedy_h_min=finite_or_none(selection.h_min),
-        h_min=finite_or_none(h_min),
-        upper_bound=h_min if found.proven else found.upper_bound,
+        h_min=finite_or_none(refined.h_min),
+        upper_bound=refined.h_min if found.proven else found.upper_bound,
         proven=found.proven,
         ended_by=found.ended,
         rows_looked_at=found.looked_at,
     )
     seconds = {**provenance.seconds, "refining": round(found.seconds, 4)}
-    provenance = replace(provenance, seconds=seconds)
-    if better is None:
-        return replace(selection, provenance=provenance)
-    return replace(
-        selection,
-        indices=better.rows,
-        radii=better.radii,
-        coverage_radius=radius,
-        provenance=provenance,
-    )
+    return replace(refined, provenance=replace(provenance, seconds=seconds))
 
 
 def in_order(problem: Problem, rows: Int[np.ndarray, " m"], budget: int) -> Picks:

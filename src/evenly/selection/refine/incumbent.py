@@ -40,20 +40,12 @@ class Incumbent:
     squared: float
 
     def improve(
-        self,
-        *,
-        seed: int,
-        clock: Clock,
-        effort: SearchEffort,
-        report: Callable[[float], object],
+        self, *, seed: int, clock: Clock, effort: SearchEffort, report: Callable[[float], object]
     ) -> bool:
         """Search at larger and larger distances until several rounds in a row fail.
 
-        Args:
-            seed: of the tabu searches.
-            clock: raises when the time is up. The incumbent at that moment remains.
-            effort: how much work a round may take, and how many rounds may fail.
-            report: called with the smallest distance after each round.
+        When the time is up, the incumbent at that moment remains. `report` is called with the
+        smallest distance after each round.
 
         Returns:
             Whether the next distance exceeds the reach of the graph, so that a graph of larger

@@ -17,11 +17,7 @@ _HALVINGS = 10
 
 
 def pack_by_degree(
-    graph: NeighbourGraph,
-    reach: float,
-    *,
-    seed: int = 0,
-    constraints: Constraints | None = None,
+    graph: NeighbourGraph, reach: float, *, seed: int = 0, constraints: Constraints | None = None
 ) -> Int[np.ndarray, " p"]:
     """Return a maximal packing with many rows, no two of which are nearer than `reach`.
 

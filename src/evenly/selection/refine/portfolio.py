@@ -36,11 +36,9 @@ class TabuPortfolio:
     def run(
         self, reach: float, target: int, initial: Bool[np.ndarray, " m"] | None
     ) -> list[Bool[np.ndarray, " m"]]:
-        """Run one round of every search at a squared distance.
+        """Run one round of every search at the squared distance `reach`.
 
         Args:
-            reach: the squared distance.
-            target: how many rows a packing must have.
             initial: (m,) the rows to start from; None to continue from each search's own.
 
         Returns:

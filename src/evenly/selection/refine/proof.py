@@ -37,9 +37,8 @@ def prove(
     """Prove smaller and smaller upper bounds on h_min, down to the optimum.
 
     Args:
-        incumbent: a packing that is good already; replaced by any better one that is found.
-        clock: raises when the time is up. The incumbent at that moment remains.
-        effort: how much work a bound may take.
+        incumbent: a packing that is good already; replaced by any better one that is found. When
+            the time is up, the incumbent at that moment remains.
         report: called with the current activity, and the smallest distance so far.
         report_bound: called with each proven upper bound.
 
@@ -102,7 +101,6 @@ def find_packing(
         graph: of at least that reach. If it lacks rows of the pool, a proof holds only for the
             rows that it has.
         reach: a squared distance.
-        target: how many rows.
         limits: (m,) rows whose limit is below `reach` are excluded.
         initial: (m,) the rows to start from; some of those that are too near are removed.
         work: words of bits to process before giving up.

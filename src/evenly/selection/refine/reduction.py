@@ -12,10 +12,7 @@ from evenly.shapes import Bool, Int
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def remove_dominated(
-    adjacency: Adjacency,
-    present: Bool[np.ndarray, " m"],
-    chosen: Bool[np.ndarray, " m"],
-    work: int,
+    adjacency: Adjacency, present: Bool[np.ndarray, " m"], chosen: Bool[np.ndarray, " m"], work: int
 ) -> None:
     """Remove rows that some largest packing does without, in place.
 

@@ -155,10 +155,11 @@ class SearchSpace:
             squared: Float[np.ndarray, " m"] = nearest.astype(np.float64) ** 2
             return squared
         away = [] if rules.away is None else [rules.away]
-        others_away = [*away, *([points.take(fixed)] if len(fixed) else [])]
-        if not others_away:
+        if len(fixed):
+            away.append(points.take(fixed))
+        if not away:
             return np.full(len(rows), np.inf)
-        return squared_distances_to_nearest(points, rows, Points.join(others_away))
+        return squared_distances_to_nearest(points, rows, Points.join(away))
 
     def _relevant_rows(
         self,

@@ -80,11 +80,7 @@ class TabuSearch:
     """
 
     def __init__(
-        self,
-        graph: NeighbourGraph,
-        constraints: Constraints,
-        perturbation_rate: float,
-        seed: int,
+        self, graph: NeighbourGraph, constraints: Constraints, perturbation_rate: float, seed: int
     ) -> None:
         count = len(graph)
         self._graph = graph
@@ -127,12 +123,8 @@ class TabuSearch:
         self.size = int(np.count_nonzero(state.chosen))
         compute_tightness(self._adjacency, state)
 
-    def run(self, target: int, work: int) -> bool:
-        """Search until the packing has `target` rows, or for `work` steps from row to neighbour.
-
-        Returns:
-            Whether the packing has so many rows.
-        """
+    def run(self, target: int, work: int) -> None:
+        """Search until the packing has `target` rows, or for `work` steps from row to neighbour."""
         self.size = int(
             tabu_search(
                 self._adjacency,
@@ -144,7 +136,6 @@ class TabuSearch:
                 work,
             )
         )
-        return self.size >= target
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Literal
@@ -134,10 +135,26 @@ class Result(ABC):
             ManifestError: the input has changed since.
             OptionError: the input cannot be opened again, and `data` is not passed.
         """
-        return self._own_samples() if data is None else self._aligned(data)
+        if data is not None:
+            return self._aligned(data)
+        if self.samples is not None:
+            return self.samples
+        source = self.provenance.input
+        if source.path is None:
+            raise OptionError(
+                f"this {self.noun} was loaded from a file and its input was {source.origin}, "
+                "which cannot be opened again. Pass the same data: data=…"
+            )
+        samples = open_samples(source.path)
+        if samples.content_hash() != source.content_hash:
+            raise ManifestError(
+                f"{source.path} is not the input that this {self.noun} was made from: its "
+                "content has changed since. Select again, or pass the original: data=…"
+            )
+        return samples
 
     def _aligned(self, data: Any) -> Samples:
-        samples = data if isinstance(data, Samples) else open_samples(data)
+        samples = open_samples(data)
         self._check_count(len(samples), samples.origin)
         return samples
 
@@ -157,24 +174,6 @@ class Result(ABC):
         if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
             raise OutputError(f"{fspath(output)} is the input itself. Choose another output.")
 
-    def _own_samples(self) -> Samples:
-        """Return the input itself: still available, or opened again and unchanged."""
-        if self.samples is not None:
-            return self.samples
-        source = self.provenance.input
-        if source.path is None:
-            raise OptionError(
-                f"this {self.noun} was loaded from a file and its input was {source.origin}, "
-                "which cannot be opened again. Pass the same data: data=…"
-            )
-        samples = open_samples(source.path)
-        if samples.content_hash() != source.content_hash:
-            raise ManifestError(
-                f"{source.path} is not the input that this {self.noun} was made from: its "
-                "content has changed since. Select again, or pass the original: data=…"
-            )
-        return samples
-
 
 def check_order(order: str) -> None:
     """Raise OptionError unless chosen records can be written in this order."""
@@ -182,16 +181,16 @@ def check_order(order: str) -> None:
         raise OptionError(f'order must be "picked" or "file", got {order!r}.')
 
 
-def check_picks(
-    name: str, indices: Int[np.ndarray, " k"], radii: Float[np.ndarray, " k"], rows: int
-) -> None:
-    """Raise ManifestError unless the picks are distinct rows of `rows`, each with a radius.
+def read_picks(
+    document: Mapping[str, Any], rows: int, name: str
+) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Return the indices and radii in a document that was read from the file `name`.
 
-    Args:
-        name: the file they come from.
-        indices, radii: the picks.
-        rows: the number of rows of the input.
+    Raises:
+        ManifestError: they are not distinct rows of `rows`, each with a radius.
     """
+    indices = np.array(document["indices"], dtype=np.int64)
+    radii = np.array([or_infinite(radius) for radius in document["radii"]], float)
     sound = (
         indices.ndim == radii.ndim == 1
         and 1 <= len(indices) == len(radii)
@@ -203,6 +202,7 @@ def check_picks(
             f"{name} is damaged: its indices and radii are not distinct row numbers of {rows} rows "
             "with one radius each."
         )
+    return indices, radii
 
 
 def finite_or_none(number: float) -> float | None:
@@ -211,5 +211,5 @@ def finite_or_none(number: float) -> float | None:
 
 
 def or_infinite(number: float | None) -> float:
-    """Return what `finite_or_none` was given, if that was infinite or finite."""
+    """Return the number that `finite_or_none` was given, unless that was nan."""
     return np.inf if number is None else float(number)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -26,11 +26,9 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Codec:
-    """A format of files.
+    """A format of files, such as "evenly selection", in the only version written and read.
 
     Attributes:
-        format: its name, "evenly selection" for example.
-        version: the only version that is written and read.
         noun: what messages call such a file, "a saved selection" for example.
         error: the class of the errors that it raises.
         advice: what to do about a file that cannot be read, as a sentence.
@@ -48,28 +46,23 @@ class Codec:
 
     def to_archive(self, document: Mapping[str, Any], arrays: Arrays) -> bytes:
         """Return a document and arrays as the content of a file."""
-        parts = {name: _little_endian(array) for name, array in arrays.items()}
+        parts = {
+            name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+            for name, array in arrays.items()
+        }
         shapes = {name: [part.dtype.str, *part.shape] for name, part in parts.items()}
         content = [part.tobytes() for part in parts.values()]
         document = {**document, "arrays": shapes}
         return b"\n".join([self._dump(document, content), b"".join(content)])
 
     def read_json(self, path: str | PathLike[str]) -> dict[str, Any]:
-        """Read the document of a JSON file.
-
-        Raises:
-            error: the file does not exist, has another format or version, or is damaged.
-        """
+        """Read the document of a JSON file; raises `error` if it cannot be used."""
         return self._parse(self._content(path), b"", fspath(path))
 
     def read_archive(
         self, path: str | PathLike[str]
     ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Read the document and the arrays of a file.
-
-        Raises:
-            error: the file does not exist, has another format or version, or is damaged.
-        """
+        """Read the document and the arrays of a file; raises `error` if it cannot be used."""
         name = fspath(path)
         line, _, content = self._content(path).partition(b"\n")
         document = self._parse(line, content, name)
@@ -96,9 +89,7 @@ class Codec:
                 f"{fspath(path)} cannot be read: {error.strerror or error}."
             ) from error
 
-    def _dump(
-        self, document: Mapping[str, Any], content: list[bytes] | tuple[()], **how: Any
-    ) -> bytes:
+    def _dump(self, document: Mapping[str, Any], content: Sequence[bytes], **how: Any) -> bytes:
         title = {"format": self.format, "version": self.version}
         checksum = _checksum({**title, **document}, content)
         whole = {**title, "checksum": checksum, **document}
@@ -131,11 +122,7 @@ class Codec:
         return self.error(f"{reason} {self.advice}".rstrip())
 
 
-def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
-
-
-def _checksum(document: Mapping[str, Any], content: list[bytes] | tuple[()]) -> str:
+def _checksum(document: Mapping[str, Any], content: Sequence[bytes]) -> str:
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode())
     for part in content:

@@ -15,14 +15,16 @@ import numpy.typing as npt
 from evenly._version import __version__
 from evenly.geometry import Points, in_background, usable_threads
 from evenly.inputs.prepare import PreparedData
-from evenly.options.values import NotKept, as_json_value, decode, encode
+from evenly.options import InputOptions
+from evenly.options.values import as_json_value, decode, encode
 from evenly.samples.base import feed_array
 
 # Hashing fewer numbers takes less time than handing the work to another thread.
 _LARGE = 200_000
 
-# The options of the input that decide what the vectors are.
-_SPACE = ("text", "roles", "encoder", "encoder_options", "normalize", "on_invalid")
+# The options of the input that decide what the vectors are; the first four only for texts.
+OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
+SPACE = (*OF_TEXTS, "normalize", "on_invalid")
 
 
 @dataclass(frozen=True)
@@ -161,21 +163,15 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def input_options(prepared: PreparedData) -> dict[str, Any]:
+def input_options(options: InputOptions) -> dict[str, Any]:
     """Return the options that decide the vectors of a data set, as JSON values."""
-    own = {name: getattr(prepared.options, name) for name in _SPACE}
+    own = {name: getattr(options, name) for name in SPACE}
     own["encoder_options"] = dict(own["encoder_options"] or {})
-    values: dict[str, Any] = as_json_value(own)
-    return values
+    return {name: as_json_value(value) for name, value in own.items()}
 
 
 def describe_encoder(prepared: PreparedData, *, hashed: bool = True) -> EncoderRecord | None:
-    """Return the encoder of a data set; None if its data were vectors.
-
-    Args:
-        prepared: the data set.
-        hashed: whether to hash the vectors.
-    """
+    """Return the encoder of a data set; None if its data were vectors."""
     found = prepared.embeddings
     if found is None:
         return None
@@ -193,26 +189,20 @@ def describe_encoder(prepared: PreparedData, *, hashed: bool = True) -> EncoderR
 def provenance_of(
     prepared: PreparedData, options: Mapping[str, Any], rules: Mapping[str, Any] | None = None
 ) -> Provenance:
-    """Return what is known before the selection.
-
-    Args:
-        prepared: the data set.
-        options: the options of the selection; those of the input are added.
-        rules: what the rules came to, from `Rules.describe`.
+    """Return what is known before the selection, from its options and `Rules.describe`.
 
     Cost: hashes the input, and the vectors if they were made from texts.
     """
-    source = InputRecord(
-        origin=prepared.samples.origin,
-        rows=len(prepared),
-        dimension=prepared.points.dimension,
-        path=prepared.path,
-        content_hash=prepared.samples.content_hash(),
-    )
     return Provenance(
         evenly=__version__,
-        input=source,
-        options={**input_options(prepared), **as_json_value(options)},
+        input=InputRecord(
+            origin=prepared.samples.origin,
+            rows=len(prepared),
+            dimension=prepared.points.dimension,
+            path=prepared.path,
+            content_hash=prepared.samples.content_hash(),
+        ),
+        options={**input_options(prepared.options), **as_json_value(options)},
         versions=versions(embedded=prepared.embeddings is not None),
         text=prepared.text,
         encoder=describe_encoder(prepared),
@@ -241,11 +231,6 @@ def hash_of_array(array: npt.NDArray[Any]) -> str:
     digest = hashlib.sha256()
     feed_array(digest, array)
     return f"sha256:{digest.hexdigest()}"
-
-
-def is_kept(value: Any) -> bool:
-    """Whether a value from the options of a provenance can be used again."""
-    return not isinstance(value, NotKept)
 
 
 @cache  # reading the versions takes as long as a small selection

@@ -67,6 +67,10 @@ class RunKey:
         )
 
 
+NO_KEY = RunKey({}, {})
+"""The key of picks that no file keeps."""
+
+
 def _with_hash(name: str, found: str | None) -> str:
     return f"{name} ({found[:19]}…)" if found else name
 

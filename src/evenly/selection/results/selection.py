@@ -16,9 +16,8 @@ from evenly.selection.results.base import (
     Order,
     Result,
     check_order,
-    check_picks,
     finite_or_none,
-    or_infinite,
+    read_picks,
 )
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
@@ -145,10 +144,8 @@ class SelectionData(Result):
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], name: str) -> Self:
-        indices = np.array(document["indices"], dtype=np.int64)
-        radii = np.array([or_infinite(radius) for radius in document["radii"]], float)
         covered = document["coverage_radius"]
         coverage_radius = float("nan") if covered is None else float(covered)
         provenance = Provenance.from_dict(document["provenance"])
-        check_picks(name, indices, radii, provenance.input.rows)
+        indices, radii = read_picks(document, provenance.input.rows, name)
         return cls(indices, radii, coverage_radius, provenance)

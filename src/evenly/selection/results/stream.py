@@ -15,9 +15,9 @@ from evenly.selection.results.base import (
     Order,
     Result,
     check_order,
-    check_picks,
     finite_or_none,
     or_infinite,
+    read_picks,
 )
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
@@ -72,11 +72,7 @@ class StreamSelection(Result):
         return float(self.radii[-1])
 
     def write(
-        self,
-        path: str | PathLike[str] | BinaryIO,
-        *,
-        order: Order = "picked",
-        force: bool = False,
+        self, path: str | PathLike[str] | BinaryIO, *, order: Order = "picked", force: bool = False
     ) -> None:
         """Write the chosen records, converted to the format of a new file.
 
@@ -113,11 +109,9 @@ class StreamSelection(Result):
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], name: str) -> Self:
-        indices = np.array(document["indices"], dtype=np.int64)
-        radii = np.array([or_infinite(radius) for radius in document["radii"]], float)
         covered = document["coverage_radius"]
         provenance = Provenance.from_dict(document["provenance"])
-        check_picks(name, indices, radii, provenance.input.rows)
+        indices, radii = read_picks(document, provenance.input.rows, name)
         return cls(
             indices,
             radii,

@@ -20,6 +20,7 @@ from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
+    from evenly.samples import Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +105,10 @@ def _short(fingerprint: str | None) -> str:
 
 def _points_of_selection(earlier: SelectionData, prepared: PreparedData) -> Points | None:
     """Return the rows that a selection chose, with the text that it was made from."""
-    before = earlier.provenance.options
     own = {
-        name: before[name]
-        for name in ("text", "roles")
-        if name in before and not isinstance(before[name], NotKept)
+        name: value
+        for name, value in earlier.provenance.options.items()
+        if name in ("text", "roles") and not isinstance(value, NotKept)
     }
     records = earlier.samples_again().take(earlier.indices)
     return _points_of(records, prepared, replace(prepared.options, **own))
@@ -125,7 +125,11 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
     if not len(samples):
         return None
     if samples.holds_vectors:
-        vectors = _in_the_type_of(prepared.points, samples.vectors, samples.origin)
+        # In the number type of the pool, equal vectors are at distance 0.
+        vectors: Any = samples.vectors
+        _check_dimension(vectors.shape[1], samples, prepared)
+        with np.errstate(over="ignore"):
+            vectors = vectors.astype(prepared.points.stored.dtype, copy=False)
         samples = open_samples(vectors)
         options = replace(options, text=None)
     elif prepared.embeddings is None:
@@ -140,25 +144,14 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
     other = prepare(samples, replace(options, engine="memory"))
     points = other.points
     assert isinstance(points, Points)
-    if points.dimension != prepared.points.dimension:
-        raise VectorError(
-            f"away_from is {samples.origin} with vectors of {points.dimension} dimensions; those "
-            f"of {prepared.samples.origin} have {prepared.points.dimension}. Both must come from "
-            "the same encoder."
-        )
+    _check_dimension(points.dimension, samples, prepared)
     return points if points.eligible.all() else points.take(np.flatnonzero(points.eligible))
 
 
-def _in_the_type_of(points: Points, vectors: Any, origin: str) -> Any:
-    """Return vectors in the number type of the pool, so that equal vectors are at distance 0.
-
-    Raises:
-        VectorError: they have another dimension.
-    """
-    if vectors.shape[1] != points.dimension:
+def _check_dimension(dimension: int, samples: Samples, prepared: PreparedData) -> None:
+    if dimension != prepared.points.dimension:
         raise VectorError(
-            f"away_from is {origin}, with {vectors.shape[1]} dimensions; the pool's vectors have "
-            f"{points.dimension}. Both must come from the same encoder."
+            f"away_from is {samples.origin} with vectors of {dimension} dimensions; those of "
+            f"{prepared.samples.origin} have {prepared.points.dimension}. Both must come from the "
+            "same encoder."
         )
-    with np.errstate(over="ignore"):
-        return vectors.astype(points.stored.dtype, copy=False)

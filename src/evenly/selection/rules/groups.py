@@ -71,13 +71,10 @@ def quotas_of(
     """Resolve the quotas; `make_plan` decides whether they can be met.
 
     Args:
-        prepared: the data set.
         usable: (n,) the rows that can be chosen.
         include: row numbers of `include=`.
         budget: how many rows will be chosen; None if that is unknown.
-        groups: a column; or the group of each row, a list of its groups, or None.
-        quotas: group -> rows, a fraction of the budget, or a pair of these: (least, most).
-        balance: "equal" or "proportional", instead of quotas.
+        groups, quotas, balance: as in `select_uniform`.
         counted: whether no token budget can end the selection early, so that rows can be
             reserved for the minimum of a group.
 
@@ -183,10 +180,12 @@ def _rounded(end: int | float, budget: int, towards: Any) -> int:
     return int(towards(float(end) * budget + tolerance))
 
 
-def _by_largest_remainders(shares: Float[np.ndarray, " g"], total: int) -> Int[np.ndarray, " g"]:
-    """Round shares to integers that add up to `total`; the first of equal remainders wins."""
+def _by_largest_remainders(
+    shares: Float[np.ndarray, " g"], total: int, most: Any = np.inf
+) -> Int[np.ndarray, " g"]:
+    """Round shares to integers, at most `most`, with this total; the first of equals wins."""
     whole = np.floor(shares + _TOLERANCE).astype(np.int64)
-    remainders = np.round(shares - whole, 9)
+    remainders = np.where(whole < most, np.round(shares - whole, 9), -1.0)
     left = total - int(whole.sum())
     order = np.argsort(-remainders, kind="stable")
     whole[order[: max(0, left)]] += 1
@@ -233,10 +232,7 @@ def apportion(
     then they are rounded by largest remainders. Of equal remainders, the group with the most rows
     wins, then the first.
 
-    Args:
-        total: sum(least) <= total <= sum(most).
-        weights: above 0 wherever `most` is.
-        least, most: limits of each share.
+    The total is from sum(least) to sum(most), and weights are above 0 wherever `most` is.
     """
     order = np.argsort(-most, kind="stable")
     w, low, high = weights[order], least[order], most[order]
@@ -247,13 +243,8 @@ def apportion(
             below = middle
         else:
             above = middle
-    shares = np.clip(above * w, low, high)
-    counts = np.floor(shares + _TOLERANCE).astype(np.int64)
-    remainders = np.where(counts < high, np.round(shares - counts, 9), -1.0)
-    for group in np.argsort(-remainders, kind="stable")[: max(0, total - int(counts.sum()))]:
-        counts[group] += 1
-    divided: Int[np.ndarray, " G"] = np.empty_like(counts)
-    divided[order] = counts
+    divided = np.empty(len(order), np.int64)
+    divided[order] = _by_largest_remainders(np.clip(above * w, low, high), total, high)
     return divided
 
 

@@ -47,9 +47,7 @@ def outliers(
     """Return the rows that are farthest from their neighbours, the farthest first.
 
     Args:
-        points: the pool.
         fraction: the fraction of eligible rows to return, rounded to a number of rows.
-        k: the number of neighbours.
         progress: a progress bar on stderr; by default if stderr is a terminal.
 
     Returns:
@@ -69,13 +67,7 @@ def outliers(
 def without_outliers(
     prepared: PreparedData, fraction: float | None, rules: RuleOptions
 ) -> PreparedData:
-    """Drop the outliers of a data set, and list them with the reason.
-
-    Args:
-        prepared: the data set.
-        fraction: see `outliers`; None to drop none.
-        rules: rows that they include stay.
-    """
+    """Drop the outliers of a data set that no rule includes, and list them with the reason."""
     if fraction is None:
         return prepared
     stay: set[int] = set()
@@ -106,8 +98,6 @@ def isolated_among(
     condition keeps the tails of a Gaussian of any dimension from counting as outliers.
 
     Args:
-        points: the pool.
-        picks: (m,) row numbers.
         most_compared: about how many rows c of the pool the picks are compared with. Picks that
             look isolated among these are compared with all rows.
 
@@ -141,12 +131,7 @@ def isolated_among(
 
 
 def warn_of_isolated(prepared: PreparedData, picks: Int[np.ndarray, " m"]) -> None:
-    """Warn, with examples, if some of the first picks look like rows that are far from all others.
-
-    Args:
-        prepared: the data set.
-        picks: (m,) row numbers in the order picked; the first 20 are examined.
-    """
+    """Warn, with examples, if some of the first 20 picks look far from all other rows."""
     first = picks[:_FIRST_PICKS]
     found = isolated_among(prepared.points, first)
     if len(found) == 0:

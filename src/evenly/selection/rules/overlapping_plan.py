@@ -257,9 +257,7 @@ class OverlappingPlan(QuotaPlan):
                 np.maximum(least, np.floor(near) - 1),
                 np.minimum(self._usable, np.ceil(near) + 1),
             )
-        if counts is None:
-            counts = distances.solve(least, self._usable)
-        if counts is None:
+        if counts is None and (counts := distances.solve(least, self._usable)) is None:
             return None
         plan = np.asarray(np.rint(counts), np.int64)
         assert quotas.allows(plan)
@@ -279,21 +277,17 @@ class OverlappingPlan(QuotaPlan):
             np.concatenate([quotas.most, [self._total]]),
             slacks=2 * len(quotas.names),
         ).solve(self.taken, self._usable)
-        violations = (
-            None if nearest is None else quotas.violations(np.rint(nearest).astype(np.int64))
-        )
-        if violations is None:
-            return f"no selection of {self._total} rows meets them all"
-        return f"groups overlap, so that in the nearest selection {violations}"
+        if nearest is not None:
+            violations = quotas.violations(np.rint(nearest).astype(np.int64))
+            if violations is not None:
+                return f"groups overlap, so that in the nearest selection {violations}"
+        return f"no selection of {self._total} rows meets them all"
 
 
 class _Program(NamedTuple):
     """A linear program over T counts followed by slacks, whose sum is minimised.
 
-    Attributes:
-        matrix: of the constraints low <= matrix·x <= high.
-        low, high: limits of the constraints.
-        slacks: how many of the variables are slacks.
+    Its constraints are low <= matrix·x <= high; the last variables are the slacks.
     """
 
     matrix: Any

@@ -24,11 +24,9 @@ def make_plan(
     """Plan how many rows of each stratum to pick so that all quotas are met in the end.
 
     Args:
-        quotas: the least and the most rows of each group.
         budget: how many rows will be picked; None if that is unknown. Then only the upper limits
             apply, and no rows are reserved for the lower ones.
         usable: (T,) rows of each stratum that may be picked, including those of `include=`.
-        effort: how hard to search for plans of overlapping groups.
 
     Raises:
         QuotaError: the quotas cannot be met; the message gives the reason.

@@ -48,12 +48,10 @@ class Limits:
         included = 0 if rules is None else len(rules.include)
         self.forced = included if forced is None else forced
         self._rules = rules
-        self._quota_plan = None
+        self._quota_plan, self._strata = None, _NONE
         if rules is not None and rules.quotas is not None:
             assert eligible is not None
             self._quota_plan = rules.plan(eligible)
-        self._strata = _NONE
-        if rules is not None and rules.quotas is not None:
             self._strata = rules.quotas.strata.astype(np.int64)
         self._costs = _NONE if rules is None or rules.costs is None else rules.costs
         self.tokens_left = 0

@@ -141,10 +141,9 @@ def _excluded(
     away: AwayFrom,
 ) -> Bool[np.ndarray, " n"] | None:
     """Return the rows that are never chosen: those excluded, and those to keep away from."""
-    by_option = {"exclude": None if exclude is None else names.rows("exclude", exclude)}
-    by_option["away_from"] = away.rows
+    rows_to_exclude = None if exclude is None else names.rows("exclude", exclude)
     excluded = np.zeros(len(prepared), bool)
-    for option, rows in by_option.items():
+    for option, rows in (("exclude", rows_to_exclude), ("away_from", away.rows)):
         if rows is None:
             continue
         excluded[rows] = True
@@ -173,8 +172,7 @@ def _described(name: str, value: Any) -> Any:
     if name == "quotas" or isinstance(value, str | Real | NotKept):
         return as_json_value(value)
     if isinstance(value, SelectionData):
-        words = f"a Selection of {len(value)} rows, {hash_of_array(value.indices)}"
-        return NotKept(words)
+        return NotKept(f"a Selection of {len(value)} rows, {hash_of_array(value.indices)}")
     try:
         values = as_plain(name, value)
     except OptionError:

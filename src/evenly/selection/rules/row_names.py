@@ -84,21 +84,22 @@ class RowNames:
         return np.array(values, np.int64)
 
     def _of_ids(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
+        first, second = self._rows_by_id
         wanted = [name_of(value) for value in values]
-        missing = [name for name in wanted if name not in self._row_of]
+        missing = [name for name in wanted if name not in first]
         if missing:
             shown = ", ".join(repr(name) for name in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise RowError(f"{option} names ids that are not in {self._where}: {shown}{more}.")
         for name in wanted:
-            if name in self._twice:
-                first, second = self._row_of[name], self._twice[name]
+            if name in second:
                 locate = self.prepared.samples.locate
                 raise RowError(
                     f"{option} names the id {name!r}, which is not unique in {self._where}: "
-                    f"{locate(first)} and {locate(second)} have it. Give row numbers or a mask."
+                    f"{locate(first[name])} and {locate(second[name])} have it. Give row numbers "
+                    "or a mask."
                 )
-        return np.array([self._row_of[name] for name in wanted], np.int64)
+        return np.array([first[name] for name in wanted], np.int64)
 
     @property
     def _where(self) -> str:
@@ -107,25 +108,14 @@ class RowNames:
 
     @cached_property
     def _rows_by_id(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
+        """The first row with each id, and the second if there is one."""
         first: dict[str | None, int] = {}
         second: dict[str | None, int] = {}
         for row, value in enumerate(values_of(self.prepared, "id_column", self.id_column)):
             name = name_of(value)
-            if name is None:
-                continue
-            if name in first:
+            if name is not None and first.setdefault(name, row) != row:
                 second.setdefault(name, row)
-            else:
-                first[name] = row
         return first, second
-
-    @property
-    def _row_of(self) -> dict[str | None, int]:
-        return self._rows_by_id[0]
-
-    @property
-    def _twice(self) -> dict[str | None, int]:
-        return self._rows_by_id[1]
 
 
 def is_of_the_pool(earlier: SelectionData, prepared: PreparedData) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -129,11 +128,7 @@ class StreamingCover:
         self._rebuild(points, points)
 
     def add(self, points: Points, numbers: Int[np.ndarray, " n"]) -> list[int]:
-        """Process more rows, in order.
-
-        Args:
-            points: the rows; those that are not eligible are skipped.
-            numbers: (n,) their row numbers.
+        """Process more rows, in order; those that are not eligible are skipped.
 
         Returns:
             The numbers of rows that equal a candidate, as long as the threshold is 0.
@@ -155,7 +150,7 @@ class StreamingCover:
     def select(self, budget: int) -> CoverPicks:
         """Choose from the candidates, at least `budget` of them, by farthest-first."""
         points = self.points
-        picks, _ = self._farthest_first(points, budget)
+        picks = self._farthest_first(points, budget)
         distances, _ = self._distances_to(points, picks.rows)
         slack = float(self.reach.max())
         far = np.where(self.reach > 0, (distances + self.reach) * _ROUND_UP, distances)
@@ -180,7 +175,7 @@ class StreamingCover:
     def _reduce(self) -> None:
         """Keep the first by farthest-first, and assign the others to the nearest of them."""
         points = self.points
-        picks, _ = self._farthest_first(points, self.kept)
+        picks = self._farthest_first(points, self.kept)
         distances, nearest = self._distances_to(points, picks.rows)
         stay = np.sort(picks.rows)
         reach = np.zeros(len(stay))
@@ -192,10 +187,10 @@ class StreamingCover:
         kept = points.take(stay)
         self._rebuild(kept, kept)
 
-    def _farthest_first(self, points: Points, budget: int) -> tuple[Picks, float]:
+    def _farthest_first(self, points: Points, budget: int) -> Picks:
         first = first_of_the_farthest(points.squared_distances_to_mean())
-        pool: Any = make_engine(points, budget, "memory")
-        return farthest_first(pool, budget, Picks.first(first))
+        engine = make_engine(points, budget, "memory")
+        return farthest_first(engine, budget, Picks.first(first))[0]
 
     def _distances_to(
         self, points: Points, picks: Int[np.ndarray, " k"]

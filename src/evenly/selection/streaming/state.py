@@ -53,12 +53,7 @@ class StreamState:
         return rows
 
     def keep_records(self, samples: Samples, first: int) -> None:
-        """Keep the records of the candidates, and no others.
-
-        Args:
-            samples: the newest batch.
-            first: the number of its first row.
-        """
+        """Keep the records of the candidates only; row `first` is the first of the new samples."""
         wanted = self.wanted()
         self.records = {row: record for row, record in self.records.items() if row in wanted}
         new = sorted(wanted - set(self.records))

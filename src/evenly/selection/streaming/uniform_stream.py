@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from typing_extensions import Self
@@ -31,7 +31,6 @@ from evenly.options import (
     OnInvalid,
     StreamOptions,
     TextColumns,
-    as_json_value,
     documented,
     whole_number,
 )
@@ -41,14 +40,12 @@ from evenly.selection.results.provenance import (
     InputRecord,
     Provenance,
     describe_encoder,
+    input_options,
     now,
 )
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.cover import StreamingCover, radius_around
 from evenly.selection.streaming.state import StreamState, load_state, save_state
-
-if TYPE_CHECKING:
-    pass
 
 
 class UniformStream:
@@ -129,11 +126,7 @@ class UniformStream:
     @property
     def settings(self) -> dict[str, Any]:
         """The options as JSON values; streams with the same settings give the same answer."""
-        names = ("text", "roles", "normalize", "on_invalid", "encoder", "encoder_options")
-        own = {name: getattr(self._inputs, name) for name in names}
-        own["encoder_options"] = dict(own["encoder_options"] or {})
-        settings: dict[str, Any] = as_json_value({"budget": self.budget, "keep": self.keep, **own})
-        return settings
+        return {"budget": self.budget, "keep": self.keep, **input_options(self._inputs)}
 
     @property
     def candidates(self) -> int:
@@ -327,15 +320,9 @@ class UniformStream:
             state.encoder = replace(state.encoder, truncated=truncated)
 
     def _provenance(self) -> Provenance:
-        state = self._state
-        options = {"budget": self.budget, "keep": self.keep, **self.settings}
+        state, options = self._state, self.settings
         if state.encoder is None:
-            options = {
-                name: value
-                for name, value in options.items()
-                if name not in ("encoder", "encoder_options")
-            }
-        source = InputRecord(f"a stream of {state.seen:,} rows", state.seen, state.cover.dimension)
+            del options["encoder"], options["encoder_options"]
         stream = {
             "dropped": state.dropped,
             "candidates": len(state.cover),
@@ -343,7 +330,9 @@ class UniformStream:
         }
         return Provenance(
             evenly=__version__,
-            input=source,
+            input=InputRecord(
+                f"a stream of {state.seen:,} rows", state.seen, state.cover.dimension
+            ),
             options=options,
             text=state.text,
             encoder=state.encoder,
@@ -353,7 +342,7 @@ class UniformStream:
 
 
 def _kind(dimension: int | None, encoder: EncoderRecord | None, text: str | None) -> str:
-    made_by = "" if encoder is None else f" of {text} by {encoder.name}"
-    if encoder is not None:
-        made_by += f" {str(encoder.fingerprint)[:19]}"
-    return f"{dimension} numbers a row{made_by}"
+    if encoder is None:
+        return f"{dimension} numbers a row"
+    fingerprint = str(encoder.fingerprint)[:19]
+    return f"{dimension} numbers a row of {text} by {encoder.name} {fingerprint}"
