@@ -38,10 +38,7 @@ def options_for(
 
 
 def common_options(
-    samples: Samples,
-    subsets: Mapping[str, Any],
-    given: dict[str, Any],
-    defaults: dict[str, Any],
+    samples: Samples, subsets: Mapping[str, Any], given: dict[str, Any], defaults: dict[str, Any]
 ) -> InputOptions:
     """Return how to make the vectors for several subsets; selections among them must agree.
 

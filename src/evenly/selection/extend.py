@@ -19,19 +19,6 @@ from evenly.selection.rules.budget import rows_of_budget
 S = TypeVar("S", bound=SelectionData)
 
 
-def extend(
-    earlier: S,
-    to: int | float,
-    data: Any,
-    again: Again,
-    *,
-    checkpoint: str | PathLike[str] | None = None,
-) -> S:
-    """Return the selection that a budget of `to` would have given; see `Selection.extend`."""
-    resumed = resume_to_extend(earlier, to, data, again, checkpoint=checkpoint)
-    return extend_resumed(earlier, resumed, checkpoint=checkpoint)
-
-
 def resume_to_extend(
     earlier: SelectionData,
     to: int | float,

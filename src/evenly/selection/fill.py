@@ -19,11 +19,6 @@ from evenly.selection.resume import Again, Resumed, resume
 S = TypeVar("S", bound=SelectionData)
 
 
-def fill(earlier: S, data: Any, again: Again, how: FillOptions) -> S:
-    """Return as many rows as can be found at the same h_min; see `Selection.fill`."""
-    return fill_resumed(earlier, resume_to_fill(earlier, data, again, how), how)
-
-
 def resume_to_fill(earlier: SelectionData, data: Any, again: Again, how: FillOptions) -> Resumed:
     """Resume a selection with its own budget; everything is checked before the data are read."""
     _distance(earlier, how.min_distance)

@@ -166,14 +166,10 @@ def check_same_vectors(earlier: SelectionData, prepared: PreparedData) -> None:
         if found != vectors:
             # The same array has another content hash in a file than it had in memory.
             found = hash_of_array(prepared.points.stored)
-    then = {"vectors": vectors, "normalize": before.inputs["normalize"]}
-    now = {"vectors": found, "normalize": prepared.options.normalize}
-    different = RunKey(then, before.labels).differs_from(RunKey(now, before.labels))
+    now = {**before.inputs, "vectors": found, "normalize": prepared.options.normalize}
+    different = before.differs_from(RunKey(now, before.labels))
     if different is not None:
-        raise ManifestError(
-            f"{prepared.samples.origin} is not what this selection was made from: {different}. "
-            "Pass the same data and options, or select again."
-        )
+        raise _not_the_same(prepared, different)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,10 +242,14 @@ def _check_same_selection(
         # The same array has another content hash in a file than it had in memory.
         now = now.on_vectors(hash_of_array(prepared.points.stored))
     different = before.differs_from(now)
-    if different is None and are_usable(picks, prepared.points.eligible):
-        return
-    raise ManifestError(
-        f"{prepared.samples.origin} is not what this selection was made from: "
-        f"{different or 'rows that it chose cannot be chosen'}. Pass the same data and options, "
-        "or select again."
+    if different is None and not are_usable(picks, prepared.points.eligible):
+        different = "rows that it chose cannot be chosen"
+    if different is not None:
+        raise _not_the_same(prepared, different)
+
+
+def _not_the_same(prepared: PreparedData, different: str) -> ManifestError:
+    return ManifestError(
+        f"{prepared.samples.origin} is not what this selection was made from: {different}. "
+        "Pass the same data and options, or select again."
     )

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from evenly.options import FillOptions, InputOptions, RuleOptions, TextColumns, documented
 from evenly.selection.assign import Assignments, assign
 from evenly.selection.explain import Explanation, explain
-from evenly.selection.extend import extend
-from evenly.selection.fill import fill
+from evenly.selection.extend import extend_resumed, resume_to_extend
+from evenly.selection.fill import fill_resumed, resume_to_fill
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again
 
@@ -92,7 +92,9 @@ class Selection(SelectionData):
         Cost: comparing rows with the earlier picks as far as necessary, and then the new picks:
             less than one long run, more than the difference.
         """
-        return extend(self, to, data, Again.of(locals()), checkpoint=checkpoint)
+        again = Again.of(locals())
+        resumed = resume_to_extend(self, to, data, again, checkpoint=checkpoint)
+        return extend_resumed(self, resumed, checkpoint=checkpoint)
 
     @documented(InputOptions, FillOptions)
     def fill(
@@ -143,7 +145,7 @@ class Selection(SelectionData):
         how = FillOptions.of(arguments)
         # `min_distance` is the search's own here, and not a rule of the selection.
         again = Again.of({**arguments, "min_distance": None})
-        return fill(self, data, again, how)
+        return fill_resumed(self, resume_to_fill(self, data, again, how), how)
 
     @documented(InputOptions)
     def assignments(

@@ -44,7 +44,6 @@ class Answer:
     """The picks of a run.
 
     Attributes:
-        picks: the chosen rows.
         coverage_radius: the largest distance from an eligible row to the nearest pick.
         taken_over: how many of the picks came from earlier ones or from the checkpoint.
     """

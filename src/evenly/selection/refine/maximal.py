@@ -57,12 +57,9 @@ def maximal_packing(
     Args:
         points: the pool, under the rules.
         rules: include and away_from are kept; there are no quotas.
-        chosen: rows at least so far apart, those to include first; the result has at least as
-            many.
-        distance: more than 0.
+        chosen: rows at least so far apart, those to include first, as the result has them.
         options: the time limit, except for the last step, and the seed.
-        memory: bytes that may be used in addition to the pool; None for about 1 GB.
-        report: called with the current activity, and the number of rows so far.
+        memory, report: as for `refine`; what is reported is the number of rows so far.
 
     Returns:
         MaximalPacking: any row left out is nearer than `distance` to one of its rows.

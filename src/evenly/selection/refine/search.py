@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from evenly.errors import OptionError
-from evenly.options import whole_number
+from evenly.options import is_number, whole_number
 from evenly.selection.refine.effort import Clock, SearchEffort, TimeIsUp
 from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.min_degree import max_radius_by_degree
@@ -55,12 +55,10 @@ class Refine:
     effort: ClassVar[SearchEffort] = SearchEffort()
 
     def __post_init__(self) -> None:
-        seconds: Any = self.seconds
-        valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-        if seconds is not None and not valid:
+        if self.seconds is not None and not (is_number(self.seconds) and self.seconds > 0):
             raise OptionError(
                 "Refine(seconds=) must be a number of more than 0, or None for no limit; got "
-                f"{seconds!r}."
+                f"{self.seconds!r}."
             )
         if self.method not in _METHODS:
             raise OptionError(

@@ -59,9 +59,7 @@ class SearchSpace:
     """A pool under rules, and how much of it may be searched.
 
     Attributes:
-        points: the pool, under the rules.
-        rules: rows to include and rows or points to keep away from; of quotas, the number of
-            rows chosen from each stratum is kept.
+        points, rules: as for `refine`.
         memory: bytes that neighbours and rows may take; None for 0.9 GB of neighbours.
         effort: the numbers of rows and of pairs that may be searched.
         check: called from time to time; an exception it raises ends the work.

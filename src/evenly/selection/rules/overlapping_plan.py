@@ -52,11 +52,7 @@ class OverlappingPlan(QuotaPlan):
     """
 
     def __init__(
-        self,
-        quotas: Quotas,
-        budget: int | None,
-        usable: Int[np.ndarray, " T"],
-        effort: PlanEffort,
+        self, quotas: Quotas, budget: int | None, usable: Int[np.ndarray, " T"], effort: PlanEffort
     ) -> None:
         super().__init__(quotas, usable)
         self._quotas = quotas

@@ -64,11 +64,10 @@ class RowNames:
         return self._of_numbers(option, values)
 
     def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
-        rows = len(self.prepared)
-        if len(values) != rows:
+        if len(values) != len(self.prepared):
             raise OptionError(
                 f"{option} is a mask of {len(values)} values, but {self.prepared.samples.origin} "
-                f"has {rows} rows. A mask has one bool a row."
+                f"has {len(self.prepared)} rows. A mask has one bool a row."
             )
         return np.flatnonzero(np.asarray(values, bool))
 

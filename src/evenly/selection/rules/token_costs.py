@@ -67,11 +67,8 @@ def _counted(
     assert prepared.texts is not None  # prepared with keep_texts
     texts = [prepared.texts[row] for row in rows.tolist()]
     inputs = prepared.options
-    tokenizer = load_tokenizer(
-        options.tokenizer,
-        encoder=inputs.encoder,
-        backend=(inputs.encoder_options or {}).get("backend", "torch"),
-    )
+    backend = (inputs.encoder_options or {}).get("backend", "torch")
+    tokenizer = load_tokenizer(options.tokenizer, encoder=inputs.encoder, backend=backend)
     counts = np.zeros(len(prepared), np.int64)
     counts[rows] = count_tokens(texts, tokenizer, progress=inputs.progress)
     return counts

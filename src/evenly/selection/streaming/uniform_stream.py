@@ -260,10 +260,10 @@ class UniformStream:
             CheckpointError: the file is something else, is damaged, or has another version; or
                 an option was a Python object and is not passed again.
         """
-        settings, state = load_state(path)
-        given = {"text": text, "encoder": encoder}
-        options = {**settings, **{name: one for name, one in given.items() if one is not None}}
-        for name in ("text", "encoder"):
+        options, state = load_state(path)
+        for name, again in (("text", text), ("encoder", encoder)):
+            if again is not None:
+                options[name] = again
             if isinstance(options[name], NotKept) and state.encoder is not None:
                 raise CheckpointError(
                     f"{path} cannot be resumed: {name} was a Python object ({options[name]}). "
