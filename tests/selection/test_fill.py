@@ -72,7 +72,7 @@ def test_what_greedy_missed_is_found(tmp_path):
     assert (np.diff(filled.radii[1:]) <= 1e-12).all()
     with pytest.raises(errors.BudgetError, match="refined or filled"):
         filled.prefix(10)
-    with pytest.raises(errors.BudgetError, match="nothing more fits"):
+    with pytest.raises(errors.BudgetError, match="no more rows fit"):
         filled.extend(200)
     filled.save(tmp_path / "f.json")
     assert len(Selection.load(tmp_path / "f.json")) == len(filled)

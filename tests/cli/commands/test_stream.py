@@ -42,14 +42,14 @@ def test_the_command_line_chooses_from_files_and_goes_on_another_day(tmp_path):
     np.save("few.npy", VECTORS[:3])
     np.save("rest.npy", VECTORS[3:100])
     told = evenly_("stream", "few.npy", *options)
-    assert (told.exit_code, "They are kept in state.npz: go on" in told.output) == (2, True)
+    assert (told.exit_code, "They are kept in state.npz: continue" in told.output) == (2, True)
     assert evenly_("stream", "rest.npy", *options).exit_code == 0
     told = evenly_("stream", "b.npy", *options, "-o", "again.npy", "--json")
     assert told.exit_code == 0, told.output
     np.testing.assert_array_equal(np.load("again.npy"), expected.records)
     assert json.loads(told.output)["h_min"] == expected.h_min
     told = evenly_("stream", "b.npy", "-b", 8, "--no-normalize", "--state", "state.npz")
-    assert (told.exit_code, "state.npz was begun with other options" in told.output) == (2, True)
+    assert (told.exit_code, "state.npz was started with other options" in told.output) == (2, True)
     assert evenly_("stream", "b.npy", "-b", 7, "--no-normalize", "-o", "out.npy").exit_code == 2
     assert evenly_("stream", "-b", 7).exit_code == 2
 
