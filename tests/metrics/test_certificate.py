@@ -11,9 +11,11 @@ from scipy.spatial.distance import cdist
 
 from evenly import errors, measure, select_uniform
 from evenly.geometry import DistanceMatrix
+from evenly.inputs.prepare import prepare
 from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds, clusters_bound
-from evenly.metrics.measure import MeasureOptions
+from evenly.metrics.measure import pool_stats
 from evenly.metrics.measures import certified_fraction
+from evenly.options import InputOptions, MeasuringOptions
 from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
 from tests.support.oracle import h_min as h_min_by_definition
 from tests.support.pools import KINDS, make_pool
@@ -160,11 +162,11 @@ def test_more_effort_gives_sharper_bounds():
 
 
 def test_a_thorough_certificate_takes_the_largest_cells():
-    points = points_of(np.eye(50))
+    prepared = prepare(np.eye(50), InputOptions())
 
     def cells_of(certificate):
-        options = MeasureOptions(certificate=certificate)
-        effort = options.pool_stats(points, 10, subsets=3).effort
+        options = MeasuringOptions(certificate=certificate)
+        effort = pool_stats(prepared, options, 10, subsets=3).upper_bounds.effort
         return effort.cell_size(rows=10**6, dimension=1000)
 
     assert cells_of("thorough") == DEFAULT_EFFORT.largest_cell
@@ -172,7 +174,8 @@ def test_a_thorough_certificate_takes_the_largest_cells():
 
 
 def test_measuring_many_rows_allows_larger_cells():
-    effort = MeasureOptions().pool_stats(points_of(np.eye(600)), 600, subsets=10**6).effort
+    prepared = prepare(np.eye(600), InputOptions())
+    effort = pool_stats(prepared, MeasuringOptions(), 600, subsets=10**6).upper_bounds.effort
 
     assert effort.multiplications == 2e6 * 600**3
     assert effort.cell_size(rows=10**6, dimension=1000) > DEFAULT_EFFORT.smallest_cell

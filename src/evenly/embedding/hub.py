@@ -56,14 +56,13 @@ class Hub:
         """Download the files that match `patterns` to the local cache; return their folder."""
         from huggingface_hub import snapshot_download
 
-        return Path(
-            snapshot_download(
-                name,
-                cache_dir=self.cache_dir,
-                allow_patterns=patterns,
-                etag_timeout=_TIMEOUT_SECONDS,
-            )
+        folder = snapshot_download(
+            name,
+            cache_dir=self.cache_dir,
+            allow_patterns=patterns,
+            etag_timeout=_TIMEOUT_SECONDS,
         )
+        return Path(folder)
 
 
 HUB = Hub()

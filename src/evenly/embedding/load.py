@@ -97,7 +97,10 @@ def load_encoder(
     _reject_options(
         f"an encoder object ({type(encoder).__name__})", folder_options | {"prompt": (prompt, None)}
     )
-    return _wrap_object(encoder, batch_size)
+    name, own = getattr(encoder, "name", None), getattr(encoder, "fingerprint", None)
+    name = name if isinstance(name, str) else type(encoder).__name__
+    fingerprint = hash_mapping({"encoder": own}) if isinstance(own, str) else None
+    return LoadedEncoder(name, encoder, fingerprint, requested_texts_per_call=batch_size)
 
 
 def _load_named(
@@ -112,18 +115,15 @@ def _load_named(
     name, folder = find_model(encoder, options["backend"])
     window = _check_window(folder, options["max_length"])
     weights_hash = hash_weights(folder, weight_files(folder, backend=options["backend"]))
-    return LoadedEncoder(
+    loaded = SentenceTransformerEncoder(
+        partial(load_folder, folder, device=device, **options),
         name=name,
-        encoder=SentenceTransformerEncoder(
-            partial(load_folder, folder, device=device, **options),
-            name=name,
-            batch_size=batch_size,
-            prompt=prompt,
-            window=window,
-        ),
-        fingerprint=fingerprint_folder(folder, weights_hash, {**options, "prompt": prompt}),
-        weights_hash=weights_hash,
+        batch_size=batch_size,
+        prompt=prompt,
+        window=window,
     )
+    fingerprint = fingerprint_folder(folder, weights_hash, {**options, "prompt": prompt})
+    return LoadedEncoder(name, loaded, fingerprint, weights_hash)
 
 
 def find_model(
@@ -154,7 +154,8 @@ def find_model(
                 "pytorch_model.bin)."
             )
         return name, folder
-    if not isinstance(encoder, str) or folder.exists() or _looks_like_path(name):
+    is_path = name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name
+    if not isinstance(encoder, str) or folder.exists() or is_path:
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise ModelNotFoundError(
             f"the model folder {name!r} {problem}. Pass the path of a folder with a "
@@ -165,51 +166,26 @@ def find_model(
     return hub_model(name, backend=backend, hub=hub)
 
 
-def _looks_like_path(name: str) -> bool:
-    return name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name
-
-
 def _load_static(device: str, batch_size: int | None, prompt: str | None) -> LoadedEncoder:
     weights, tokenizer = static_files()
     weights_hash = "sha256:" + file_sha256(weights)
     content = {"weights": weights_hash, "tokenizer": file_sha256(tokenizer), "prompt": prompt}
-    return LoadedEncoder(
+    encoder = SentenceTransformerEncoder(
+        partial(load_static, weights, tokenizer, device=device),
         name=STATIC,
-        encoder=SentenceTransformerEncoder(
-            partial(load_static, weights, tokenizer, device=device),
-            name=STATIC,
-            batch_size=batch_size or _STATIC_BATCH,
-            prompt=prompt,
-        ),
-        fingerprint=hash_mapping(content),
-        weights_hash=weights_hash,
+        batch_size=batch_size or _STATIC_BATCH,
+        prompt=prompt,
     )
+    return LoadedEncoder(STATIC, encoder, hash_mapping(content), weights_hash)
 
 
 def _wrap_instance(model: Any, batch_size: int | None, prompt: str | None) -> LoadedEncoder:
     fingerprint, weights_hash = fingerprint_instance(model, prompt)
     name = type(model).__name__
-    return LoadedEncoder(
-        name=name,
-        encoder=SentenceTransformerEncoder(
-            lambda: model, name=name, batch_size=batch_size, prompt=prompt
-        ),
-        fingerprint=fingerprint,
-        weights_hash=weights_hash,
+    encoder = SentenceTransformerEncoder(
+        lambda: model, name=name, batch_size=batch_size, prompt=prompt
     )
-
-
-def _wrap_object(encoder: Encoder, batch_size: int | None) -> LoadedEncoder:
-    name = getattr(encoder, "name", None)
-    fingerprint = getattr(encoder, "fingerprint", None)
-    return LoadedEncoder(
-        name=name if isinstance(name, str) else type(encoder).__name__,
-        encoder=encoder,
-        fingerprint=(
-            hash_mapping({"encoder": fingerprint}) if isinstance(fingerprint, str) else None
-        ),
-        requested_texts_per_call=batch_size,
-    )
+    return LoadedEncoder(name, encoder, fingerprint, weights_hash)
 
 
 def _is_sentence_transformer(encoder: object) -> bool:

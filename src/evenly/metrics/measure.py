@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
 from evenly.inputs.prepare import PreparedData, prepare
-from evenly.metrics.certificate import BoundingEffort
+from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.pool_stats import PoolStats
@@ -114,12 +114,8 @@ def measure_prepared(
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, subsets=1 + subsets, curve=curve)
-    with tqdm(
-        total=(1 + subsets) * len(stats.eligible_rows),
-        desc="measuring",
-        unit="row",
-        disable=hide(prepared.options.progress),
-    ) as bar:
+    total, hidden = (1 + subsets) * len(stats.eligible_rows), hide(prepared.options.progress)
+    with tqdm(total=total, desc="measuring", unit="row", disable=hidden) as bar:
         measures = _measure(points, chosen, bar.update)
         drawn = [
             _measure(points, random_rows(stats, size, options.seed + draw), bar.update)
@@ -154,14 +150,8 @@ def pool_stats(
     if options.certificate != "thorough":
         work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
         effort = BoundingEffort(max(work, BoundingEffort.multiplications))
-    return PoolStats(
-        points,
-        size,
-        seed=options.seed,
-        effort=effort,
-        curve=curve,
-        progress=prepared.options.progress,
-    )
+    bounds = UpperBounds(points, size, effort, curve, progress=prepared.options.progress)
+    return PoolStats(points, options.seed, bounds)
 
 
 def measure_in_pool(stats: PoolStats, chosen: Int[np.ndarray, " k"], *, details: bool) -> Measures:

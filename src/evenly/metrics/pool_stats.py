@@ -8,43 +8,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds
 from evenly.metrics.diversity import clusters_of
 from evenly.metrics.theory import ClosePairs, two_nn
 from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
-    from evenly.metrics.curve import Curve
+    from evenly.metrics.certificate import UpperBounds
 
 
 @dataclass(frozen=True, eq=False)
 class PoolStats:
-    """Statistics of one pool for subsets of up to `size` rows, each computed when first used.
+    """Statistics of one pool, each computed when first used.
 
     Attributes:
+        points: the pool.
         seed: for the rows that are sampled from a large pool.
-        points, size, effort, curve, progress: as in `UpperBounds`.
+        upper_bounds: on the h_min of its subsets.
     """
 
     points: Points | DistanceMatrix
-    size: int
-    seed: int = 0
-    effort: BoundingEffort = DEFAULT_EFFORT
-    curve: Curve | None = None
-    progress: bool | None = None
+    seed: int
+    upper_bounds: UpperBounds
 
     @cached_property
     def eligible_rows(self) -> Int[np.ndarray, " m"]:
         """Row numbers of the usable rows."""
         return np.flatnonzero(self.points.eligible)
-
-    @cached_property
-    def upper_bounds(self) -> UpperBounds:
-        """Upper bounds on h_min."""
-        return UpperBounds(
-            self.points, self.size, effort=self.effort, curve=self.curve, progress=self.progress
-        )
 
     @cached_property
     def dimension(self) -> float | None:
