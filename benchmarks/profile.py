@@ -78,19 +78,18 @@ def timed_integers() -> Iterator[Products]:
     from evenly.geometry.kernels import int16
 
     kept, lower = Products(), int16.lower_by_int16
-    width_at, seen_at = (
-        list(inspect.signature(lower.py_func).parameters).index(name) for name in ("width", "seen")
-    )
+    parameters = list(inspect.signature(lower.py_func).parameters)
+    screen_at, remaining_at = (parameters.index(name) for name in ("screen", "remaining"))
 
     def timed(*arguments: Any) -> Any:
-        seen = arguments[seen_at]
+        seen = arguments[remaining_at].seen
         before, began = int(seen.sum()), perf_counter()
         try:
             return lower(*arguments)
         finally:
             kept.seconds += perf_counter() - began
             kept.calls += 1
-            kept.operations += 2.0 * arguments[width_at] * (int(seen.sum()) - before)
+            kept.operations += 2.0 * arguments[screen_at].width * (int(seen.sum()) - before)
 
     int16.lower_by_int16 = timed
     try:

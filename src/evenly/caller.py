@@ -6,7 +6,7 @@ import sys
 
 
 def level_of_the_caller() -> int:
-    """The stack level, for the function that asks, of the first line outside this package."""
+    """Return the stack level, seen from the function that calls this, of the first line outside."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("evenly."):
         level, frame = level + 1, frame.f_back

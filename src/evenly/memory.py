@@ -1,4 +1,4 @@
-"""Memory: how much is free, and how users say how much may be used."""
+"""Sizes of memory: how much is free, and how users write how much may be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evenly.errors import OptionError
 
 
 def free_memory() -> float:
-    """Bytes of memory that are free on this machine; infinite where it does not say."""
+    """Return the bytes of free memory on this machine; infinite if that is unknown."""
     try:
         for line in Path("/proc/meminfo").read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -20,10 +20,10 @@ def free_memory() -> float:
 
 
 def memory_bytes(value: str | float | None) -> float | None:
-    """What `memory=` says, in bytes: a number, or one with a unit such as "500MB" or "2 GiB".
+    """Return the value of `memory=` in bytes: a number, or one with a unit, "500MB" or "2 GiB".
 
     Raises:
-        OptionError: it is neither, or not above 0.
+        OptionError: the value is neither, or not above 0.
     """
     if value is None:
         return None

@@ -19,7 +19,7 @@ from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, row_lengths
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
 from evenly.selection.greedy import driver
-from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.rules.remaining import Limits
 from tests.support import oracle
@@ -37,13 +37,13 @@ def expected_picks(kind, n, d, budget, normalize):
     return oracle.farthest_first(pool(kind, n, d), budget, normalize)
 
 
-def select(engine, vectors, budget, normalize, start=None, sizes=None):
+def select(engine, vectors, budget, normalize, start=None, sizes=None, frontiers=DEFAULT_SIZES):
     eligible = np.ones(len(vectors), bool)
     points = Points.of(vectors, row_lengths(vectors), eligible, normalize=normalize)
     if start is None:
         start = first_of_the_farthest(points.squared_distances_to_mean())
     picks, coverage_radius = farthest_first(
-        ENGINES[engine](points, budget, sizes), budget, Picks.first(start)
+        ENGINES[engine](points, budget, sizes), budget, Picks.first(start), sizes=frontiers
     )
     return picks.rows, picks.radii, coverage_radius
 
@@ -72,11 +72,8 @@ def test_picks_are_the_oracles(engine, vectors, normalize, frontier, centres, fe
     # Small frontiers take many rounds even on small pools.
     single_round = 2 if frontier < 1024 else 2048
     sizes = replace(SMALL, single_round=single_round, cells=centres)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "SMALLEST_FRONTIER", min(frontier, 128))
-        patch.setattr(driver, "FRONTIER", frontier)
-        patch.setattr(driver, "FEW", few)
-        found = select(engine, vectors, budget, normalize, start, sizes)
+    frontiers = FrontierSizes(min(frontier, 128), frontier, few)
+    found = select(engine, vectors, budget, normalize, start, sizes, frontiers)
     assert_same(found, oracle.farthest_first(vectors, budget, normalize, start))
 
 
@@ -148,7 +145,7 @@ def test_rows_of_a_frontier_are_multiplied_for_many_picks_only(picks, times):
         return made[-1]
 
     seen = replace(frontier, between=between)
-    found = driver.farthest_first_within(seen, picks, Limits(), few=driver.FEW)
+    found = driver.farthest_first_within(seen, picks, Limits(), few=FrontierSizes().few)
 
     assert len(made) == times
     expected = oracle.farthest_first(vectors, picks, normalize=True, start=0)
@@ -223,10 +220,9 @@ def test_sharding_changes_nothing(vectors, shards, data):
     points = Points.of(vectors, row_lengths(vectors), np.ones(len(vectors), bool), normalize=True)
     start = Picks.first(data.draw(st.integers(0, len(vectors) - 1)))
     whole = farthest_first(MemoryEngine(points, budget), budget, start)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "FRONTIER", data.draw(st.sampled_from([2, 5, 1024])))
-        patch.setattr(driver, "SMALLEST_FRONTIER", 2)
-        parts = farthest_first(sharded(points, budget, shards=shards), budget, start)
+    frontiers = FrontierSizes(2, data.draw(st.sampled_from([2, 5, 1024])))
+    engine = sharded(points, budget, shards=shards)
+    parts = farthest_first(engine, budget, start, sizes=frontiers)
     np.testing.assert_array_equal(parts[0].rows, whole[0].rows)
     np.testing.assert_array_equal(parts[0].radii, whole[0].radii)
     assert parts[1] == whole[1]
@@ -240,10 +236,8 @@ def test_distances_give_the_picks_of_vectors(vectors, frontier, data):
     matrix = np.sqrt([oracle.squared_distances(rows, row, normalize=False) for row in rows])
     metric = DistanceMatrix(matrix, np.ones(len(matrix), bool))
     assert metric.fault() is None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "FRONTIER", frontier)
-        patch.setattr(driver, "SMALLEST_FRONTIER", 2)
-        picks, coverage = farthest_first(DistancesEngine(metric), budget, Picks.first(start))
+    engine, frontiers = DistancesEngine(metric), FrontierSizes(2, frontier)
+    picks, coverage = farthest_first(engine, budget, Picks.first(start), sizes=frontiers)
     expected = oracle.farthest_first(vectors, budget, False, start)
     assert_same((picks.rows, picks.radii, coverage), expected)
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly import Selection, cli, errors, select_uniform
-from evenly.geometry.search import nearest_chosen as in_blocks
 from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.oracle import gaps_by_definition
 from tests.support.pools import pools
@@ -40,9 +39,7 @@ def test_every_row_goes_to_the_nearest_chosen_row(vectors, normalize, data):
     selection = select_uniform(vectors, budget, normalize=normalize)
     gaps = gaps_by_definition(vectors, normalize)[:, selection.indices]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(in_blocks, "_ROWS", 7)
-        found = selection.assignments()
+    found = selection.assignments()
 
     own = found.nearest[selection.indices]
     assert found.rows.tolist() == list(range(len(vectors)))
@@ -56,11 +53,11 @@ def test_every_row_goes_to_the_nearest_chosen_row(vectors, normalize, data):
     assert found.chosen.tolist() == selection.indices.tolist()
     assert found.sizes.sum() == len(vectors)
     for row, size in zip(found.chosen.tolist(), found.sizes, strict=True):
-        stood_for = found.of(row)
-        assert len(stood_for) == size
-        assert stood_for[0] == row
-        assert sorted(stood_for) == np.flatnonzero(found.nearest == row).tolist()
-        assert (np.diff(found.distances[stood_for]) >= 0).all()
+        represented = found.of(row)
+        assert len(represented) == size
+        assert represented[0] == row
+        assert sorted(represented) == np.flatnonzero(found.nearest == row).tolist()
+        assert (np.diff(found.distances[represented]) >= 0).all()
     assert found.distances.max() == pytest.approx(selection.coverage_radius, rel=1e-9, abs=1e-13)
 
 
@@ -92,15 +89,15 @@ def test_rows_that_were_dropped_belong_to_nobody(tmp_path):
     assert found.nearest[6] == -1
     assert math.isnan(found.distances[6])
     assert found.sizes.sum() == len(texts) - 1
-    found.write(tmp_path / "told.csv")
-    assert (tmp_path / "told.csv").read_text().splitlines()[7] == "6,,,"
+    found.write(tmp_path / "explanation.csv")
+    assert (tmp_path / "explanation.csv").read_text().splitlines()[7] == "6,,,"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "parquet", "csv.gz"])
 def test_the_table_comes_back_from_every_format(on_a_line, tmp_path, suffix):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
-    path = tmp_path / f"told.{suffix}"
+    path = tmp_path / f"explanation.{suffix}"
 
     on_a_line.assignments().write(path)
 
@@ -123,7 +120,7 @@ def test_the_table_comes_back_from_every_format(on_a_line, tmp_path, suffix):
 
 def test_a_table_is_not_vectors(on_a_line, tmp_path):
     with pytest.raises(errors.OutputError, match=r"as \.npy"):
-        on_a_line.assignments().write(tmp_path / "told.npy")
+        on_a_line.assignments().write(tmp_path / "explanation.npy")
 
 
 def test_by_distances_of_another_metric(tmp_path):
@@ -137,6 +134,17 @@ def test_by_distances_of_another_metric(tmp_path):
     left = next(row for row in range(20) if row not in selection.indices)
     assert selection.explain(left).distance == found.distances[left]
     assert selection.explain(int(selection.indices[2])).distance == selection.radii[2]
+
+
+def test_rows_are_compared_in_blocks():
+    vectors = np.random.default_rng(2).standard_normal((2500, 3))
+    selection = select_uniform(vectors, 40, normalize=False)
+    gaps = gaps_by_definition(vectors, False)[:, selection.indices]
+
+    found = selection.assignments()
+
+    np.testing.assert_array_equal(found.nearest, selection.indices[gaps.argmin(axis=1)])
+    np.testing.assert_allclose(found.distances, gaps.min(axis=1), rtol=1e-9, atol=1e-13)
 
 
 def test_vectors_on_disk_are_read_in_blocks(tmp_path):
@@ -165,7 +173,7 @@ def test_loaded_from_a_manifest_the_input_is_taken_in_again(tmp_path):
     with pytest.raises(errors.ManifestError, match="encoder was a Python object"):
         loaded.assignments()
     with pytest.raises(errors.DataError, match="has 29 rows"):
-        loaded.assignments(TEXTS[1:])
+        loaded.assignments(TEXTS[1:], encoder=CachedTopicEncoder())
     with pytest.raises(errors.ManifestError, match="not what this selection was made from"):
         loaded.assignments(TEXTS[::-1], encoder=CachedTopicEncoder())
     (tmp_path / "train.jsonl").write_text("".join(json.dumps({"text": "a"}) + "\n" for _ in TEXTS))
@@ -173,15 +181,8 @@ def test_loaded_from_a_manifest_the_input_is_taken_in_again(tmp_path):
         loaded.explain(0, encoder=CachedTopicEncoder())
 
 
-def test_other_options_than_those_of_the_selection_are_refused():
-    selection = select_uniform(LINE + 1, 3, normalize=False)
-
-    with pytest.raises(errors.ManifestError, match="normalize"):
-        selection.assignments(normalize=True)
-
-
-def test_only_chosen_rows_stand_for_others(on_a_line):
-    with pytest.raises(errors.RowError, match="row 1 is not a chosen row"):
+def test_only_chosen_rows_represent_others(on_a_line):
+    with pytest.raises(errors.RowError, match="row 1 was not chosen, so it represents no rows"):
         on_a_line.assignments().of(1)
 
 
@@ -194,30 +195,30 @@ def test_explanations_are_what_the_definitions_say(vectors, normalize, data):
     gaps = gaps_by_definition(vectors, normalize)[row]
     picks = selection.indices.tolist()
 
-    told = selection.explain(row)
+    explanation = selection.explain(row)
 
-    assert (told.outcome, told.rows) == ("chosen" if row in picks else "left", budget)
+    assert (explanation.outcome, explanation.rows) == ("chosen" if row in picks else "left", budget)
     before = picks[: picks.index(row)] if row in picks else picks
     if before:
-        assert told.nearest in before
-        assert told.distance == pytest.approx(gaps[before].min(), rel=1e-9, abs=1e-13)
-        assert gaps[told.nearest] == pytest.approx(gaps[before].min(), rel=1e-9, abs=1e-13)
-        assert picks[told.nearest_position] == told.nearest
+        assert explanation.nearest in before
+        assert explanation.distance == pytest.approx(gaps[before].min(), rel=1e-9, abs=1e-13)
+        assert gaps[explanation.nearest] == pytest.approx(gaps[before].min(), rel=1e-9, abs=1e-13)
+        assert picks[explanation.nearest_position] == explanation.nearest
     if row in picks:
-        assert told.position == picks.index(row)
+        assert explanation.position == picks.index(row)
         if before:
-            assert told.radius == selection.radii[told.position]
-            assert told.radius == pytest.approx(told.distance, rel=1e-9, abs=1e-13)
+            assert explanation.radius == selection.radii[explanation.position]
+            assert explanation.radius == pytest.approx(explanation.distance, rel=1e-9, abs=1e-13)
     else:
-        assert told.position is None
-        assert told.distance <= selection.coverage_radius * (1 + 1e-9)
-    assert told.h_min == (None if budget == 1 else selection.h_min)
-    assert json.loads(json.dumps(told.as_dict(), allow_nan=False))["row"] == row
+        assert explanation.position is None
+        assert explanation.distance <= selection.coverage_radius * (1 + 1e-9)
+    assert explanation.h_min == (None if budget == 1 else selection.h_min)
+    assert json.loads(json.dumps(explanation.as_dict(), allow_nan=False))["row"] == row
 
 
-def test_what_is_said_of_rows_that_were_chosen(on_a_line):
+def test_the_explanation_of_a_chosen_row(on_a_line):
     assert str(on_a_line.explain(0)) == (
-        "row 0 was chosen, as pick 1 of 3: what comes first has no earlier pick to be far from."
+        "row 0 was chosen, as pick 1 of 3: there is no earlier pick."
     )
     assert str(on_a_line.explain(3)) == (
         "row 3 was chosen, as pick 3 of 3. The nearest pick before it is row 0 (pick 1), at "
@@ -225,11 +226,11 @@ def test_what_is_said_of_rows_that_were_chosen(on_a_line):
     )
 
 
-def test_what_is_said_of_a_row_that_was_left(on_a_line):
+def test_the_explanation_of_a_row_that_was_left_out(on_a_line):
     assert str(on_a_line.explain(2)) == (
         "row 2 was left out. The nearest chosen row is row 0 (pick 1), at distance 1.5, so that "
-        "row stands for it. Chosen rows are 5 (h_min) or more apart; this one is next only when "
-        "the radius has fallen to 1.5."
+        "row represents it. Chosen rows are at least 5 (h_min) apart; this one could be picked "
+        "once the radius has fallen to 1.5."
     )
     assert str(on_a_line.prefix(1).explain(4)).endswith("at distance 9. Only one row was chosen.")
 
@@ -241,13 +242,13 @@ def test_texts_are_shown_short(tmp_path):
     )
     chosen = select_uniform(tmp_path / "train.jsonl", 5, encoder=CachedTopicEncoder(), start=3)
 
-    told = chosen.explain(30, encoder=CachedTopicEncoder())
+    explanation = chosen.explain(30, encoder=CachedTopicEncoder())
 
-    assert told.text.startswith("a b c c")
-    assert (len(told.text), told.text[-1]) == (70, "…")
-    assert told.location == f"row 30 ({tmp_path / 'train.jsonl'}, line 31)"
-    assert told.nearest_text == texts[told.nearest]
-    assert f"row {told.nearest:>2}: {texts[told.nearest]}" in str(told)
+    assert explanation.text.startswith("a b c c")
+    assert (len(explanation.text), explanation.text[-1]) == (70, "…")
+    assert explanation.location == f"row 30 ({tmp_path / 'train.jsonl'}, line 31)"
+    assert explanation.nearest_text == texts[explanation.nearest]
+    assert f"row {explanation.nearest:>2}: {texts[explanation.nearest]}" in str(explanation)
     assert chosen.explain(3, encoder=CachedTopicEncoder()).nearest_text is None
 
 
@@ -266,10 +267,10 @@ def test_a_function_that_gave_the_texts_is_passed_again():
 def test_why_a_row_was_dropped():
     vectors = np.array([[0.0, 0.0], [1, 0], [0, 1]])
 
-    told = select_uniform(vectors, 1, on_invalid="drop").explain(0)
+    explanation = select_uniform(vectors, 1, on_invalid="drop").explain(0)
 
-    assert told.outcome == "dropped"
-    assert str(told).startswith("row 0 was dropped: it is a zero vector")
+    assert explanation.outcome == "dropped"
+    assert str(explanation).startswith("row 0 was dropped: it is a zero vector")
 
 
 def test_why_a_row_was_excluded():
@@ -295,9 +296,9 @@ def test_a_row_that_a_rule_kept_out_is_not_said_to_be_too_near():
         LINE, 2, normalize=False, start=0, groups=list("aabbbb"), quotas={"a": 2}
     )
 
-    told = str(chosen.explain(5))
+    explanation = str(chosen.explain(5))
 
-    assert "That is more than h_min, which is 1: a rule of the selection (groups, quotas)" in told
+    assert "That is more than h_min, 1: a rule of the selection (groups, quotas)" in explanation
 
 
 @pytest.mark.parametrize("row", [-1, 6, 1.5, "0", None, True])
@@ -319,21 +320,24 @@ def test_the_command_line_explains_and_assigns(tmp_path, monkeypatch):
     np.save("vectors.npy", LINE)
     select_uniform("vectors.npy", 3, normalize=False, start=0).save("subset.json")
 
-    told = evenly_("explain", "subset.json", 3)
-    assert told.exit_code == 0
-    assert told.output.startswith("row 3 (vectors.npy, row 3) was chosen, as pick 3 of 3.")
-    told = evenly_("explain", "subset.json", 2, "vectors.npy", "--json")
-    assert json.loads(told.output)["nearest"] == 0
-    told = evenly_("explain", "subset.json", 6)
-    assert (told.exit_code, told.output.count("\n")) == (2, 1)
-    assert "row numbers go from 0 to 5, got 6" in told.output
+    explanation = evenly_("explain", "subset.json", 3)
+    assert explanation.exit_code == 0
+    assert explanation.output.startswith("row 3 (vectors.npy, row 3) was chosen, as pick 3 of 3.")
+    explanation = evenly_("explain", "subset.json", 2, "vectors.npy", "--json")
+    assert json.loads(explanation.output)["nearest"] == 0
+    explanation = evenly_("explain", "subset.json", 6)
+    assert (explanation.exit_code, explanation.output.count("\n")) == (2, 1)
+    assert "row numbers go from 0 to 5, got 6" in explanation.output
 
-    told = evenly_("assign", "subset.json", "-o", "told.csv")
-    assert told.output == "6 rows, 3 of them chosen; one stands for 1 to 3 rows: told.csv\n"
-    assert len((tmp_path / "told.csv").read_text().splitlines()) == 7
-    assert evenly_("assign", "subset.json", "-o", "told.csv").exit_code == 2
-    assert evenly_("assign", "subset.json", "-o", "told.csv", "--force").exit_code == 0
+    explanation = evenly_("assign", "subset.json", "-o", "explanation.csv")
+    assert (
+        explanation.output
+        == "6 rows, 3 of them chosen; each represents 1 to 3 rows: explanation.csv\n"
+    )
+    assert len((tmp_path / "explanation.csv").read_text().splitlines()) == 7
+    assert evenly_("assign", "subset.json", "-o", "explanation.csv").exit_code == 2
+    assert evenly_("assign", "subset.json", "-o", "explanation.csv", "--force").exit_code == 0
     assert (
         "cannot determine the output format"
-        in evenly_("assign", "subset.json", "-o", "told.x").output
+        in evenly_("assign", "subset.json", "-o", "explanation.x").output
     )

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from evenly import errors, select_uniform
 from evenly import measure as evenly_measure
 from evenly.memory import memory_bytes
+from evenly.options.values import NotKept, encode
+from evenly.selection.results.provenance import Provenance
 from tests.support import oracle
 from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.oracle import gaps_by_definition
@@ -129,7 +131,7 @@ def test_a_budget_is_a_number_of_rows_or_a_fraction(budget, rows):
 
     assert len(chosen) == rows
     np.testing.assert_array_equal(chosen.indices, select_uniform(NORMAL, rows).indices)
-    json.dumps(chosen.provenance, allow_nan=False)
+    json.dumps(chosen.provenance.as_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -238,13 +240,13 @@ def test_provenance_says_what_was_done_with_what():
         cache_dir=Path("nowhere"),
     )
 
-    told = json.loads(json.dumps(chosen.provenance, allow_nan=False))
-    assert told == chosen.provenance
-    assert told["options"] == {
+    document = json.loads(json.dumps(chosen.provenance.as_dict(), allow_nan=False))
+    assert Provenance.from_dict(document) == chosen.provenance
+    assert document["options"] == {
         "budget": 5,
         "text": ["question"],
         "roles": ["user"],
-        "encoder": "<TopicEncoder>",
+        "encoder": encode(NotKept("TopicEncoder")),
         "encoder_options": {},
         "normalize": True,
         "on_invalid": "drop",
@@ -253,23 +255,23 @@ def test_provenance_says_what_was_done_with_what():
         "memory": None,
         "seed": 3,
     }
-    assert told["dropped"] == {"4": "column 'question' is None"}
-    assert told["text"] == "question"
-    assert told["input"]["rows"] == 30
-    assert told["input"]["dimension"] == 11
-    assert told["input"]["path"] is None
-    assert told["input"]["content_hash"].startswith("sha256:")
-    assert told["encoder"]["name"] == "TopicEncoder"
-    assert told["encoder"]["truncated"] == 1
+    assert document["dropped"] == {"4": "column 'question' is None"}
+    assert document["text"] == "question"
+    assert document["input"]["rows"] == 30
+    assert document["input"]["dimension"] == 11
+    assert document["input"]["path"] is None
+    assert document["input"]["content_hash"].startswith("sha256:")
+    assert document["encoder"]["name"] == "TopicEncoder"
+    assert document["encoder"]["truncated"] == 1
     vectors = TopicEncoder().encode(
         [record["question"] for record in records if record["question"]]
     )
     as_an_array = select_uniform(vectors, 1).provenance.input.content_hash
-    assert told["encoder"]["vectors_hash"] == as_an_array
-    assert told["taken_over"] == 0
-    assert told["created"].endswith("+00:00")
-    assert {"python", "numpy"} <= set(told["versions"])
-    assert set(told["seconds"]) == {"reading", "embedding", "selection"}
+    assert document["encoder"]["vectors_hash"] == as_an_array
+    assert document["taken_over"] == 0
+    assert document["created"].endswith("+00:00")
+    assert {"python", "numpy"} <= set(document["versions"])
+    assert set(document["seconds"]) == {"reading", "embedding", "selection"}
 
 
 def test_the_content_hash_follows_the_content():

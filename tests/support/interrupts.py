@@ -1,23 +1,24 @@
-"""Selections that go in small rounds, and that end before their time."""
+"""Selections that run in small rounds, and that are interrupted."""
 
 import contextlib
 import os
 from unittest import mock
 
-from evenly.selection.greedy import run as choose
+from evenly.selection.greedy import run
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
+from evenly.selection.rules.problem import Problem
 
 
 @contextlib.contextmanager
 def rounds_of(size, *, stop_after=None, error=KeyboardInterrupt):
-    """The picks of the real driver, told in rounds of `size`; `error` after so many rounds.
+    """Report the picks of the driver in rounds of `size`; raise `error` after `stop_after`.
 
-    A pool of a test is too small for more than one real round.
+    The pool of a test is too small for more than one round.
     """
 
-    def in_small_rounds(pool, budget, begun, *, limits=None, progress=None):
-        picks, coverage_radius = farthest_first(pool, budget, begun)
+    def in_small_rounds(engine, budget, begun, *, limits=None, progress=None, **sizes):
+        picks, coverage_radius = farthest_first(engine, budget, begun, limits=limits)
         rounds = 0
         for done in range(len(begun), budget, size):
             if rounds == stop_after:
@@ -29,41 +30,53 @@ def rounds_of(size, *, stop_after=None, error=KeyboardInterrupt):
             raise error
         return picks, coverage_radius
 
-    with mock.patch.object(choose, "farthest_first", in_small_rounds):
+    with mock.patch.object(run, "farthest_first", in_small_rounds):
         yield
+
+
+class StoppingEngine:
+    """An engine that raises `error` instead of its frontier number `after`, counted from 0."""
+
+    def __init__(self, engine, after, error):
+        self._engine = engine
+        self._after = after
+        self._error = error
+        self._frontiers = 0
+
+    def __len__(self):
+        return len(self._engine)
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def frontier(self, *size):
+        if self._frontiers == self._after:
+            raise self._error
+        self._frontiers += 1
+        return self._engine.frontier(*size)
 
 
 @contextlib.contextmanager
-def pool_that_stops(after, error=KeyboardInterrupt):
-    """Real rounds: `error` when the pool is asked for one frontier more than `after`."""
-    make_engine = choose.make_engine
+def before_engine(action):
+    """Call `action` before any engine is made; it may return a replacement for the engine."""
+    new_engine = Problem.new_engine
 
-    class Stopping:
-        def __init__(self, pool):
-            self._pool = pool
-            self._asked = 0
+    def act_first(problem, picks):
+        replaced = action(lambda: new_engine(problem, picks))
+        return new_engine(problem, picks) if replaced is None else replaced
 
-        def __len__(self):
-            return len(self._pool)
-
-        def __getattr__(self, name):
-            return getattr(self._pool, name)
-
-        def frontier(self, *size):
-            if self._asked == after:
-                raise error
-            self._asked += 1
-            return self._pool.frontier(*size)
-
-    with mock.patch.object(
-        choose, "make_engine", lambda *all_, **named: Stopping(make_engine(*all_, **named))
-    ):
+    with mock.patch.object(Problem, "new_engine", act_first):
         yield
+
+
+def engine_that_stops(after, error=KeyboardInterrupt):
+    """Raise `error` when an engine is to return one frontier more than `after`."""
+    return before_engine(lambda make: StoppingEngine(make(), after, error))
 
 
 @contextlib.contextmanager
 def bar_that_stops(after, error=KeyboardInterrupt):
-    """Real rounds: `error` while the bar is drawn, after `after` rounds that were shown."""
+    """Raise `error` while the progress bar is drawn, after `after` rounds were shown."""
 
     @contextlib.contextmanager
     def stopping_bar(*_):
@@ -77,13 +90,13 @@ def bar_that_stops(after, error=KeyboardInterrupt):
 
         yield show
 
-    with mock.patch.object(choose, "progress_bar", stopping_bar):
+    with mock.patch.object(run, "progress_bar", stopping_bar):
         yield
 
 
 @contextlib.contextmanager
 def signal_after(rounds, number):
-    """This process gets a signal when so many rounds have been shown."""
+    """Send a signal to this process when so many rounds have been shown."""
     shown = 0
 
     @contextlib.contextmanager
@@ -96,12 +109,14 @@ def signal_after(rounds, number):
 
         yield show
 
-    with mock.patch.object(choose, "progress_bar", bar):
+    with mock.patch.object(run, "progress_bar", bar):
         yield
 
 
-@contextlib.contextmanager
 def no_engine():
-    """Whatever needs an engine fails."""
-    with mock.patch.object(choose, "make_engine", None):
-        yield
+    """Fail if an engine is needed."""
+
+    def fail(_):
+        raise AssertionError("an engine was made")
+
+    return before_engine(fail)

@@ -53,14 +53,16 @@ def with_rules(
     min_distance=0.0,
     may_take=None,
     costs=None,
-    purse=0,
+    token_budget=0,
+    start=None,
     weights=None,
 ):
     """Farthest first under rules: rows, radii, and the radius that covers what is not excluded.
 
-    `include` are the rows to begin with; `may_take(rows)` says whether more can be picked so that
-    quotas are met after these. Rows that cost more than is left of the `purse` are passed over
-    until 99 % of it is spent; then the first such pick is the end.
+    `include` are the first picks, or else `start` is the first one, if it is given.
+    `may_take(picks)` returns a mask of the rows that quotas allow after these picks. Rows that
+    cost more than is left of the token budget are passed over until 99 % of it is used; after
+    that, the first such pick ends the selection.
     """
     rows = np.asarray(vectors).astype(np.float64)
     rows = unit_rows(rows) if normalize else rows
@@ -71,26 +73,26 @@ def with_rules(
     factors = np.ones(len(rows)) if weights is None else weights**2
     usable = np.ones(len(rows), bool) if excluded is None else ~excluded
     left = usable.copy()
-    picks, radii, whole_purse = [], [], purse
+    forced = list(include) if len(include) or start is None else [start]
+    picks, radii, tokens_left = [], [], token_budget
     while len(picks) < budget:
-        if costs is not None and 100 * (whole_purse - purse) < 99 * whole_purse:
-            left &= costs <= purse
-        if len(picks) < len(include):
-            following = include[len(picks)]
+        if costs is not None and 100 * (token_budget - tokens_left) < 99 * token_budget:
+            left &= costs <= tokens_left
+        if len(picks) < len(forced):
+            following = forced[len(picks)]
         else:
-            for row in np.flatnonzero(left):
-                if may_take is not None and not may_take([*picks, row]):
-                    left[row] = False
+            if may_take is not None:
+                left &= may_take(picks)
             if not left.any():
                 break
             following = first_farthest(np.where(left, nearest * factors, -np.inf))
             if nearest[following] < min_distance**2 * (1 - 1e-12):
                 break
-            if costs is not None and costs[following] > purse:
+            if costs is not None and costs[following] > tokens_left:
                 break
         picks.append(following)
         radii.append(nearest[following])
-        purse -= 0 if costs is None else costs[following]
+        tokens_left -= 0 if costs is None else costs[following]
         left[following] = False
         nearest = np.minimum(nearest, squared_distances(rows, rows[following], normalize))
     rest = usable.copy()

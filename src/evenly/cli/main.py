@@ -19,11 +19,8 @@ from evenly.cli.options import LOUDNESS, with_options
 from evenly.errors import EvenlyError, EvenlyWarning
 
 _WRONG_USE = 2
-
 _INTERRUPTED = 130
-
 _TERMINATED = 143
-
 _CHECKPOINT = "evenly.checkpoint"
 
 

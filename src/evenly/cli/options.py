@@ -30,7 +30,11 @@ def with_options(*groups: list[Option]) -> Option:
 
 
 def declared_options(
-    source: type[Options], *names: str, required: bool = False, **helps: str
+    source: type[Options],
+    *names: str,
+    required: bool = False,
+    stored_as: str | None = None,
+    **helps: str,
 ) -> list[Option]:
     """Return options of the library as options of a command.
 
@@ -38,6 +42,7 @@ def declared_options(
         source: where they are declared.
         names: which of them; by default all that can be given on the command line.
         required: whether they must be given.
+        stored_as: another name for a single option, if the command has one of the same name.
         helps: name -> another help, for a command in which the option means something else.
     """
     known = declared(source)
@@ -48,7 +53,8 @@ def declared_options(
             about = dataclasses.replace(about, help=helps[name])
         default = None if field.default is dataclasses.MISSING else field.default
         arguments = click_arguments(about, str(field.type), default)
-        found.append(click.option(*flags_of(name, about), name, required=required, **arguments))
+        flags = flags_of(name, about)
+        found.append(click.option(*flags, stored_as or name, required=required, **arguments))
     return found
 
 
@@ -101,7 +107,6 @@ ENCODING = [
 ]
 
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
-
 FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
 
 OUTPUT = [

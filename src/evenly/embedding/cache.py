@@ -27,7 +27,6 @@ from evenly.errors import OutputError
 from evenly.shapes import Bool, Float
 
 logger = logging.getLogger("evenly")
-
 _ABANDONED_AFTER_SECONDS = 3600
 
 

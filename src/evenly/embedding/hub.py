@@ -13,7 +13,6 @@ from evenly.embedding.offline import MINILM
 from evenly.errors import ModelNotFoundError
 
 logger = logging.getLogger("evenly")
-
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _DEFAULT_ORGANISATION = "sentence-transformers"
 _TIMEOUT_SECONDS = 10

@@ -30,7 +30,6 @@ from evenly.options import DEFAULT_ENCODER, EncoderOptions
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
-
 _STATIC_BATCH = 1024
 _FOLDER_OPTIONS = ("dtype", "backend", "max_length", "trust_remote_code")
 _DEFAULTS = {"device": "auto", **asdict(EncoderOptions())}

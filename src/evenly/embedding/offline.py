@@ -8,7 +8,6 @@ from pathlib import Path
 from evenly.embedding.fingerprint import file_sha256
 
 logger = logging.getLogger("evenly")
-
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 # The hash of model.safetensors, which is the same file on the hub and in the package: the

@@ -15,7 +15,6 @@ from evenly.errors import EncoderError, EvenlyError
 from evenly.shapes import Bool
 
 logger = logging.getLogger("evenly")
-
 _BATCH_ON_CPU = 32
 _BATCH_ON_GPU = 256
 _BATCHES_PER_CALL = 8

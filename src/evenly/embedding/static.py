@@ -13,7 +13,6 @@ from typing import Any
 from evenly.errors import MissingExtraError, ModelNotFoundError
 
 STATIC = "static"
-
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 

@@ -44,12 +44,10 @@ from evenly.shapes import Float, Int
 # Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
 # partial sorting.
 _BYTES_A_ROW = 48
-
 _LEAST_ROWS = 4 * FRONTIER
 
 # Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
-
 _FILLED = 0.9
 
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from evenly.engines.protocol import Engine
 
 log = logging.getLogger("evenly")
-
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
-
 DEFAULT_MEMORY = 2e9
 """Bytes that the engine "mapped" may take by default."""
 

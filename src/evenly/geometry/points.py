@@ -27,11 +27,8 @@ LARGEST = 1e150
 
 # A block is sized so that its working set stays in the caches of one core's share.
 _BLOCK_NUMBERS = 1 << 18
-
 _MEAN_ROWS = 4096
-
 _NO_FACTORS = np.empty(0)
-
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 

@@ -14,9 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Tile = TypeVar("Tile")
-
 Result = TypeVar("Result")
-
 _THREADED = ("numpy", "scipy", "torch", "faiss")
 
 

@@ -15,7 +15,6 @@ from evenly.samples import Samples
 from evenly.shapes import Bool, Float
 
 log = logging.getLogger("evenly")
-
 _SHOWN = 5
 
 

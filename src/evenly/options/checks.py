@@ -11,7 +11,7 @@ from typing import Any
 from evenly.errors import BudgetError, OptionError
 from evenly.memory import memory_bytes
 
-_BOOLEANS = ("bool", "bool_")  # NumPy has one of its own, which is not imported for this
+BOOLEANS = ("bool", "bool_")  # the name of NumPy's, too, which is not imported for this
 
 Check = Callable[[str, Any], object]
 """Takes an option's name and value; raises OptionError if the value is not allowed."""
@@ -43,7 +43,7 @@ def choice(*allowed: str) -> Check:
 
 def flag(name: str, value: Any) -> None:
     """Allow True and False."""
-    if type(value).__name__ not in _BOOLEANS:
+    if type(value).__name__ not in BOOLEANS:
         raise OptionError(f"{name} must be True or False, got {value!r}.")
 
 

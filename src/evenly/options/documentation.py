@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from evenly.options.declaration import Declared, Options, declared, flags_of
 
 _WIDTH = 96
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -55,5 +54,6 @@ def options_table(*classes: type[Options]) -> str:
     for name, (field, about) in declared(*classes).items():
         flags = ", ".join(f"`{flag}`" for flag in flags_of(name, about))
         text = (about.doc or about.help).replace("|", "\\|")
+        text = text[0].upper() + text[1:]
         lines.append(f"| `{name}` | {flags} | `{field.default!r}` | {text} |")
     return "\n".join(lines)

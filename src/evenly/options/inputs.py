@@ -12,10 +12,8 @@ from evenly.options import checks
 from evenly.options.declaration import Options, option
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-
 OnInvalid = Literal["error", "drop"]
 TextColumns = str | Sequence[str] | Callable[[Any], str] | None
-
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 
 

@@ -8,6 +8,8 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
+from evenly.options.checks import BOOLEANS
+
 _NOT_KEPT = "not kept"
 
 
@@ -32,7 +34,7 @@ def as_json_value(value: Any) -> Any:
     """Return a value as JSON has it; a Python object becomes `NotKept` with its name."""
     if value is None or isinstance(value, str | bool | NotKept):
         return value
-    if type(value).__name__ == "bool_":  # NumPy's, which is not imported for this
+    if type(value).__name__ in BOOLEANS:
         return bool(value)
     if isinstance(value, Real):
         return int(value) if isinstance(value, Integral) else float(value)

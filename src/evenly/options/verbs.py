@@ -11,7 +11,6 @@ from evenly.options import checks
 from evenly.options.declaration import Options, option
 
 STARTS = ("farthest-from-mean", "medoid", "random")
-
 _DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _RECORDS_PER_BATCH = 4096
-
 _PartT = TypeVar("_PartT", bound=Part)
 
 

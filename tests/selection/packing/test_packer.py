@@ -31,7 +31,7 @@ def test_a_packing_agrees_with_its_definition(data, vectors, normalize, on_disk)
 
     expected = packing_by_definition(vectors, order, min_distance, normalize=normalize)
     assert found.rows.tolist() == expected
-    assert found.looked == len(vectors)
+    assert found.n_processed == len(vectors)
 
 
 @given(data=st.data(), vectors=pools(max_rows=40))
@@ -47,8 +47,10 @@ def test_a_limit_keeps_the_first_rows_and_counts_those_processed(data, vectors):
 
     assert found.rows.tolist() == whole[:limit]
     filled = limit <= len(whole)
-    assert found.looked == (order.tolist().index(whole[limit - 1]) + 1 if filled else len(order))
-    assert sum(reported) == found.looked
+    assert found.n_processed == (
+        order.tolist().index(whole[limit - 1]) + 1 if filled else len(order)
+    )
+    assert sum(reported) == found.n_processed
 
 
 @given(data=st.data(), vectors=pools(max_rows=40), normalize=st.booleans(), on_disk=st.booleans())
@@ -86,7 +88,7 @@ def test_a_matrix_of_distances_gives_the_same_rows(data, vectors):
 
     expected = packing_by_definition(vectors, order, min_distance, away=vectors[before])[:limit]
     assert found.rows.tolist() == expected
-    assert found.looked <= len(order)
+    assert found.n_processed <= len(order)
 
 
 @pytest.mark.parametrize("kind", KINDS)

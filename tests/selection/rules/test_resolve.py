@@ -21,44 +21,11 @@ from evenly.errors import (
     VectorError,
 )
 from evenly.inputs.prepare import prepare
-from evenly.selection.rules.resolve import check_rules, rule_options, rules_of
+from evenly.options import InputOptions, NotKept, RuleOptions
+from evenly.options.values import decode, encode
+from evenly.selection.rules.resolve import check_rules, describe_rule_options
 from evenly.selection.rules.rules import Rules
-from tests.support.encoders import TopicEncoder
-
-WORDS = ["abba", "bcd", "cafe", "dig", "egg", "face", "gag", "hid", "ice", "jab"]
-RECORDS = [
-    {
-        "text": word,
-        "id": f"w{row}",
-        "number": 100 + row,
-        "twice": row // 2,
-        "kind": "even" if row % 2 == 0 else "odd",
-        "tokens": row + 1,
-        "quality": row / 10,
-    }
-    for row, word in enumerate(WORDS)
-]
-OPTIONS = {"encoder": TopicEncoder(), "cache_dir": False, "progress": False}
-RNG = np.random.default_rng(0)
-VECTORS = RNG.normal(size=(10, 4)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def words():
-    return prepare(RECORDS, **OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def vectors():
-    return prepare(VECTORS)
-
-
-def rules(prepared, *, budget=4, **options) -> Rules:
-    return rules_of(prepared, budget=budget, input_options=OPTIONS, **options)
-
-
-def mask(*rows) -> np.ndarray:
-    return np.isin(np.arange(10), rows)
+from tests.support.rules import OPTIONS, RECORDS, WORDS, mask, rules
 
 
 def test_no_rule_is_plain(words):
@@ -186,8 +153,8 @@ def test_exclude_takes_sets_and_rows_named_twice(words):
         ({"budget": 0}, BudgetError, "at least 1"),
         ({"token_budget": 0}, OptionError, "token_budget.*0"),
         ({"token_budget": 2.5}, OptionError, "token_budget"),
-        ({"costs": "tokens"}, OptionError, "costs= is for token_budget="),
-        ({"tokenizer": len}, OptionError, "tokenizer= is for token_budget="),
+        ({"costs": "tokens"}, OptionError, "costs= needs token_budget="),
+        ({"tokenizer": len}, OptionError, "tokenizer= needs token_budget="),
         ({"token_budget": 9, "costs": "tokens", "tokenizer": len}, OptionError, "give one"),
         (
             {"token_budget": 9, "costs": "id"},
@@ -223,7 +190,7 @@ def test_what_cannot_be_is_refused_and_named(words, options, error, words_of_it)
 
 def test_rows_without_a_text_cannot_be_included_and_need_neither_cost_nor_quality():
     records = [*RECORDS[:4], {"text": None, "tokens": None, "quality": -1.0}]
-    prepared = prepare(records, **OPTIONS, on_invalid="drop")
+    prepared = prepare(records, InputOptions(**OPTIONS, on_invalid="drop"))
 
     found = rules(prepared, budget=3, exclude=[4], away_from=[4, 2], token_budget=9, costs="tokens")
     assert found.away_rows.tolist() == [2]
@@ -243,126 +210,6 @@ def test_a_distance_or_tokens_alone_are_enough(words):
     assert rules(words, budget=None, token_budget=9, costs="tokens").token_budget == 9
 
 
-def test_other_data_to_keep_away_from_are_taken_in_as_the_pool_is(words, tmp_path):
-    path = tmp_path / "seen.jsonl"
-    path.write_text('{"text": "bead"}\n{"text": "jig"}\n')
-    expected = prepare(["bead", "jig"], **OPTIONS).points
-
-    for given in (["bead", "jig"], str(path), path, pd.DataFrame({"text": ["bead", "jig"]})):
-        found = rules(words, away_from=given)
-        assert found.away_rows is None
-        assert found.excluded is None
-        np.testing.assert_array_equal(found.away.exact(np.arange(2)), expected.exact(np.arange(2)))
-    assert rules(words, away_from=["bead"], id_column=None).away.unit
-    # Plain strings have no column, and need none.
-    options = {**OPTIONS, "text": "text"}
-    found = rules_of(words, budget=4, away_from=["bead", "jig"], input_options=options)
-    np.testing.assert_array_equal(found.away.exact(np.arange(2)), expected.exact(np.arange(2)))
-
-
-def test_vectors_to_keep_away_from_are_scaled_as_the_pool_is():
-    others = RNG.normal(size=(3, 4))
-    for normalize in (True, False):
-        prepared = prepare(VECTORS, normalize=normalize)
-        options = {"normalize": normalize}
-        found = rules_of(prepared, budget=2, away_from=others, input_options=options)
-        assert found.away.unit == normalize
-        # In the type of the pool, so that the same vector is at distance 0.
-        assert found.away.stored.dtype == np.float32
-        same = rules_of(prepared, budget=2, away_from=VECTORS.astype(float), input_options=options)
-        assert np.array_equal(same.away.stored, VECTORS)
-
-
-def test_bad_rows_of_other_data_are_refused_or_left_out(vectors):
-    others = np.array([[1, 0, 0, 0], [0, 0, 0, 0]], float)
-    with pytest.raises(VectorError, match="1 of 2 rows"):
-        rules(vectors, away_from=others)
-    found = rules_of(vectors, budget=2, away_from=others, input_options={"on_invalid": "drop"})
-    assert len(found.away) == 1
-    assert found.away.eligible.all()
-
-
-def test_an_encoder_that_gives_other_dimensions_each_time_is_told_so():
-    class Fitted:
-        def encode(self, texts):
-            return np.eye(len(texts))
-
-    options = {"encoder": Fitted(), "cache_dir": False, "progress": False}
-    prepared = prepare(["a", "b", "c"], **options)
-
-    with pytest.raises(VectorError, match="vectors of 2 dimensions; those of a list"):
-        rules_of(prepared, budget=2, away_from=["d", "e"], input_options=options)
-
-
-def test_texts_are_no_company_for_vectors(vectors):
-    with pytest.raises(OptionError, match=r"holds texts.*holds vectors"):
-        rules(vectors, away_from=["bead"])
-
-
-def test_an_earlier_selection_from_the_same_data_is_its_rows(words):
-    earlier = select_uniform(RECORDS, 3, **OPTIONS)
-    rows = sorted(earlier.indices.tolist())
-
-    found = rules(words, away_from=earlier)
-
-    assert found.away_rows.tolist() == rows
-    assert np.flatnonzero(found.excluded).tolist() == rows
-    assert rules(words, include=earlier).include.tolist() == earlier.indices.tolist()
-    assert np.flatnonzero(rules(words, exclude=earlier).excluded).tolist() == rows
-
-
-def test_an_earlier_selection_from_other_data_is_its_vectors(words):
-    earlier = select_uniform([{"q": word} for word in ("bead", "jig", "abc")], 2, **OPTIONS)
-    chosen = [["bead", "jig", "abc"][row] for row in earlier.indices]
-
-    found = rules(words, away_from=earlier)
-
-    assert found.away_rows is None
-    np.testing.assert_array_equal(
-        found.away.exact(np.arange(2)), prepare(chosen, **OPTIONS).points.exact(np.arange(2))
-    )
-    with pytest.raises(OptionError, match="include is a Selection from other data"):
-        rules(words, include=earlier)
-
-
-def test_an_earlier_selection_of_vectors(vectors, tmp_path):
-    from evenly import Selection
-
-    others = RNG.normal(size=(6, 4)).astype(np.float32)
-    np.save(tmp_path / "others.npy", others)
-    select_uniform(tmp_path / "others.npy", 3).save(tmp_path / "earlier.json")
-    earlier = Selection.load(tmp_path / "earlier.json")
-
-    found = rules_of(vectors, budget=2, away_from=earlier)
-
-    assert np.array_equal(found.away.stored, others[earlier.indices])
-    wide = select_uniform(RNG.normal(size=(6, 5)), 3)
-    with pytest.raises(VectorError, match="5 dimensions"):
-        rules_of(vectors, budget=2, away_from=wide)
-
-
-def test_a_selection_by_another_encoder_is_refused(words):
-    class Others(TopicEncoder):
-        name = "others"
-
-    earlier = select_uniform(RECORDS, 3, **{**OPTIONS, "encoder": Others()})
-
-    with pytest.raises(OptionError, match=r"encoder others.*this one is TopicEncoder"):
-        rules(words, away_from=earlier)
-
-
-def test_distances_have_rows_to_keep_away_from_and_no_vectors():
-    matrix = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
-    prepared = prepare(matrix, engine="distances")
-
-    found = rules_of(prepared, budget=2, away_from=[3])
-    assert found.away is None
-    assert found.away_rows.tolist() == [3]
-    assert not found.is_plain
-    with pytest.raises(OptionError, match="distances"):
-        rules_of(prepared, budget=2, away_from=matrix)
-
-
 def test_costs_are_columns_arrays_or_tokens_counted(words):
     tokens = np.arange(10) + 1
 
@@ -373,16 +220,15 @@ def test_costs_are_columns_arrays_or_tokens_counted(words):
     assert counted.tolist() == [0, *(len(word) for word in WORDS[1:])]
 
 
-def test_tokens_are_counted_in_the_text_that_is_embedded():
+def test_tokens_are_counted_in_the_text_that_is_embedded(vectors):
     records = [{"a": "x" * row, "b": "yy"} for row in range(1, 4)]
-    options = {**OPTIONS, "text": ["a", "b"]}
-    prepared = prepare(records, **options)
+    prepared = prepare(records, InputOptions(**OPTIONS, text=["a", "b"]), keep_texts=True)
 
-    found = rules_of(prepared, token_budget=9, tokenizer=len, input_options=options)
+    found = rules(prepared, budget=None, token_budget=9, tokenizer=len)
 
     assert found.costs.tolist() == [4, 5, 6]
     with pytest.raises(OptionError, match=r"holds vectors.*costs="):
-        rules_of(prepare(VECTORS), token_budget=9)
+        rules(vectors, budget=None, token_budget=9)
 
 
 def test_the_best_row_counts_in_full_and_none_for_nothing(words):
@@ -434,30 +280,34 @@ def test_options_are_written_down_as_json_and_many_values_as_a_hash():
         "id_column": "id",
         "groups": [["a", "b"], None],
         "quotas": {"a": (1, 2), "b": 0.5},
-        "costs": None,
         "min_distance": np.float64(0.5),
         "quality": np.arange(3),
     }
 
-    told = rule_options(given)
+    described = describe_rule_options(given)
 
-    assert json.loads(json.dumps(told)) == told
-    assert told["include"] == [1, 2]
-    assert told["exclude"].startswith("<1000 values, sha256:")
-    assert told["away_from"].startswith("<101 values, sha256:")
-    assert told["groups"].startswith("<2 values")
-    assert told["quotas"] == {"a": [1, 2], "b": 0.5}
-    assert told["quality"] == [0, 1, 2]
-    assert "costs" not in told
-    assert rule_options({"exclude": np.arange(1000)[::-1]}) != rule_options(
+    assert decode(json.loads(json.dumps(encode(described)))) == described
+    assert described["include"] == [1, 2]
+    for name, description in (
+        ("exclude", "1000 values, sha256:"),
+        ("away_from", "101 values, sha256:"),
+        ("groups", "2 values"),
+    ):
+        assert isinstance(described[name], NotKept)
+        assert not described[name].is_object
+        assert described[name].description.startswith(description)
+    assert described["quotas"] == {"a": [1, 2], "b": 0.5}
+    assert described["quality"] == [0, 1, 2]
+    assert described["min_distance"] == 0.5
+    assert describe_rule_options({"exclude": np.arange(1000)[::-1]}) != describe_rule_options(
         {"exclude": np.arange(1000)}
     )
 
 
 def test_what_no_data_could_have_is_refused_before_any_are_read():
     with pytest.raises(QuotaError):
-        check_rules(budget=3, groups="kind", quotas={"a": "many"})
-    check_rules(budget=3, include=object(), away_from=object())
+        check_rules(RuleOptions(budget=3, groups="kind", quotas={"a": "many"}))
+    check_rules(RuleOptions(budget=3, include=object(), away_from=object()))
 
 
 def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 @with_options(
     ENCODING,
     declared_options(InputOptions, "normalize", "on_invalid"),
-    declared_options(StreamOptions),
+    declared_options(StreamOptions, "keep"),
+    # `batch_size` is that of the encoder.
+    declared_options(StreamOptions, "batch_size", stored_as="rows_at_once"),
+    declared_options(StreamOptions, "second_pass"),
 )
 @click.option(
     "--state",
@@ -53,7 +56,8 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
     output = Output.take(ctx, options)
     state, budget = options.pop("state"), options.pop("budget")
     arguments = library_options(ctx, options)
-    inputs, how = InputOptions.of(arguments), StreamOptions.of(arguments)
+    inputs = InputOptions.of(arguments)
+    how = StreamOptions.of({**arguments, "batch_size": arguments["rows_at_once"]})
     sources = [data_or_stdin(one) for one in data]
     if state is None:
         found = choose_from_stream(sources, budget, inputs, how)

@@ -29,7 +29,6 @@ LEADING = 128
 # A cluster larger than this share of its parent is replaced by its parts. So no tree is deeper than
 # log n / log(1 / 0.8) levels.
 _SHRINK = 0.8
-
 _ROWS = 4096
 
 

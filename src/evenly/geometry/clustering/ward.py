@@ -21,9 +21,7 @@ from evenly.geometry.threads import parallel_for
 from evenly.shapes import Float32, Int
 
 _INFINITE = np.float32(np.inf)
-
 _ZERO = np.float32(0)
-
 _TWO = np.float32(2)
 
 # Targets that share one minimum, so that most are passed over together.
@@ -34,7 +32,6 @@ _ROWS = 512
 
 # Rows that the centres of halves are computed from, and how often the centres are moved.
 _SAMPLE = 4096
-
 _MOVES = 8
 
 

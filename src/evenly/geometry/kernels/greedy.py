@@ -12,9 +12,7 @@ from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_
 from evenly.shapes import Float, Float32, Int
 
 NOT_BLOCKED = -1
-
 OUT_OF_TOKENS = -2
-
 _NOTHING = np.float32(0)
 
 
@@ -112,6 +110,7 @@ def greedy_within(
     squared, keys, compared, positions = state.squared, state.keys, state.compared, state.positions
     strata, room, costs, tokens_left = limits.strata, limits.room, limits.costs, limits.tokens_left
     weights, numbers, bound = frontier.weights, frontier.numbers, screen.error_bound
+    ceiling, ceiling_number, radii = frontier.ceiling, frontier.ceiling_number, state.radii
     terms = np.empty(vectors.stored.shape[1])
     while True:
         # The largest bound first: once up to date, it spares most other rows a comparison.
@@ -153,9 +152,8 @@ def greedy_within(
         position = 0
         while keys[position] < largest * (1.0 - TIE):
             position += 1
-        if frontier.ceiling >= largest * (1.0 - TIE) and (
-            keys[position] < frontier.ceiling * (1.0 - TIE)
-            or numbers[position] > frontier.ceiling_number
+        if ceiling >= largest * (1.0 - TIE) and (
+            keys[position] < ceiling * (1.0 - TIE) or numbers[position] > ceiling_number
         ):
             return count, largest, NOT_BLOCKED
         if len(strata) > 0:
@@ -169,6 +167,6 @@ def greedy_within(
         if len(strata) > 0:
             room[strata[position]] -= 1
         positions[count] = position
-        state.radii[count] = squared[position]
+        radii[count] = squared[position]
         count += 1
         keys[position] = -np.inf

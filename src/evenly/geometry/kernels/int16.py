@@ -45,7 +45,6 @@ _LEAST = 48
 # Targets that rows are multiplied with before the products are looked at: the products fit in the
 # caches, and rows that need no more targets drop out soon.
 _AT_ONCE = 8 * BLOCK
-
 _TWO = np.float32(2)
 
 
@@ -188,7 +187,8 @@ def lower_by_int16(
         How many pairs the products did not rule out.
     """
     panels, levels = rounded.panels, rounded.levels
-    seen, end, weights, cuts = remaining.seen, remaining.end, remaining.weights, queue.cuts
+    seen, end, skips, threshold, weights = remaining
+    lengths, squared, cuts, turn = targets.lengths, best.squared, queue.cuts, queue.turn
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     row_lengths = np.empty(TOGETHER, np.float32)
     products = np.zeros((TOGETHER, _AT_ONCE), np.float32)
@@ -198,7 +198,7 @@ def lower_by_int16(
     skipped = np.empty(TOGETHER, np.int64)
     suspects = 0
     while True:
-        part = fetch_and_increment(queue.turn)
+        part = fetch_and_increment(turn)
         if part >= len(cuts) - 1:
             break
         begin = cuts[part]
@@ -212,13 +212,11 @@ def lower_by_int16(
             last = min(first + _AT_ONCE, -(-end // BLOCK) * BLOCK)
             joined = 0
             while joined < count and seen[places[joined]] < last:
-                skip = remaining.skipped[places[joined]]
+                skip = skips[places[joined]]
                 skipped[joined] = skip - first if first <= skip < last else -1
                 joined += 1
             for ahead in range(_AT_ONCE):  # targets that the last tile lacks do not count
-                target_lengths[ahead] = (
-                    targets.lengths[first + ahead] if first + ahead < last else np.inf
-                )
+                target_lengths[ahead] = lengths[first + ahead] if first + ahead < last else np.inf
             for row in range(joined):
                 for block in range((last - first) // BLOCK, smallest.shape[1]):
                     smallest[row, block] = np.inf
@@ -240,7 +238,7 @@ def lower_by_int16(
                 if row < joined:
                     seen[place] = min(last, end)
                     weight = weights[place] if len(weights) > 0 else 1.0
-                    if best.squared[place] * weight < remaining.threshold:
+                    if squared[place] * weight < threshold:
                         continue
                 if kept < row:
                     places[kept], row_lengths[kept] = place, row_lengths[row]

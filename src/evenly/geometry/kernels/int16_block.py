@@ -26,17 +26,11 @@ IS_WIDE = bool(get_host_cpu_features().get("avx512bw"))
 # factors: there are 16 registers of 256 bits, or 32 of 512. Measured against 3 to 12 rows and 1 to
 # 4 vectors of 256 bits, 8 to 24 rows and 1 or 2 vectors of 512.
 LANES, BLOCKS, ROWS = (16, 2, 12) if IS_WIDE else (8, 1, 6)
-
 _VECTORS = BLOCK // LANES
-
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-
 _PAIRS = ir.VectorType(_INT16, 2 * LANES)
-
 _WIDE = ir.VectorType(_INT32, 2 * LANES)
-
 _SUMS = ir.VectorType(_INT32, LANES)
-
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 
 

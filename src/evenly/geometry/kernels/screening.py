@@ -26,9 +26,7 @@ BLOCK = 16
 """Targets that share one minimum of their products, so that most are passed over together."""
 
 _INFINITE = np.float32(np.inf)
-
 _NOTHING = np.float32(0)
-
 _TWO = np.float32(2)
 
 
@@ -244,23 +242,27 @@ def lower_by_products(
 
     Overwrites the tile. Returns how many pairs the products did not rule out.
     """
+    # Fields are read once: reading an array from a tuple counts references.
     products, smallest, lengths = tile.products, tile.smallest, tile.target_lengths
+    row_lengths, places, skips, begin = tile.row_lengths, tile.places, tile.skipped, tile.first
+    vectors, rows, left = queries.vectors, queries.rows, queries.proxies
+    proxy_rows, points, right = queries.proxy_rows, targets.vectors, targets.proxies
     squared, nearest, numbers = best.squared, best.nearest, targets.numbers
-    left, right, bound = queries.proxies, targets.proxies, screen.error_bound
+    bound = screen.error_bound
     positions = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
-    terms = np.empty(queries.vectors.stored.shape[1])
+    terms = np.empty(vectors.stored.shape[1])
     suspects = 0
     for row in range(products.shape[0]):
-        skipped = tile.skipped[row]
+        skipped = skips[row]
         if skipped >= 0:
             products[row, skipped] = -_INFINITE
             smallest[row, skipped // BLOCK] = -_INFINITE
         promise = _INFINITE
         for block in range(smallest.shape[1]):
             promise = min(promise, smallest[row, block])
-        length, place = tile.row_lengths[row], tile.places[row]
-        here = queries.rows[place]
+        length, place = row_lengths[row], places[row]
+        here = rows[place]
         if squared[place] == np.inf:
             # Start from the most promising target, which rules out most of the others.
             first, least = -1, _INFINITE
@@ -270,10 +272,8 @@ def lower_by_products(
                     first, least = position, value
             if first < 0:
                 continue
-            squared[place] = squared_distance(
-                queries.vectors, here, targets.vectors, tile.first + first, terms
-            )
-            nearest[place] = numbers[tile.first + first]
+            squared[place] = squared_distance(vectors, here, points, begin + first, terms)
+            nearest[place] = numbers[begin + first]
             products[row, first] = -_INFINITE
         limit = limit_of(squared[place], bound)
         if not promise + length < limit:
@@ -293,14 +293,14 @@ def lower_by_products(
             first = turn if values[turn] < values[first] else first
         for turn in range(found):
             chosen = first if turn == 0 else (0 if turn == first else turn)
-            product, target = values[chosen], tile.first + positions[chosen]
+            product, target = values[chosen], begin + positions[chosen]
             if product >= limit:
                 continue
             suspects += 1
-            proxy = queries.proxy_rows[place]
+            proxy = proxy_rows[place]
             if is_ruled_out(left, proxy, right, target, screen, product, limit):
                 continue
-            decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
+            decided = squared_distance(vectors, here, points, target, terms)
             number = numbers[target]
             if decided < squared[place] or (decided == squared[place] and number < nearest[place]):
                 squared[place] = decided
@@ -317,23 +317,22 @@ def lower_along_chains(
 
     Lowers `best` in place. `screen.width` must be 0. Returns how many pairs were compared.
     """
-    squared, bound = best.squared, screen.error_bound
-    terms = np.empty(queries.vectors.stored.shape[1])
+    newest, older, visited, thresholds = chains
+    vectors, rows, left, proxy_rows = queries
+    points, right = targets.vectors, targets.proxies
+    squared, nearest, bound = best.squared, best.nearest, screen.error_bound
+    terms = np.empty(vectors.stored.shape[1])
     compared = 0
-    for row in range(len(queries.rows)):
+    for row in range(len(rows)):
         limit = limit_of(squared[row], bound)
-        position, proxy = chains.newest[row], queries.proxy_rows[row]
-        while position >= chains.visited[row] and squared[row] >= chains.thresholds[row]:
+        position, proxy = newest[row], proxy_rows[row]
+        while position >= visited[row] and squared[row] >= thresholds[row]:
             compared += 1
-            if not is_ruled_out(
-                queries.proxies, proxy, targets.proxies, position, screen, _NOTHING, limit
-            ):
-                decided = squared_distance(
-                    queries.vectors, queries.rows[row], targets.vectors, position, terms
-                )
+            if not is_ruled_out(left, proxy, right, position, screen, _NOTHING, limit):
+                decided = squared_distance(vectors, rows[row], points, position, terms)
                 if decided < squared[row]:
                     squared[row] = decided
-                    best.nearest[row] = position
+                    nearest[row] = position
                     limit = limit_of(decided, bound)
-            position = chains.older[position]
+            position = older[position]
     return compared

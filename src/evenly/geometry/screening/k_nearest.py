@@ -24,7 +24,6 @@ from evenly.geometry.screening.targets import Targets
 from evenly.shapes import Float, Int
 
 _INFINITE = np.float32(np.inf)
-
 _TWO = np.float32(2)
 
 
@@ -100,14 +99,17 @@ def _lower_by_products(
 ) -> None:
     """Do what `lower_by_products` does, for the k nearest; `tile.skipped` is not read."""
     products, smallest, lengths = tile.products, tile.smallest, tile.target_lengths
-    left, right, bound = queries.proxies, targets.proxies, screen.error_bound
-    numbers, target_groups = targets.numbers, exclusions.target_groups
-    last = best.squared.shape[1] - 1
-    terms = np.empty(queries.vectors.stored.shape[1])
+    row_lengths, begin, bound = tile.row_lengths, tile.first, screen.error_bound
+    vectors, rows, left, proxy_rows = queries
+    points, right, numbers = targets.vectors, targets.proxies, targets.numbers
+    skips, row_groups, target_groups = exclusions
+    squared, nearest = best
+    last = squared.shape[1] - 1
+    terms = np.empty(vectors.stored.shape[1])
     for row in range(products.shape[0]):
-        known, here, skip = best.squared[row], queries.rows[row], exclusions.skip[row]
-        group = exclusions.row_groups[row] if exclusions.row_groups[row] >= 0 else -2
-        length = tile.row_lengths[row]
+        known, here, skip = squared[row], rows[row], skips[row]
+        group = row_groups[row] if row_groups[row] >= 0 else -2
+        length = row_lengths[row]
         while known[last] == np.inf:
             # Fewer than k are known: start from the most promising, which rule out most others.
             block = int(np.argmin(smallest[row]))
@@ -124,11 +126,11 @@ def _lower_by_products(
             if position < 0:
                 continue
             products[row, position] = -_INFINITE
-            target = tile.first + position
+            target = begin + position
             if numbers[target] != skip and target_groups[position] != group:
-                decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
+                decided = squared_distance(vectors, here, points, target, terms)
                 if _insert(known, decided) == 0:
-                    best.nearest[row] = numbers[target]
+                    nearest[row] = numbers[target]
         limit = limit_of(known[last], bound)
         for block in range(smallest.shape[1]):
             if smallest[row, block] + length >= limit:
@@ -137,14 +139,14 @@ def _lower_by_products(
                 product = lengths[position] - _TWO * products[row, position] + length
                 if product >= limit:
                     continue
-                target = tile.first + position
+                target = begin + position
                 if numbers[target] == skip or target_groups[position] == group:
                     continue
-                proxy = queries.proxy_rows[row]
+                proxy = proxy_rows[row]
                 if is_ruled_out(left, proxy, right, target, screen, product, limit):
                     continue
-                decided = squared_distance(queries.vectors, here, targets.vectors, target, terms)
+                decided = squared_distance(vectors, here, points, target, terms)
                 if decided < known[last]:
                     if _insert(known, decided) == 0:
-                        best.nearest[row] = numbers[target]
+                        nearest[row] = numbers[target]
                     limit = limit_of(known[last], bound)

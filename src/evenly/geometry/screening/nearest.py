@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.geometry.kernels import int16
 from evenly.geometry.kernels.screening import (
     Best,
     Queries,
@@ -21,14 +22,16 @@ from evenly.shapes import Float, Float32, Int
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evenly.geometry.kernels.int16 import Remaining
 
 _TILE = 2048
+
 
 # Fewer rows are not worth a second thread.
 _LEAST = 48
 
+
 _scratch = threading.local()
+
 
 _ALL_ONE = np.empty(0)
 
@@ -62,14 +65,11 @@ def lower_to_nearest(
     if skip is not None:
         present = targets.numbers[begin : min(end, len(targets))]
         _, in_rows, in_targets = np.intersect1d(skip, present, return_indices=True)
-        skipped[in_rows] = in_targets
+        skipped[in_rows] = in_targets + begin
     proxies = targets.proxies
     if targets.precision == "int16":
-        from evenly.geometry.kernels.int16 import Remaining
-
         seen = np.full(count, begin, np.int32)
-        skipped[skipped >= 0] += begin
-        remaining = Remaining(seen, min(end, len(targets)), skipped, -np.inf, _ALL_ONE)
+        remaining = int16.Remaining(seen, min(end, len(targets)), skipped, -np.inf, _ALL_ONE)
         return _lower_by_int16(targets, queries, remaining, best)
     used = queries.proxies[:, : proxies.width]
     if targets.precision == "bfloat16":
@@ -86,7 +86,7 @@ def lower_to_nearest(
         np.einsum("ij,ij->i", used, used),
         lengths,
         np.arange(count),
-        skipped,
+        skipped if skip is None else np.where(skipped >= 0, skipped - begin, -1),
         begin,
     )
     screen = proxies.screen(targets.precision)
@@ -120,9 +120,7 @@ def lower_until_below(
     """
     weights = _ALL_ONE if weights is None else weights
     if targets.precision == "int16":
-        from evenly.geometry.kernels.int16 import Remaining
-
-        remaining = Remaining(seen, len(targets), np.full(len(rows), -1), threshold, weights)
+        remaining = int16.Remaining(seen, len(targets), np.full(len(rows), -1), threshold, weights)
         kept = targets.proxies.kept
         if kept is not None:
             queries = Queries(targets.proxies.points.vectors, rows, kept, rows)
@@ -171,19 +169,17 @@ def _lower_until_below(
 
 
 def _lower_by_int16(
-    targets: Targets, queries: Queries, remaining: Remaining, best: Best, threads: int = 1
+    targets: Targets, queries: Queries, remaining: int16.Remaining, best: Best, threads: int = 1
 ) -> int:
-    from evenly.geometry.kernels.int16 import RoundedTargets, WorkQueue, cuts_for, lower_by_int16
-
     proxies = targets.proxies
-    queue = WorkQueue(cuts_for(len(queries.rows), threads), np.zeros(1, np.int64))
-    rounded = RoundedTargets(targets.short, proxies.transform.levels)
+    queue = int16.WorkQueue(int16.cuts_for(len(queries.rows), threads), np.zeros(1, np.int64))
+    rounded = int16.RoundedTargets(targets.short, proxies.transform.levels)
     arrays, screen = targets.arrays, proxies.screen("int16")
     suspects = []
     try:
         parallel_for(
             lambda _: suspects.append(
-                lower_by_int16(queries, arrays, rounded, screen, remaining, best, queue)
+                int16.lower_by_int16(queries, arrays, rounded, screen, remaining, best, queue)
             ),
             range(min(threads, len(queue.cuts) - 1)),
             threads=threads,

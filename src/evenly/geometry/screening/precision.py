@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 # Multiplications from which loading torch (a second or two, and 150 MB) pays.
 _WORTH_LOADING_TORCH = 2e12
 
+
 # Multiplications from which measuring pays.
 _WORTH_MEASURING = 1e10
 
+
 # Rows and targets that are compared to measure a precision, and how often.
-_ROWS, _TARGETS = 192, 256
+_ROWS, _TARGETS = 192, 512
+
 
 _TIMES = 3
 
+
 # bfloat16 must be clearly faster, because its rounding leaves more pairs to decide.
 _HANDICAP = {"float32": 1.0, "int16": 1.0, "bfloat16": 1.5}
+
 
 # Seconds by precision, measured once a process, by the first pool that is large enough.
 _measured: dict[str, float] = {}

@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 
 
 _FREE_BYTES = 200_000_000
-
 _FIRST_REVIEW = 64
-
 _SAMPLE = 128
 
 # Nanoseconds a pair for a coordinate of a product, and for a pair that products do not rule out.
 # Measured on 2 cores of an AMD EPYC (AVX2; half with AVX-512).
 _PER_COORDINATE = 0.023
-
 _PER_SUSPECT = 25.0
 
 # Share of the comparisons of rows with chosen rows that are made: 0.1 to 0.4 were observed.

@@ -20,11 +20,8 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 from evenly.shapes import Float, Float32, Int
 
 _TILE = 1024
-
 _SAMPLE = 1024
-
 _NO_FACTORS = np.empty(0)
-
 _TWO = np.float32(2)
 
 
@@ -234,6 +231,8 @@ def _suspects(
 
     If `within` is true, left and right are the same rows, and each pair is returned once.
     """
+    left_proxies, left_lengths = left
+    right_proxies, right_lengths = right
     limit = limit_of(reach, screen.error_bound)
     room = 4096
     here, there = np.empty(room, np.int32), np.empty(room, np.int32)
@@ -245,12 +244,12 @@ def _suspects(
             more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
             more_here[:count], more_there[:count] = here[:count], there[:count]
             here, there = more_here, more_there
-        length = left.lengths[row]
+        length = left_lengths[row]
         for target in range(begin, products.shape[1]):
-            product = right.lengths[target] - _TWO * products[row, target] + length
+            product = right_lengths[target] - _TWO * products[row, target] + length
             if product >= limit:
                 continue
-            if is_ruled_out(left.proxies, row, right.proxies, target, screen, product, limit):
+            if is_ruled_out(left_proxies, row, right_proxies, target, screen, product, limit):
                 continue
             here[count], there[count] = row, target
             count += 1

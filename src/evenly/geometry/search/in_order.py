@@ -26,7 +26,6 @@ from evenly.geometry.threads import even_slices, parallel_for, single_threaded_b
 from evenly.shapes import Float, Float32, Int
 
 _BLOCK = 2048
-
 _TILE = 256
 
 # Fewer rows are multiplied with each other before a second thread has started.

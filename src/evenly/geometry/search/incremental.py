@@ -47,7 +47,8 @@ def _keep(
     queries: Queries, screen: Screen, farther_than: float, room: int, first: int, best: Best
 ) -> tuple[Int[np.ndarray, " a"], int]:
     """Return the rows that are kept, numbered from `first`, and lower `best` by them in place."""
-    vectors, proxies, squared = queries.vectors, queries.proxies, best.squared
+    vectors, proxies, bound = queries.vectors, queries.proxies, screen.error_bound
+    squared, nearest = best
     count = len(squared)
     kept = np.empty(min(room, count), np.int64)
     terms = np.empty(vectors.stored.shape[1])
@@ -59,12 +60,12 @@ def _keep(
             return kept[:taken], here
         kept[taken] = here
         for there in range(here + 1, count):
-            limit = limit_of(squared[there], screen.error_bound)
+            limit = limit_of(squared[there], bound)
             if is_ruled_out(proxies, there, proxies, here, screen, _NOTHING, limit):
                 continue
             decided = squared_distance(vectors, there, vectors, here, terms)
             if decided < squared[there]:
                 squared[there] = decided
-                best.nearest[there] = first + taken
+                nearest[there] = first + taken
         taken += 1
     return kept[:taken], count

@@ -14,7 +14,6 @@ from evenly.shapes import Float, Int
 # Products in float64 lose the digits of squared distances below this share of the squared
 # lengths; such pairs are subtracted instead.
 _CLOSE = 1e-5
-
 _ROWS = 512
 
 # Rows beyond the requested number, because float32 may confuse neighbours at similar distances.

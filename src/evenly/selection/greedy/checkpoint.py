@@ -59,8 +59,12 @@ def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
     Raises:
         CheckpointError: the file is something else, is damaged, or has another version.
     """
-    if not Path(path).exists():
+    try:
+        Path(path).stat()
+    except FileNotFoundError:
         return None
+    except OSError:
+        pass  # reading it says what is wrong
     document, arrays = _CODEC.read_archive(path)
     try:
         key = RunKey(dict(document["key"]["inputs"]), dict(document["key"]["labels"]))

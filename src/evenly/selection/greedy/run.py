@@ -11,7 +11,7 @@ import numpy as np
 from evenly.errors import CheckpointError
 from evenly.geometry import single_threaded_blas
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
-from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
 from evenly.selection.greedy.start import first_row
@@ -54,7 +54,13 @@ class Answer:
     taken_over: int
 
 
-def run_greedy(problem: Problem, beginning: Beginning, *, progress: bool | None = None) -> Answer:
+def run_greedy(
+    problem: Problem,
+    beginning: Beginning,
+    *,
+    progress: bool | None = None,
+    sizes: FrontierSizes = DEFAULT_SIZES,
+) -> Answer:
     """Choose rows by farthest-first.
 
     Raises:
@@ -73,7 +79,7 @@ def run_greedy(problem: Problem, beginning: Beginning, *, progress: bool | None 
     if answer is None:
         if len(initial.picks) > budget:
             initial = Saved(initial.key, initial.picks.prefix(budget))
-        answer = _complete(problem, initial, limits, beginning.checkpoint, progress)
+        answer = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
     picks, coverage_radius = answer
     rules.check_met(picks.rows)
     return Answer(picks, coverage_radius, min(taken_over, len(picks)))
@@ -166,6 +172,7 @@ def _complete(
     limits: Limits,
     checkpoint: str | PathLike[str] | None,
     progress: bool | None,
+    sizes: FrontierSizes,
 ) -> tuple[Picks, float]:
     """Continue the picks to the budget, and keep them on disk meanwhile if requested."""
     budget = problem.most_rows
@@ -184,7 +191,7 @@ def _complete(
         engine = problem.new_engine(problem.likely_rows)
         with single_threaded_blas():
             picks, coverage_radius = farthest_first(
-                engine, budget, initial.picks, limits=limits, progress=after_a_round
+                engine, budget, initial.picks, limits=limits, progress=after_a_round, sizes=sizes
             )
         if file is not None:
             file.finish(picks, coverage_radius)

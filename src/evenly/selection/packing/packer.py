@@ -73,12 +73,12 @@ class Packing:
 
     Attributes:
         rows: (k,) row numbers, in the order.
-        looked: how many rows of the order were processed: all, or up to the one that reached the
-            limit.
+        n_processed: how many rows of the order were processed: all, or up to the one that
+            reached the limit.
     """
 
     rows: Int[np.ndarray, " k"]
-    looked: int
+    n_processed: int
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -183,9 +183,9 @@ class Packer:
                 targets.append(others, np.full(len(others), -1))
         first = len(targets)
         cells = KeptCells(settings.cells)
-        size, looked, tuned = settings.first_block, 0, False
-        while looked < len(order) and len(targets) - first < limit:
-            block = order[looked : looked + size]
+        size, n_processed, tuned = settings.first_block, 0, False
+        while n_processed < len(order) and len(targets) - first < limit:
+            block = order[n_processed : n_processed + size]
             if not tuned and len(targets) >= settings.review_at:
                 self._tune(points, targets, reach)
                 tuned = True
@@ -194,11 +194,11 @@ class Packer:
             last = self._keep(targets, block, rest, reach, room)
             done = len(block) if last is None else last + 1
             cells.append(targets)
-            looked += done
+            n_processed += done
             report(done)
             size = settings.survivors * len(block) // (len(rest) + 1)
             size = min(settings.largest_block, max(settings.first_block, size))
-        return Packing(targets.numbers[first : len(targets)].copy(), looked)
+        return Packing(targets.numbers[first : len(targets)].copy(), n_processed)
 
     def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
         parallel_for(work, tiles, threads=self._threads)
@@ -304,13 +304,13 @@ def _pack_by_matrix(
     for row in before.tolist():
         excluded |= distances.squared(row) < reach
     kept: list[int] = []
-    looked = 0
+    n_processed = 0
     for row in order.tolist():
         if len(kept) == limit:
             break
-        looked += 1
+        n_processed += 1
         report(1)
         if not excluded[row]:
             kept.append(row)
             excluded |= distances.squared(row) < reach
-    return Packing(np.array(kept, np.int64), looked)
+    return Packing(np.array(kept, np.int64), n_processed)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 _PRECISION = 2.0**-16
-
 _SAMPLE = 1024
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
@@ -101,21 +99,6 @@ def max_radius_by_degree(
     return best, failed
 
 
-class DegreeLists(NamedTuple):
-    """Rows in doubly linked lists, one for each number of neighbours; -1 ends a list.
-
-    Attributes:
-        first: (b,) the first row of each list.
-        after, before: (m,) the next and the previous row in the list of each row.
-        degrees: (m,) how many neighbours of each row are left.
-    """
-
-    first: Int[np.ndarray, " b"]
-    after: Int[np.ndarray, " m"]
-    before: Int[np.ndarray, " m"]
-    degrees: Int[np.ndarray, " m"]
-
-
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def fewest_neighbours_first(
     adjacency: Adjacency,
@@ -124,7 +107,10 @@ def fewest_neighbours_first(
     strata: Int[np.ndarray, " m"],
     room: Int[np.ndarray, " t"],
 ) -> Int[np.ndarray, " p"]:
-    """Return the packing in the order it was made; overwrites `excluded` and `room`."""
+    """Return the packing in the order it was made; overwrites `excluded` and `room`.
+
+    Rows with d neighbours left form a doubly linked list that starts at `first[d]`.
+    """
     starts, ends, neighbours = adjacency
     count = len(ends)
     for row in range(count):
@@ -135,11 +121,11 @@ def fewest_neighbours_first(
             for place in range(starts[row], ends[row]):
                 degrees[row] += not excluded[neighbours[place]]
     first = np.full(degrees.max() + 1 if count else 1, -1, np.int32)
-    lists = DegreeLists(first, np.full(count, -1, np.int32), np.full(count, -1, np.int32), degrees)
+    after, before = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
     n_left = 0
     for row in order:
         if not excluded[row]:
-            insert(lists, row)
+            insert(first, after, before, degrees[row], row)
             n_left += 1
     packed = np.empty(n_left, np.int64)
     # A row can be in it twice: as a neighbour, and as one of a full stratum.
@@ -149,7 +135,7 @@ def fewest_neighbours_first(
         while first[least] < 0:
             least += 1
         row = first[least]
-        remove(lists, row)
+        remove(first, after, before, least, row)
         excluded[row] = True
         n_left -= 1
         packed[n_packed] = row
@@ -171,33 +157,45 @@ def fewest_neighbours_first(
                 continue
             excluded[near] = True
             n_left -= 1
-            remove(lists, near)
+            remove(first, after, before, degrees[near], near)
             for place in range(starts[near], ends[near]):
                 other = neighbours[place]
                 if not excluded[other]:
-                    remove(lists, other)
+                    remove(first, after, before, degrees[other], other)
                     degrees[other] -= 1
-                    insert(lists, other)
+                    insert(first, after, before, degrees[other], other)
                     least = min(least, degrees[other])
     return packed[:n_packed]
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def insert(lists: DegreeLists, row: int) -> None:
+def insert(
+    first: Int[np.ndarray, " b"],
+    after: Int[np.ndarray, " m"],
+    before: Int[np.ndarray, " m"],
+    degree: int,
+    row: int,
+) -> None:
     """Insert a row at the front of the list of its degree."""
-    second = lists.first[lists.degrees[row]]
-    lists.after[row], lists.before[row] = second, -1
+    second = first[degree]
+    after[row], before[row] = second, -1
     if second >= 0:
-        lists.before[second] = row
-    lists.first[lists.degrees[row]] = row
+        before[second] = row
+    first[degree] = row
 
 
 @numba.njit(**EXACT, inline="always")  # type: ignore[untyped-decorator]
-def remove(lists: DegreeLists, row: int) -> None:
+def remove(
+    first: Int[np.ndarray, " b"],
+    after: Int[np.ndarray, " m"],
+    before: Int[np.ndarray, " m"],
+    degree: int,
+    row: int,
+) -> None:
     """Remove a row from the list of its degree."""
-    if lists.before[row] >= 0:
-        lists.after[lists.before[row]] = lists.after[row]
+    if before[row] >= 0:
+        after[before[row]] = after[row]
     else:
-        lists.first[lists.degrees[row]] = lists.after[row]
-    if lists.after[row] >= 0:
-        lists.before[lists.after[row]] = lists.before[row]
+        first[degree] = after[row]
+    if after[row] >= 0:
+        before[after[row]] = before[row]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
-
 _METHODS = ("search", "exact")
 # By what fraction h_min is expected to grow at first; neighbours are found up to that distance.
 _FIRST_GAIN = 0.06

@@ -36,7 +36,6 @@ _FORBIDDEN = 1 << 22
 
 # Rows outside the packing with a tightness below this are in lists.
 _LISTS = 3
-
 _DRAWS = 50
 _TENURE = 7
 

@@ -77,6 +77,8 @@ class Codec:
         try:
             for part, (dtype, *shape) in document.pop("arrays").items():
                 count = int(np.prod(shape, dtype=np.int64))
+                if min(shape, default=0) < 0:
+                    raise ValueError(f"an array has the shape {shape}")
                 array = np.frombuffer(content, np.dtype(dtype), count, begin)
                 arrays[part] = array.reshape(shape).astype(array.dtype.newbyteorder("="))
                 begin += array.nbytes
@@ -130,7 +132,7 @@ class Codec:
 
 
 def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
 def _checksum(document: Mapping[str, Any], content: list[bytes] | tuple[()]) -> str:

@@ -24,7 +24,6 @@ BALANCES = ("equal", "proportional")
 
 # How many groups a message names.
 _SHOWN = 8
-
 _NO_GROUP = "(no group)"
 
 # Fractions are rounded with this tolerance: 0.1 of 30 rows is 3, not 3.0000000000000004.

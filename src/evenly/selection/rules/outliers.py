@@ -34,7 +34,6 @@ NEIGHBOURS = 5
 _FIRST_PICKS = 20
 _FEWEST_ROWS = 100
 _SAMPLE = 64
-_AMONG = 8192
 _SHOWN = 5
 
 
@@ -96,7 +95,7 @@ def without_outliers(
 
 
 def isolated_among(
-    points: Points | DistanceMatrix, picks: Int[np.ndarray, " m"]
+    points: Points | DistanceMatrix, picks: Int[np.ndarray, " m"], *, most_compared: int = 8192
 ) -> Int[np.ndarray, " i"]:
     """Return those of some picks that are far from all other rows.
 
@@ -106,13 +105,19 @@ def isolated_among(
     distance between two rows for unit rows, which are at most 2 apart, else 1.5 times. The last
     condition keeps the tails of a Gaussian of any dimension from counting as outliers.
 
-    Cost: m·min(n, 8192)·d; if a pick has no neighbours, another 64·min(n, 8192)·d, and n·d for
-        each row that looks isolated.
+    Args:
+        points: the pool.
+        picks: (m,) row numbers.
+        most_compared: about how many rows c of the pool the picks are compared with. Picks that
+            look isolated among these are compared with all rows.
+
+    Cost: m·min(n, c)·d; if a pick has no neighbours, another 64·min(n, c)·d, and n·d for each
+        row that looks isolated.
     """
     rows = np.flatnonzero(points.eligible)
     if len(rows) < _FEWEST_ROWS:
         return picks[:0]
-    among = rows[:: -(-len(rows) // _AMONG)]
+    among = rows[:: -(-len(rows) // most_compared)]
     sample = among[:: len(among) // _SAMPLE][:_SAMPLE]
     share = 0.92 if points.unit else 1.5
     if isinstance(points, Points) and points.in_memory:

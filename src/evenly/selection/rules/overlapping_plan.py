@@ -15,7 +15,6 @@ from evenly.shapes import Float, Int
 # A step of a repair may cost this much, and only a few may cost anything.
 _WORST_STEP = 0.5
 _UPHILL_STEPS = 3
-
 _FITTING_ROUNDS = 50
 
 # Counts are integers: a violation above a rounding error is one of a whole row.
@@ -23,7 +22,6 @@ _CERTAIN = 1e-6
 
 # The relative gap at which the solver stops. Any plan will do; the target makes it one that lasts.
 _GAP = 1.0
-
 _INFEASIBLE = 2
 
 

@@ -77,11 +77,15 @@ class Problem:
         engine = make_engine(
             self.points, self.capacity(picks), self.engine, memory=self.memory, device=self.device
         )
+        self.keep_away(engine)
+        return engine
+
+    def keep_away(self, engine: Engine) -> None:
+        """Add what to keep away from to a new engine."""
         if self.rules.away is not None:
             engine.add(np.full(len(self.rules.away), -1), self.rules.away)
         elif self.rules.before is not None:
             engine.add(self.rules.before, None)
-        return engine
 
     def radii_of(self, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
         """Return the distance of each row to the nearest earlier one, or one to keep away from."""

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
 
 _SHOWN = 5
-
 _BOOLS = bool | np.bool_
-
 _WHOLE = int | np.integer
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 # How pandas marks a missing value.
 _MISSING = ("NAType", "NaTType")
-
 MOST = 2**53
 """The largest number up to which every whole number is exact in float64."""
 

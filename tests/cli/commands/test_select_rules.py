@@ -1,4 +1,4 @@
-"""Rules on the command line: the same rows as the library gives, and what cannot be."""
+"""Rules of `evenly select`: the same rows as in the library, and errors in one line."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from evenly import Selection, select_uniform
-from tests.cli.test_commands import (
+from tests.support.command_line import (
+    MODEL,
     TEXTS,
     VECTORS,
     fail,
-    in_a_folder_of_its_own,  # noqa: F401
     select,
+    select_texts,
     succeed,
     write_lines,
 )
-from tests.support.encoders import TopicEncoder
 
 RECORDS = [
     {
@@ -35,7 +35,7 @@ RECORDS = [
 
 
 @pytest.fixture(autouse=True)
-def data(in_a_folder_of_its_own):  # noqa: F811
+def data(folder_of_data):
     write_lines("train.jsonl", RECORDS)
     Path("rows.txt").write_text("3\n5\n\n")
     Path("ids.txt").write_text("w03\nw05\n")
@@ -50,7 +50,7 @@ def of_vectors(**rules):
 
 
 def of_texts(**rules):
-    return select_uniform(RECORDS, text="text", encoder=TopicEncoder(), cache_dir=False, **rules)
+    return select_texts(data=RECORDS, text="text", **rules)
 
 
 def rows_chosen(*arguments) -> list[int]:
@@ -64,7 +64,7 @@ def texts_chosen(*arguments) -> list[int]:
 
 
 @pytest.mark.parametrize("given", ["3,5", "rows.txt", "rows.npy", " 3, 5 "])
-def test_rows_by_number_or_in_a_file(given):
+def test_rows_are_named_by_number_or_in_a_file(given):
     included = of_vectors(budget=6, include=[3, 5]).indices.tolist()
     excluded = of_vectors(budget=6, exclude=[3, 5]).indices.tolist()
     away = of_vectors(budget=6, away_from=[3, 5]).indices.tolist()
@@ -77,7 +77,7 @@ def test_rows_by_number_or_in_a_file(given):
 @pytest.mark.parametrize(
     ("given", "column"), [("w03,w05", "id"), ("ids.txt", "id"), ("103,105", "number")]
 )
-def test_rows_by_id(given, column):
+def test_rows_are_named_by_id(given, column):
     expected = of_texts(budget=6, include=[3, 5]).indices.tolist()
 
     assert texts_chosen("-b", 6, "--include", given, "--id-column", column) == expected
@@ -92,21 +92,21 @@ def test_ids_keep_their_zeros():
     assert chosen[:2] == [3, 5]
 
 
-def test_other_data_to_keep_away_from():
+def test_chosen_rows_keep_away_from_other_data():
     expected = of_vectors(budget=6, away_from=VECTORS[:4] + 0.1).indices.tolist()
     assert rows_chosen("vectors.npy", "-b", 6, "--away-from", "seen.npy") == expected
     expected = of_texts(budget=6, away_from=TEXTS[:3]).indices.tolist()
     assert texts_chosen("-b", 6, "--away-from", "seen.jsonl") == expected
 
 
-def test_an_earlier_selection_to_keep_away_from_include_or_exclude():
+def test_a_manifest_names_rows():
     succeed("select", "vectors.npy", "-b", 5, "-o", "first.npy")
     first = of_vectors(budget=5).indices
     more = of_vectors(budget=6, away_from=first).indices.tolist()
 
     manifest = "first.manifest.json"
     assert rows_chosen("vectors.npy", "-b", 6, "--away-from", manifest) == more
-    # Its path is kept, so that the selection can be made again.
+    # The path is kept, so that the selection can be reproduced.
     again = succeed("select", "--from-manifest", "subset.manifest.json", "-o", "again.npy")
     assert "5 kept away from" in again.stdout
     both = rows_chosen("vectors.npy", "-b", 6, "--include", manifest)
@@ -135,13 +135,13 @@ def test_a_distance_or_tokens_need_no_budget():
         ("code=0.1..0.2", (0.1, 0.2)),
     ],
 )
-def test_quotas(given, quota):
+def test_quotas_are_numbers_fractions_or_ranges(given, quota):
     expected = of_texts(budget=10, groups="kind", quotas={"code": quota}).indices.tolist()
 
     assert texts_chosen("-b", 10, "--groups", "kind", "--quota", given) == expected
 
 
-def test_several_quotas_overlapping_groups_and_balance():
+def test_quotas_of_overlapping_groups_and_balance():
     quotas = {"code": 4, "talk": (2, 3)}
     expected = of_texts(budget=10, groups="kinds", quotas=quotas).indices.tolist()
     options = ("--quota", "code=4", "--quota", "talk=2..3")
@@ -151,13 +151,13 @@ def test_several_quotas_overlapping_groups_and_balance():
     assert chosen == expected
 
 
-def test_quality():
+def test_quality_weights_distances():
     expected = of_texts(budget=8, quality="quality", quality_weight=2.0).indices.tolist()
 
     assert texts_chosen("-b", 8, "--quality", "quality", "--quality-weight", 2) == expected
 
 
-def test_a_tokenizer_by_path():
+def test_a_tokenizer_is_named_by_path():
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     tokenizer = Tokenizer(models.WordLevel({"[X]": 0}, unk_token="[X]"))
@@ -170,7 +170,7 @@ def test_a_tokenizer_by_path():
     assert chosen == expected.indices.tolist()
 
 
-def test_the_table_tells_the_rules():
+def test_the_table_lists_the_rules():
     ran = succeed(
         *("select", "vectors.npy", "-b", 9, "--include", "1", "--exclude", "2,3"),
         *("--away-from", "4", "--min-distance", 0.01, "--random-subsets", 0),
@@ -185,17 +185,17 @@ def test_the_table_tells_the_rules():
     assert line.split(maxsplit=1)[1] == "code 4, talk 1 to 3; weighted by quality"
 
 
-def test_a_selection_with_rules_can_be_measured_repeated_and_extended():
+def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():
     np.save("many.npy", np.random.default_rng(1).normal(size=(400, 5)))
     Path("out.txt").write_text("".join(f"{row}\n" for row in range(150)))
     first = rows_chosen("many.npy", "-b", 9, "--include", "399", "--exclude", "out.txt")
 
     told = succeed("measure", "many.npy", "subset.manifest.json", "--json")
     assert json.loads(told.stdout)["size"] == 9
-    # Of so many rows the manifest keeps a hash, so they are given again, and must be the same.
+    # The manifest keeps only a hash of so many rows: they must be given again, and be the same.
     again = ("select", "--from-manifest", "subset.manifest.json", "-o", "again.npy")
     told = fail(*again)
-    assert "exclude was too long to be kept, only a hash of it was (<150 values" in told
+    assert "exclude was too long to be kept, only its hash was (150 values" in told
     assert "Pass it again: exclude=…" in told
     succeed(*again, "--exclude", "out.txt")
     extend = ("extend", "subset.manifest.json", "-b", 15, "-o", "more.npy")
@@ -206,7 +206,7 @@ def test_a_selection_with_rules_can_be_measured_repeated_and_extended():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ((), "Missing option '--budget' (500, or 0.5"),
         (("-b", 5, "--include", "99"), "include names row 99"),
@@ -222,10 +222,10 @@ def test_a_selection_with_rules_can_be_measured_repeated_and_extended():
         (("-b", 5, "--groups", "kind", "--quota", "a=1", "--quota", "a=2"), "two quotas"),
         (("-b", 5, "--groups", "kind", "--quota", "code=9"), "more than the budget 5"),
         (("-b", 5, "--balance", "even"), "'even' is not one of"),
-        (("-b", 5, "--costs", "tokens"), "costs= is for token_budget="),
+        (("-b", 5, "--costs", "tokens"), "costs= needs token_budget="),
         (("--token-budget", "many"), "'many' is not a valid integer"),
         (("-b", 5, "--quality", "text"), "quality: column 'text' at train.jsonl, line 1"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(options, said):
-    assert said in fail("select", "train.jsonl", "--text", "text", "--encoder", "topics", *options)
+def test_wrong_rules_are_reported_in_one_line(options, message):
+    assert message in fail("select", "train.jsonl", "--text", "text", "--encoder", MODEL, *options)

@@ -1,0 +1,83 @@
+"""Outputs: records and manifest, both or neither, and never over something else."""
+
+import errno
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from evenly import Selection, select_uniform
+from evenly.cli.outputs import is_plain, manifest_path
+from tests.support.command_line import VECTORS, fail, ids_of, succeed
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("subset.jsonl", "subset.manifest.json"),
+        ("subset.jsonl.gz", "subset.manifest.json"),
+        ("deep/train.v2.csv", "deep/train.v2.manifest.json"),
+        ("train.2024.json.gz", "train.2024.manifest.json"),
+    ],
+)
+def test_the_manifest_is_beside_the_output(output, expected):
+    assert str(manifest_path(output)) == expected
+
+
+class NeverRead(io.BytesIO):
+    """Standard input that must not be read."""
+
+    def read(self, *_):
+        raise AssertionError("the command read its input")
+
+    readline = readinto = read
+
+
+@pytest.mark.parametrize("taken", ["subset.jsonl", "subset.manifest.json"])
+def test_an_existing_output_is_rejected_before_any_work(taken):
+    Path(taken).write_text("mine")
+    arguments = ["-b", "3", "-o", "subset.jsonl", "--encoder", "letters"]
+
+    assert f"{taken} already exists" in fail("select", "-", *arguments, input=NeverRead())
+    succeed("select", "train.jsonl", *arguments, "--force")
+
+    assert len(ids_of("subset.jsonl")) == 3
+    assert len(Selection.load("subset.manifest.json")) == 3
+
+
+def test_an_unknown_suffix_is_rejected_before_any_work():
+    assert "x.txt" in fail("select", "-", "-b", "3", "-o", "x.txt", input=NeverRead())
+
+
+def test_the_input_is_never_the_output():
+    assert "is the input itself" in fail(
+        "select", "train.jsonl", "-b", "3", "-o", "train.jsonl", "--force", "--encoder", "letters"
+    )
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_full_disk_leaves_neither_records_nor_manifest(monkeypatch, forced):
+    options = ["-o", "subset.jsonl", "--encoder", "letters", "--no-cache"]
+    if forced:
+        succeed("select", "train.jsonl", "-b", "3", *options)
+        options.append("--force")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        said = fail("select", "train.jsonl", "-b", "5", *options)
+
+    assert "cannot write subset.jsonl: No space left on device" in said
+
+
+def test_radii_of_a_selection_with_rules_are_not_covering_radii():
+    plain = select_uniform(VECTORS, 9)
+    ruled = select_uniform(VECTORS, 9, include=[4, 8])
+
+    assert is_plain(plain)
+    assert not is_plain(ruled)
+    ruled.save("ruled.manifest.json")
+    assert "best possible" in succeed("measure", "vectors.npy", "ruled.manifest.json").stdout

@@ -1,0 +1,46 @@
+"""The public functions, and the classes that declare their options."""
+
+from evenly import (
+    Selection,
+    UniformStream,
+    compare,
+    deduplicate,
+    embed,
+    estimate,
+    measure,
+    rows_at,
+    select_by_quality,
+    select_stream,
+    select_uniform,
+)
+from evenly.options import (
+    DeduplicationOptions,
+    FillOptions,
+    InputOptions,
+    MeasuringOptions,
+    QualityOptions,
+    RuleOptions,
+    StreamOptions,
+    UniformOptions,
+)
+
+# The last class that declares an option counts.
+VERBS = {
+    select_uniform: (InputOptions, RuleOptions, UniformOptions),
+    select_by_quality: (InputOptions, RuleOptions, QualityOptions),
+    deduplicate: (InputOptions, DeduplicationOptions),
+    select_stream: (InputOptions, StreamOptions),
+    UniformStream.__init__: (InputOptions, StreamOptions),
+    estimate: (InputOptions, RuleOptions),
+    measure: (InputOptions, MeasuringOptions),
+    compare: (InputOptions, MeasuringOptions),
+    rows_at: (InputOptions,),
+    embed: (InputOptions,),
+    Selection.extend: (InputOptions, RuleOptions, UniformOptions),
+    Selection.fill: (InputOptions, RuleOptions, FillOptions),
+    Selection.assignments: (InputOptions,),
+    Selection.explain: (InputOptions,),
+}
+
+# These take the options of an earlier selection: None means the earlier value.
+RESUMING = (Selection.extend, Selection.fill, Selection.assignments, Selection.explain)
