@@ -84,7 +84,7 @@ def test_rows_as_their_own_proxies_rule_out_no_nearer_pair(normalize, d):
     transform = ProxyTransform.as_they_are(points)
     assert transform is not None
     proxies = ProxyVectors(points, transform)
-    proxies.keep(None)
+    proxies.keep(1)
 
     rows = proxies[np.arange(len(vectors))]
     lengths = np.einsum("ij,ij->i", rows, rows)

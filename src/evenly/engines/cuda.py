@@ -77,12 +77,12 @@ class TorchEngine(Bounded):
         self._sizes = sizes or EngineSizes()
         self._device = torch.device(device)
         self._transform = ProxyTransform.of(points)
-        self._shift = self._send(self._transform.shift)
+        self._shift = self._sent(self._transform.shift)
         if resident is None:
             resident = self._fits()
         self._stored = self._send_rows(slice(None)) if resident else None
-        self._factors = None if points.factors is None else self._send(points.factors)
-        eligible = self._send(points.eligible)
+        self._factors = None if points.factors is None else self._sent(points.factors)
+        eligible = self._sent(points.eligible)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
         self._bounds = Bounds(torch.where(eligible, infinity, -infinity))
         self._squared: torch.Tensor = self._bounds.squared
@@ -105,13 +105,13 @@ class TorchEngine(Bounded):
     def __len__(self) -> int:
         return len(self._points)
 
-    def _send(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
             return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
     def _send_rows(self, rows: Any) -> torch.Tensor:
-        return self._send(self._points.stored[rows])
+        return self._sent(self._points.stored[rows])
 
     def _exact(self, rows: torch.Tensor) -> torch.Tensor:
         """Return rows as (m, d) float64, whose distances are exact."""
@@ -135,12 +135,12 @@ class TorchEngine(Bounded):
         assert points is not None
         new = slice(self._count, self._count + len(points))
         self._reserve(new.stop)
-        self._chosen[new] = self._send(points.exact(slice(None)))
+        self._chosen[new] = self._sent(points.exact(slice(None)))
         proxies = self._proxies(self._chosen[new])
         self._targets[new] = proxies.bfloat16()
         self._lengths[new] = torch.linalg.vecdot(proxies, proxies)
         self._count = new.stop
-        self._squared[self._send(rows[rows >= 0])] = -torch.inf
+        self._squared[self._sent(rows[rows >= 0])] = -torch.inf
 
     def _reserve(self, count: int) -> None:
         if count > len(self._chosen):
@@ -148,9 +148,6 @@ class TorchEngine(Bounded):
             self._chosen = torch.nn.functional.pad(self._chosen, (0, 0, 0, more))
             self._targets = torch.nn.functional.pad(self._targets, (0, 0, 0, more))
             self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
-
-    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
-        return self._send(array)
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
@@ -243,9 +240,8 @@ class TorchEngine(Bounded):
         self._squared[rows] = squared
 
     def _limits(self, squared: torch.Tensor) -> torch.Tensor:
-        error_bound = self._transform.error_bound("bfloat16")
-        reach = squared.sqrt() * error_bound.scale * error_bound.stretch + error_bound.error
-        return (reach * reach + error_bound.rounding).float()
+        limits: torch.Tensor = self._transform.error_bound("bfloat16").limits(squared)
+        return limits.float()
 
     def _decide(
         self,

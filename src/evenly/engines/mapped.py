@@ -145,8 +145,8 @@ class MappedEngine(Bounded):
                 frontier = self._widened(self._engine.frontier(size))
                 if _is_certain(frontier) or not np.isfinite(self._outside[0]):
                     return frontier
-                if len(self._inside) > self._holds // 2 and self._is_fresh:
-                    self._holds *= 2  # more rows tie than fit
+                if len(self._inside) > self._holds // 2 and self._read_at == len(self._targets):
+                    self._holds *= 2  # no row was picked since, so more rows tie than fit
             self._fill_memory()
 
     def _widened(self, frontier: Frontier) -> Frontier:
@@ -155,11 +155,6 @@ class MappedEngine(Bounded):
         ceiling, row = ceiling_of([(frontier.ceiling, own), self._outside])
         rows = self._inside[frontier.rows]
         return replace(frontier, rows=rows, ceiling=ceiling, ceiling_row=row)
-
-    @property
-    def _is_fresh(self) -> bool:
-        """Whether the rows in memory were read after the last pick."""
-        return self._read_at == len(self._targets)
 
     def _fill_memory(self) -> None:
         """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
@@ -253,19 +248,16 @@ class KeptRows:
 
     def take(self, points: Points, rows: Int[np.ndarray, " m"]) -> Points:
         """Return rows, given in ascending order, as points; read those that were not kept."""
+        if not self._parts:
+            return points.take(rows)
         found = np.zeros(len(rows), bool)
-        stored = None
+        stored = np.empty((len(rows), points.dimension), self._parts[0][1].dtype)
         for kept, part in self._parts:
-            stored = (
-                np.empty((len(rows), points.dimension), part.dtype) if stored is None else stored
-            )
             places = np.searchsorted(rows, kept)
             places[places == len(rows)] = 0
             there = rows[places] == kept
             stored[places[there]], found[places[there]] = part[there], True
         self._parts.clear()
-        if stored is None or not found.any():
-            return points.take(rows)
         missing = np.flatnonzero(~found)
         if len(missing):
             stored[missing] = points.take(rows[missing]).stored

@@ -30,7 +30,7 @@ from evenly.geometry.search.in_order import integer_products_within, products_wi
 from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
@@ -88,7 +88,7 @@ class MemoryEngine(Bounded):
                 points, ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
             )
             if self._tuning.keeps(self._proxies.transform):
-                self._proxies.keep(self._for_each)
+                self._proxies.keep(self._threads)
             # A single round compares with the first pick only.
             capacity = 1 if len(points) <= self._sizes.single_round else budget
             self._targets = Targets(self._proxies, capacity, self._tuning.first_precision())
@@ -134,9 +134,6 @@ class MemoryEngine(Bounded):
     def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
         return VoronoiCells(len(self), sizes)
 
-    def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
-        parallel_for(work, tiles, threads=self._threads)
-
     def _tune(self) -> None:
         """Switch to other proxies if they are cheaper; checked now and then."""
         tuned = self._tuning.review(self._targets, self._squared)
@@ -145,12 +142,16 @@ class MemoryEngine(Bounded):
             if proxies.transform is not self._proxies.transform and self._tuning.keeps(
                 proxies.transform
             ):
-                proxies.keep(self._for_each)
+                proxies.keep(self._threads)
             self._proxies = proxies
             self._targets.change(proxies, precision)
 
-    def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
-        return [rows[part] for part in tiles_of(len(rows), self._threads)]
+    def _share(
+        self, work: Callable[[Int[np.ndarray, " t"]], object], rows: Int[np.ndarray, " m"]
+    ) -> None:
+        """Call `work` for every tile of some rows."""
+        tiles = [rows[part] for part in tiles_of(len(rows), self._threads)]
+        parallel_for(work, tiles, threads=self._threads)
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Return rows that are up to date and farther than all others: about `size`."""
@@ -177,10 +178,10 @@ class MemoryEngine(Bounded):
             unseen = len(self._targets) - self._seen[stale]
             worth = self._index.is_worth_a_search(unseen)
             searching = stale[worth & (self._nearest[stale] != _NONE)]
-            self._for_each(lambda rows: self._search(rows, threshold), self._tiles(searching))
+            self._share(lambda rows: self._search(rows, threshold), searching)
             stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
         if len(self._targets) == 1:
-            self._for_each(self._compare_with_first, self._tiles(stale))
+            self._share(self._compare_with_first, stale)
         else:
             self._compare(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
 

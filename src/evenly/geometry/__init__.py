@@ -10,7 +10,6 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best, ErrorBound, Queries
 from evenly.geometry.points import (
-    COINCIDENT,
     LARGEST,
     Points,
     blocks,
@@ -25,7 +24,6 @@ from evenly.geometry.screening.nearest import (
     lower_to_nearest_of_all,
     lower_until_below,
 )
-from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.search.incremental import keep_arrivals
@@ -45,7 +43,6 @@ from evenly.geometry.threads import (
 )
 
 __all__ = [
-    "COINCIDENT",
     "LARGEST",
     "SEGMENT",
     "TIE",
@@ -60,7 +57,6 @@ __all__ = [
     "Targets",
     "are_near_enough",
     "blocks",
-    "choose_precision",
     "even_slices",
     "first_of_the_farthest",
     "in_background",

@@ -17,7 +17,7 @@ TextColumns = str | Sequence[str] | Callable[[Any], str] | None
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EncoderOptions(Options):
     """The options of the embedding model, passed as `encoder_options`."""
 
@@ -66,7 +66,7 @@ def _cache_dir(name: str, value: Any) -> None:
         checks.a_path(name, value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InputOptions(Options):
     """How a data set is read and becomes vectors, and what computes with these."""
 

@@ -1,0 +1,37 @@
+"""The nearest chosen row of each row, compared by few coordinates, is exact."""
+
+import numpy as np
+import pytest
+
+from evenly.geometry import SEGMENT, Points, Targets, nearest_chosen, row_lengths
+from evenly.geometry.screening.tuning import TuningThresholds
+from tests.support.oracle import unit_rows
+from tests.support.pools import make_pool
+
+
+@pytest.mark.parametrize("below", [np.inf, 1.0])
+def test_few_coordinates_find_the_nearest_chosen_row(below, monkeypatch):
+    vectors = make_pool("clustered", 6000, 96, np.float32, np.random.default_rng(2))
+    points = Points.of(vectors, row_lengths(vectors), np.ones(6000, bool), normalize=True)
+    chosen = np.sort(np.random.default_rng(0).permutation(6000)[: 2 * SEGMENT + 100])
+    widths = []
+    change = Targets.change
+
+    def recording(targets, proxies, precision):
+        widths.append(proxies.width)
+        change(targets, proxies, precision)
+
+    monkeypatch.setattr(Targets, "change", recording)
+
+    found = nearest_chosen(
+        points, chosen, below=below, thresholds=TuningThresholds(long=0.0, axes=0.0)
+    )
+
+    assert len(widths) == 1
+    assert widths[0] < 96
+    rows = unit_rows(vectors.astype(float))
+    for row in range(0, 6000, 20):
+        gaps = np.sqrt(((rows[chosen] - rows[row]) ** 2).sum(axis=1))
+        gaps[chosen == row] = np.inf
+        assert found.nearest[row] == chosen[gaps.argmin()]
+        assert found.distances[row] == pytest.approx(gaps.min(), rel=1e-12)
