@@ -6,12 +6,11 @@ import pytest
 from evenly.geometry import SEGMENT, Points, Targets, nearest_chosen, row_lengths
 from evenly.geometry.screening.tuning import TuningThresholds
 from tests.support.oracle import unit_rows
-from tests.support.pools import make_pool
 
 
-@pytest.mark.parametrize("below", [np.inf, 1.0])
-def test_few_coordinates_find_the_nearest_chosen_row(below, monkeypatch):
-    vectors = make_pool("clustered", 6000, 96, np.float32, np.random.default_rng(2))
+def test_few_coordinates_find_the_nearest_chosen_row(monkeypatch):
+    # Most of the variance is in the first coordinates.
+    vectors = np.random.default_rng(2).standard_normal((6000, 96)) / np.arange(1.0, 97.0)
     points = Points.of(vectors, row_lengths(vectors), np.ones(6000, bool), normalize=True)
     chosen = np.sort(np.random.default_rng(0).permutation(6000)[: 2 * SEGMENT + 100])
     widths = []
@@ -23,12 +22,15 @@ def test_few_coordinates_find_the_nearest_chosen_row(below, monkeypatch):
 
     monkeypatch.setattr(Targets, "change", recording)
 
-    found = nearest_chosen(
-        points, chosen, below=below, thresholds=TuningThresholds(long=0.0, axes=0.0)
-    )
+    always = TuningThresholds(long=0.0, axes=0.0)
+    found = nearest_chosen(points, chosen, thresholds=always)
+    below = 1.01 * float(found.distances.max() ** 2)
+    within = nearest_chosen(points, chosen, below=below, thresholds=always)
 
-    assert len(widths) == 1
-    assert widths[0] < 96
+    assert len(widths) == 2
+    assert max(widths) < 96
+    np.testing.assert_array_equal(within.nearest, found.nearest)
+    np.testing.assert_array_equal(within.distances, found.distances)
     rows = unit_rows(vectors.astype(float))
     for row in range(0, 6000, 20):
         gaps = np.sqrt(((rows[chosen] - rows[row]) ** 2).sum(axis=1))

@@ -41,7 +41,6 @@ class _Index:
         self._transform: Any = None
 
     def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
-        """Add the new targets; all of them if their proxies have changed."""
         if len(targets) < self._cells:
             return
         if self._index is None or targets.proxies.transform is not self._transform:
@@ -50,8 +49,7 @@ class _Index:
         self._index.add(targets.matrix[self._index.ntotal : len(targets)])
 
     def is_worth_a_search(self, unseen: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-        """Return True for all rows, because whoever chose this engine wants its index."""
-        return np.ones(len(unseen), bool)
+        return np.ones(len(unseen), bool)  # whoever chose this engine wants its index
 
     def search(
         self,
@@ -61,7 +59,6 @@ class _Index:
         thresholds: Float[np.ndarray, " m"],
         best: Best,
     ) -> None:
-        """Lower `best` by the exact distance to the target that the index finds."""
         _, found = self._index.search(queries.proxies, 1)
         hit = np.flatnonzero(found[:, 0] >= 0)  # -1 if the cells searched are empty
         near = found[hit, 0]

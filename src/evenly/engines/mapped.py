@@ -201,7 +201,7 @@ class MappedEngine(Bounded):
     def _keep_bounds(self) -> None:
         """Take over the bounds of the rows in memory, which may not reflect the latest picks."""
         if self._engine is not None:
-            self._squared[self._inside] = self._engine.bounds
+            self._squared[self._inside] = self._engine.squared
 
     def _refresh(self, threshold: float, kept: KeptRows) -> None:
         """Compare rows whose bounds reach the threshold with the chosen rows that are new to them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
@@ -62,12 +62,6 @@ def a_path(name: str, value: Any) -> None:
 def memory_size(name: str, value: Any) -> None:
     """Allow what `memory_bytes` understands."""
     memory_bytes(value)
-
-
-def mapping_of(name: str, value: Any) -> None:
-    """Allow a mapping of names to values."""
-    if not isinstance(value, Mapping):
-        raise OptionError(f"{name} must be a mapping of names to values, got {value!r}.")
 
 
 def is_number(value: Any) -> bool:

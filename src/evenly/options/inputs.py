@@ -52,7 +52,8 @@ class EncoderOptions(Options):
 def _encoder_options(name: str, value: Any) -> None:
     if value is None:
         return
-    checks.mapping_of(name, value)
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{name} must be a mapping of names to values, got {value!r}.")
     allowed = [one.name for one in fields(EncoderOptions)]
     unknown = [given for given in value if given not in allowed]
     if unknown:

@@ -15,18 +15,8 @@ _DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
 
 
 def _start(name: str, value: Any) -> None:
-    if isinstance(value, str):
-        if value not in STARTS:
-            raise OptionError(
-                f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
-                f"got {value!r}."
-            )
-        return
-    _start_row(name, value)
-
-
-def _start_row(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    is_row = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_row and not (isinstance(value, str) and value in STARTS):
         raise OptionError(
             f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
             f"got {value!r}."

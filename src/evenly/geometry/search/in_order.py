@@ -9,6 +9,14 @@ import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import Vectors, squared_distance
+from evenly.geometry.kernels.int16 import (
+    RoundedTargets,
+    WorkQueue,
+    cuts_for,
+    fill_between,
+    fill_panels,
+    panels_for,
+)
 from evenly.geometry.kernels.screening import (
     BLOCK,
     FAST,
@@ -87,15 +95,6 @@ def integer_products_within(
 
     Only the part right of the diagonal is written; k >= m. `levels` are those of the transform.
     """
-    from evenly.geometry.kernels.int16 import (
-        RoundedTargets,
-        WorkQueue,
-        cuts_for,
-        fill_between,
-        fill_panels,
-        panels_for,
-    )
-
     padded = -(-len(proxies) // BLOCK) * BLOCK
     rounded = RoundedTargets(panels_for(padded, width), levels)
     fill_panels(proxies, width, levels, 0, len(proxies), rounded.panels)
