@@ -144,7 +144,7 @@ def test_rows_that_are_no_candidates_are_no_neighbours_either():
     assert (rows.tolist(), means.tolist()) == ([0, 3], [1.5, 1.5])
 
 
-def test_distances_of_another_metric_and_vectors_on_disk(tmp_path, small_parts):
+def test_distances_of_another_metric_and_vectors_on_disk(tmp_path):
     rng = np.random.default_rng(4)
     vectors = rng.standard_normal((130, 5)).astype(np.float32)
     gaps = gaps_by_definition(vectors, False)
@@ -152,9 +152,10 @@ def test_distances_of_another_metric_and_vectors_on_disk(tmp_path, small_parts):
     np.save(tmp_path / "vectors.npy", vectors)
     stored = select_uniform(tmp_path / "vectors.npy", 9, engine="mapped").samples.stored
 
-    of_gaps, _ = outliers(DistanceMatrix(gaps, np.ones(130, bool)), 0.1)
     everyone = np.ones(130, bool)
-    on_disk, _ = outliers(Points.of(stored, row_lengths(vectors), everyone, normalize=False), 0.1)
+    points = Points.of(stored, row_lengths(vectors), everyone, normalize=False)
+    of_gaps, _ = most_isolated(DistanceMatrix(gaps, everyone), 13, 5)
+    on_disk, _ = most_isolated(points, 13, 5, sizes=SMALL)
 
     assert of_gaps.tolist() == on_disk.tolist() == expected
 
