@@ -80,7 +80,7 @@ class TorchEngine(Bounded):
         self._shift = self._sent(self._transform.shift)
         if resident is None:
             resident = self._fits()
-        self._stored = self._send_rows(slice(None)) if resident else None
+        self._stored = self._sent(points.stored[:]) if resident else None
         self._factors = None if points.factors is None else self._sent(points.factors)
         eligible = self._sent(points.eligible)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
@@ -110,15 +110,12 @@ class TorchEngine(Bounded):
             warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
             return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
-    def _send_rows(self, rows: Any) -> torch.Tensor:
-        return self._sent(self._points.stored[rows])
-
     def _exact(self, rows: torch.Tensor) -> torch.Tensor:
         """Return rows as (m, d) float64, whose distances are exact."""
         if self._stored is not None:
             taken = self._stored.index_select(0, rows).double()
         else:
-            taken = self._send_rows(rows.cpu().numpy()).double()
+            taken = self._sent(self._points.stored[rows.cpu().numpy()]).double()
         if self._factors is not None:
             taken *= self._factors.index_select(0, rows)[:, None]
         return taken
@@ -273,14 +270,10 @@ def _sums(terms: torch.Tensor) -> torch.Tensor:
 
 def _between(proxies: torch.Tensor) -> torch.Tensor:
     lengths: torch.Tensor = torch.linalg.vecdot(proxies, proxies)
-    return lengths[:, None] + lengths - 2 * _product(proxies, proxies)
-
-
-def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Return left @ right.T in full float32, even if torch is set to a lower precision."""
+    # In full float32, even if torch is set to a lower precision.
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        return left @ right.T
+        return lengths[:, None] + lengths - 2 * (proxies @ proxies.T)
     finally:
         torch.set_float32_matmul_precision(before)

@@ -199,11 +199,10 @@ class ClusterRadii:
                 part = slice(first[begin], first[begin] + len(rows))
                 squared[part], positions[part] = found[place], here + place
                 return
-            taken = points.exact(rows)
-            _measure_clusters(taken, here, begin, end, arrays)
+            _measure_clusters(points.exact(rows), here, begin, end, arrays)
 
         with single_threaded_blas():
-            parallel_for(measure, list(_tasks(tree, large)), threads=usable_threads())
+            parallel_for(measure, _tasks(tree, large), threads=usable_threads())
         return cls(first, squared, positions)
 
 

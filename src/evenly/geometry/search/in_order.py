@@ -141,7 +141,11 @@ def distances_to_earlier(
             if others is not None:
                 targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
-            _lower_block(targets, points.take(rows[block]), squared[block], threads)
+            own, lowered = points.take(rows[block]), squared[block]
+            queries = targets.queries_of(own)
+            lower_in_tiles(targets, queries, lowered, threads)
+            lower_to_earlier(BlockArrays.of(queries, targets.proxies.screen(), threads), lowered)
+            targets.append(own, np.zeros(len(own), np.int64), queries.proxies)
     distances: Float[np.ndarray, " k"] = np.sqrt(squared)
     return distances
 
@@ -177,16 +181,6 @@ def lower_in_tiles(
 
     parallel_for(compare, blocks(len(squared), 1, numbers=_TILE), threads=threads)
     return best
-
-
-def _lower_block(
-    targets: Targets, points: Points, squared: Float[np.ndarray, " b"], threads: int
-) -> None:
-    """Lower to the targets and to earlier rows of the block; then append the block to them."""
-    queries = targets.queries_of(points)
-    lower_in_tiles(targets, queries, squared, threads)
-    lower_to_earlier(BlockArrays.of(queries, targets.proxies.screen(), threads), squared)
-    targets.append(points, np.zeros(len(points), np.int64), queries.proxies)
 
 
 def _by_distance(
