@@ -98,7 +98,9 @@ class Interrupting(io.BytesIO):
         super().__init__()
         self.handlers = []
 
-    def read(self, *_):
+    def read(self, size=-1):
+        if size == 0:  # click tries whether the stream is binary
+            return b""
         self.handlers.append(signal.getsignal(signal.SIGTERM))
         raise KeyboardInterrupt
 
