@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sizes import EngineSizes
-from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
+from evenly.engines.upper_bounds import Bounded, ceiling_outside, farthest_of, threshold_of
 from evenly.engines.voronoi import NeighbourIndex, VoronoiCells
 from evenly.geometry import (
     TIE,
@@ -58,7 +58,6 @@ class MemoryEngine(Bounded):
 
     Attributes:
         proxies: what rows are compared by at present.
-        squared: (n,) bounds on the squared distances to the chosen rows; -inf for chosen rows.
 
     Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their proxies, and
     proxies of all rows if they fit in a quarter of the vectors plus 200 MB.
@@ -81,8 +80,7 @@ class MemoryEngine(Bounded):
             threads = usable_threads() if self._tuning.is_worth_threads else 1
         self._threads = threads
         known = np.inf if squared is None else squared
-        self._bounds = Bounds(np.where(points.eligible, known, -np.inf))
-        self.squared: Float[np.ndarray, " n"] = self._bounds.squared
+        super().__init__(np.where(points.eligible, known, -np.inf))
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
         self._share_kept = 1.0  # of the rows that were brought up to date for the last frontier
@@ -154,9 +152,9 @@ class MemoryEngine(Bounded):
         first = wanted = int(size * min(most, 1.0 / self._share_kept))
         threshold = np.inf
         while True:
-            threshold = min(threshold, threshold_of(self._bounds.keys, wanted))
+            threshold = min(threshold, threshold_of(self._keys, wanted))
             self._refresh(threshold)
-            keys = self._bounds.keys
+            keys = self._keys
             fresh = np.flatnonzero(keys >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
@@ -167,13 +165,13 @@ class MemoryEngine(Bounded):
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
-        stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._targets)))
+        stale = np.flatnonzero((self._keys >= threshold) & (self._seen < len(self._targets)))
         if self._index is not None and len(self._targets) >= 2 * self._sizes.cells:
             unseen = len(self._targets) - self._seen[stale]
             worth = self._index.is_worth_a_search(unseen)
             searching = stale[worth & (self._nearest[stale] != _NONE)]
             self._share(lambda rows: self._search(rows, threshold), searching)
-            stale = stale[self._bounds.keys_of(stale, self.squared[stale]) >= threshold]
+            stale = stale[self._keys_of(stale, self.squared[stale]) >= threshold]
         if len(self._targets) == 1:
             self._share(self._compare_with_first, stale)
         else:
@@ -184,7 +182,7 @@ class MemoryEngine(Bounded):
         assert self._index is not None
         best = Best(self.squared[rows], self._nearest[rows])
         queries = self._targets.queries(rows)
-        weights = self._bounds.weights_of(rows)
+        weights = self._weights_of(rows)
         enough = np.full(len(rows), threshold) if weights is None else threshold / weights
         self._index.search(self._targets, queries, self._seen[rows], enough, best)
         self.squared[rows], self._nearest[rows] = best
@@ -195,7 +193,7 @@ class MemoryEngine(Bounded):
         The rows come in rising order of how many chosen rows they were compared with.
         """
         best, seen = Best(self.squared[rows], self._nearest[rows]), self._seen[rows]
-        weights = self._bounds.weights_of(rows)
+        weights = self._weights_of(rows)
         lower_until_below(
             self._targets, rows, threshold, weights, seen, best, threads=self._threads
         )
@@ -214,9 +212,9 @@ class MemoryEngine(Bounded):
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """Make a frontier of the farthest of the rows that `_fresh` returned."""
-        keys = self._bounds.keys
+        keys = self._keys
         fresh = fresh[farthest_of(keys[fresh], size)]
-        if self._bounds.weights is None and self._nearly_all(fresh):
+        if self._weights is None and self._nearly_all(fresh):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
         proxies, width = self.proxies[fresh], self.proxies.width
@@ -230,7 +228,7 @@ class MemoryEngine(Bounded):
             transform=self.proxies.transform,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
-            weights=self._bounds.weights_of(fresh),
+            weights=self._weights_of(fresh),
             precision="float32" if levels is None else "int16",
         )
 
