@@ -19,11 +19,9 @@ from evenly.geometry import (
     ProxyVectors,
     Targets,
     first_of_the_farthest,
-    lower_to_nearest,
     lower_until_below,
     row_lengths,
     squared_distances_between,
-    squared_lengths,
 )
 from evenly.geometry.kernels import int16, int16_block
 from evenly.geometry.kernels.int16 import (
@@ -34,7 +32,9 @@ from evenly.geometry.kernels.int16 import (
     round_rows,
 )
 from evenly.geometry.kernels.screening import BLOCK, smallest_of_blocks
+from evenly.geometry.points import squared_lengths
 from evenly.geometry.screening import nearest
+from evenly.geometry.screening.nearest import lower_to_nearest
 from evenly.geometry.search.in_order import integer_products_within
 from tests.support import oracle
 from tests.support.pools import KINDS, make_pool, pools

@@ -10,12 +10,12 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     are_near_enough,
-    even_slices,
     mean_distances_to_nearest,
     median_distance_at_least,
     pair_distances,
     row_lengths,
 )
+from evenly.geometry.threads import even_slices
 from evenly.selection.rules import outliers
 from tests.support import oracle
 from tests.support.pools import pools

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evenly.geometry import SEGMENT, Points, Targets, nearest_chosen, row_lengths
+from evenly.geometry import Points, Targets, nearest_chosen, row_lengths
+from evenly.geometry.screening.targets import SEGMENT
 from evenly.geometry.screening.tuning import TuningThresholds
 
 

@@ -32,7 +32,6 @@ from evenly.shapes import Float, Float32, Int
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
 _ROWS_A_STEP = 25_000
 

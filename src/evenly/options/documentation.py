@@ -42,7 +42,10 @@ def documented(*classes: type[Options]) -> Callable[[F], F]:
 
 def _paragraph(name: str, about: Declared) -> str:
     text = about.doc or about.help[0].lower() + about.help[1:]
-    text = f"{name}: {text}"
     return textwrap.fill(
-        text, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False
+        f"{name}: {text}",
+        _WIDTH,
+        initial_indent=" " * 4,
+        subsequent_indent=" " * 8,
+        break_on_hyphens=False,
     )

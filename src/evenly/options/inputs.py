@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from evenly.errors import OptionError
+from evenly.memory import memory_bytes
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
@@ -134,7 +135,7 @@ class InputOptions(Options):
         "How much memory the vectors and the engine may use, such as 2GB.",
         'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
         "files of vectors stay on disk.",
-        check=checks.memory_size,
+        check=lambda name, value: memory_bytes(value),
         metavar="SIZE",
     )
     on_invalid: OnInvalid = option(

@@ -22,7 +22,6 @@ from evenly.shapes import Float, Float32, Int
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _TILE = 2048
 
 # Fewer rows are not worth a second thread.

@@ -27,8 +27,6 @@ class Targets:
         precision: of the products: "float32" or "int16".
 
     Attributes:
-        proxies: see above.
-        precision: see above.
         points: the targets; rows beyond `len(self)` do not count.
         matrix: (capacity, W) float32 proxies of the targets.
         lengths: (capacity,) float32 squared lengths of their first `proxies.width` coordinates;

@@ -23,7 +23,6 @@ from evenly.shapes import Float, Int
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-
 _FREE_BYTES = 200_000_000
 _FIRST_REVIEW = 64
 _SAMPLE = 128

@@ -20,7 +20,6 @@ from evenly.shapes import Bool, Float, Int
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 _ROWS = 1024
 
 
