@@ -42,10 +42,7 @@ def documented(*classes: type[Options]) -> Callable[[F], F]:
 
 def _paragraph(name: str, about: Declared) -> str:
     text = about.doc or about.help[0].lower() + about.help[1:]
+    text = f"{name}: {text}"
     return textwrap.fill(
-        f"{name}: {text}",
-        _WIDTH,
-        initial_indent=" " * 4,
-        subsequent_indent=" " * 8,
-        break_on_hyphens=False,
+        text, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False
     )
