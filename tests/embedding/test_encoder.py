@@ -96,9 +96,9 @@ def test_the_optional_attributes_of_an_object_are_used():
 
     assert isinstance(TopicEncoder(), Encoder)
     assert (encoder.window, encoder.texts_per_call, encoder.dimension) == (20, 7, None)
-    assert encoder.count_truncated(["a" * 20, "a" * 21]) == 1
+    assert encoder.truncated(["a" * 20, "a" * 21]).sum() == 1
     assert load_encoder(TopicEncoder(), batch_size=3).texts_per_call == 3
-    assert load_encoder(Returning([])).count_truncated(["a" * 9999]) == 0
+    assert not load_encoder(Returning([])).truncated(["a" * 9999]).any()
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_the_optional_attributes_of_an_object_are_used():
         ({"encoder": TopicEncoder(), "dtype": "float16"}, "dtype='float16'"),
         ({"encoder": TopicEncoder(), "device": "cuda"}, "device='cuda'"),
         ({"encoder": "static", "max_length": 3}, "max_length=3"),
-        ({"dtype": "int8"}, "'float32', 'float16', 'bfloat16', got 'int8'"),
-        ({"backend": "tensorflow"}, "'torch', 'onnx', got 'tensorflow'"),
+        ({"dtype": "int8"}, "dtype .* float32, float16, bfloat16, got 'int8'"),
+        ({"backend": "tensorflow"}, '"torch" or "onnx", got .tensorflow'),
         ({"batch_size": 0}, "batch_size .* got 0"),
         ({"batch_size": True}, "batch_size .* got True"),
         ({"max_length": -1}, "max_length .* got -1"),

@@ -15,8 +15,7 @@ from evenly.inputs.prepare import prepare
 from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds, clusters_bound
 from evenly.metrics.measure import pool_stats
 from evenly.metrics.measures import certified_fraction
-from evenly.options import InputOptions
-from evenly.options.verbs import MeasuringOptions
+from evenly.options import InputOptions, MeasuringOptions
 from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
 from tests.support.oracle import h_min as h_min_by_definition
 from tests.support.pools import KINDS, make_pool
@@ -167,7 +166,7 @@ def test_a_thorough_certificate_takes_the_largest_cells():
 
     def cells_of(certificate):
         options = MeasuringOptions(certificate=certificate)
-        effort = pool_stats(prepared, options, 10, subsets=3).effort
+        effort = pool_stats(prepared, options, 10, subsets=3).upper_bounds.effort
         return effort.cell_size(rows=10**6, dimension=1000)
 
     assert cells_of("thorough") == DEFAULT_EFFORT.largest_cell
@@ -176,7 +175,7 @@ def test_a_thorough_certificate_takes_the_largest_cells():
 
 def test_measuring_many_rows_allows_larger_cells():
     prepared = prepare(np.eye(600), InputOptions())
-    effort = pool_stats(prepared, MeasuringOptions(), 600, subsets=10**6).effort
+    effort = pool_stats(prepared, MeasuringOptions(), 600, subsets=10**6).upper_bounds.effort
 
     assert effort.multiplications == 2e6 * 600**3
     assert effort.cell_size(rows=10**6, dimension=1000) > DEFAULT_EFFORT.smallest_cell

@@ -7,15 +7,12 @@ from evenly.metrics.curve import Curve
 from tests.support.best_possible import points_of
 
 
-def test_a_curve_gives_the_number_of_rows_at_a_distance_and_extrapolates():
+def test_a_curve_gives_the_number_of_rows_at_a_distance_and_its_dimension():
     curve = Curve(np.array([np.inf, *(100 / np.arange(1, 100))]), 400)
 
     assert curve.rows_at(50.0) == 3
-    assert curve.rows_expected_at(50.0) == 3
     assert curve.dimension == pytest.approx(1.0)
-    assert curve.rows_expected_at(0.5) == pytest.approx(200, rel=0.03)
-    assert curve.rows_expected_at(1e-9) == 400
-    assert Curve(curve.radii[:5], 400).rows_expected_at(1e-9) is None
+    assert Curve(curve.radii[:5], 400).dimension is None
 
 
 def test_radii_decay_as_the_dimension_implies():

@@ -29,9 +29,9 @@ def test_vectors_are_estimated_without_being_read(tmp_path):
 def test_texts_are_estimated_from_a_sample():
     encoder = TopicEncoder()
 
-    found = estimate(texts_of(1000), 10, encoder=encoder)
+    found = estimate(texts_of(700), 10, encoder=encoder)
 
-    assert (found.rows, found.budget) == (1000, 10)
+    assert (found.rows, found.budget) == (700, 10)
     assert len(encoder.seen) < 100
     assert found.embedding_seconds > 0
     assert found.as_dict()["seconds"] == found.seconds

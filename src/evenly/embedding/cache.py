@@ -103,7 +103,7 @@ class EmbeddingCache:
         position = {text_key(text): row for row, text in enumerate(texts)}
         found = np.zeros(len(texts), dtype=bool)
         truncated = np.zeros(len(texts), dtype=bool)
-        vectors: Float[np.ndarray, "n d"] | None = None
+        vectors = None
         folder = self._model_folder(fingerprint)
         _remove_abandoned(folder)
         for path in _shards(folder):
@@ -128,10 +128,10 @@ class EmbeddingCache:
         texts: Sequence[str],
         vectors: Float[np.ndarray, "n d"],
         truncated: Bool[np.ndarray, " n"],
-    ) -> bool:
-        """Write vectors as one shard; return False if the folder is not writable."""
+    ) -> None:
+        """Write vectors as one shard, if the folder is writable."""
         if not self._writable:
-            return False
+            return
         # Sorted by age, so that the oldest of several vectors for one text is always used.
         shard = f"{time.time_ns():020d}-{secrets.token_hex(8)}.safetensors"
         keys = [text_key(text) for text in texts]
@@ -140,7 +140,6 @@ class EmbeddingCache:
         except OutputError as error:
             logger.warning("continuing without the embedding cache: %s", error)
             self._writable = False
-        return self._writable
 
     def info(self) -> CacheInfo:
         """Return the number and size of the cached vectors, by encoder."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from evenly.embedding.cache import CachedRows, EmbeddingCache
 from evenly.embedding.encoder import LoadedEncoder
 from evenly.errors import EncoderError
+from evenly.progress import hide
 from evenly.shapes import Float
 
 logger = logging.getLogger("evenly")
@@ -111,7 +112,11 @@ def embed_texts(
     rows = np.fromiter((position.setdefault(text, len(position)) for text in texts), dtype=np.intp)
     distinct = list(position)
 
-    cached = _look_up(distinct, encoder, cache)
+    if cache is None or encoder.fingerprint is None:
+        nothing = np.zeros(len(distinct), dtype=bool)
+        cached = CachedRows(nothing, None, nothing.copy())
+    else:
+        cached = cache.get(encoder.fingerprint, distinct)
     vectors = _embed_missing(distinct, cached, encoder, cache, shard_limits, progress)
 
     truncated = int(cached.truncated[rows].sum())
@@ -135,15 +140,6 @@ def embed_texts(
         computed=len(rows) - reused,
         seconds=time.perf_counter() - started,
     )
-
-
-def _look_up(
-    distinct: list[str], encoder: LoadedEncoder, cache: EmbeddingCache | None
-) -> CachedRows:
-    if cache is None or encoder.fingerprint is None:
-        nothing = np.zeros(len(distinct), dtype=bool)
-        return CachedRows(nothing, None, nothing.copy())
-    return cache.get(encoder.fingerprint, distinct)
 
 
 def _embed_missing(
@@ -173,7 +169,8 @@ def _embed_missing(
             cache.put(encoder.fingerprint, encoder.name, texts, vectors[rows], truncated[rows])
         n_stored, shard_started = n_done, time.perf_counter()
 
-    with _progress_bar(len(missing), progress) as bar:
+    hidden = hide(progress) if missing else True
+    with tqdm(total=len(missing), desc="embedding", unit="text", disable=hidden) as bar:
         try:
             while n_done < len(missing):
                 rows = missing[n_done : n_done + encoder.texts_per_call]
@@ -207,9 +204,3 @@ def _allocated(
             "changed, change its fingerprint or clear its cache."
         )
     return vectors
-
-
-def _progress_bar(texts: int, progress: bool | None) -> tqdm[NoReturn]:
-    # disable=None draws the bar only if stderr is a terminal.
-    hidden = not progress if progress is not None else None
-    return tqdm(total=texts, desc="embedding", unit="text", disable=True if texts == 0 else hidden)

@@ -89,10 +89,6 @@ class LoadedEncoder:
             return np.zeros(len(texts), dtype=bool)
         return np.asarray(find(texts), dtype=bool)
 
-    def count_truncated(self, texts: list[str]) -> int:
-        """Return how many texts are longer than the model's window; 0 if that is unknown."""
-        return int(self.truncated(texts).sum())
-
 
 def _integer_attribute(encoder: object, attribute: str) -> int | None:
     value = getattr(encoder, attribute, None)

@@ -97,7 +97,9 @@ def fingerprint_folder(
     Returns None if the model runs code from another repository, which may change at any time.
     """
     trusted = bool(options.get("trust_remote_code"))
-    if trusted and _runs_code_of_another_repository(folder):
+    configs = [path for path in (folder / "config.json", folder / "modules.json") if path.is_file()]
+    # "--" separates the name of another repository from the code in it.
+    if trusted and any(b"--" in path.read_bytes() for path in configs):
         return None
     files = {path for path in _setting_files(folder) if path.is_file()}
     if trusted:
@@ -121,20 +123,15 @@ def _setting_files(folder: Path) -> set[Path]:
 
 def _setting(path: Path) -> Any:
     """Return the content of a settings file without the keys that record its origin."""
-    if path.suffix == ".json" and path.name != "tokenizer.json":
-        try:
-            content = json.loads(path.read_bytes())
-        except ValueError:
-            return file_sha256(path)
-        if isinstance(content, dict):
-            return {key: value for key, value in content.items() if key not in _ORIGIN_KEYS}
-        return content
-    return file_sha256(path)
-
-
-def _runs_code_of_another_repository(folder: Path) -> bool:
-    configs = [path for path in (folder / "config.json", folder / "modules.json") if path.is_file()]
-    return any(b"--" in path.read_bytes() for path in configs)
+    if path.suffix != ".json" or path.name == "tokenizer.json":
+        return file_sha256(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return file_sha256(path)
+    if isinstance(content, dict):
+        return {key: value for key, value in content.items() if key not in _ORIGIN_KEYS}
+    return content
 
 
 def fingerprint_instance(model: Any, prompt: str | None) -> tuple[str | None, str | None]:
@@ -143,15 +140,19 @@ def fingerprint_instance(model: Any, prompt: str | None) -> tuple[str | None, st
     The fingerprint is None for a model with adapters or with modules from outside
     sentence-transformers, because neither weights nor settings describe them completely.
     """
+    import torch
+
     weights = hashlib.sha256()
     for key, tensor in model.state_dict().items():
         weights.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        weights.update(_tensor_bytes(tensor))
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        weights.update(flat.view(torch.uint8).numpy().tobytes())
     weights_hash = "sha256:" + weights.hexdigest()
 
     modules = list(model)
     adapted = any(hasattr(part, "peft_config") for part in model.modules())
-    if adapted or any(not _is_stock(module) for module in modules):
+    packages = {type(module).__module__.split(".")[0] for module in modules}
+    if adapted or packages - {"sentence_transformers"}:
         return None, weights_hash
     settings = {
         "weights": weights_hash,
@@ -163,18 +164,6 @@ def fingerprint_instance(model: Any, prompt: str | None) -> tuple[str | None, st
         "prompt": prompt,
     }
     return hash_mapping(settings), weights_hash
-
-
-def _tensor_bytes(tensor: Any) -> bytes:
-    import torch
-
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    content: bytes = flat.view(torch.uint8).numpy().tobytes()
-    return content
-
-
-def _is_stock(module: Any) -> bool:
-    return type(module).__module__.split(".")[0] == "sentence_transformers"
 
 
 def _module_settings(module: Any) -> dict[str, str]:
@@ -192,11 +181,9 @@ def _module_settings(module: Any) -> dict[str, str]:
     tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
     serialise = getattr(tokenizer, "to_str", None)
     if serialise is not None:
-        settings["tokenizer"] = _tokenizer_hash(serialise())
+        # Each call sets padding and truncation again.
+        ignored = ("padding", "truncation")
+        content = json.loads(serialise())
+        kept = {key: value for key, value in content.items() if key not in ignored}
+        settings["tokenizer"] = hash_mapping(kept)
     return settings
-
-
-def _tokenizer_hash(serialised: str) -> str:
-    """Hash a tokenizer without padding and truncation, which each call sets again."""
-    content = json.loads(serialised)
-    return hash_mapping({k: v for k, v in content.items() if k not in ("padding", "truncation")})

@@ -55,14 +55,13 @@ class Hub:
         """Download the files that match `patterns` to the local cache; return their folder."""
         from huggingface_hub import snapshot_download
 
-        return Path(
-            snapshot_download(
-                name,
-                cache_dir=self.cache_dir,
-                allow_patterns=patterns,
-                etag_timeout=_TIMEOUT_SECONDS,
-            )
+        folder = snapshot_download(
+            name,
+            cache_dir=self.cache_dir,
+            allow_patterns=patterns,
+            etag_timeout=_TIMEOUT_SECONDS,
         )
+        return Path(folder)
 
 
 HUB = Hub()
@@ -98,7 +97,7 @@ def hub_model(name: str, *, backend: str = "torch", hub: Hub = HUB) -> tuple[str
     )
 
 
-def hub_tokenizer(name: str, *, hub: Hub = HUB) -> Path:
+def hub_tokenizer(name: str) -> Path:
     """Return a local folder with the tokenizer of a model on the hub, without its weights.
 
     Looks in the local cache first, as `hub_model` does.
@@ -111,11 +110,11 @@ def hub_tokenizer(name: str, *, hub: Hub = HUB) -> Path:
             f"there is no tokenizer file or folder {name!r}, and this is not a valid model name "
             "either (organisation/model, such as 'Qwen/Qwen3-0.6B'). Check the path."
         )
-    cached = _first_cached(_full_names(name), hub, _has_tokenizer)
+    cached = _first_cached(_full_names(name), HUB, _has_tokenizer)
     if cached is not None:
         return cached[1]
     try:
-        return hub.download(name, _TOKENIZER_FILES)
+        return HUB.download(name, _TOKENIZER_FILES)
     except Exception as error:
         logger.debug("cannot download the tokenizer of %s", name, exc_info=True)
         raise ModelNotFoundError(

@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from evenly.embedding.encoder import Encoder, LoadedEncoder
 from evenly.embedding.fingerprint import (
@@ -25,11 +26,13 @@ from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, load_folder
 from evenly.embedding.static import STATIC, load_static, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
-from evenly.options import DEFAULT_ENCODER
+from evenly.options import DEFAULT_ENCODER, EncoderOptions
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
 _STATIC_BATCH = 1024
+_FOLDER_OPTIONS = ("dtype", "backend", "max_length", "trust_remote_code")
+_DEFAULTS = {"device": "auto", **asdict(EncoderOptions())}
 
 
 def load_encoder(
@@ -64,65 +67,53 @@ def load_encoder(
         ModelNotFoundError: the model could not be found or downloaded.
         MissingExtraError: an optional package is not installed.
     """
+    arguments = locals()
     if isinstance(encoder, LoadedEncoder):
         return encoder
-    if dtype is not None:
-        _check_choice("dtype", dtype, get_args(Dtype))
-    _check_choice("backend", backend, get_args(Backend))
-    _check_positive("batch_size", batch_size)
-    _check_positive("max_length", max_length)
-    # The options of a model folder, each with its default value.
-    folder_options: dict[str, tuple[Any, Any]] = {
-        "dtype": (dtype, None),
-        "backend": (backend, "torch"),
-        "max_length": (max_length, None),
-        "trust_remote_code": (trust_remote_code, False),
-    }
+    options = EncoderOptions.of(arguments)
     if encoder == STATIC:
-        _reject_options(STATIC, folder_options)
-        return _load_static(device, batch_size, prompt)
+        _reject_options(STATIC, arguments, _FOLDER_OPTIONS)
+        return _load_static(device, options)
     if isinstance(encoder, str | os.PathLike):
-        options = {option: value for option, (value, _) in folder_options.items()}
-        return _load_named(encoder, device, batch_size, prompt, options)
-    folder_options["device"] = (device, "auto")
+        return _load_named(encoder, device, options)
+    unused = (*_FOLDER_OPTIONS, "device")
     if _is_sentence_transformer(encoder):
-        _reject_options("a SentenceTransformer that is already loaded", folder_options)
-        return _wrap_instance(encoder, batch_size, prompt)
+        _reject_options("a SentenceTransformer that is already loaded", arguments, unused)
+        return _wrap_instance(encoder, options)
     if not isinstance(encoder, Encoder):
         raise OptionError(
             f"encoder must be a model name, a path, {STATIC!r}, a SentenceTransformer or an object "
             f"with encode(list of texts), got {type(encoder).__name__}: {encoder!r}."
         )
-    _reject_options(
-        f"an encoder object ({type(encoder).__name__})", folder_options | {"prompt": (prompt, None)}
-    )
-    return _wrap_object(encoder, batch_size)
+    kind = f"an encoder object ({type(encoder).__name__})"
+    _reject_options(kind, arguments, (*unused, "prompt"))
+    name, own = getattr(encoder, "name", None), getattr(encoder, "fingerprint", None)
+    name = name if isinstance(name, str) else type(encoder).__name__
+    fingerprint = hash_mapping({"encoder": own}) if isinstance(own, str) else None
+    return LoadedEncoder(name, encoder, fingerprint, requested_texts_per_call=batch_size)
 
 
 def _load_named(
-    encoder: str | os.PathLike[str],
-    device: str,
-    batch_size: int | None,
-    prompt: str | None,
-    options: dict[str, Any],
+    encoder: str | os.PathLike[str], device: str, options: EncoderOptions
 ) -> LoadedEncoder:
-    if options["backend"] == "onnx":
-        _check_onnx(options["dtype"])
-    name, folder = find_model(encoder, options["backend"])
-    window = _check_window(folder, options["max_length"])
-    weights_hash = hash_weights(folder, weight_files(folder, backend=options["backend"]))
-    return LoadedEncoder(
+    backend, prompt = options.backend, options.prompt
+    if backend == "onnx":
+        _check_onnx(options.dtype)
+    name, folder = find_model(encoder, backend)
+    window = _check_window(folder, options.max_length)
+    weights_hash = hash_weights(folder, weight_files(folder, backend=backend))
+    of_folder = {option: getattr(options, option) for option in _FOLDER_OPTIONS}
+    # The fingerprint is a hash of JSON, which has no NumPy integers.
+    of_folder["max_length"] = options.max_length and int(options.max_length)
+    loaded = SentenceTransformerEncoder(
+        partial(load_folder, folder, device=device, **of_folder),
         name=name,
-        encoder=SentenceTransformerEncoder(
-            partial(load_folder, folder, device=device, **options),
-            name=name,
-            batch_size=batch_size,
-            prompt=prompt,
-            window=window,
-        ),
-        fingerprint=fingerprint_folder(folder, weights_hash, {**options, "prompt": prompt}),
-        weights_hash=weights_hash,
+        batch_size=options.batch_size,
+        prompt=prompt,
+        window=window,
     )
+    fingerprint = fingerprint_folder(folder, weights_hash, {**of_folder, "prompt": prompt})
+    return LoadedEncoder(name, loaded, fingerprint, weights_hash)
 
 
 def find_model(
@@ -153,7 +144,8 @@ def find_model(
                 "pytorch_model.bin)."
             )
         return name, folder
-    if not isinstance(encoder, str) or folder.exists() or _looks_like_path(name):
+    is_path = name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name
+    if not isinstance(encoder, str) or folder.exists() or is_path:
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise ModelNotFoundError(
             f"the model folder {name!r} {problem}. Pass the path of a folder with a "
@@ -164,51 +156,24 @@ def find_model(
     return hub_model(name, backend=backend, hub=hub)
 
 
-def _looks_like_path(name: str) -> bool:
-    return name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name
-
-
-def _load_static(device: str, batch_size: int | None, prompt: str | None) -> LoadedEncoder:
+def _load_static(device: str, options: EncoderOptions) -> LoadedEncoder:
     weights, tokenizer = static_files()
-    weights_hash = "sha256:" + file_sha256(weights)
+    weights_hash, prompt = "sha256:" + file_sha256(weights), options.prompt
     content = {"weights": weights_hash, "tokenizer": file_sha256(tokenizer), "prompt": prompt}
-    return LoadedEncoder(
-        name=STATIC,
-        encoder=SentenceTransformerEncoder(
-            partial(load_static, weights, tokenizer, device=device),
-            name=STATIC,
-            batch_size=batch_size or _STATIC_BATCH,
-            prompt=prompt,
-        ),
-        fingerprint=hash_mapping(content),
-        weights_hash=weights_hash,
+    load, batch_size = partial(load_static, weights, tokenizer, device=device), options.batch_size
+    encoder = SentenceTransformerEncoder(
+        load, name=STATIC, batch_size=batch_size or _STATIC_BATCH, prompt=prompt
     )
+    return LoadedEncoder(STATIC, encoder, hash_mapping(content), weights_hash)
 
 
-def _wrap_instance(model: Any, batch_size: int | None, prompt: str | None) -> LoadedEncoder:
-    fingerprint, weights_hash = fingerprint_instance(model, prompt)
+def _wrap_instance(model: Any, options: EncoderOptions) -> LoadedEncoder:
+    fingerprint, weights_hash = fingerprint_instance(model, options.prompt)
     name = type(model).__name__
-    return LoadedEncoder(
-        name=name,
-        encoder=SentenceTransformerEncoder(
-            lambda: model, name=name, batch_size=batch_size, prompt=prompt
-        ),
-        fingerprint=fingerprint,
-        weights_hash=weights_hash,
+    encoder = SentenceTransformerEncoder(
+        lambda: model, name=name, batch_size=options.batch_size, prompt=options.prompt
     )
-
-
-def _wrap_object(encoder: Encoder, batch_size: int | None) -> LoadedEncoder:
-    name = getattr(encoder, "name", None)
-    fingerprint = getattr(encoder, "fingerprint", None)
-    return LoadedEncoder(
-        name=name if isinstance(name, str) else type(encoder).__name__,
-        encoder=encoder,
-        fingerprint=(
-            hash_mapping({"encoder": fingerprint}) if isinstance(fingerprint, str) else None
-        ),
-        requested_texts_per_call=batch_size,
-    )
+    return LoadedEncoder(name, encoder, fingerprint, weights_hash)
 
 
 def _is_sentence_transformer(encoder: object) -> bool:
@@ -244,21 +209,9 @@ def _check_onnx(dtype: str | None) -> None:
             raise MissingExtraError(package, "onnx", "backend='onnx'")
 
 
-def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise OptionError(
-            f"{option} must be one of {', '.join(map(repr, allowed))}, got {value!r}."
-        )
-
-
-def _check_positive(option: str, value: int | None) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise OptionError(f"{option} must be a whole number of at least 1, got {value!r}.")
-
-
-def _reject_options(encoder: str, options: dict[str, tuple[Any, Any]]) -> None:
-    """Raise OptionError if an option that has no effect on this encoder was set."""
-    unused = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+def _reject_options(encoder: str, arguments: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Raise OptionError if one of the options `names`, which this encoder ignores, was set."""
+    unused = [f"{name}={arguments[name]!r}" for name in names if arguments[name] != _DEFAULTS[name]]
     if unused:
         raise OptionError(
             f"{', '.join(unused)} cannot be used with {encoder}. Leave "

@@ -133,15 +133,22 @@ class SentenceTransformerEncoder:
         # Tokenising is slow compared with checking the length, and few texts are long.
         suspects = [row for row, text in enumerate(full) if _max_tokens(text) > window]
         if suspects:
-            tokens = tokenizer(
-                [full[row] for row in suspects],
-                truncation=False,
-                padding=False,
-                return_attention_mask=False,
-                verbose=False,
-            )["input_ids"]
-            longer[suspects] = [len(ids) > window for ids in tokens]
+            lengths = token_lengths(tokenizer, [full[row] for row in suspects])
+            longer[suspects] = np.array(lengths) > window
         return longer
+
+
+def token_lengths(tokenizer: Any, texts: list[str], *, special_tokens: bool = True) -> list[int]:
+    """Return how many tokens a tokenizer of transformers makes of each whole text."""
+    tokens = tokenizer(
+        texts,
+        add_special_tokens=special_tokens,
+        truncation=False,
+        padding=False,
+        return_attention_mask=False,
+        verbose=False,
+    )["input_ids"]
+    return [len(ids) for ids in tokens]
 
 
 def _max_tokens(text: str) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from evenly.shapes import Bool, Float, Int, UInt8, UInt32
 
 KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
-_T = TypeVar("_T")
 
 
 class CorruptShardError(Exception):
@@ -91,7 +91,8 @@ def read_index(path: Path) -> ShardIndex:
         CorruptShardError: the file is damaged.
         OSError: the file cannot be read, or another process has removed it.
     """
-    return _read(path, _verified_index)
+    with _opened(path) as shard:
+        return _verified_index(shard)
 
 
 def read_rows(path: Path, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "r d"]:
@@ -101,8 +102,7 @@ def read_rows(path: Path, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "r d
         CorruptShardError: a vector is damaged.
         OSError: the file cannot be read, or another process has removed it.
     """
-
-    def verified_rows(shard: Any) -> Float[np.ndarray, "r d"]:
+    with _opened(path) as shard:
         index, vectors = _verified_index(shard), shard.get_tensor("vectors")
         if vectors.dtype != np.float32 or vectors.shape[:1] != index.checksums.shape:
             raise CorruptShardError("the shapes of its tensors do not match")
@@ -111,16 +111,15 @@ def read_rows(path: Path, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "r d
             raise CorruptShardError("the checksum of a vector does not match")
         return taken
 
-    return _read(path, verified_rows)
 
-
-def _read(path: Path, use: Callable[[Any], _T]) -> _T:
-    """Apply `use` to an open shard; every sign of damage raises CorruptShardError."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a shard; every sign of damage raises CorruptShardError."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as shard:
-            return use(shard)
+            yield shard
     except (SafetensorError, TypeError, ValueError) as error:
         # A damaged header may also name a type or a shape that NumPy does not support.
         raise CorruptShardError(str(error)) from error

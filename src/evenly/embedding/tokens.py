@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from tqdm import tqdm
 from evenly.embedding.hub import hub_tokenizer
 from evenly.embedding.load import find_model
 from evenly.embedding.offline import MINILM, packaged_minilm
+from evenly.embedding.sentence_transformer import token_lengths
 from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER
+from evenly.progress import hide
 from evenly.shapes import Int
 
 _TEXTS_PER_BATCH = 2048
@@ -45,7 +48,7 @@ def count_tokens(
         EncoderError: the tokenizer failed, or did not return one number of tokens per text.
     """
     counts = np.zeros(len(texts), np.int64)
-    hidden = not progress if progress is not None else None
+    hidden = hide(progress)
     with tqdm(total=len(texts), desc="counting tokens", unit="text", disable=hidden) as bar:
         for begin in range(0, len(texts), _TEXTS_PER_BATCH):
             part = list(texts[begin : begin + _TEXTS_PER_BATCH])
@@ -87,9 +90,9 @@ def load_tokenizer(
         OptionError: `tokenizer` is of another type, or the encoder has no tokenizer.
         ModelNotFoundError: the tokenizer could not be found or downloaded.
     """
+    if isinstance(tokenizer, str | os.PathLike):
+        return _from_name(os.fspath(tokenizer))
     if tokenizer is not None:
-        if isinstance(tokenizer, str | os.PathLike):
-            return _from_name(tokenizer)
         found = _from_object(tokenizer)
         if found is None:
             raise OptionError(
@@ -111,8 +114,7 @@ def load_tokenizer(
     return own
 
 
-def _from_name(tokenizer: str | os.PathLike[str]) -> TokenCounter:
-    name = os.fspath(tokenizer)
+def _from_name(name: str) -> TokenCounter:
     path = Path(name).expanduser()
     if path.is_file():
         return _from_file(path, name)
@@ -141,7 +143,7 @@ def _from_folder(folder: Path, name: str) -> TokenCounter:
             f"{str(error).splitlines()[0] if str(error) else ''}). It must hold a tokenizer.json, "
             "or what AutoTokenizer of transformers reads."
         ) from None
-    return TokenCounter(name, lambda texts: _transformers_lengths(loaded, texts))
+    return _from_transformers(loaded, name)
 
 
 def _from_file(file: Path, name: str) -> TokenCounter:
@@ -165,10 +167,14 @@ def _from_tokenizers(tokenizer: Any, name: str) -> TokenCounter:
     return TokenCounter(name, lengths)
 
 
+def _from_transformers(tokenizer: Any, name: str) -> TokenCounter:
+    return TokenCounter(name, partial(token_lengths, tokenizer, special_tokens=False))
+
+
 def _from_object(tokenizer: Any) -> TokenCounter | None:
     name = type(tokenizer).__name__
     if hasattr(tokenizer, "model_input_names"):
-        return TokenCounter(name, lambda texts: _transformers_lengths(tokenizer, texts))
+        return _from_transformers(tokenizer, name)
     if hasattr(tokenizer, "encode_batch") and hasattr(tokenizer, "to_str"):
         # A copy, because counting changes its settings.
         return _from_tokenizers(type(tokenizer).from_str(tokenizer.to_str()), name)
@@ -178,18 +184,6 @@ def _from_object(tokenizer: Any) -> TokenCounter | None:
         name = getattr(tokenizer, "__name__", name)
         return TokenCounter(name, lambda texts: [_count(tokenizer(text)) for text in texts])
     return None
-
-
-def _transformers_lengths(tokenizer: Any, texts: list[str]) -> list[int]:
-    tokens = tokenizer(
-        texts,
-        add_special_tokens=False,
-        truncation=False,
-        padding=False,
-        return_attention_mask=False,
-        verbose=False,
-    )["input_ids"]
-    return [len(ids) for ids in tokens]
 
 
 def _count(tokens: Any) -> Any:

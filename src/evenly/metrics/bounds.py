@@ -6,7 +6,6 @@ Each function bounds OPT_k, the largest h_min of any k rows of the pool.
 from __future__ import annotations
 
 import math
-from itertools import count
 
 import numpy as np
 from scipy.optimize import brentq
@@ -132,30 +131,20 @@ def _gegenbauer(degree: int, dimension: int, cosine: float) -> float:
 
 def _smallest_cosine(size: int, dimension: int) -> float:
     """Return the smallest maximal cosine that `size` > 2·dimension points can have."""
-    cosine = 0.0
-    for degree in count(3):
-        end = _end_of_interval(degree, dimension)
-        most = levenshtein_count(end, dimension, degree)
-        if most >= size:
-            return float(
-                brentq(
-                    lambda s, degree=degree: levenshtein_count(s, dimension, degree) - size,
-                    cosine,
-                    end,
-                    xtol=1e-15,
-                )
-            )
-        if degree == _MAX_DEGREE:
-            return end
-        cosine = end
-    raise AssertionError("unreachable")
+    end = 0.0
+    for degree in range(3, _MAX_DEGREE + 1):
+        begin, end = end, _end_of_interval(degree, dimension)
+        if levenshtein_count(end, dimension, degree) >= size:
+            break
+    else:
+        return end
+    return float(
+        brentq(lambda s: levenshtein_count(s, dimension, degree) - size, begin, end, xtol=1e-15)
+    )
 
 
 def _end_of_interval(degree: int, dimension: int) -> float:
     """Return the largest root of the Jacobi polynomial, where the bound's interval ends."""
     half, order = (degree + 1) // 2, (dimension - 3) / 2.0
-    if degree % 2:
-        roots, _ = roots_jacobi(half, order + 1, order)
-    else:
-        roots, _ = roots_jacobi(half, order + 1, order + 1)
+    roots, _ = roots_jacobi(half, order + 1, order if degree % 2 else order + 1)
     return float(roots[-1])

@@ -21,6 +21,7 @@ from evenly.metrics.bounds import (
 from evenly.metrics.curve import Curve
 from evenly.metrics.packing_bound import PackingBound
 from evenly.metrics.trace_bound import CentredPool, best_centre
+from evenly.progress import hide
 from evenly.shapes import Float
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
@@ -62,57 +63,49 @@ class BoundingEffort:
 DEFAULT_EFFORT = BoundingEffort()
 
 
+@dataclass(frozen=True, eq=False)
 class UpperBounds:
-    """Upper bounds on the h_min of any k rows of one pool, for several k.
+    """Upper bounds on the h_min of any k rows of one pool, for any k up to `size`.
 
     Attributes:
-        curve: radii of a plain farthest-first run over the pool.
+        points: the pool.
+        size: the largest k.
+        effort: how much work the bounds may take.
+        known_curve: an existing run to `size` picks or more; by default one is made.
+        progress: a progress bar on stderr.
     """
 
-    def __init__(
-        self,
-        points: Points | DistanceMatrix,
-        size: int,
-        *,
-        effort: BoundingEffort = DEFAULT_EFFORT,
-        curve: Curve | None = None,
-        progress: bool | None = None,
-    ) -> None:
-        """Prepare bounds for any k up to `size`.
+    points: Points | DistanceMatrix
+    size: int
+    effort: BoundingEffort = DEFAULT_EFFORT
+    known_curve: Curve | None = None
+    progress: bool | None = None
 
-        Args:
-            points: the pool.
-            size: the largest k.
-            effort: how much work the bounds may take.
-            curve: an existing run to `size` picks or more; by default one is made.
-            progress: a progress bar on stderr.
-        """
-        self._points = points
-        self._effort = effort
-        self._progress = progress
-        self.curve = Curve.of(points, size, progress=progress) if curve is None else curve
+    @cached_property
+    def curve(self) -> Curve:
+        """Radii of a plain farthest-first run over the pool."""
+        return self.known_curve or Curve.of(self.points, self.size, progress=self.progress)
 
     @cached_property
     def packing_bound(self) -> PackingBound | None:
         """The bound from the pool's clusters; None unless its vectors are in memory."""
-        points, rows = self._points, self.curve.pool_size
+        points, rows = self.points, self.curve.pool_size
         if isinstance(points, DistanceMatrix) or not points.in_memory:
             return None
-        cell = self._effort.cell_size(rows, points.dimension)
-        disabled = None if self._progress is None else not self._progress
-        with tqdm(total=rows, desc="bounding", unit="row", disable=disabled) as bar:
+        cell = self.effort.cell_size(rows, points.dimension)
+        with tqdm(total=rows, desc="bounding", unit="row", disable=hide(self.progress)) as bar:
             return PackingBound(points, Tree.of(points, cell, progress=bar.update))
 
     def _centred(self, points: Points, size: int) -> CentredPool:
         rows = self.curve.pool_size
-        steps = self._effort.centre_steps(rows, points.dimension) if points.in_memory else 0
+        steps = self.effort.centre_steps(rows, points.dimension) if points.in_memory else 0
         return best_centre(points, size, steps)
 
     def bounds(self, size: int, reached: float) -> dict[str, float]:
         """Return bounds on the h_min of any `size` rows, by name.
 
         Args:
-            size: k, at most the `size` given at the start.
+            size: k, at most the largest one.
             reached: the h_min of some k rows.
 
         Returns:
@@ -127,13 +120,16 @@ class UpperBounds:
         if size == self.curve.pool_size:
             found["all rows"] = reached
         found["balls"] = balls_bound(radii)
-        if isinstance(self._points, DistanceMatrix):
-            found |= _bounds_of_distances(self._points, size)
+        if isinstance(self.points, DistanceMatrix):
+            rows = np.flatnonzero(self.points.eligible)
+            if len(rows) <= _LARGEST_LINKAGE:
+                distances = self.points.matrix[rows].astype(np.float64)[:, rows]
+                found["clusters"] = clusters_bound(distances, size)
         else:
             found["smaller balls"] = smaller_balls_bound(radii)
-            centred = self._centred(self._points, size)
+            centred = self._centred(self.points, size)
             found["trace"] = centred.trace_bound(size)
-            found |= _bounds_by_dimension(self._points, size)
+            found |= _bounds_by_dimension(self.points, size)
             low, high = max(reached, float(radii[-1])), min(found.values())
             # If a bound is attained already, no other can be sharper.
             if high > low * _TOLERANCE and self.packing_bound is not None:
@@ -147,12 +143,12 @@ class UpperBounds:
         # Two rows in one ball are no farther apart than its diameter.
         if curve.radii[-1] * 2.0 * _TOLERANCE < distance:
             most = curve.rows_at(distance / 2.0 / _TOLERANCE)
-        if self.packing_bound is None or isinstance(self._points, DistanceMatrix):
+        if self.packing_bound is None or isinstance(self.points, DistanceMatrix):
             return most
         most = min(most, self.packing_bound.most_rows(distance))
         if most < 2:
             return most
-        centred = self._centred(self._points, most)
+        centred = self._centred(self.points, most)
         return min(most, self.packing_bound.most_rows(distance, centred))
 
 
@@ -181,11 +177,3 @@ def _bounds_by_dimension(points: Points, size: int) -> dict[str, float]:
         else:
             found["plane"] = plane_bound(rows, size)
     return found
-
-
-def _bounds_of_distances(metric: DistanceMatrix, size: int) -> dict[str, float]:
-    rows = np.flatnonzero(metric.eligible)
-    if len(rows) > _LARGEST_LINKAGE:
-        return {}
-    distances = metric.matrix[rows].astype(np.float64)[:, rows]
-    return {"clusters": clusters_bound(distances, size)}

@@ -58,21 +58,6 @@ class Curve:
         """Return how many picks of the curve are at least `distance` from all earlier ones."""
         return int(np.count_nonzero(self.radii >= distance))
 
-    def rows_expected_at(self, distance: float) -> int | None:
-        """Return `rows_at`, extrapolated beyond the last radius by a power law.
-
-        None if the curve is too short to extrapolate.
-        """
-        found = self.rows_at(distance)
-        if found < len(self.radii) or found == self.pool_size:
-            return found
-        dimension = self.dimension
-        if dimension is None or distance <= 0:
-            return None
-        power = dimension * np.log(self.radii[-1] / distance)
-        limit = np.log(self.pool_size / found)
-        return int(found * np.exp(min(power, limit)))
-
     @property
     def dimension(self) -> float | None:
         """The d for which radii fall as the power -1 / d of the number of picks.

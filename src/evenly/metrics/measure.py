@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 from os import PathLike
 from time import perf_counter
@@ -14,12 +15,11 @@ from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
 from evenly.inputs.prepare import PreparedData, prepare
-from evenly.metrics.certificate import BoundingEffort
-from evenly.metrics.diversity import Diversity
+from evenly.metrics.certificate import BoundingEffort, UpperBounds
+from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
-from evenly.metrics.pool_stats import PoolStats
 from evenly.metrics.row_numbers import row_numbers
-from evenly.metrics.theory import Theory
+from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
     DEFAULT_ENCODER,
     InputOptions,
@@ -40,6 +40,41 @@ Certificate = bool | Literal["thorough"]
 """Whether h_min is bounded from above, and whether extra time is spent on a sharper bound."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class PoolStats:
+    """Statistics of a pool that all of its subsets share, each computed when first used.
+
+    Attributes:
+        points: the pool.
+        seed: for the rows that are sampled from a large pool.
+        upper_bounds: on the h_min of its subsets.
+    """
+
+    points: Points | DistanceMatrix
+    seed: int
+    upper_bounds: UpperBounds
+
+    @cached_property
+    def eligible_rows(self) -> Int[np.ndarray, " m"]:
+        """Row numbers of the usable rows."""
+        return np.flatnonzero(self.points.eligible)
+
+    @cached_property
+    def dimension(self) -> float | None:
+        """The intrinsic dimension, by TwoNN."""
+        return two_nn(self.points, self.seed)
+
+    @cached_property
+    def pairs(self) -> ClosePairs:
+        """The distribution of distances between two rows."""
+        return ClosePairs(self.points, self.seed)
+
+    @cached_property
+    def clusters(self) -> Int[np.ndarray, " n"] | None:
+        """Clusters of about the same size; None for a matrix of distances."""
+        return clusters_of(self.points)
 
 
 @documented(InputOptions, MeasuringOptions)
@@ -114,12 +149,8 @@ def measure_prepared(
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, subsets=1 + subsets, curve=curve)
-    with tqdm(
-        total=(1 + subsets) * len(stats.eligible_rows),
-        desc="measuring",
-        unit="row",
-        disable=hide(prepared.options.progress),
-    ) as bar:
+    total, hidden = (1 + subsets) * len(stats.eligible_rows), hide(prepared.options.progress)
+    with tqdm(total=total, desc="measuring", unit="row", disable=hidden) as bar:
         measures = _measure(points, chosen, bar.update)
         drawn = [
             _measure(points, random_rows(stats, size, options.seed + draw), bar.update)
@@ -154,14 +185,8 @@ def pool_stats(
     if options.certificate != "thorough":
         work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
         effort = BoundingEffort(max(work, BoundingEffort.multiplications))
-    return PoolStats(
-        points,
-        size,
-        seed=options.seed,
-        effort=effort,
-        curve=curve,
-        progress=prepared.options.progress,
-    )
+    bounds = UpperBounds(points, size, effort, curve, progress=prepared.options.progress)
+    return PoolStats(points, options.seed, bounds)
 
 
 def measure_in_pool(stats: PoolStats, chosen: Int[np.ndarray, " k"], *, details: bool) -> Measures:

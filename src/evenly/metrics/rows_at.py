@@ -83,7 +83,7 @@ def rows_at(
     # Without it, balls of radius h_min / 2 give the upper bound.
     smallest_radius = float(h_min) if has_packing_bound else h_min / 2.0 * (1.0 - 1e-6)
     curve = Curve.down_to(points, smallest_radius, progress=progress)
-    upper_bounds = UpperBounds(points, len(curve.radii), curve=curve)
+    upper_bounds = UpperBounds(points, len(curve.radii), known_curve=curve)
     at_least = curve.rows_at(h_min)
     # Rounding must not put the upper bound below rows that were found.
     at_most = max(at_least, upper_bounds.most_rows(h_min))

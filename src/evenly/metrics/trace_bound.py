@@ -42,15 +42,16 @@ def best_centre(points: Points, size: int, steps: int) -> CentredPool:
     Cost: n·d operations per step.
     """
     rows = np.flatnonzero(points.eligible)
-    centre = mean_of(points, rows)
-    best: CentredPool | None = None
-    for step in range(steps + 1):
+
+    def centred() -> CentredPool:
         squared = squared_distances_to(points, rows, centre)
         order = np.argsort(-squared, kind="stable")
-        found = CentredPool(rows[order], squared[order])
-        if best is None or found.trace_bound(size) < best.trace_bound(size):
-            best = found
-        if step < steps:
-            centre = centre + (mean_of(points, found.rows[:size]) - centre) * (2.0 / (step + 3.0))
-    assert best is not None
+        return CentredPool(rows[order], squared[order])
+
+    centre = mean_of(points, rows)
+    best = found = centred()
+    for step in range(steps):
+        centre = centre + (mean_of(points, found.rows[:size]) - centre) * (2.0 / (step + 3.0))
+        found = centred()
+        best = min(best, found, key=lambda pool: pool.trace_bound(size))
     return best

@@ -89,15 +89,11 @@ class Comparison:
         records = self.rows
         lines = [["", *(record["subset"] for record in records)]]
         for path in _COLUMNS:
-            name = _name(path)
+            name = path.rpartition(".")[2]
             values = [record[name] for record in records]
             if any(value is not None for value in values):
                 lines.append([name.replace("_", " "), *(_cell(path, value) for value in values)])
         return grid(lines)
-
-
-def _name(path: str) -> str:
-    return path.rpartition(".")[2]
 
 
 def _means(measures: Sequence[Measures]) -> dict[str, Any]:
@@ -176,20 +172,12 @@ def compare_subsets(
         )
     prepared = prepare(data, inputs)
     chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
-    return _compare(prepared, chosen, options)
-
-
-def _compare(
-    prepared: PreparedData,
-    chosen: dict[str, Int[np.ndarray, " k"]],
-    options: MeasuringOptions,
-) -> Comparison:
     sizes = sorted({len(rows) for rows in chosen.values()})
-    subsets = len(chosen) + options.random_subsets * len(sizes)
-    stats = pool_stats(prepared, options, sizes[-1], subsets=subsets)
+    n_subsets = len(chosen) + options.random_subsets * len(sizes)
+    stats = pool_stats(prepared, options, sizes[-1], subsets=n_subsets)
     seeds = range(options.seed, options.seed + options.random_subsets)
     drawn_rows = [random_rows(stats, size, seed) for size in sizes for seed in seeds]
-    hidden = hide(prepared.options.progress)
+    hidden = hide(inputs.progress)
     bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=hidden)
     found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
     if options.certificate:

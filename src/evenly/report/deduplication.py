@@ -31,8 +31,6 @@ def deduplication_table(found: Deduplication) -> str:
     if found.groups:
         row, group = max(found.groups.items(), key=lambda group: len(group[1]))
         others = f"{len(group):,} other{'s' if len(group) > 1 else ''}"
-        farthest = found.distances[group[-1]]
-        lines.append(
-            ("largest group", f"row {row} represents {others}, at most {farthest:.4f} away")
-        )
+        away = f"at most {found.distances[group[-1]]:.4f} away"
+        lines.append(("largest group", f"row {row} represents {others}, {away}"))
     return two_columns([*lines, ("seconds", seconds_line(provenance.seconds))])

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from evenly.metrics import Measures
 from evenly.metrics.diversity import Diversity
+from evenly.metrics.measures import RandomMeasures
 from evenly.metrics.theory import CONFIDENCE, Theory
 from evenly.report.table import two_columns, with_cosine
 
@@ -24,7 +25,7 @@ def lines_of_measures(measures: Measures, *, normalized: bool) -> list[tuple[str
     if measures.closest_pair is not None:
         lines.append(("", "attained by rows {} and {}".format(*measures.closest_pair)))
     if random is not None:
-        lines.append(("  random subsets", _random_h_min(measures)))
+        lines.append(("  random subsets", _random_h_min(measures.h_min, random)))
     if measures.upper_bound is not None and measures.bounds:
         lines.append(("  at most", _certificate(measures)))
     coverage_radius = with_cosine(measures.coverage_radius, normalized=normalized)
@@ -34,13 +35,11 @@ def lines_of_measures(measures: Measures, *, normalized: bool) -> list[tuple[str
         covered = random.coverage_radius
         lines.append(("  random subsets", f"{covered.mean:.4f} ± {covered.std:.4f}"))
         mean_distance += f" (random {random.mean_distance.mean:.4f})"
+    alone = f"{measures.singleton_share:.1%} of the chosen rows represent only themselves"
     lines += [
         ("mean distance", f"{mean_distance}, from a row to the nearest chosen one"),
         ("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"),
-        (
-            "singletons",
-            f"{measures.singleton_share:.1%} of the chosen rows represent only themselves",
-        ),
+        ("singletons", alone),
     ]
     if measures.duplicates:
         lines.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
@@ -51,13 +50,12 @@ def lines_of_measures(measures: Measures, *, normalized: bool) -> list[tuple[str
     return lines
 
 
-def _random_h_min(measures: Measures) -> str:
-    assert measures.random is not None
-    h_min = measures.random.h_min
-    line = f"{h_min.mean:.4f} ± {h_min.std:.4f} ({measures.random.subsets} subsets)"
-    if h_min.mean > 0 and math.isfinite(measures.h_min):
-        return f"{line}: {measures.h_min / h_min.mean:.1f} times as far apart"
-    return f"{line}: they hold duplicates" if h_min.mean == 0 else line
+def _random_h_min(h_min: float, random: RandomMeasures) -> str:
+    mean = random.h_min.mean
+    line = f"{mean:.4f} ± {random.h_min.std:.4f} ({random.subsets} subsets)"
+    if mean > 0 and math.isfinite(h_min):
+        return f"{line}: {h_min / mean:.1f} times as far apart"
+    return f"{line}: they hold duplicates" if mean == 0 else line
 
 
 def _certificate(measures: Measures) -> str:

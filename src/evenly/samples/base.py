@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from evenly.atomic import atomic_write
 from evenly.errors import OutputError
 from evenly.samples.encoding import (
-    compressing,
+    open_output,
     plain_json,
     table_of_records,
     write_records,
     write_tables,
 )
-from evenly.samples.formats import FILE_FORMATS, output_format
+from evenly.samples.formats import FILE_FORMATS
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.source import FileStamp, Source
 
@@ -157,11 +156,7 @@ class Samples(ABC):
             own = self.format if self.format in FILE_FORMATS else self._stream_format
             self._encode(own, path_or_stream, numbers)
             return
-        format, compressed = output_format(path_or_stream)
-        with (
-            atomic_write(path_or_stream, force=force) as file,
-            compressing(file, compressed) as stream,
-        ):
+        with open_output(path_or_stream, force=force) as (format, stream):
             self._encode(format, stream, numbers)
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from evenly.errors import DataError
@@ -112,10 +113,7 @@ def _records_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _lines(stream: Any, size: int) -> Iterator[Samples]:
     """Yield the records of a stream of JSON Lines, `size` lines at a time."""
     binary = getattr(stream, "buffer", stream)
-    while True:
-        lines = [line for _, line in zip(range(size), binary, strict=False)]
-        if not lines:
-            return
+    while lines := list(islice(binary, size)):
         if not isinstance(lines[0], bytes):
             raise DataError(
                 f"the stream yields {type(lines[0]).__name__}, not bytes. Open it in binary mode "

@@ -7,10 +7,13 @@ import csv
 import gzip
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
+from evenly.atomic import atomic_write
 from evenly.errors import MissingExtraError, OutputError
+from evenly.samples.formats import output_format
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -19,14 +22,21 @@ OTHER_DELIMITERS = ";\t|"
 
 
 @contextlib.contextmanager
-def compressing(file: BinaryIO, compressed: bool) -> Iterator[BinaryIO]:
-    """Yield `file`, or a gzip stream into it whose bytes depend only on the records."""
-    if not compressed:
-        yield file
-        return
-    # Without date and name, writing the same rows twice gives identical files.
-    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-        yield cast("BinaryIO", packed)
+def open_output(
+    path: str | os.PathLike[str], *, force: bool = False
+) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the format that the suffix of `path` denotes, and a stream that writes the file.
+
+    The file is written atomically, and compressed if its suffix is .gz.
+    """
+    format, compressed = output_format(path)
+    with atomic_write(path, force=force) as file:
+        if not compressed:
+            yield format, file
+            return
+        # Without date and name, writing the same rows twice gives identical files.
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+            yield format, cast("BinaryIO", packed)
 
 
 def write_records(

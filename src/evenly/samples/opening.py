@@ -180,16 +180,13 @@ def _open_list(data: Any) -> Samples:
         picked = [items[row] for row in rows.tolist()]
         return tuple(picked) if kind == "tuple" else picked
 
-    if len(items) and _is_vector(items[0]):
+    first = items[0] if len(items) else None
+    if isinstance(first, (list, tuple, np.ndarray)) or _is_of(first, "torch", {"Tensor"}):
         origin = f"a {kind} of {len(items)} vectors"
         return VectorSamples(stack_rows(items), origin=origin, format="list", pick=pick)
     check_elements(items)
-    noun = "records" if len(items) and isinstance(items[0], Mapping) else "strings"
+    noun = "records" if isinstance(first, Mapping) else "strings"
     return ListSamples(items, origin=f"a {kind} of {len(items)} {noun}", pick=pick)
-
-
-def _is_vector(item: Any) -> bool:
-    return isinstance(item, (list, tuple, np.ndarray)) or _is_of(item, "torch", {"Tensor"})
 
 
 def _is_of(data: Any, package: str, types: set[str]) -> bool:

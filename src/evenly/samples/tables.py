@@ -8,23 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from evenly.atomic import atomic_write
 from evenly.errors import OutputError
-from evenly.samples.encoding import compressing, require_pyarrow, write_records, write_tables
+from evenly.samples.encoding import open_output, require_pyarrow, write_records, write_tables
 from evenly.samples.formats import STREAM_FORMATS, output_format
 
 # Rows converted to Python objects at once.
 _ROWS_PER_BLOCK = 1 << 16
 
 
-def check_table_path(path: str | os.PathLike[str]) -> tuple[str, bool]:
-    """Return the format in which to write a table at `path`, and whether to compress it.
+def check_table_path(path: str | os.PathLike[str]) -> None:
+    """Check that a table can be written at `path`.
 
     Raises:
         OutputError: the suffix is unknown, or denotes a format for vectors.
         MissingExtraError: the format is parquet, and pyarrow is not installed.
     """
-    format, compressed = output_format(path)
+    format, _ = output_format(path)
     if format not in (*STREAM_FORMATS, "parquet"):
         raise OutputError(
             f"a table cannot be written as .{format}, got {os.fspath(path)}. Use one of the "
@@ -32,7 +31,6 @@ def check_table_path(path: str | os.PathLike[str]) -> tuple[str, bool]:
         )
     if format == "parquet":
         require_pyarrow(f"writing {os.fspath(path)}")
-    return format, compressed
 
 
 def write_columns(
@@ -47,8 +45,8 @@ def write_columns(
         OutputExistsError: the path exists and `force` is False.
         OutputError: the suffix is invalid (see `check_table_path`), or the file not writable.
     """
-    format, compressed = check_table_path(path)
-    with atomic_write(path, force=force) as file, compressing(file, compressed) as stream:
+    check_table_path(path)
+    with open_output(path, force=force) as (format, stream):
         if format == "parquet":
             table = _table(columns)
             write_tables(stream, table.schema, [table])

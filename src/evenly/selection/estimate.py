@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +42,7 @@ _SHARE_OF_CHOSEN, _SHARE_OF_OTHERS = 0.47, 0.11
 _ROUND_SECONDS, _MANY_MULTIPLICATIONS = 0.3, 1e10
 
 
-@dataclass(frozen=True)
-class _Vectors:
+class _Vectors(NamedTuple):
     """The shape of a pool's vectors, and the bytes of one number."""
 
     rows: int
@@ -136,7 +135,9 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
     else:
         vectors, embedding_seconds = _try_embedding(samples, inputs)
     n_chosen = rows_of_budget(rules.budget, vectors.rows)
-    engine = _resolve_engine(inputs.engine, on_disk)
+    engine = inputs.engine
+    if engine == "auto":
+        engine = "mapped" if on_disk else "memory"
     needed = _needed_memory(engine, vectors, n_chosen, memory_bytes(inputs.memory))
     _check_fits(engine, needed, vectors)
     seconds = _selection_seconds(vectors, n_chosen)
@@ -165,12 +166,6 @@ def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[_Vectors, fl
     embedded = embed_texts(some, model, cache=None, progress=False)
     seconds = (perf_counter() - began) / max(1, len(some)) * len(usable)
     return _Vectors(len(samples), embedded.vectors.shape[1], bytes_per_number=4), seconds
-
-
-def _resolve_engine(engine: str, on_disk: bool) -> str:
-    if engine != "auto":
-        return engine
-    return "mapped" if on_disk else "memory"
 
 
 def _needed_memory(engine: str, vectors: _Vectors, budget: int, limit: float | None) -> float:
@@ -212,10 +207,10 @@ def _selection_seconds(vectors: _Vectors, budget: int) -> float:
     """
     rows, dimension = vectors.rows, vectors.dimension
     work = float(rows) * budget * dimension
-    # In large jobs, proxies on the principal axes are compared by their leading coordinates.
-    coordinates = (
-        0.6 * dimension if work >= _MANY_MULTIPLICATIONS and dimension >= 96 else dimension
-    )
+    coordinates = float(dimension)
+    if work >= _MANY_MULTIPLICATIONS and dimension >= 96:
+        # Proxies on the principal axes are compared by their leading coordinates.
+        coordinates *= 0.6
     pairs = budget * (_SHARE_OF_CHOSEN * budget + _SHARE_OF_OTHERS * (rows - budget))
     products = pairs * coordinates * _seconds_per_multiplication()
     rounds = _ROUND_SECONDS * min(1.0, work / _MANY_MULTIPLICATIONS)
