@@ -214,12 +214,14 @@ def test_lowering_gives_the_exact_distance_to_the_nearest(way, vectors, normaliz
 
 
 IN_THE_OTHER_WIDTH = """
+from importlib import reload
 import numpy as np
 import llvmlite.binding
-import evenly.geometry  # numba reads the features too
+from evenly.geometry.kernels import int16, int16_block  # first, because numba reads the features
 has = llvmlite.binding.get_host_cpu_features()
 llvmlite.binding.get_host_cpu_features = lambda: {"avx512bw": not has.get("avx512bw")}
-from evenly.geometry.kernels import int16, int16_block
+reload(int16_block)
+reload(int16)
 rng = np.random.default_rng(0)
 short = rng.integers(-900, 900, (int16.TOGETHER, 6)).astype(np.int16)
 panels = rng.integers(-900, 900, (3, 3, 16, 2)).astype(np.int16)
