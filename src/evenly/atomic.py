@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -41,6 +40,8 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = True) -> Iterato
     temporary: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile  # slow to import, and a command line often writes nothing
+
         descriptor, temporary = tempfile.mkstemp(
             prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
         )

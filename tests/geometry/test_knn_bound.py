@@ -10,12 +10,12 @@ from evenly.geometry import (
     ProxyTransform,
     ProxyVectors,
     are_near_enough,
-    even_slices,
     mean_distances_to_nearest,
     median_distance_at_least,
     pair_distances,
     row_lengths,
 )
+from evenly.geometry.threads import even_slices
 from evenly.selection.rules import outliers
 from tests.support import oracle
 from tests.support.pools import pools
@@ -84,7 +84,7 @@ def test_rows_as_their_own_proxies_rule_out_no_nearer_pair(normalize, d):
     transform = ProxyTransform.as_they_are(points)
     assert transform is not None
     proxies = ProxyVectors(points, transform)
-    proxies.keep(None)
+    proxies.keep(1)
 
     rows = proxies[np.arange(len(vectors))]
     lengths = np.einsum("ij,ij->i", rows, rows)

@@ -17,13 +17,11 @@ from evenly.errors import (
     OutputExistsError,
     TextError,
 )
-from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import GraphUse, distance_for_size
 from tests.support.encoders import TopicEncoder
-from tests.support.oracle import unit_rows
 from tests.support.packings import gaps_of, packing_by_definition, points_of
-from tests.support.pools import make_pool, pools
+from tests.support.pools import pools
 
 WHOLE = {"normalize": False}
 NO_CACHE = {"cache_dir": False}
@@ -75,29 +73,6 @@ def test_what_is_kept_is_a_packing_and_others_go_to_the_nearest(data, vectors, n
     check_who_stands_for_whom(found, gaps)
     of_distances = deduplicate(gaps, distance, **best, engine="distances")
     assert of_distances.indices.tolist() == found.indices.tolist()
-
-
-def test_others_go_to_the_nearest_by_few_coordinates_too(monkeypatch):
-    vectors = make_pool("clustered", 6000, 96, np.float32, np.random.default_rng(2))
-    narrowed = []
-    change = Targets.change
-
-    def change_and_tell(columns, proxies, precision):
-        narrowed.append(proxies.width)
-        change(columns, proxies, precision)
-
-    monkeypatch.setattr(Targets, "change", change_and_tell)
-    monkeypatch.setattr("evenly.geometry.screening.tuning.Tuning._work_left", 1e12)
-
-    found = deduplicate(vectors, 0.14)
-
-    assert len(found.indices) > 2 * SEGMENT
-    assert min(narrowed) < 96
-    rows = unit_rows(vectors.astype(float))
-    for row in np.setdiff1d(np.arange(6000), found.indices)[::20]:
-        gaps = np.sqrt(((rows[found.indices] - rows[row]) ** 2).sum(axis=1))
-        assert found.representative[row] == found.indices[gaps.argmin()]
-        assert found.distances[row] == pytest.approx(gaps.min(), rel=1e-12)
 
 
 @given(

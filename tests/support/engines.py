@@ -73,7 +73,6 @@ def sharded(points, budget, sizes=None, *, shards=3):
 ENGINES = {
     "memory": lambda points, budget, sizes=None: MemoryEngine(points, budget, sizes=sizes),
     "memory, turned": eager(MemoryEngine),
-    "memory, bfloat16": eager(MemoryEngine, "bfloat16"),
     "memory, int16": eager(MemoryEngine, "int16"),
     "faiss": eager(FaissEngine),
     "sharded": sharded,

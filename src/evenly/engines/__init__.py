@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from evenly.engines.protocol import FRONTIER, Engine, Frontier
-from evenly.engines.registry import ENGINES, choose_engine, make_engine
+from evenly.engines.registry import choose_engine, make_engine
 
-__all__ = ["ENGINES", "FRONTIER", "Engine", "Frontier", "choose_engine", "make_engine"]
+__all__ = ["FRONTIER", "Engine", "Frontier", "choose_engine", "make_engine"]

@@ -11,7 +11,7 @@ import torch
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sharded import ShardedEngine
 from evenly.engines.sizes import EngineSizes
-from evenly.engines.upper_bounds import Bounded, Bounds
+from evenly.engines.upper_bounds import Bounded
 from evenly.errors import OptionError
 from evenly.geometry import TIE, Points, ProxyTransform
 from evenly.shapes import Int
@@ -77,15 +77,14 @@ class TorchEngine(Bounded):
         self._sizes = sizes or EngineSizes()
         self._device = torch.device(device)
         self._transform = ProxyTransform.of(points)
-        self._shift = self._send(self._transform.shift)
+        self._shift = self._sent(self._transform.shift)
         if resident is None:
             resident = self._fits()
-        self._stored = self._send_rows(slice(None)) if resident else None
-        self._factors = None if points.factors is None else self._send(points.factors)
-        eligible = self._send(points.eligible)
+        self._stored = self._sent(points.stored[:]) if resident else None
+        self._factors = None if points.factors is None else self._sent(points.factors)
+        eligible = self._sent(points.eligible)
         infinity = torch.full((len(points),), torch.inf, dtype=torch.float64, device=self._device)
-        self._bounds = Bounds(torch.where(eligible, infinity, -infinity))
-        self._squared: torch.Tensor = self._bounds.squared
+        super().__init__(torch.where(eligible, infinity, -infinity))
         self._seen = torch.zeros(len(points), dtype=torch.int64, device=self._device)
         self._count = 0
         self._chosen = torch.zeros(
@@ -105,20 +104,17 @@ class TorchEngine(Bounded):
     def __len__(self) -> int:
         return len(self._points)
 
-    def _send(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
             return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-
-    def _send_rows(self, rows: Any) -> torch.Tensor:
-        return self._send(self._points.stored[rows])
 
     def _exact(self, rows: torch.Tensor) -> torch.Tensor:
         """Return rows as (m, d) float64, whose distances are exact."""
         if self._stored is not None:
             taken = self._stored.index_select(0, rows).double()
         else:
-            taken = self._send_rows(rows.cpu().numpy()).double()
+            taken = self._sent(self._points.stored[rows.cpu().numpy()]).double()
         if self._factors is not None:
             taken *= self._factors.index_select(0, rows)[:, None]
         return taken
@@ -135,12 +131,12 @@ class TorchEngine(Bounded):
         assert points is not None
         new = slice(self._count, self._count + len(points))
         self._reserve(new.stop)
-        self._chosen[new] = self._send(points.exact(slice(None)))
+        self._chosen[new] = self._sent(points.exact(slice(None)))
         proxies = self._proxies(self._chosen[new])
         self._targets[new] = proxies.bfloat16()
         self._lengths[new] = torch.linalg.vecdot(proxies, proxies)
         self._count = new.stop
-        self._squared[self._send(rows[rows >= 0])] = -torch.inf
+        self.squared[self._sent(rows[rows >= 0])] = -torch.inf
 
     def _reserve(self, count: int) -> None:
         if count > len(self._chosen):
@@ -149,13 +145,10 @@ class TorchEngine(Bounded):
             self._targets = torch.nn.functional.pad(self._targets, (0, 0, 0, more))
             self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
 
-    def _sent(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
-        return self._send(array)
-
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
         fresh = self._fresh(size)
-        keys = self._bounds.keys[fresh]
+        keys = self._keys[fresh]
         if len(fresh) > size:
             # The largest, and of those that tie the smallest row numbers; in ascending order.
             tied = torch.nonzero(keys >= keys.max() * (1.0 - TIE)).squeeze(1)
@@ -163,13 +156,13 @@ class TorchEngine(Bounded):
             if len(tied) < size:
                 kept = torch.topk(keys, size).indices.sort().values
             fresh = fresh[kept]
-        squared = self._squared[fresh]
-        outside = self._bounds.keys.clone()
+        squared = self.squared[fresh]
+        outside = self._keys.clone()
         outside[fresh] = -torch.inf
         ceiling = float(outside.max())
         near_ceiling = outside >= ceiling * (1.0 - 2.0 * TIE)
         proxies = self._proxies(self._exact(fresh))
-        weights = self._bounds.weights_of(fresh)
+        weights = self._weights_of(fresh)
         rows = fresh.cpu().numpy()
         padded = np.zeros((len(rows), self._transform.width), np.float32)
         padded[:, : self._points.dimension] = proxies.cpu().numpy()
@@ -191,24 +184,22 @@ class TorchEngine(Bounded):
         while True:
             threshold = min(threshold, self._threshold(wanted))
             self._refresh(threshold)
-            fresh = torch.nonzero(self._bounds.keys >= threshold).squeeze(1)
-            largest = float(self._bounds.keys.max())
+            fresh = torch.nonzero(self._keys >= threshold).squeeze(1)
+            largest = float(self._keys.max())
             enough = len(fresh) >= size // 8 and largest * (1.0 - TIE) >= threshold
             if threshold <= 0.0 or enough:
                 return fresh
             wanted *= 2
 
     def _threshold(self, wanted: int) -> float:
-        if wanted >= len(self._squared):
+        if wanted >= len(self.squared):
             return 0.0
-        value = float(torch.topk(self._bounds.keys, wanted).values[-1])
+        value = float(torch.topk(self._keys, wanted).values[-1])
         return max(0.0, value * (1.0 - 2.0 * TIE))
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
-        stale = torch.nonzero(
-            (self._bounds.keys >= threshold) & (self._seen < self._count)
-        ).squeeze(1)
+        stale = torch.nonzero((self._keys >= threshold) & (self._seen < self._count)).squeeze(1)
         stale = stale[torch.argsort(self._seen[stale], stable=True)]
         for rows in torch.split(stale, self._sizes.rows_on_device):
             self._refresh_rows(rows, threshold)
@@ -218,12 +209,12 @@ class TorchEngine(Bounded):
             begin = int(self._seen[rows[0]])
             end = min(begin + self._sizes.targets_on_device, self._count)
             now = rows[self._seen[rows] < end]
-            self._lower(now, begin, end)
+            self._lower_to(now, begin, end)
             self._seen[now] = end
-            keys = self._bounds.keys_of(rows, self._squared[rows])
+            keys = self._keys_of(rows, self.squared[rows])
             rows = rows[(keys >= threshold) & (self._seen[rows] < self._count)]
 
-    def _lower(self, rows: torch.Tensor, begin: int, end: int) -> None:
+    def _lower_to(self, rows: torch.Tensor, begin: int, end: int) -> None:
         """Lower the exact squared distances of rows to the nearest of some targets."""
         exact = self._exact(rows)
         proxies = self._proxies(exact)
@@ -232,7 +223,7 @@ class TorchEngine(Bounded):
         products *= -2
         products += lengths[:, None]
         products += self._lengths[begin:end]
-        squared = self._squared[rows]
+        squared = self.squared[rows]
         # The most promising target of each row first, because it rules out most of the others.
         smallest, first = products.min(dim=1)
         promising = torch.nonzero(smallest < self._limits(squared)).squeeze(1)
@@ -240,12 +231,11 @@ class TorchEngine(Bounded):
         products[promising, first[promising]] = torch.inf
         suspects = torch.nonzero(products < self._limits(squared)[:, None])
         self._decide(exact, squared, suspects[:, 0], begin + suspects[:, 1])
-        self._squared[rows] = squared
+        self.squared[rows] = squared
 
     def _limits(self, squared: torch.Tensor) -> torch.Tensor:
-        error_bound = self._transform.error_bound("bfloat16")
-        reach = squared.sqrt() * error_bound.scale * error_bound.stretch + error_bound.error
-        return (reach * reach + error_bound.rounding).float()
+        limits: torch.Tensor = self._transform.error_bound("bfloat16").limits(squared)
+        return limits.float()
 
     def _decide(
         self,
@@ -277,14 +267,10 @@ def _sums(terms: torch.Tensor) -> torch.Tensor:
 
 def _between(proxies: torch.Tensor) -> torch.Tensor:
     lengths: torch.Tensor = torch.linalg.vecdot(proxies, proxies)
-    return lengths[:, None] + lengths - 2 * _product(proxies, proxies)
-
-
-def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Return left @ right.T in full float32, even if torch is set to a lower precision."""
+    # In full float32, even if torch is set to a lower precision.
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        return left @ right.T
+        return lengths[:, None] + lengths - 2 * (proxies @ proxies.T)
     finally:
         torch.set_float32_matmul_precision(before)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Frontier
-from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of
+from evenly.engines.upper_bounds import Bounded, ceiling_outside, farthest_of
 from evenly.geometry import DistanceMatrix
 from evenly.shapes import Int
 
@@ -23,8 +23,7 @@ class DistancesEngine(Bounded):
 
     def __init__(self, metric: DistanceMatrix) -> None:
         self._metric = metric
-        self._bounds = Bounds(np.where(metric.eligible, np.inf, -np.inf))
-        self._squared = self._bounds.squared
+        super().__init__(np.where(metric.eligible, np.inf, -np.inf))
 
     def __len__(self) -> int:
         return len(self._metric)
@@ -35,23 +34,23 @@ class DistancesEngine(Bounded):
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen, and compare all rows with them."""
         for row in rows:
-            self._bounds.lower(self._metric.squared(row))
-        self._squared[rows] = -np.inf
+            self._lower(self._metric.squared(row))
+        self.squared[rows] = -np.inf
 
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """Return the farthest rows; see `Engine.frontier`."""
-        remaining = np.flatnonzero(self._squared >= 0.0)
-        keys = self._bounds.keys
+        remaining = np.flatnonzero(self.squared >= 0.0)
+        keys = self._keys
         rows = remaining[farthest_of(keys[remaining], size)]
         ceiling, ceiling_row = ceiling_outside(keys, rows)
         return Frontier(
             rows=rows,
             points=None,
-            squared=self._squared[rows],
+            squared=self.squared[rows],
             between=lambda: self._metric.matrix[rows][:, rows].astype(np.float64) ** 2,
             proxies=None,
             transform=None,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
-            weights=self._bounds.weights_of(rows),
+            weights=self._weights_of(rows),
         )

@@ -14,7 +14,7 @@ from evenly.engines.memory import MemoryEngine
 from evenly.engines.sizes import EngineSizes
 from evenly.engines.voronoi import NeighbourIndex
 from evenly.geometry import squared_distances_between
-from evenly.shapes import Bool, Float, Float32, Int
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from evenly.geometry import Best, Queries, Targets
@@ -41,17 +41,22 @@ class _Index:
         self._transform: Any = None
 
     def append(self, targets: Targets, nearest: Int[np.ndarray, " b"]) -> None:
-        """Add the new targets; all of them if their proxies have changed."""
         if len(targets) < self._cells:
             return
+        import faiss
+
         if self._index is None or targets.proxies.transform is not self._transform:
             self._transform = targets.proxies.transform
-            self._index = _empty_index(targets.matrix[: self._cells])
+            width = targets.matrix.shape[1]
+            quantizer = faiss.IndexFlatL2(width)
+            quantizer.add(targets.matrix[: self._cells])
+            self._index = faiss.IndexIVFFlat(quantizer, width, self._cells)
+            self._index.is_trained = True
+            self._index.nprobe = _PROBES
         self._index.add(targets.matrix[self._index.ntotal : len(targets)])
 
     def is_worth_a_search(self, unseen: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
-        """Return True for all rows, because whoever chose this engine wants its index."""
-        return np.ones(len(unseen), bool)
+        return np.ones(len(unseen), bool)  # whoever chose this engine wants its index
 
     def search(
         self,
@@ -61,7 +66,6 @@ class _Index:
         thresholds: Float[np.ndarray, " m"],
         best: Best,
     ) -> None:
-        """Lower `best` by the exact distance to the target that the index finds."""
         _, found = self._index.search(queries.proxies, 1)
         hit = np.flatnonzero(found[:, 0] >= 0)  # -1 if the cells searched are empty
         near = found[hit, 0]
@@ -70,15 +74,3 @@ class _Index:
         closer = decided < best.squared[hit]
         best.squared[hit[closer]] = decided[closer]
         best.nearest[hit[closer]] = near[closer]
-
-
-def _empty_index(centroids: Float32[np.ndarray, "c W"]) -> Any:
-    import faiss
-
-    width = centroids.shape[1]
-    quantizer = faiss.IndexFlatL2(width)
-    quantizer.add(centroids)
-    index = faiss.IndexIVFFlat(quantizer, width, len(centroids))
-    index.is_trained = True
-    index.nprobe = _PROBES
-    return index

@@ -18,7 +18,6 @@ from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import (
     Bounded,
-    Bounds,
     ceiling_of,
     ceiling_outside,
     farthest_of,
@@ -82,8 +81,7 @@ class MappedEngine(Bounded):
         self._points = points
         self._budget = budget
         self._threads = usable_threads()
-        self._bounds = Bounds(np.where(points.eligible, np.inf, -np.inf))
-        self._squared = self._bounds.squared
+        super().__init__(np.where(points.eligible, np.inf, -np.inf))
         self._seen = np.zeros(len(points), np.int32)
         with single_threaded_blas():
             precision = Tuning(points, budget).first_precision()
@@ -109,7 +107,7 @@ class MappedEngine(Bounded):
         first = len(self._targets)
         with single_threaded_blas():
             self._targets.append(points, np.arange(first, first + len(points)))
-        self._squared[rows[rows >= 0]] = -np.inf
+        self.squared[rows[rows >= 0]] = -np.inf
         if self._engine is not None:
             self._engine.add(self._places(rows), points)
 
@@ -145,8 +143,8 @@ class MappedEngine(Bounded):
                 frontier = self._widened(self._engine.frontier(size))
                 if _is_certain(frontier) or not np.isfinite(self._outside[0]):
                     return frontier
-                if len(self._inside) > self._holds // 2 and self._is_fresh:
-                    self._holds *= 2  # more rows tie than fit
+                if len(self._inside) > self._holds // 2 and self._read_at == len(self._targets):
+                    self._holds *= 2  # no row was picked since, so more rows tie than fit
             self._fill_memory()
 
     def _widened(self, frontier: Frontier) -> Frontier:
@@ -155,11 +153,6 @@ class MappedEngine(Bounded):
         ceiling, row = ceiling_of([(frontier.ceiling, own), self._outside])
         rows = self._inside[frontier.rows]
         return replace(frontier, rows=rows, ceiling=ceiling, ceiling_row=row)
-
-    @property
-    def _is_fresh(self) -> bool:
-        """Whether the rows in memory were read after the last pick."""
-        return self._read_at == len(self._targets)
 
     def _fill_memory(self) -> None:
         """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
@@ -172,7 +165,7 @@ class MappedEngine(Bounded):
             threshold = self._likely_threshold()
             while True:
                 self._refresh(threshold, kept)
-                keys = self._bounds.keys
+                keys = self._keys
                 fresh = np.flatnonzero(keys >= threshold)
                 if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
                     break
@@ -186,34 +179,34 @@ class MappedEngine(Bounded):
         n_remaining = max(0, self._budget - len(self._targets))
         tuning = Tuning(inside, n_remaining, room=self._holds * inside.dimension * 4.0)
         self._engine = MemoryEngine(
-            inside, n_remaining, tuning, squared=self._squared[self._inside], sizes=self._sizes
+            inside, n_remaining, tuning, squared=self.squared[self._inside], sizes=self._sizes
         )
-        if self._bounds.weights is not None:
-            self._engine.weigh(self._bounds.weights[self._inside])
+        if self._weights is not None:
+            self._engine.weigh(self._weights[self._inside])
 
     def _likely_threshold(self) -> float:
         """Estimate, from a sample, a threshold that about as many rows reach as fit in memory.
 
         If it is too high, the file is read once more.
         """
-        rows = np.flatnonzero(self._bounds.keys > -np.inf)
+        rows = np.flatnonzero(self._keys > -np.inf)
         sample = rows[:: max(1, len(rows) // _SAMPLE)]
         self._refresh_rows(sample, 0.0, None)
-        keys = np.sort(self._bounds.keys[sample])[::-1]
+        keys = np.sort(self._keys[sample])[::-1]
         rank = int(_FILLED * self._holds / max(1, len(rows)) * len(keys))
         return max(0.0, float(keys[rank])) if rank < len(keys) else 0.0
 
     def _keep_bounds(self) -> None:
         """Take over the bounds of the rows in memory, which may not reflect the latest picks."""
         if self._engine is not None:
-            self._squared[self._inside] = self._engine.bounds
+            self.squared[self._inside] = self._engine.squared
 
     def _refresh(self, threshold: float, kept: KeptRows) -> None:
         """Compare rows whose bounds reach the threshold with the chosen rows that are new to them.
 
         Rows whose bounds still reach it are kept, so that they need not be read again.
         """
-        stale = (self._bounds.keys >= threshold) & (self._seen < len(self._targets))
+        stale = (self._keys >= threshold) & (self._seen < len(self._targets))
         blocks_of_rows = blocks(len(stale), 1, numbers=self._sizes.rows_a_read)
         tiles = [np.flatnonzero(stale[block]) + block.start for block in blocks_of_rows]
         parallel_for(
@@ -229,12 +222,12 @@ class MappedEngine(Bounded):
         targets = self._targets.beside(points)
         order = np.argsort(self._seen[rows], kind="stable")
         sorted_rows = rows[order]
-        best = Best(self._squared[sorted_rows], np.zeros(len(rows), np.int64))
-        seen, weights = self._seen[sorted_rows], self._bounds.weights_of(sorted_rows)
+        best = Best(self.squared[sorted_rows], np.zeros(len(rows), np.int64))
+        seen, weights = self._seen[sorted_rows], self._weights_of(sorted_rows)
         lower_until_below(targets, order, threshold, weights, seen, best)
-        self._squared[sorted_rows], self._seen[sorted_rows] = best.squared, seen
+        self.squared[sorted_rows], self._seen[sorted_rows] = best.squared, seen
         if kept is not None:
-            large = self._bounds.keys_of(rows, self._squared[rows]) >= threshold
+            large = self._keys_of(rows, self.squared[rows]) >= threshold
             kept.add(rows[large], points.stored[large])
 
 
@@ -253,19 +246,16 @@ class KeptRows:
 
     def take(self, points: Points, rows: Int[np.ndarray, " m"]) -> Points:
         """Return rows, given in ascending order, as points; read those that were not kept."""
+        if not self._parts:
+            return points.take(rows)
         found = np.zeros(len(rows), bool)
-        stored = None
+        stored = np.empty((len(rows), points.dimension), self._parts[0][1].dtype)
         for kept, part in self._parts:
-            stored = (
-                np.empty((len(rows), points.dimension), part.dtype) if stored is None else stored
-            )
             places = np.searchsorted(rows, kept)
             places[places == len(rows)] = 0
             there = rows[places] == kept
             stored[places[there]], found[places[there]] = part[there], True
         self._parts.clear()
-        if stored is None or not found.any():
-            return points.take(rows)
         missing = np.flatnonzero(~found)
         if len(missing):
             stored[missing] = points.take(rows[missing]).stored

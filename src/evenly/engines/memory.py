@@ -9,7 +9,7 @@ import numpy as np
 
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sizes import EngineSizes
-from evenly.engines.upper_bounds import Bounded, Bounds, ceiling_outside, farthest_of, threshold_of
+from evenly.engines.upper_bounds import Bounded, ceiling_outside, farthest_of, threshold_of
 from evenly.engines.voronoi import NeighbourIndex, VoronoiCells
 from evenly.geometry import (
     TIE,
@@ -30,8 +30,7 @@ from evenly.geometry.search.in_order import integer_products_within, products_wi
 from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
+    from collections.abc import Callable
 
 # A round passes over all bounds: the more there are, the more rows it should bring up to date.
 _ROWS_A_STEP = 25_000
@@ -56,6 +55,9 @@ class MemoryEngine(Bounded):
         threads: how many threads to use; by default all, if there is enough work.
         sizes: see there.
 
+    Attributes:
+        proxies: what rows are compared by at present.
+
     Memory beyond the vectors: 28 bytes a row, a copy of the chosen rows with their proxies, and
     proxies of all rows if they fit in a quarter of the vectors plus 200 MB.
     """
@@ -77,35 +79,24 @@ class MemoryEngine(Bounded):
             threads = usable_threads() if self._tuning.is_worth_threads else 1
         self._threads = threads
         known = np.inf if squared is None else squared
-        self._bounds = Bounds(np.where(points.eligible, known, -np.inf))
-        self._squared: Float[np.ndarray, " n"] = self._bounds.squared
+        super().__init__(np.where(points.eligible, known, -np.inf))
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
         self._share_kept = 1.0  # of the rows that were brought up to date for the last frontier
         self._index = self._make_index(self._sizes) if self._tuning.is_long else None
         with single_threaded_blas():
-            self._proxies = ProxyVectors(
+            self.proxies = ProxyVectors(
                 points, ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
             )
-            if self._tuning.keeps(self._proxies.transform):
-                self._proxies.keep(self._for_each)
+            if self._tuning.keeps(self.proxies.transform):
+                self.proxies.keep(self._threads)
             # A single round compares with the first pick only.
             capacity = 1 if len(points) <= self._sizes.single_round else budget
-            self._targets = Targets(self._proxies, capacity, self._tuning.first_precision())
+            self._targets = Targets(self.proxies, capacity, self._tuning.first_precision())
             self._tuning.prepare(self._threads)
 
     def __len__(self) -> int:
         return len(self._points)
-
-    @property
-    def bounds(self) -> Float[np.ndarray, " n"]:
-        """(n,) bounds on the squared distances to the chosen rows; -inf for chosen rows."""
-        return self._squared
-
-    @property
-    def proxies(self) -> ProxyVectors:
-        """The proxies that rows are compared by at present."""
-        return self._proxies
 
     def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
         """Return rows as points."""
@@ -116,9 +107,9 @@ class MemoryEngine(Bounded):
         assert points is not None
         with single_threaded_blas():
             first = len(self._targets)
-            known = self._proxies[rows] if rows.min() >= 0 else None
+            known = self.proxies[rows] if rows.min() >= 0 else None
             self._targets.append(points, np.arange(first, first + len(points)), known)
-            self._squared[rows[rows >= 0]] = -np.inf
+            self.squared[rows[rows >= 0]] = -np.inf
             self._tune()
             if self._index is not None:
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
@@ -134,23 +125,24 @@ class MemoryEngine(Bounded):
     def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
         return VoronoiCells(len(self), sizes)
 
-    def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
-        parallel_for(work, tiles, threads=self._threads)
-
     def _tune(self) -> None:
         """Switch to other proxies if they are cheaper; checked now and then."""
-        tuned = self._tuning.review(self._targets, self._squared)
+        tuned = self._tuning.review(self._targets, self.squared)
         if tuned is not None:
             proxies, precision = tuned
-            if proxies.transform is not self._proxies.transform and self._tuning.keeps(
+            if proxies.transform is not self.proxies.transform and self._tuning.keeps(
                 proxies.transform
             ):
-                proxies.keep(self._for_each)
-            self._proxies = proxies
+                proxies.keep(self._threads)
+            self.proxies = proxies
             self._targets.change(proxies, precision)
 
-    def _tiles(self, rows: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " t"]]:
-        return [rows[part] for part in tiles_of(len(rows), self._threads)]
+    def _share(
+        self, work: Callable[[Int[np.ndarray, " t"]], object], rows: Int[np.ndarray, " m"]
+    ) -> None:
+        """Call `work` for every tile of some rows."""
+        tiles = [rows[part] for part in tiles_of(len(rows), self._threads)]
+        parallel_for(work, tiles, threads=self._threads)
 
     def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
         """Return rows that are up to date and farther than all others: about `size`."""
@@ -159,9 +151,9 @@ class MemoryEngine(Bounded):
         first = wanted = int(size * min(most, 1.0 / self._share_kept))
         threshold = np.inf
         while True:
-            threshold = min(threshold, threshold_of(self._bounds.keys, wanted))
+            threshold = min(threshold, threshold_of(self._keys, wanted))
             self._refresh(threshold)
-            keys = self._bounds.keys
+            keys = self._keys
             fresh = np.flatnonzero(keys >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
@@ -172,39 +164,39 @@ class MemoryEngine(Bounded):
 
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
-        stale = np.flatnonzero((self._bounds.keys >= threshold) & (self._seen < len(self._targets)))
+        stale = np.flatnonzero((self._keys >= threshold) & (self._seen < len(self._targets)))
         if self._index is not None and len(self._targets) >= 2 * self._sizes.cells:
             unseen = len(self._targets) - self._seen[stale]
             worth = self._index.is_worth_a_search(unseen)
             searching = stale[worth & (self._nearest[stale] != _NONE)]
-            self._for_each(lambda rows: self._search(rows, threshold), self._tiles(searching))
-            stale = stale[self._bounds.keys_of(stale, self._squared[stale]) >= threshold]
+            self._share(lambda rows: self._search(rows, threshold), searching)
+            stale = stale[self._keys_of(stale, self.squared[stale]) >= threshold]
         if len(self._targets) == 1:
-            self._for_each(self._compare_with_first, self._tiles(stale))
+            self._share(self._compare_with_first, stale)
         else:
             self._compare(stale[np.argsort(self._seen[stale], kind="stable")], threshold)
 
     def _search(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with chosen rows that are near them."""
         assert self._index is not None
-        best = Best(self._squared[rows], self._nearest[rows])
+        best = Best(self.squared[rows], self._nearest[rows])
         queries = self._targets.queries(rows)
-        weights = self._bounds.weights_of(rows)
+        weights = self._weights_of(rows)
         enough = np.full(len(rows), threshold) if weights is None else threshold / weights
         self._index.search(self._targets, queries, self._seen[rows], enough, best)
-        self._squared[rows], self._nearest[rows] = best
+        self.squared[rows], self._nearest[rows] = best
 
     def _compare(self, rows: Int[np.ndarray, " m"], threshold: float) -> None:
         """Compare rows with the chosen rows that are new to them, until below the threshold.
 
         The rows come in rising order of how many chosen rows they were compared with.
         """
-        best, seen = Best(self._squared[rows], self._nearest[rows]), self._seen[rows]
-        weights = self._bounds.weights_of(rows)
+        best, seen = Best(self.squared[rows], self._nearest[rows]), self._seen[rows]
+        weights = self._weights_of(rows)
         lower_until_below(
             self._targets, rows, threshold, weights, seen, best, threads=self._threads
         )
-        self._squared[rows], self._nearest[rows] = best
+        self.squared[rows], self._nearest[rows] = best
         self._seen[rows] = seen
 
     def _compare_with_first(self, rows: Int[np.ndarray, " m"]) -> None:
@@ -212,37 +204,37 @@ class MemoryEngine(Bounded):
         first = self._targets.points
         zeros = np.zeros(len(rows), np.int64)
         found = squared_distances_between(self._points, rows, first, zeros)
-        nearer = found < self._squared[rows]
-        self._squared[rows[nearer]] = found[nearer]
+        nearer = found < self.squared[rows]
+        self.squared[rows[nearer]] = found[nearer]
         self._nearest[rows[nearer]] = self._targets.numbers[0]
         self._seen[rows] = 1
 
     def _frontier_of(self, fresh: Int[np.ndarray, " f"], size: int) -> Frontier:
         """Make a frontier of the farthest of the rows that `_fresh` returned."""
-        keys = self._bounds.keys
+        keys = self._keys
         fresh = fresh[farthest_of(keys[fresh], size)]
-        if self._bounds.weights is None and self._nearly_all(fresh):
+        if self._weights is None and self._nearly_all(fresh):
             fresh = np.arange(len(self))
         ceiling, ceiling_row = ceiling_outside(keys, fresh)
-        proxies, width = self._proxies[fresh], self._proxies.width
-        levels = self._proxies.transform.levels if self._targets.precision == "int16" else None
+        proxies, width = self.proxies[fresh], self.proxies.width
+        levels = self.proxies.transform.levels if self._targets.precision == "int16" else None
         return Frontier(
             rows=fresh,
             points=self._points if len(fresh) == len(self) else self._points.take(fresh),
-            squared=self._squared[fresh],
+            squared=self.squared[fresh],
             between=partial(_between, proxies, width, levels, self._threads),
             proxies=proxies,
-            transform=self._proxies.transform,
+            transform=self.proxies.transform,
             ceiling=ceiling,
             ceiling_row=ceiling_row,
-            weights=self._bounds.weights_of(fresh),
+            weights=self._weights_of(fresh),
             precision="float32" if levels is None else "int16",
         )
 
     def _nearly_all(self, fresh: Int[np.ndarray, " f"]) -> bool:
         """Return whether only a few retired rows are missing, so that no copy is needed."""
         return 2 * len(fresh) > len(self) and bool(
-            self._points.eligible.all() and np.count_nonzero(self._squared > -np.inf) == len(fresh)
+            self._points.eligible.all() and np.count_nonzero(self.squared > -np.inf) == len(fresh)
         )
 
 

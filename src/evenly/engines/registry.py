@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from evenly.engines.protocol import Engine
 
 log = logging.getLogger("evenly")
-ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 DEFAULT_MEMORY = 2e9
 """Bytes that the engine "mapped" may take by default."""
 
@@ -71,7 +70,7 @@ def make_engine(
     Args:
         points: the rows, or their distances.
         budget: how many will be chosen.
-        engine: one of ENGINES.
+        engine: one of `evenly.options.ENGINES`.
         memory: bytes that the engine "mapped" may take.
         device: device of the engine "cuda".
 
@@ -124,13 +123,3 @@ def check_packing_engine(engine: str) -> None:
             f"engine must be one of {', '.join(PACKING_ENGINES)} here, got {engine!r}: packings "
             "are computed on the processor, and the answer does not depend on it."
         )
-
-
-def check_engine(engine: str) -> None:
-    """Reject an engine that does not exist.
-
-    Raises:
-        OptionError: the engine is not one of ENGINES.
-    """
-    if engine not in ENGINES:
-        raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.")

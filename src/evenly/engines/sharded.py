@@ -32,15 +32,10 @@ class ShardedEngine:
         owners = np.searchsorted(self._bounds, rows, side="right") - 1
         order = np.argsort(owners, kind="stable")
         parts = [
-            self._points_of(owner, rows[owners == owner] - self._bounds[owner])
+            self._engines[owner].fetch(rows[owners == owner] - self._bounds[owner])
             for owner in np.unique(owners).tolist()
         ]
-        return Points.join(parts).take(np.argsort(order))
-
-    def _points_of(self, owner: int, rows: Int[np.ndarray, " b"]) -> Points:
-        points = self._engines[owner].fetch(rows)
-        assert points is not None
-        return points
+        return Points.join([part for part in parts if part is not None]).take(np.argsort(order))
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen: every engine compares its rows with all of them."""

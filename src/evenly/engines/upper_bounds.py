@@ -11,74 +11,61 @@ from evenly.geometry import TIE
 from evenly.shapes import Float, Int
 
 
-class Bounds:
-    """Upper bounds on the squared distance of every row to the chosen rows, and weights.
+class Bounded:
+    """An engine that bounds the squared distance of every row to the chosen rows from above.
 
-    Arrays belong to NumPy or to torch, on any device.
+    Implements weights and retirement of `Engine`. Arrays belong to NumPy or to torch, on any
+    device.
 
     Attributes:
         squared: (n,) the bounds; -inf for rows that cannot be chosen. Changed in place.
-        weights: (n,) factors of the bounds by which rows are ranked; None for 1.
     """
 
     def __init__(self, squared: Any) -> None:
         self.squared = squared
-        self.weights: Any = None
+        self._weights: Any = None
         self._retired: list[tuple[Any, Any]] = []
 
-    @property
-    def keys(self) -> Any:
-        """The bounds times the weights."""
-        return self.squared if self.weights is None else self.squared * self.weights
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """Set the weights of squared distances; see `Engine.weigh`."""
+        self._weights = self._sent(weights)
 
-    def keys_of(self, rows: Any, squared: Any) -> Any:
-        """Return squared distances of some rows times their weights."""
-        return squared if self.weights is None else squared * self.weights[rows]
-
-    def weights_of(self, rows: Any) -> Any:
-        """Return the weights of some rows; None for 1."""
-        return None if self.weights is None else self.weights[rows]
-
-    def retire(self, rows: Any) -> None:
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
         """Exclude rows from further picks; their bounds are saved."""
-        self._retired.append((rows, self.squared[rows]))
-        self.squared[rows] = -np.inf
-
-    def lower(self, squared: Float[np.ndarray, " n"]) -> None:
-        """Lower the bounds of all rows, including retired ones, to these if they are smaller."""
-        np.minimum(self.squared, squared, out=self.squared)
-        for rows, known in self._retired:
-            np.minimum(known, squared[rows], out=known)
+        sent = self._sent(rows)
+        self._retired.append((sent, self.squared[sent]))
+        self.squared[sent] = -np.inf
 
     def release(self) -> None:
-        """Restore the bounds of retired rows, and drop weights."""
+        """Drop weights and retirement; see `Engine.release`."""
         # In reverse order: if a row was retired twice, the first retirement saved its bound.
         for rows, squared in reversed(self._retired):
             self.squared[rows] = squared
         self._retired.clear()
-        self.weights = None
-
-
-class Bounded:
-    """An engine that keeps `Bounds`: implements weights and retirement of `Engine`."""
-
-    _bounds: Bounds
-
-    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
-        """Set the weights of squared distances; see `Engine.weigh`."""
-        self._bounds.weights = self._sent(weights)
-
-    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
-        """Exclude rows from further picks."""
-        self._bounds.retire(self._sent(rows))
-
-    def release(self) -> None:
-        """Drop weights and retirement; see `Engine.release`."""
-        self._bounds.release()
+        self._weights = None
 
     def _sent(self, array: np.ndarray[Any, Any]) -> Any:
         """Return an array on the device of the bounds."""
         return array
+
+    @property
+    def _keys(self) -> Any:
+        """The bounds times the weights."""
+        return self.squared if self._weights is None else self.squared * self._weights
+
+    def _keys_of(self, rows: Any, squared: Any) -> Any:
+        """Return squared distances of some rows times their weights."""
+        return squared if self._weights is None else squared * self._weights[rows]
+
+    def _weights_of(self, rows: Any) -> Any:
+        """Return the weights of some rows; None for 1."""
+        return None if self._weights is None else self._weights[rows]
+
+    def _lower(self, squared: Float[np.ndarray, " n"]) -> None:
+        """Lower the bounds of all rows, including retired ones, to these if they are smaller."""
+        np.minimum(self.squared, squared, out=self.squared)
+        for rows, known in self._retired:
+            np.minimum(known, squared[rows], out=known)
 
 
 def farthest_of(squared: Float[np.ndarray, " f"], size: int) -> Int[np.ndarray, " m"]:

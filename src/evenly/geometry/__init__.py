@@ -10,7 +10,6 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best, ErrorBound, Queries
 from evenly.geometry.points import (
-    COINCIDENT,
     LARGEST,
     Points,
     blocks,
@@ -18,16 +17,13 @@ from evenly.geometry.points import (
     reach_of,
     row_lengths,
     squared_distances_between,
-    squared_lengths,
 )
 from evenly.geometry.screening.nearest import (
-    lower_to_nearest,
     lower_to_nearest_of_all,
     lower_until_below,
 )
-from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import SEGMENT, Targets
+from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
 from evenly.geometry.search.knn_distance import (
@@ -35,9 +31,8 @@ from evenly.geometry.search.knn_distance import (
     most_isolated,
     pair_distances,
 )
-from evenly.geometry.search.nearest_chosen import Nearest, nearest_chosen
+from evenly.geometry.search.nearest_chosen import nearest_chosen
 from evenly.geometry.threads import (
-    even_slices,
     in_background,
     parallel_for,
     single_threaded_blas,
@@ -45,14 +40,11 @@ from evenly.geometry.threads import (
 )
 
 __all__ = [
-    "COINCIDENT",
     "LARGEST",
-    "SEGMENT",
     "TIE",
     "Best",
     "DistanceMatrix",
     "ErrorBound",
-    "Nearest",
     "Points",
     "ProxyTransform",
     "ProxyVectors",
@@ -60,12 +52,9 @@ __all__ = [
     "Targets",
     "are_near_enough",
     "blocks",
-    "choose_precision",
-    "even_slices",
     "first_of_the_farthest",
     "in_background",
     "keep_arrivals",
-    "lower_to_nearest",
     "lower_to_nearest_of_all",
     "lower_until_below",
     "mean_distances_to_nearest",
@@ -78,6 +67,5 @@ __all__ = [
     "row_lengths",
     "single_threaded_blas",
     "squared_distances_between",
-    "squared_lengths",
     "usable_threads",
 ]

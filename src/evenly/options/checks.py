@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
 from evenly.errors import BudgetError, OptionError
-from evenly.memory import memory_bytes
 
 BOOLEANS = ("bool", "bool_")  # the name of NumPy's, too, which is not imported for this
 
@@ -57,17 +56,6 @@ def a_path(name: str, value: Any) -> None:
     """Allow the path of a file or folder."""
     if not isinstance(value, str | PathLike) or not fspath(value):
         raise OptionError(f"{name} must be a path, got {value!r}.")
-
-
-def memory_size(name: str, value: Any) -> None:
-    """Allow what `memory_bytes` understands."""
-    memory_bytes(value)
-
-
-def mapping_of(name: str, value: Any) -> None:
-    """Allow a mapping of names to values."""
-    if not isinstance(value, Mapping):
-        raise OptionError(f"{name} must be a mapping of names to values, got {value!r}.")
 
 
 def is_number(value: Any) -> bool:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any
 
 from evenly.options.checks import Check, choice
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Declared:
     """What is declared of an option beside its name, type and default.
 
@@ -48,7 +49,7 @@ def option(default: Any, help: str, doc: str | None = None, **more: Any) -> Any:
     return field(default=default, metadata={"declared": Declared(help, doc, **more)})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Options:
     """Options that belong together. Every value is checked when an instance is made."""
 

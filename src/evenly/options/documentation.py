@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from evenly.options.declaration import Declared, Options, declared, flags_of
+from evenly.options.declaration import Declared, Options, declared
 
 _WIDTH = 96
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,14 +46,3 @@ def _paragraph(name: str, about: Declared) -> str:
     return textwrap.fill(
         text, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False
     )
-
-
-def options_table(*classes: type[Options]) -> str:
-    """Return a Markdown table of options: name, spelling on the command line, default, help."""
-    lines = ["| option | command line | default | meaning |", "| --- | --- | --- | --- |"]
-    for name, (field, about) in declared(*classes).items():
-        flags = ", ".join(f"`{flag}`" for flag in flags_of(name, about))
-        text = (about.doc or about.help).replace("|", "\\|")
-        text = text[0].upper() + text[1:]
-        lines.append(f"| `{name}` | {flags} | `{field.default!r}` | {text} |")
-    return "\n".join(lines)

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from evenly.errors import OptionError
+from evenly.memory import memory_bytes
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
@@ -17,7 +18,7 @@ TextColumns = str | Sequence[str] | Callable[[Any], str] | None
 ENGINES = ("auto", "memory", "cuda", "faiss", "mapped", "distances", "sharded")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EncoderOptions(Options):
     """The options of the embedding model, passed as `encoder_options`."""
 
@@ -52,7 +53,8 @@ class EncoderOptions(Options):
 def _encoder_options(name: str, value: Any) -> None:
     if value is None:
         return
-    checks.mapping_of(name, value)
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{name} must be a mapping of names to values, got {value!r}.")
     allowed = [one.name for one in fields(EncoderOptions)]
     unknown = [given for given in value if given not in allowed]
     if unknown:
@@ -66,7 +68,7 @@ def _cache_dir(name: str, value: Any) -> None:
         checks.a_path(name, value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InputOptions(Options):
     """How a data set is read and becomes vectors, and what computes with these."""
 
@@ -133,7 +135,7 @@ class InputOptions(Options):
         "How much memory the vectors and the engine may use, such as 2GB.",
         'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
         "files of vectors stay on disk.",
-        check=checks.memory_size,
+        check=lambda name, value: memory_bytes(value),
         metavar="SIZE",
     )
     on_invalid: OnInvalid = option(

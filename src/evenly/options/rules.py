@@ -12,7 +12,7 @@ from evenly.options.declaration import Options, option
 BALANCES = ("equal", "proportional")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RuleOptions(Options):
     """The budget, and what else a selection must keep to."""
 

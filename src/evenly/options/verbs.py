@@ -15,18 +15,8 @@ _DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
 
 
 def _start(name: str, value: Any) -> None:
-    if isinstance(value, str):
-        if value not in STARTS:
-            raise OptionError(
-                f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
-                f"got {value!r}."
-            )
-        return
-    _start_row(name, value)
-
-
-def _start_row(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    is_row = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_row and not (isinstance(value, str) and value in STARTS):
         raise OptionError(
             f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
             f"got {value!r}."
@@ -36,7 +26,7 @@ def _start_row(name: str, value: Any) -> None:
 _SEED: dict[str, Any] = {"check": checks.whole(0)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class UniformOptions(Options):
     """How `select_uniform` runs, beside its input and its rules."""
 
@@ -94,7 +84,7 @@ class UniformOptions(Options):
     seed: int = option(0, "The seed of everything random.", 'the seed of start="random".', **_SEED)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class QualityOptions(Options):
     """How `select_by_quality` chooses."""
 
@@ -122,7 +112,7 @@ class QualityOptions(Options):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DeduplicationOptions(Options):
     """How `deduplicate` chooses."""
 
@@ -152,7 +142,7 @@ class DeduplicationOptions(Options):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class StreamOptions(Options):
     """How `select_stream` goes through its batches."""
 
@@ -176,7 +166,7 @@ class StreamOptions(Options):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FillOptions(Options):
     """How `Selection.fill` searches."""
 
@@ -203,7 +193,7 @@ def _certificate(name: str, value: Any) -> None:
         raise OptionError(f'{name} must be True, False or "thorough", got {value!r}.')
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MeasuringOptions(Options):
     """What is measured of a subset."""
 

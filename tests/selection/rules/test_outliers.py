@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from evenly.geometry import (
     most_isolated,
     row_lengths,
 )
-from evenly.geometry.search import knn_distance as isolated
+from evenly.geometry.screening.k_nearest import lower_to_k_nearest
+from evenly.geometry.search import knn_distance
+from evenly.geometry.search.knn_distance import SearchSizes
 from evenly.selection.rules.outliers import isolated_among, outliers
 from tests.support.encoders import TopicEncoder, texts_of
 from tests.support.oracle import gaps_by_definition
@@ -44,18 +47,8 @@ def largest_by_definition(scores, count):
     return rows
 
 
-@pytest.fixture
-def small_parts(monkeypatch):
-    """Many parts, runs and guesses even on small pools."""
-    make_small(monkeypatch)
-
-
-def make_small(patch):
-    patch.setattr(isolated, "_ROWS", 7)
-    patch.setattr(isolated, "_FIRST", 8)
-    patch.setattr(isolated, "_MOST", 16)
-    patch.setattr(isolated, "_SAMPLE", 8)
-    patch.setattr(isolated, "_FEW", 16)
+SMALL = SearchSizes(rows_at_once=7, first=8, most=16, few=16)
+"""Sizes with which even small pools take many parts, runs and guesses."""
 
 
 @given(vectors=pools(max_rows=120), normalize=st.booleans(), data=st.data())
@@ -64,9 +57,7 @@ def test_the_farthest_from_their_nearest_rows_are_found(vectors, normalize, data
     count = data.draw(st.integers(1, max(1, len(vectors) // 4)))
     scores = scores_by_definition(gaps_by_definition(vectors, normalize), k)
 
-    with pytest.MonkeyPatch.context() as patch:
-        make_small(patch)
-        rows, means = most_isolated(points_of(vectors, normalize=normalize), count, k)
+    rows, means = most_isolated(points_of(vectors, normalize=normalize), count, k, sizes=SMALL)
 
     assert len(set(rows.tolist())) == count
     np.testing.assert_allclose(means, scores[rows], rtol=1e-9, atol=1e-13)
@@ -93,7 +84,7 @@ def test_every_row_s_mean_is_exact(seed, k, normalize):
 
 
 @pytest.mark.parametrize("kind", ["lattice", "line", "duplicates"])
-def test_rows_that_tie_are_taken_by_their_number(kind, small_parts):
+def test_rows_that_tie_are_taken_by_their_number(kind):
     vectors = {
         "lattice": np.stack(np.meshgrid(range(9), range(9)), axis=-1).reshape(-1, 2) * 0.1,
         "line": np.arange(60.0)[::-1, None],
@@ -101,41 +92,41 @@ def test_rows_that_tie_are_taken_by_their_number(kind, small_parts):
     }[kind]
     scores = scores_by_definition(gaps_by_definition(vectors, False), 3)
 
-    rows, _ = most_isolated(points_of(vectors), 9, 3)
+    rows, _ = most_isolated(points_of(vectors), 9, 3, sizes=SMALL)
 
     assert rows.tolist() == largest_by_definition(scores, 9)
 
 
-def test_a_guess_that_is_too_high_is_corrected(small_parts, monkeypatch):
-    vectors = np.random.default_rng(0).standard_normal((150, 4))
+@pytest.mark.parametrize("seed", range(5))
+def test_a_guess_that_is_too_high_is_corrected(seed):
+    vectors = np.random.default_rng(seed).standard_normal((150, 4))
+    # The guess is the fourth largest mean of the sample, the first 8 rows in random order: only
+    # four rows are as isolated as that, but five are requested.
+    sample = np.random.default_rng(0).permutation(150)[: SMALL.first]
+    vectors[sample[:4]] += 100 * np.eye(4)
     scores = scores_by_definition(gaps_by_definition(vectors, False), 2)
-    met = []
-    monkeypatch.setattr(isolated, "_guesses", lambda means, share: [met.append(1) or 1e9, 0.9, 0])
 
-    rows, means = most_isolated(points_of(vectors), 5, 2)
+    rows, means = most_isolated(points_of(vectors), 5, 2, sizes=SMALL)
 
-    assert met == [1]
+    assert set(sample[:4]) < set(rows)
     assert rows.tolist() == largest_by_definition(scores, 5)
     np.testing.assert_allclose(means, scores[rows], rtol=1e-12)
 
 
-def test_most_rows_are_left_alone(small_parts, monkeypatch):
-    monkeypatch.setattr(isolated, "_FIRST", 64)
-    monkeypatch.setattr(isolated, "_SAMPLE", 64)
+def test_most_rows_are_compared_with_few_others(monkeypatch):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((20, 6))[rng.integers(0, 20, 2000)]
     vectors = np.concatenate([vectors + 0.01 * rng.standard_normal((2000, 6)), 9 * np.eye(6)])
     compared = 0
-    compare = isolated._Search._compare
 
-    def counting(self, positions, numbers, runs):
+    def counting(targets, begin, end, queries, *others):
         nonlocal compared
-        compared += len(positions) * len(numbers)
-        compare(self, positions, numbers, runs)
+        compared += (min(end, len(targets)) - begin) * len(queries.rows)
+        lower_to_k_nearest(targets, begin, end, queries, *others)
 
-    monkeypatch.setattr(isolated._Search, "_compare", counting)
+    monkeypatch.setattr(knn_distance, "lower_to_k_nearest", counting)
 
-    rows, _ = most_isolated(points_of(vectors), 6, 5)
+    rows, _ = most_isolated(points_of(vectors), 6, 5, sizes=replace(SMALL, first=64))
 
     assert sorted(rows.tolist()) == [2000, 2001, 2002, 2003, 2004, 2005]
     assert compared < 0.2 * len(vectors) ** 2
@@ -153,7 +144,7 @@ def test_rows_that_are_no_candidates_are_no_neighbours_either():
     assert (rows.tolist(), means.tolist()) == ([0, 3], [1.5, 1.5])
 
 
-def test_distances_of_another_metric_and_vectors_on_disk(tmp_path, small_parts):
+def test_distances_of_another_metric_and_vectors_on_disk(tmp_path):
     rng = np.random.default_rng(4)
     vectors = rng.standard_normal((130, 5)).astype(np.float32)
     gaps = gaps_by_definition(vectors, False)
@@ -161,9 +152,10 @@ def test_distances_of_another_metric_and_vectors_on_disk(tmp_path, small_parts):
     np.save(tmp_path / "vectors.npy", vectors)
     stored = select_uniform(tmp_path / "vectors.npy", 9, engine="mapped").samples.stored
 
-    of_gaps, _ = outliers(DistanceMatrix(gaps, np.ones(130, bool)), 0.1)
     everyone = np.ones(130, bool)
-    on_disk, _ = outliers(Points.of(stored, row_lengths(vectors), everyone, normalize=False), 0.1)
+    points = Points.of(stored, row_lengths(vectors), everyone, normalize=False)
+    of_gaps, _ = most_isolated(DistanceMatrix(gaps, everyone), 13, 5)
+    on_disk, _ = most_isolated(points, 13, 5, sizes=SMALL)
 
     assert of_gaps.tolist() == on_disk.tolist() == expected
 

@@ -194,16 +194,15 @@ class ClusterRadii:
             here, there = tree.begin[begin], tree.end[begin]
             rows = tree.order[here:there]
             if end == begin + 1 and len(rows) > 1:
-                found = _squared_to_mean(points, rows)
+                found = squared_distances_to(points, rows, mean_of(points, rows))
                 place = np.argsort(-found, kind="stable")
                 part = slice(first[begin], first[begin] + len(rows))
                 squared[part], positions[part] = found[place], here + place
                 return
-            taken = points.exact(rows)
-            _measure_clusters(taken, here, begin, end, arrays)
+            _measure_clusters(points.exact(rows), here, begin, end, arrays)
 
         with single_threaded_blas():
-            parallel_for(measure, list(_tasks(tree, large)), threads=usable_threads())
+            parallel_for(measure, _tasks(tree, large), threads=usable_threads())
         return cls(first, squared, positions)
 
 
@@ -219,10 +218,6 @@ def _tasks(tree: Tree, large: int) -> Iterator[tuple[int, int]]:
         after = int(np.searchsorted(tree.begin, tree.end[number], side="left"))
         yield number, after
         number = after
-
-
-def _squared_to_mean(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    return squared_distances_to(points, rows, mean_of(points, rows))
 
 
 class _ClusterArrays(NamedTuple):

@@ -16,16 +16,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from evenly.geometry.kernels.screening import FAST
+from evenly.geometry.kernels.screening import BLOCK, FAST
 from evenly.geometry.threads import parallel_for
 from evenly.shapes import Float32, Int
 
 _INFINITE = np.float32(np.inf)
 _ZERO = np.float32(0)
 _TWO = np.float32(2)
-
-# Targets that share one minimum, so that most are passed over together.
-_BLOCK = 16
 
 # Rows that are compared at once.
 _ROWS = 512
@@ -117,9 +114,9 @@ def _nearest_by_ward(
     for row in range(products.shape[0]):
         length, size = own_lengths[row], own_sizes[row]
         least_of_all, begin_of_best = _INFINITE, 0
-        for begin in range(0, targets - _BLOCK + 1, _BLOCK):
+        for begin in range(0, targets - BLOCK + 1, BLOCK):
             least = _INFINITE
-            for offset in range(_BLOCK):
+            for offset in range(BLOCK):
                 column = begin + offset
                 gap = length + lengths[column] - _TWO * products[row, column]
                 raised = max(gap, _ZERO) * (size * sizes[column] / (size + sizes[column]))
@@ -127,10 +124,10 @@ def _nearest_by_ward(
             if least < least_of_all:
                 least_of_all, begin_of_best = least, begin
         best[row], nearest[row] = _INFINITE, -1
-        tail = targets - targets % _BLOCK
+        tail = targets - targets % BLOCK
         for part in range(2):
             begin = begin_of_best if part == 0 else tail
-            for column in range(begin, min(begin + _BLOCK, targets)):
+            for column in range(begin, min(begin + BLOCK, targets)):
                 gap = length + lengths[column] - _TWO * products[row, column]
                 raised = max(gap, _ZERO) * (size * sizes[column] / (size + sizes[column]))
                 if raised < best[row]:

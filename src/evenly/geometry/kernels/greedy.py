@@ -101,12 +101,8 @@ def greedy_within(
         How many picks there are; the largest key among the other rows; and the stratum that had
         no room for the next pick, or NOT_BLOCKED, or OUT_OF_TOKENS.
     """
-    vectors, between, proxies, screen = (
-        frontier.vectors,
-        frontier.between,
-        frontier.proxies,
-        frontier.screen,
-    )
+    vectors, between = frontier.vectors, frontier.between
+    proxies, screen = frontier.proxies, frontier.screen
     squared, keys, compared, positions = state.squared, state.keys, state.compared, state.positions
     strata, room, costs, tokens_left = limits.strata, limits.room, limits.costs, limits.tokens_left
     weights, numbers, bound = frontier.weights, frontier.numbers, screen.error_bound

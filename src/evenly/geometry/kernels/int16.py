@@ -177,14 +177,11 @@ def lower_by_int16(
     remaining: Remaining,
     best: Best,
     queue: WorkQueue,
-) -> int:
+) -> None:
     """Compare each row with the targets that remain for it, until it is near enough.
 
     Lowers `best` in place. Several threads may call this with the same arguments: they share the
     rows.
-
-    Returns:
-        How many pairs the products did not rule out.
     """
     panels, levels = rounded.panels, rounded.levels
     seen, end, skips, threshold, weights = remaining
@@ -196,7 +193,6 @@ def lower_by_int16(
     target_lengths = np.empty(_AT_ONCE, np.float32)
     places = np.empty(TOGETHER, np.int64)
     skipped = np.empty(TOGETHER, np.int64)
-    suspects = 0
     while True:
         part = fetch_and_increment(turn)
         if part >= len(cuts) - 1:
@@ -231,7 +227,7 @@ def lower_by_int16(
                 skipped,
                 first,
             )
-            suspects += lower_by_products(tile, queries, targets, screen, best)
+            lower_by_products(tile, queries, targets, screen, best)
             kept = 0
             for row in range(count):
                 place = places[row]
@@ -247,7 +243,6 @@ def lower_by_int16(
                 kept += 1
             count = kept
             first = last if count == 0 else max(last, seen[places[0]] // BLOCK * BLOCK)
-    return suspects
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]

@@ -45,11 +45,10 @@ class ErrorBound(NamedTuple):
     error: float
     rounding: float
 
-    def limits(self, squared: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        """Return the products from which on a pair cannot be nearer than `squared`."""
-        reach = np.sqrt(squared) * self.scale * self.stretch + self.error
-        limits: Float[np.ndarray, " m"] = reach * reach + self.rounding
-        return limits
+    def limits(self, squared: Any) -> Any:
+        """Return the products from which on a pair cannot be nearer, for arrays or tensors."""
+        reach = squared**0.5 * self.scale * self.stretch + self.error
+        return reach * reach + self.rounding
 
 
 class Screen(NamedTuple):
@@ -237,11 +236,8 @@ def smallest_of_blocks(
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_by_products(
     tile: Tile, queries: Queries, targets: TargetArrays, screen: Screen, best: Best
-) -> int:
-    """Lower `best` in place to the nearest targets of a tile.
-
-    Overwrites the tile. Returns how many pairs the products did not rule out.
-    """
+) -> None:
+    """Lower `best` in place to the nearest targets of a tile; overwrites the tile."""
     # Fields are read once: reading an array from a tuple counts references.
     products, smallest, lengths = tile.products, tile.smallest, tile.target_lengths
     row_lengths, places, skips, begin = tile.row_lengths, tile.places, tile.skipped, tile.first
@@ -252,7 +248,6 @@ def lower_by_products(
     positions = np.empty(products.shape[1] + 1, np.int64)
     values = np.empty(products.shape[1] + 1, np.float32)
     terms = np.empty(vectors.stored.shape[1])
-    suspects = 0
     for row in range(products.shape[0]):
         skipped = skips[row]
         if skipped >= 0:
@@ -296,7 +291,6 @@ def lower_by_products(
             product, target = values[chosen], begin + positions[chosen]
             if product >= limit:
                 continue
-            suspects += 1
             proxy = proxy_rows[place]
             if is_ruled_out(left, proxy, right, target, screen, product, limit):
                 continue
@@ -306,7 +300,6 @@ def lower_by_products(
                 squared[place] = decided
                 nearest[place] = number
                 limit = limit_of(decided, bound)
-    return suspects
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]

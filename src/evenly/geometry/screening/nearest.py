@@ -22,18 +22,12 @@ from evenly.shapes import Float, Float32, Int
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _TILE = 2048
-
 
 # Fewer rows are not worth a second thread.
 _LEAST = 48
-
-
-_scratch = threading.local()
-
-
 _ALL_ONE = np.empty(0)
+_scratch = threading.local()
 
 
 def lower_to_nearest(
@@ -44,7 +38,7 @@ def lower_to_nearest(
     best: Best,
     *,
     skip: Int[np.ndarray, " m"] | None = None,
-) -> int:
+) -> None:
     """Lower `best` in place to the nearest of some targets.
 
     Args:
@@ -54,9 +48,6 @@ def lower_to_nearest(
         queries: (m,) rows, each with its own proxy, as `Targets.queries` returns them.
         best: what is known so far. `nearest` must be above all numbers if nothing is known.
         skip: (m,) the number of a target that a row is not compared with.
-
-    Returns:
-        How many pairs the products did not rule out.
 
     Cost: m·k·K multiplications, and about one exact distance for every row that comes nearer.
     """
@@ -70,15 +61,11 @@ def lower_to_nearest(
     if targets.precision == "int16":
         seen = np.full(count, begin, np.int32)
         remaining = int16.Remaining(seen, min(end, len(targets)), skipped, -np.inf, _ALL_ONE)
-        return _lower_by_int16(targets, queries, remaining, best)
+        _lower_by_int16(targets, queries, remaining, best)
+        return
     used = queries.proxies[:, : proxies.width]
-    if targets.precision == "bfloat16":
-        from evenly.geometry.kernels.bfloat16 import product
-
-        products = product(used, targets.short[begin:end])
-    else:
-        products = _scratch_memory(count, end - begin)
-        np.matmul(used, targets.matrix[begin:end, : proxies.width].T, out=products)
+    products = _scratch_memory(count, end - begin)
+    np.matmul(used, targets.matrix[begin:end, : proxies.width].T, out=products)
     lengths = targets.lengths[begin:end]
     tile = Tile(
         products,
@@ -89,9 +76,7 @@ def lower_to_nearest(
         skipped if skip is None else np.where(skipped >= 0, skipped - begin, -1),
         begin,
     )
-    screen = proxies.screen(targets.precision)
-    suspects: int = lower_by_products(tile, queries, targets.arrays, screen, best)
-    return suspects
+    lower_by_products(tile, queries, targets.arrays, proxies.screen(), best)
 
 
 def lower_until_below(
@@ -170,24 +155,20 @@ def _lower_until_below(
 
 def _lower_by_int16(
     targets: Targets, queries: Queries, remaining: int16.Remaining, best: Best, threads: int = 1
-) -> int:
+) -> None:
     proxies = targets.proxies
     queue = int16.WorkQueue(int16.cuts_for(len(queries.rows), threads), np.zeros(1, np.int64))
-    rounded = int16.RoundedTargets(targets.short, proxies.transform.levels)
+    rounded = int16.RoundedTargets(targets.panels, proxies.transform.levels)
     arrays, screen = targets.arrays, proxies.screen("int16")
-    suspects = []
+
+    def lower(_: int) -> None:
+        int16.lower_by_int16(queries, arrays, rounded, screen, remaining, best, queue)
+
     try:
-        parallel_for(
-            lambda _: suspects.append(
-                int16.lower_by_int16(queries, arrays, rounded, screen, remaining, best, queue)
-            ),
-            range(min(threads, len(queue.cuts) - 1)),
-            threads=threads,
-        )
+        parallel_for(lower, range(min(threads, len(queue.cuts) - 1)), threads=threads)
     except BaseException:  # including Ctrl-C: parts that have not begun are dropped
         queue.turn[0] = len(queue.cuts)
         raise
-    return sum(suspects)
 
 
 def lower_to_nearest_of_all(
@@ -200,11 +181,8 @@ def lower_to_nearest_of_all(
     skip: Int[np.ndarray, " m"] | None = None,
 ) -> None:
     """Call `lower_to_nearest` for all targets, or those from `begin` to `end`, in segments."""
-    last = len(targets) if end is None else end
-    while begin < last:
-        part = targets.segment(begin)
+    for part in targets.segments(begin, end):
         lower_to_nearest(targets, *part, queries, best, skip=skip)
-        begin = part[1]
 
 
 def _scratch_memory(rows: int, targets: int) -> Float32[np.ndarray, "m k"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,24 +16,12 @@ from evenly.geometry.screening.targets import Targets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Multiplications from which loading torch (a second or two, and 150 MB) pays.
-_WORTH_LOADING_TORCH = 2e12
-
-
 # Multiplications from which measuring pays.
 _WORTH_MEASURING = 1e10
 
-
 # Rows and targets that are compared to measure a precision, and how often.
 _ROWS, _TARGETS = 192, 512
-
-
 _TIMES = 3
-
-
-# bfloat16 must be clearly faster, because its rounding leaves more pairs to decide.
-_HANDICAP = {"float32": 1.0, "int16": 1.0, "bfloat16": 1.5}
-
 
 # Seconds by precision, measured once a process, by the first pool that is large enough.
 _measured: dict[str, float] = {}
@@ -46,7 +33,7 @@ def choose_precision(
     transform: ProxyTransform | None = None,
     squared_radius: float = np.inf,
 ) -> str:
-    """Return "float32", "int16" or "bfloat16", for comparing rows at distances about a radius.
+    """Return "float32" or "int16", for comparing rows at distances about a radius.
 
     Args:
         points: the pool.
@@ -56,35 +43,29 @@ def choose_precision(
     """
     if work < _WORTH_MEASURING:
         return "float32"
-
-    def is_fine(precision: str) -> bool:
-        """Return whether rounding is small against the radius, so that few pairs are decided."""
-        if transform is None:
-            return True
-        error_bound = transform.error_bound(precision)
-        return error_bound.rounding <= squared_radius * error_bound.scale**2 / 8
-
-    found = ["float32"] + ["int16"] * is_fine("int16")
-    if "torch" in sys.modules or work > _WORTH_LOADING_TORCH:
-        found += ["bfloat16"] * is_fine("bfloat16")
-    if not _measured.keys() >= set(found):
-        _measured.update(_seconds(points, found))
-    return min(found, key=lambda precision: _HANDICAP[precision] * _measured[precision])
+    if transform is not None:
+        # Unless rounding is small against the radius, too many pairs would have to be decided.
+        error_bound = transform.error_bound("int16")
+        if error_bound.rounding > squared_radius * error_bound.scale**2 / 8:
+            return "float32"
+    if not _measured:
+        _measured.update(_seconds(points))
+    return min(_measured, key=_measured.__getitem__)
 
 
-def _seconds(points: Points, precisions: list[str]) -> dict[str, float]:
+def _seconds(points: Points) -> dict[str, float]:
     """Measure comparisons that rule every pair out.
 
     The precisions take turns, so that other work of the machine hits all of them.
     """
     if not points.in_memory:
         points = points.take(np.arange(min(_ROWS, len(points))))
-    compare = {precision: _comparison(points, precision) for precision in precisions}
-    seconds = dict.fromkeys(precisions, np.inf)
+    comparisons = {name: _comparison(points, name) for name in ("float32", "int16")}
+    seconds = dict.fromkeys(comparisons, np.inf)
     for turn in range(1 + _TIMES):
-        for precision in precisions:
+        for precision, compare in comparisons.items():
             began = time.perf_counter()
-            compare[precision]()
+            compare()
             if turn:  # the first call compiles, or loads compiled code
                 seconds[precision] = min(seconds[precision], time.perf_counter() - began)
     return seconds

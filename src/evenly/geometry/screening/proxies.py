@@ -46,15 +46,14 @@ exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK, ErrorBound, Screen, fill_proxies
 from evenly.geometry.points import Points, blocks
+from evenly.geometry.threads import parallel_for
 from evenly.shapes import Float, Float32, Int
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -268,6 +267,7 @@ class ProxyVectors:
         points: the pool.
         transform: how they are made.
         width: how many of their coordinates products cover, a multiple of `transform.chunk`.
+        kept: (n, W) the proxies of all rows if they are kept; do not write to them.
     """
 
     def __init__(
@@ -276,12 +276,12 @@ class ProxyVectors:
         self.points = points
         self.transform = transform
         self.width = transform.width if width is None else width
-        self._kept: Float32[np.ndarray, "n W"] | None = None
+        self.kept: Float32[np.ndarray, "n W"] | None = None
 
-    def keep(self, for_each: Callable[[Callable[[slice], None], Any], object]) -> None:
-        """Make the proxies of all rows now; `for_each(work, tiles)` does the work."""
+    def keep(self, threads: int) -> None:
+        """Make the proxies of all rows now."""
         if self.transform.off is not None:
-            self._kept = self.points.stored
+            self.kept = self.points.stored
             return
         kept = np.zeros((len(self.points), self.transform.width), np.float32)
 
@@ -292,18 +292,13 @@ class ProxyVectors:
             else:
                 kept[rows] = self.transform.proxies(self.points, rows)
 
-        for_each(fill, blocks(len(self.points), 1, numbers=_ROWS))
-        self._kept = kept
-
-    @property
-    def kept(self) -> Float32[np.ndarray, "n W"] | None:
-        """The proxies of all rows if they are kept; do not write to them."""
-        return self._kept
+        parallel_for(fill, blocks(len(self.points), 1, numbers=_ROWS), threads=threads)
+        self.kept = kept
 
     def narrowed(self, width: int) -> ProxyVectors:
         """Return the same proxies for products of another number of coordinates."""
         narrowed = ProxyVectors(self.points, self.transform, width=width)
-        narrowed._kept = self._kept
+        narrowed.kept = self.kept
         return narrowed
 
     def screen(self, precision: str = "float32") -> Screen:
@@ -312,9 +307,9 @@ class ProxyVectors:
 
     def __getitem__(self, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m W"]:
         """Return the proxies of some rows, without a copy if kept and consecutive; read-only."""
-        if self._kept is not None:
+        if self.kept is not None:
             part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
             together = part.stop - part.start == len(rows) and bool((np.diff(rows) == 1).all())
-            kept: Float32[np.ndarray, "m W"] = self._kept[part if together else rows]
+            kept: Float32[np.ndarray, "m W"] = self.kept[part if together else rows]
             return kept
         return self.transform.proxies(self.points, rows)

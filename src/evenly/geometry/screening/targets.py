@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
 import numpy as np
 
+from evenly.geometry.kernels.int16 import fill_panels, panels_for
 from evenly.geometry.kernels.screening import CHUNK, Queries, TargetArrays
 from evenly.geometry.points import Points
 from evenly.geometry.screening.proxies import ProxyVectors
@@ -22,16 +24,15 @@ class Targets:
     Args:
         proxies: proxies of the pool whose rows are compared with the targets.
         capacity: how many targets to reserve memory for.
-        precision: of the products: "float32", "int16" or "bfloat16".
+        precision: of the products: "float32" or "int16".
 
     Attributes:
-        proxies: see above.
-        precision: see above.
+        points: the targets; rows beyond `len(self)` do not count.
         matrix: (capacity, W) float32 proxies of the targets.
         lengths: (capacity,) float32 squared lengths of their first `proxies.width` coordinates;
             inf beyond the present targets.
         numbers: (capacity,) what `Best.nearest` calls them.
-        short: the targets in the precision of the products; None in float32.
+        panels: the rounded targets, as `panels_for` lays them out; None in float32.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Targets:
         self.precision = precision
         self._count = 0
         capacity = -(-capacity // CHUNK) * CHUNK
-        self._points = proxies.points.take(np.empty(0, np.int64)).resized(capacity)
+        self.points = proxies.points.take(np.empty(0, np.int64)).resized(capacity)
         self.numbers = np.zeros(capacity, np.int64)
         self._allocate(capacity)
 
@@ -50,20 +51,15 @@ class Targets:
             (capacity, self.proxies.transform.width), np.float32
         )
         self.lengths = np.full(capacity, np.inf, np.float32)
-        self.short: Any = None
+        self.panels: Any = None
 
     def __len__(self) -> int:
         return self._count
 
     @property
-    def points(self) -> Points:
-        """The targets; rows beyond `len(self)` do not count."""
-        return self._points
-
-    @property
     def arrays(self) -> TargetArrays:
         """The targets as the compiled loops read them."""
-        return TargetArrays(self._points.vectors, self.matrix, self.lengths, self.numbers)
+        return TargetArrays(self.points.vectors, self.matrix, self.lengths, self.numbers)
 
     def append(
         self,
@@ -75,13 +71,13 @@ class Targets:
         end = self._count + len(points)
         if end > len(self.matrix):
             capacity = -(-max(end, 2 * self._count) // SEGMENT) * SEGMENT
-            self._points = self._points.resized(capacity)
+            self.points = self.points.resized(capacity)
             self.numbers = np.resize(self.numbers, capacity)
             self._move(self.proxies, capacity)
         new = slice(self._count, end)
-        self._points.stored[new] = points.stored
-        if self._points.factors is not None:
-            self._points.factors[new] = points.factors
+        self.points.stored[new] = points.stored
+        if self.points.factors is not None:
+            self.points.factors[new] = points.factors
         self.numbers[new] = numbers
         self._count = end
         if made is not None:
@@ -123,28 +119,14 @@ class Targets:
     def _fill(self, part: slice, *, made: bool = False) -> None:
         if not made:
             rows = np.arange(part.start, part.stop)
-            self.matrix[part] = self.proxies.transform.proxies(self._points, rows)
+            self.matrix[part] = self.proxies.transform.proxies(self.points, rows)
         used = self.matrix[part, : self.proxies.width]
         self.lengths[part] = np.einsum("ij,ij->i", used, used)
-        self._round(part)
-
-    def _round(self, part: slice) -> None:
-        """Round targets that have changed to the precision of the products."""
-        width = self.proxies.width
         if self.precision == "int16":
-            from evenly.geometry.kernels.int16 import fill_panels, panels_for
-
-            if self.short is None:
-                self.short = panels_for(len(self.matrix), width)
-            levels = self.proxies.transform.levels
-            fill_panels(self.matrix, width, levels, part.start, part.stop, self.short)
-        elif self.precision == "bfloat16":
-            from evenly.geometry.kernels.bfloat16 import as_bfloat16
-
-            if self.short is None:
-                self.short = as_bfloat16(self.matrix[:, :width])
-            else:
-                self.short[part] = as_bfloat16(self.matrix[part, :width])
+            width, levels = self.proxies.width, self.proxies.transform.levels
+            if self.panels is None:
+                self.panels = panels_for(len(self.matrix), width)
+            fill_panels(self.matrix, width, levels, part.start, part.stop, self.panels)
 
     def nearest_centre(
         self, proxies: Float32[np.ndarray, "m W"], centres: int
@@ -160,10 +142,11 @@ class Targets:
     def segment(self, seen: int) -> tuple[int, int]:
         """Return the next targets after the first `seen`: whole chunks, SEGMENT at most."""
         begin = seen // CHUNK * CHUNK
-        width = min(SEGMENT, -(-(self._count - begin) // CHUNK) * CHUNK)
-        if self.precision == "bfloat16":
-            # Use few different widths: the library plans again for every shape.
-            width = SEGMENT
-            while width > CHUNK and begin + width // 2 >= self._count:
-                width //= 2
-        return begin, min(begin + width, len(self.matrix))
+        return begin, min(begin + SEGMENT, -(-self._count // CHUNK) * CHUNK)
+
+    def segments(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+        """Yield all segments, or those from `begin` to `end`."""
+        while begin < (len(self) if end is None else end):
+            part = self.segment(begin)
+            yield part
+            begin = part[1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.geometry.kernels.int16_block import IS_WIDE
 from evenly.geometry.kernels.screening import CHUNK
 from evenly.geometry.points import Points
 from evenly.geometry.screening.precision import choose_precision
@@ -21,7 +22,6 @@ from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
 
 _FREE_BYTES = 200_000_000
 _FIRST_REVIEW = 64
@@ -221,11 +221,7 @@ class Tuning:
 
 
 def _per_coordinate(precision: str) -> float:
-    if precision != "int16":
-        return _PER_COORDINATE
-    from evenly.geometry.kernels.int16_block import IS_WIDE
-
-    return _PER_COORDINATE / 2 if IS_WIDE else _PER_COORDINATE
+    return _PER_COORDINATE / 2 if precision == "int16" and IS_WIDE else _PER_COORDINATE
 
 
 def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:

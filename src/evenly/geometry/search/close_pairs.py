@@ -109,7 +109,12 @@ def close_pairs(
             report(len(found[number][0]))
 
         parallel_for(work, range(len(tiles)), threads=usable_threads())
-    return ClosePairs(*(_joined([part[place] for part in found], place) for place in range(3)))
+    left, right, squared = zip(*found, strict=True) if found else ([], [], [])
+    return ClosePairs(
+        np.concatenate([np.empty(0, np.int32), *left]),
+        np.concatenate([np.empty(0, np.int32), *right]),
+        np.concatenate([np.empty(0), *squared]),
+    )
 
 
 def close_counts(
@@ -135,12 +140,6 @@ def close_counts(
 
         parallel_for(count, blocks(len(rows), 1, numbers=_TILE), threads=usable_threads())
     return counts
-
-
-def _joined(parts: list[Any], place: int) -> Any:
-    if not parts:
-        return np.empty(0, (np.int32, np.int32, np.float64)[place])
-    return np.concatenate(parts)
 
 
 def _comparison(

@@ -9,6 +9,14 @@ import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import Vectors, squared_distance
+from evenly.geometry.kernels.int16 import (
+    RoundedTargets,
+    WorkQueue,
+    cuts_for,
+    fill_between,
+    fill_panels,
+    panels_for,
+)
 from evenly.geometry.kernels.screening import (
     BLOCK,
     FAST,
@@ -87,15 +95,6 @@ def integer_products_within(
 
     Only the part right of the diagonal is written; k >= m. `levels` are those of the transform.
     """
-    from evenly.geometry.kernels.int16 import (
-        RoundedTargets,
-        WorkQueue,
-        cuts_for,
-        fill_between,
-        fill_panels,
-        panels_for,
-    )
-
     padded = -(-len(proxies) // BLOCK) * BLOCK
     rounded = RoundedTargets(panels_for(padded, width), levels)
     fill_panels(proxies, width, levels, 0, len(proxies), rounded.panels)
@@ -142,7 +141,11 @@ def distances_to_earlier(
             if others is not None:
                 targets.append(others, np.zeros(len(others), np.int64))
         for block in blocks(len(rows), 1, numbers=_BLOCK):
-            _lower_block(targets, points.take(rows[block]), squared[block], threads)
+            own, lowered = points.take(rows[block]), squared[block]
+            queries = targets.queries_of(own)
+            lower_in_tiles(targets, queries, lowered, threads)
+            lower_to_earlier(BlockArrays.of(queries, targets.proxies.screen(), threads), lowered)
+            targets.append(own, np.zeros(len(own), np.int64), queries.proxies)
     distances: Float[np.ndarray, " k"] = np.sqrt(squared)
     return distances
 
@@ -178,16 +181,6 @@ def lower_in_tiles(
 
     parallel_for(compare, blocks(len(squared), 1, numbers=_TILE), threads=threads)
     return best
-
-
-def _lower_block(
-    targets: Targets, points: Points, squared: Float[np.ndarray, " b"], threads: int
-) -> None:
-    """Lower to the targets and to earlier rows of the block; then append the block to them."""
-    queries = targets.queries_of(points)
-    lower_in_tiles(targets, queries, squared, threads)
-    lower_to_earlier(BlockArrays.of(queries, targets.proxies.screen(), threads), squared)
-    targets.append(points, np.zeros(len(points), np.int64), queries.proxies)
 
 
 def _by_distance(

@@ -7,7 +7,6 @@ Any k rows are at least as far as the k nearest. So float32 products *propose* k
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -102,10 +101,9 @@ def _proposed(
 def _rough(points: Points, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
     """Return rows in float32, without a copy if they are evenly spaced and unchanged."""
     step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
-    evenly = step > 0 and bool((np.diff(rows) == step).all())
-    taken: Any = points.stored[slice(int(rows[0]), None, step)][: len(rows)] if evenly else None
-    rough = (points.stored[rows] if taken is None else taken).astype(np.float32, copy=False)
+    is_even = step > 0 and bool((np.diff(rows) == step).all())
+    taken = points.stored[int(rows[0]) :: step][: len(rows)] if is_even else points.stored[rows]
+    rough: Float32[np.ndarray, "m d"] = taken.astype(np.float32, copy=False)
     if points.factors is not None:
         rough = rough * points.factors[rows, None].astype(np.float32)
-    found: Float32[np.ndarray, "m d"] = rough
-    return found
+    return rough

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_ROWS = 1024
+@dataclass(frozen=True)
+class SearchSizes:
+    """Sizes that searches work with. They change speed, never answers.
 
-# Targets that rows are compared with between two checks of which rows still matter.
-_FIRST, _MOST = 512, 4096
+    Attributes:
+        rows_at_once: rows that a thread compares at once.
+        first: targets that rows are compared with before the first check of which rows still
+            matter. The means of these rows are computed first, to guess how large the largest are.
+        most: the most targets between two such checks.
+        few: with at most this many rows, dropping rows early gains nothing.
+    """
 
-# Rows whose means are computed first, to guess how large the largest are. They are also the
-# first targets, so that the nearest of them is known for every row.
-_SAMPLE = _FIRST
-
-# With fewer rows, dropping rows early gains nothing.
-_FEW = 4096
+    rows_at_once: int = 1024
+    first: int = 512
+    most: int = 4096
+    few: int = 4096
 
 
 def mean_distances_to_nearest(
@@ -57,9 +63,8 @@ def mean_distances_to_nearest(
         return _by_distance(points, rows, k, others)
     with single_threaded_blas():
         search = _Search(points, rows, k, others)
-        search.compare_with(np.arange(len(rows)), 0, len(others))
-        squared = search.squared
-    return _mean_of_known(np.sqrt(squared))
+        search.compare(np.arange(len(rows)), others)
+    return _mean_of_known(np.sqrt(search.squared))
 
 
 def most_isolated(
@@ -68,6 +73,7 @@ def most_isolated(
     k: int,
     *,
     progress: Callable[[int], object] | None = None,
+    sizes: SearchSizes | None = None,
 ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
     """Return the rows with the largest mean distance to their k nearest, the largest first.
 
@@ -81,6 +87,7 @@ def most_isolated(
         count: number of rows to return, at most the number of eligible rows.
         k: number of neighbours; all if there are fewer.
         progress: called with the number of rows finished since the last call.
+        sizes: see there.
 
     Returns:
         (count,) row numbers and their means.
@@ -95,12 +102,12 @@ def most_isolated(
     """
     rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
-        means = _by_distance(points, rows, k, rows)
-        return _largest(rows, means, count)
+        return _largest(rows, _by_distance(points, rows, k, rows), count)
     # In random order a row is soon compared with near rows. Rows on disk keep the file's order.
     order = np.random.default_rng(0).permutation(rows) if points.in_memory else rows
     with single_threaded_blas():
-        return _Search(points, rows, k, order).largest(count, progress or (lambda _: None))
+        search = _Search(points, rows, k, order, sizes or SearchSizes())
+        return search.largest(count, progress or (lambda _: None))
 
 
 def pair_distances(
@@ -125,14 +132,21 @@ class _Search:
         rows: (m,) eligible rows.
         k: number of neighbours.
         order: (c,) the eligible rows that they are compared with, in this order.
+        sizes: see there.
     """
 
     def __init__(
-        self, points: Points, rows: Int[np.ndarray, " m"], k: int, order: Int[np.ndarray, " c"]
+        self,
+        points: Points,
+        rows: Int[np.ndarray, " m"],
+        k: int,
+        order: Int[np.ndarray, " c"],
+        sizes: SearchSizes = SearchSizes(),
     ) -> None:
         self._points = points
         self._rows = rows
         self._order = order
+        self._sizes = sizes
         self.squared = np.full((len(rows), k), np.inf)
         self._nearest = np.full(len(rows), -1)
         # Rows of one run were compared with each other out of order.
@@ -141,13 +155,10 @@ class _Search:
         self._proxies = ProxyVectors(points, ProxyTransform.of(points))
         if (
             points.in_memory
-            and len(rows) > _FEW
+            and len(rows) > sizes.few
             and Tuning(points, len(order)).keeps(self._proxies.transform)
         ):
-            self._proxies.keep(self._share)
-
-    def _share(self, work: Callable[[slice], object], tiles: object) -> None:
-        parallel_for(work, tiles, threads=self._threads)  # type: ignore[arg-type]
+            self._proxies.keep(self._threads)
 
     def means(self, positions: Int[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
         """Return the mean distance to the k nearest so far; inf if k are not known yet."""
@@ -155,18 +166,14 @@ class _Search:
         means: Float[np.ndarray, " p"] = np.sqrt(known).mean(axis=1)
         return means
 
-    def compare_with(self, positions: Int[np.ndarray, " p"], begin: int, end: int) -> None:
-        """Compare rows with the targets from `begin` to `end` of the order, all new to them."""
-        self._compare(positions, self._order[begin:end], self._runs)
-
-    def _compare(
+    def compare(
         self,
         positions: Int[np.ndarray, " p"],
         numbers: Int[np.ndarray, " c"],
-        runs: Int[np.ndarray, " n"],
+        runs: Int[np.ndarray, " n"] | None = None,
     ) -> None:
-        """Compare rows with the targets that are not in their own run."""
-        points = self._points
+        """Compare rows with targets that are new to them, except those in their own run."""
+        points, runs = self._points, self._runs if runs is None else runs
         targets = Targets(self._proxies, len(numbers))
         made = self._proxies[numbers] if points.in_memory else None
         targets.append(points.take(numbers), numbers, made)
@@ -177,21 +184,19 @@ class _Search:
             queries = targets.queries(own)
             best = Best(self.squared[some], self._nearest[some])
             exclusions = Exclusions(own, runs[own], runs[numbers])
-            compared = 0
-            while compared < len(targets):
-                begin, end = targets.segment(compared)
+            for begin, end in targets.segments():
                 lower_to_k_nearest(targets, begin, end, queries, best, exclusions)
-                compared = end
             self.squared[some], self._nearest[some] = best
 
-        self._share(compare, blocks(len(positions), 1, numbers=_ROWS))
+        tiles = blocks(len(positions), 1, numbers=self._sizes.rows_at_once)
+        parallel_for(compare, tiles, threads=self._threads)
 
     def largest(
         self, count: int, progress: Callable[[int], object]
     ) -> tuple[Int[np.ndarray, " c"], Float[np.ndarray, " c"]]:
         """Return the `count` rows with the largest means, and the means; `order` holds all rows."""
         total, everyone = len(self._rows), np.arange(len(self._rows))
-        cuts = _cuts(total)
+        cuts = self._cuts()
         last = len(cuts) - 1
         compared = np.zeros(total, int)  # parts between cuts that each row was compared with
 
@@ -199,7 +204,7 @@ class _Search:
             """Compare rows with all targets, for as long as their means reach the threshold."""
             for part in range(compared[active].min(initial=last), last):
                 now = active[compared[active] == part]
-                self.compare_with(now, cuts[part], cuts[part + 1])
+                self.compare(now, self._order[cuts[part] : cuts[part + 1]])
                 compared[now] = part + 1
                 if part == 0 and threshold > -np.inf and self._points.in_memory:
                     self._compare_in_runs(now)
@@ -209,8 +214,8 @@ class _Search:
             progress(len(active))
 
         guesses = [-np.inf]
-        if total > _FEW and 4 * count < total:
-            sample = np.searchsorted(self._rows, self._order[:_SAMPLE])
+        if total > self._sizes.few and 4 * count < total:
+            sample = np.searchsorted(self._rows, self._order[: self._sizes.first])
             finish(sample, -np.inf)
             guesses = _guesses(self.means(sample), count / total)
         for guess in guesses:
@@ -226,11 +231,19 @@ class _Search:
     def _compare_in_runs(self, positions: Int[np.ndarray, " p"]) -> None:
         """Compare rows nearest to the same target with each other: they are likely to be near."""
         alike = positions[np.argsort(self._nearest[positions], kind="stable")]
-        runs = [alike[begin : begin + _FIRST] for begin in range(0, len(alike), _FIRST)]
         none = np.full(len(self._points), -1)
-        for number, run in enumerate(runs):
-            self._compare(run, self._rows[run], none)
+        for number, part in enumerate(blocks(len(alike), 1, numbers=self._sizes.first)):
+            run = alike[part]
+            self.compare(run, self._rows[run], none)
             self._runs[self._rows[run]] = number
+
+    def _cuts(self) -> list[int]:
+        """Return where parts of the order begin and end; each is up to twice as long."""
+        cuts, size = [0], self._sizes.first
+        while cuts[-1] < len(self._rows):
+            cuts.append(min(cuts[-1] + size, len(self._rows)))
+            size = min(2 * size, self._sizes.most)
+        return cuts
 
 
 def _guesses(means: Float[np.ndarray, " s"], share: float) -> list[float]:
@@ -252,15 +265,6 @@ def _mean_of_known(distances: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " m
     count = known.sum(axis=1)
     sums = np.where(known, distances, 0.0).sum(axis=1)
     return np.where(count > 0, sums / np.maximum(count, 1), np.inf)
-
-
-def _cuts(total: int) -> list[int]:
-    """Return the ends of parts that rows are compared with at once, each up to twice as long."""
-    cuts, size = [0], _FIRST
-    while cuts[-1] < total:
-        cuts.append(min(cuts[-1] + size, total))
-        size = min(2 * size, _MOST)
-    return cuts
 
 
 def _largest(

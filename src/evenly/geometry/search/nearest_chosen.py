@@ -9,17 +9,16 @@ import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.screening import Best
-from evenly.geometry.points import Points
+from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
-from evenly.geometry.screening.tuning import Tuning
+from evenly.geometry.screening.tuning import Tuning, TuningThresholds
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
 
 _ROWS = 1024
 
@@ -48,6 +47,7 @@ def nearest_chosen(
     *,
     below: float = np.inf,
     progress: Callable[[int], object] | None = None,
+    thresholds: TuningThresholds | None = None,
 ) -> Nearest:
     """Find the nearest chosen row, other than itself, of every eligible row of the pool.
 
@@ -57,6 +57,7 @@ def nearest_chosen(
         below: a squared distance within which every eligible row is known to have a chosen row,
             if there is one: then fewer coordinates rule out farther rows.
         progress: called with the number of rows finished since the last call.
+        thresholds: when the choice of other proxies pays.
 
     Cost: n·k·d multiplications at most, as matrix products; memory for proxies of the chosen
         rows, for those of all rows if they fit in a quarter of the vectors plus 200 MB, and
@@ -71,20 +72,19 @@ def nearest_chosen(
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
         targets.append(points.take(chosen), chosen)
 
-        def compare(block: slice, begin: int, end: int) -> None:
-            own = rows[block]
-            lower_to_nearest_of_all(
-                targets, targets.queries(own), best.part(block), begin=begin, end=end, skip=own
-            )
-            if progress is not None and end == len(targets):
-                progress(len(own))
-
         def compare_all(begin: int, end: int) -> None:
-            blocks = [slice(first, first + _ROWS) for first in range(0, len(rows), _ROWS)]
-            parallel_for(lambda block: compare(block, begin, end), blocks, threads=threads)
+            def compare(block: slice) -> None:
+                own = rows[block]
+                lower_to_nearest_of_all(
+                    targets, targets.queries(own), best.part(block), begin=begin, end=end, skip=own
+                )
+                if progress is not None and end == len(targets):
+                    progress(len(own))
+
+            parallel_for(compare, blocks(len(rows), 1, numbers=_ROWS), threads=threads)
 
         compared = 0
-        tuning = Tuning(points, len(chosen))
+        tuning = Tuning(points, len(chosen), thresholds=thresholds)
         if tuning.is_long and points.in_memory and len(chosen) > 2 * SEGMENT:
             # The distances to the first targets show how many coordinates to compare afterwards.
             if np.isposinf(below):
@@ -92,7 +92,7 @@ def nearest_chosen(
                 compare_all(0, compared)
             proxies = tuning.cheaper(targets, rows, best.squared)
             if proxies is not None:
-                proxies.keep(lambda work, tiles: parallel_for(work, tiles, threads=threads))
+                proxies.keep(threads)
                 targets.change(proxies, "float32")
         compare_all(compared, len(targets))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(best.squared), best.nearest)

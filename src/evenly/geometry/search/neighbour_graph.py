@@ -11,7 +11,7 @@ import numpy as np
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import EXACT, TIE
 from evenly.geometry.points import Points, blocks, reach_of
-from evenly.geometry.search.close_pairs import ClosePairs, close_pairs
+from evenly.geometry.search.close_pairs import close_pairs
 from evenly.geometry.threads import parallel_for, usable_threads
 from evenly.shapes import Bool, Float, Int
 
@@ -94,18 +94,12 @@ def neighbour_graph(
     """
     reach = reach_of(distance)
     pairs = close_pairs(points, rows, reach, progress=progress)
-    return _graph_of(rows, pairs, reach)
-
-
-def _graph_of(rows: Int[np.ndarray, " m"], pairs: ClosePairs, reach: float) -> NeighbourGraph:
     starts, neighbours, squared = both_ways(len(rows), pairs.left, pairs.right, pairs.squared)
 
     def sort(part: slice) -> None:
         sort_neighbours(starts, neighbours, squared, part.start, part.stop)
 
-    parallel_for(
-        sort, list(blocks(len(rows), 1, numbers=_SORTED_AT_ONCE)), threads=usable_threads()
-    )
+    parallel_for(sort, blocks(len(rows), 1, numbers=_SORTED_AT_ONCE), threads=usable_threads())
     return NeighbourGraph(rows, starts, neighbours, squared, reach)
 
 

@@ -8,7 +8,7 @@ the distance to a row that was kept before it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from evenly.selection.packing.kept_cells import NOT_COMPARED, KeptCells
 from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 # Rows from which the tuning learns how far apart rows are.
@@ -199,9 +199,6 @@ class Packer:
             size = min(settings.largest_block, max(settings.first_block, size))
         return Packing(targets.numbers[first : len(targets)].copy(), n_processed)
 
-    def _for_each(self, work: Callable[[Any], object], tiles: Iterable[Any]) -> None:
-        parallel_for(work, tiles, threads=self._threads)
-
     def _tune(self, points: Points, targets: Targets, reach: float) -> None:
         """Switch to fewer coordinates if these suffice to tell near rows from far ones."""
         if self._tuning is None:
@@ -214,7 +211,7 @@ class Packer:
         if last is not None and last.transform.width == proxies.transform.width:
             proxies = last.narrowed(proxies.width)
         elif points.in_memory and self._tuning.keeps(proxies.transform):
-            proxies.keep(self._for_each)
+            proxies.keep(self._threads)
         self._last = proxies
         targets.change(proxies, "float32")
 
@@ -231,7 +228,7 @@ class Packer:
 
         tile = self._settings.tile
         size = max(tile // 8, min(tile, -(-len(block) // (4 * self._threads))))
-        self._for_each(compare, blocks(len(block), 1, numbers=size))
+        parallel_for(compare, blocks(len(block), 1, numbers=size), threads=self._threads)
         return np.flatnonzero(~excluded)
 
     def _keep(
