@@ -395,12 +395,12 @@ def test_gist_may_find_a_distance_of_zero_worth_it():
         (
             {"method": "gist", "budget": 2, "diversity_weight": 1, "include": [1]},
             OptionError,
-            "takes no include=",
+            "does not support include=",
         ),
         (
             {"method": "gist", "budget": 2, "diversity_weight": 1, "min_distance": 1},
             OptionError,
-            "takes no min_distance=",
+            "does not support min_distance=",
         ),
     ],
 )

@@ -190,7 +190,15 @@ def test_to_is_a_fraction_of_the_usable_rows():
 @pytest.fixture
 def questions(tmp_path):
     path = tmp_path / "questions.jsonl"
-    lines = [{"text": text, "n": n} for n, text in enumerate(["ab", "abab", "ab", "j", "jj", "c"])]
+    texts = [
+        "Add three and four.",
+        "Please add three and four.",
+        "Add three and four.",
+        "Sort a list in Python.",
+        "How do I sort a list in Python?",
+        "Name the rivers of France.",
+    ]
+    lines = [{"text": text, "n": n} for n, text in enumerate(texts)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
@@ -237,7 +245,7 @@ def test_rows_without_a_text_are_refused_or_dropped():
     with warnings.catch_warnings():
         found = deduplicate(texts, 0, on_invalid="drop")
     assert found.representative.tolist() == [0, -1, 0, -1, 4]
-    assert found.provenance.dropped.keys() == {"1", "3"}
+    assert found.provenance.dropped.keys() == {1, 3}
     assert json.loads(json.dumps(found.as_dict()))["distances"] == [0, None, 0, None, 0]
 
 

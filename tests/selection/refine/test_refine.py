@@ -431,13 +431,13 @@ def test_it_has_no_prefix_or_extension_and_its_options_are_saved(tmp_path):
         "method": "search",
         "seed": 3,
     }
-    assert json.loads((tmp_path / "m.json").read_text())["provenance"]["refined"]["proven"] is False
+    assert json.loads((tmp_path / "m.json").read_text())["provenance"]["details"]["refined"]["proven"] is False
 
 
 def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
     first = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=Quick())
     again = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c", refine=Quick())
-    assert again.provenance["taken_over"] == 30
+    assert again.provenance.taken_over == 30
     np.testing.assert_array_equal(first.indices, again.indices)
     plain = select_uniform(CUBE, 30, normalize=False, checkpoint=tmp_path / "c")
     assert plain.h_min < first.h_min
@@ -450,7 +450,7 @@ def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
         (3, {}, "refine must be True"),
         (True, {"token_budget": 9, "costs": [1] * 600}, "token_budget="),
         (True, {"quality": [1] * 600, "quality_weight": 1}, "quality_weight="),
-        (Refine(method="exact"), {"groups": ["a"] * 600, "balance": "equal"}, "knows no groups"),
+        (Refine(method="exact"), {"groups": ["a"] * 600, "balance": "equal"}, "does not support groups"),
     ],
 )
 def test_what_cannot_be_refined_is_rejected(refine, rules, says):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from evenly.errors import OptionError, QuotaError
 from evenly.inputs.prepare import prepare
 from evenly.selection.rules.groups import apportion
-from evenly.selection.rules.resolve import rules_of
+from evenly.options import InputOptions, RuleOptions
+from evenly.selection.rules.resolve import check_rules, resolve_rules
 
 GROUPS = ["code"] * 6 + ["math"] * 3 + ["talk"]
 VECTORS = np.random.default_rng(0).normal(size=(10, 4))
@@ -19,7 +20,13 @@ VECTORS = np.random.default_rng(0).normal(size=(10, 4))
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare(VECTORS)
+    return prepare(VECTORS, InputOptions())
+
+
+def rules_of(prepared, **options):
+    rules = RuleOptions(**options)
+    check_rules(rules)
+    return resolve_rules(prepared, rules)
 
 
 def limits(prepared, quotas=None, *, budget=6, groups=GROUPS, **options):
@@ -112,7 +119,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"quotas": {"code": 2}, "groups": None}, OptionError, "quotas= needs groups="),
         ({"balance": "equal", "groups": None}, OptionError, "balance= needs groups="),
         ({}, OptionError, "groups= needs quotas="),
-        ({"balance": "even"}, OptionError, "balance must be 'equal' or 'proportional'"),
+        ({"balance": "even"}, OptionError, "balance must be \"equal\" or \"proportional\""),
         ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give only one"),
         ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 values.*10 rows"),
         ({"quotas": {"code": 1}, "groups": [None] * 10}, QuotaError, "no group"),
