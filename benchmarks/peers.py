@@ -224,7 +224,7 @@ OTHERS = (
 
 def evenly_peers(memory: str | None = None) -> Iterator[Peer]:
     """Yield one peer per engine; plain `evenly` is the engine that users get by default."""
-    from evenly.engines import ENGINES
+    from evenly.options import ENGINES
 
     for engine in map(str, ENGINES):
         name = REFERENCE if engine == "auto" else f"{REFERENCE}-{engine}"

@@ -308,7 +308,7 @@ def rated(tmp_path, monkeypatch):
         (
             {"away_from": np.ones((2, 3))},
             VectorError,
-            "with 3 dimensions; the pool's vectors have 11",
+            "with vectors of 3 dimensions; those of .* have 11",
         ),
         (
             {"away_from": "earlier.json"},

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evenly.errors import OptionError, QuotaError
 from evenly.inputs.prepare import prepare
-from evenly.selection.rules.groups import apportion
 from evenly.options import InputOptions, RuleOptions
+from evenly.selection.rules.groups import apportion
 from evenly.selection.rules.resolve import check_rules, resolve_rules
 
 GROUPS = ["code"] * 6 + ["math"] * 3 + ["talk"]
@@ -58,7 +58,7 @@ def limits(prepared, quotas=None, *, budget=6, groups=GROUPS, **options):
     ],
 )
 def test_a_quota_is_a_number_a_fraction_or_a_pair_of_limits(quota, found):
-    more = prepare(np.random.default_rng(0).normal(size=(20, 4)))
+    more = prepare(np.random.default_rng(0).normal(size=(20, 4)), InputOptions())
     groups = [*GROUPS, *["more"] * 10]
     assert limits(more, {"code": quota}, groups=groups) == {"code": found}
 
@@ -70,7 +70,7 @@ def test_fractions_that_add_up_to_one_add_up_to_the_budget(prepared):
     found = limits(prepared, {"code": 0.45, "math": 0.35, "talk": 0.2}, budget=5)
     assert [low for low, _ in found.values()] == [2, 2, 1]
     # 0.1 · 30 is 3.0000000000000004.
-    many = prepare(np.random.default_rng(0).normal(size=(60, 3)))
+    many = prepare(np.random.default_rng(0).normal(size=(60, 3)), InputOptions())
     groups = ["a"] * 30 + ["b"] * 30
     assert limits(many, {"a": (0.1, 0.1)}, budget=30, groups=groups) == {"a": (3, 3)}
     # 0.58 · 50 is 28.999999999999996.
@@ -119,7 +119,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"quotas": {"code": 2}, "groups": None}, OptionError, "quotas= needs groups="),
         ({"balance": "equal", "groups": None}, OptionError, "balance= needs groups="),
         ({}, OptionError, "groups= needs quotas="),
-        ({"balance": "even"}, OptionError, "balance must be \"equal\" or \"proportional\""),
+        ({"balance": "even"}, OptionError, 'balance must be "equal" or "proportional"'),
         ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give only one"),
         ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 values.*10 rows"),
         ({"quotas": {"code": 1}, "groups": [None] * 10}, QuotaError, "no group"),
