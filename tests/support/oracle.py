@@ -97,7 +97,7 @@ def with_rules(
         nearest = np.minimum(nearest, squared_distances(rows, rows[following], normalize))
     rest = usable.copy()
     rest[picks] = False
-    return np.array(picks), np.sqrt(radii), np.sqrt(nearest[rest].max(initial=0.0))
+    return np.array(picks, np.int64), np.sqrt(radii), np.sqrt(nearest[rest].max(initial=0.0))
 
 
 def gaps_by_definition(vectors, normalize):

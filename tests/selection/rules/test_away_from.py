@@ -13,6 +13,7 @@ from evenly.errors import (
 )
 from evenly.inputs.prepare import prepare
 from evenly.options import InputOptions
+from tests.support import oracle
 from tests.support.encoders import TopicEncoder
 from tests.support.rules import INPUTS, OPTIONS, RECORDS, RNG, VECTORS, rules
 
@@ -133,3 +134,16 @@ def test_distances_have_rows_to_keep_away_from_and_no_vectors():
     assert not found.is_plain
     with pytest.raises(OptionError, match="distances"):
         rules(prepared, budget=2, away_from=matrix)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_points_to_keep_away_from_may_be_far_longer_than_the_rows_of_the_pool(seed):
+    # So far away that float32 cannot tell their distances from a row apart.
+    random = np.random.default_rng(seed)
+    pool, away = (random.normal(size=(size, 5)).astype(np.float32) for size in (400, 60))
+    pool[:, 0], away[:, 0] = 0, 30_000
+
+    found = select_uniform(pool, 4, away_from=away, normalize=False)
+
+    expected = oracle.with_rules(pool, 4, False, [], away=away)
+    np.testing.assert_array_equal(found.indices, expected[0])
