@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -100,6 +101,20 @@ def _keep_single_threaded() -> None:
     # OpenMP keeps a count for each thread.
     libraries = _libraries("openmp")
     _set_threads(libraries, [1] * len(libraries))
+
+
+def _start_anew() -> None:
+    """Let a forked child compute: it inherits thread pools whose threads do not exist in it.
+
+    The child would wait for those threads forever: ours are started again when they are needed;
+    OpenMP (in torch and faiss) cannot start its own again and must do without.
+    """
+    _executor.cache_clear()
+    _keep_single_threaded()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 def _libraries(api: str) -> list[Any]:

@@ -1,0 +1,67 @@
+"""Threads: a forked child computes as its parent does."""
+
+import multiprocessing
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenly import embed, select_uniform
+from evenly.geometry.threads import parallel_for
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+
+def _in_forked_child(work: Any) -> Any:
+    """Return what `work` returns in a forked child, or fail if it does not return."""
+    forks = multiprocessing.get_context("fork")
+    answers = forks.SimpleQueue()
+    child = forks.Process(target=lambda: answers.put(work()))
+    child.start()
+    child.join(60)
+    hangs = child.is_alive()
+    child.kill()
+    child.join()
+    assert not hangs, "the child waits for threads that it does not have"
+    assert child.exitcode == 0
+    return answers.get()
+
+
+def _sums() -> list[int]:
+    results = [0] * 8
+
+    def add(tile: int) -> None:
+        results[tile] = sum(range(tile * 1000))
+
+    parallel_for(add, range(8), threads=2)
+    return results
+
+
+def test_tiles_are_computed_in_a_forked_child() -> None:
+    expected = _sums()  # starts the parent's threads
+    assert _in_forked_child(_sums) == expected
+
+
+def test_a_forked_child_chooses_the_same_rows() -> None:
+    points = np.random.default_rng(0).standard_normal((3000, 64), dtype=np.float32)
+
+    def chosen() -> list[int]:
+        return select_uniform(points, 50).indices.tolist()
+
+    expected = chosen()
+    assert _in_forked_child(chosen) == expected
+
+
+@pytest.mark.model
+def test_a_forked_child_embeds_after_its_parent_has() -> None:
+    texts = [f"The train to platform {number} is late." for number in range(300)]
+
+    def first_row() -> list[float]:
+        return embed(texts, encoder="static", cache_dir=False).vectors[0].tolist()
+
+    expected = first_row()
+    np.testing.assert_allclose(_in_forked_child(first_row), expected, atol=1e-6)
