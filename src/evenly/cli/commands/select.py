@@ -18,7 +18,7 @@ from evenly.options import InputOptions, QualityOptions, RuleOptions, UniformOpt
 @click.argument("data", required=False)
 @with_options(
     declared_options(RuleOptions),
-    declared_options(UniformOptions, "start", "drop_outliers", "refine"),
+    declared_options(UniformOptions),
 )
 @click.option(
     "--refine-seconds",
@@ -29,7 +29,6 @@ from evenly.options import InputOptions, QualityOptions, RuleOptions, UniformOpt
 @with_options(
     ENCODING,
     declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory"),
-    declared_options(UniformOptions, "seed", "checkpoint"),
     OUTPUT,
 )
 @click.option(
