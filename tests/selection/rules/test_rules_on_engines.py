@@ -6,7 +6,7 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
-from hypothesis import given, note
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -159,6 +159,7 @@ def test_the_engine_of_distances_follows_the_rules_as_the_oracle_does(vectors, d
         rules = replace(rules, away_rows=away_rows)
         arguments["away"] = rows[away_rows]
     elif not len(rules.include) and beginning.start == "farthest-from-mean":
+        assume(rules.token_budget is None or rules.costs[0] <= rules.token_budget)
         beginning, arguments["start"] = Beginning(start=0), 0
         rules = replace(rules, quotas=None)
         arguments.pop("may_take", None)
