@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options
+from evenly.cli.commands.select_by_quality import choose_by_quality
 from evenly.cli.main import main
 from evenly.cli.options import ENCODING, MEASURES, OUTPUT, declared_options, with_options
 from evenly.cli.outputs import Output, finish_selection
 from evenly.cli.reproduce import check_reproduced, options_as_before
-from evenly.options import InputOptions, QualityOptions, RuleOptions, UniformOptions
+from evenly.options import InputOptions, RuleOptions, UniformOptions
 
 
 @main.command()
@@ -59,7 +60,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
         source, arguments = options_as_before(earlier, source, given(ctx, arguments), manifest)
         arguments["progress"] = ctx.obj
     by_quality = earlier is not None and earlier.provenance.by_quality is not None
-    choose = _choose_by_quality if by_quality else _choose_uniform
+    choose = choose_by_quality if by_quality else _choose_uniform
     prepared, selection = choose(source, arguments)
     if earlier is not None:
         check_reproduced(earlier, selection, str(manifest))
@@ -93,11 +94,3 @@ def _choose_uniform(data: Any, arguments: dict[str, Any]) -> Any:
     rules, how = RuleOptions.of(arguments), UniformOptions.of(arguments)
     prepared = prepare_uniform(data, InputOptions.of(arguments), rules, how)
     return prepared, select_prepared(prepared, rules, how)
-
-
-def _choose_by_quality(data: Any, arguments: dict[str, Any]) -> Any:
-    from evenly.selection.by_quality import choose_by_quality, prepare_by_quality, rules_by_quality
-
-    rules, how = rules_by_quality(arguments), QualityOptions.of(arguments)
-    prepared = prepare_by_quality(data, InputOptions.of(arguments), rules, how)
-    return prepared, choose_by_quality(prepared, rules, how)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,10 @@ from evenly.cli.options import (
 )
 from evenly.cli.outputs import Output, finish_selection
 from evenly.options import InputOptions, QualityOptions, RuleOptions
+
+if TYPE_CHECKING:
+    from evenly.inputs.prepare import PreparedData
+    from evenly.selection import Selection
 
 
 @main.command("select-by-quality")
@@ -41,12 +46,16 @@ def select_by_quality(ctx: click.Context, /, data: str, **options: Any) -> None:
     distance from every row kept before it. DATA, the output and its manifest are as for
     `evenly select`.
     """
-    from evenly.selection.by_quality import choose_by_quality, prepare_by_quality, rules_by_quality
-
     output = Output.take(ctx, options)
     arguments = library_options(ctx, options)
-    rules, how = rules_by_quality(arguments), QualityOptions.of(arguments)
-    inputs = InputOptions.of(arguments)
-    prepared = prepare_by_quality(data_or_stdin(data), inputs, rules, how)
-    selection = choose_by_quality(prepared, rules, how)
+    prepared, selection = choose_by_quality(data_or_stdin(data), arguments)
     finish_selection(selection, prepared, output, options)
+
+
+def choose_by_quality(data: Any, arguments: Mapping[str, Any]) -> tuple[PreparedData, Selection]:
+    """Choose by quality with the options of the library; `evenly select` reproduces with it."""
+    from evenly.selection import by_quality
+
+    rules, how = by_quality.rules_by_quality(arguments), QualityOptions.of(arguments)
+    prepared = by_quality.prepare_by_quality(data, InputOptions.of(arguments), rules, how)
+    return prepared, by_quality.choose_by_quality(prepared, rules, how)
