@@ -23,6 +23,14 @@ RECORDS = [{"id": row, "text": text} for row, text in enumerate(TEXTS)]
 VECTORS = np.random.default_rng(0).normal(size=(40, 5))
 
 MODEL = "letters"
+LETTERS = ("--encoder", MODEL, "--text", "text")
+OF_TEXTS = {"text": "text", "encoder": MODEL, "cache_dir": False}  # the same for the library
+
+# The last four texts repeat the first four.
+RATED_RECORDS = [
+    {"id": row, "text": text, "quality": row % 5, "stars": str(row % 3)}
+    for row, text in enumerate([*texts_of(20), *texts_of(4)])
+]
 
 _STATIC_EMBEDDING = "sentence_transformers.models.StaticEmbedding"
 

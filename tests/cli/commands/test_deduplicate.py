@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from evenly import Deduplication, deduplicate
-from tests.support.command_line import MODEL, fail, ids_of, run_evenly, succeed, write_lines
-from tests.support.encoders import texts_of
-
-TEXTS = [*texts_of(20), *texts_of(4)]  # the last four repeat the first four
-RECORDS = [
-    {"id": row, "text": text, "quality": row % 5, "stars": str(row % 3)}
-    for row, text in enumerate(TEXTS)
-]
-LETTERS = ("--encoder", MODEL, "--text", "text")
-OF_TEXTS = {"text": "text", "encoder": MODEL, "cache_dir": False}
+from tests.support.command_line import (
+    LETTERS,
+    OF_TEXTS,
+    RATED_RECORDS,
+    fail,
+    ids_of,
+    run_evenly,
+    succeed,
+    write_lines,
+)
 
 
 @pytest.fixture(autouse=True)
 def data(folder_of_data):
-    write_lines("train.jsonl", RECORDS)
+    write_lines("train.jsonl", RATED_RECORDS)
 
 
 def test_exact_duplicates_need_no_encoder():
@@ -39,8 +39,8 @@ def test_near_duplicates_are_found_by_distance_or_number():
     succeed("deduplicate", "train.jsonl", "--min-distance", 0.4, *best, *LETTERS, "-o", "a.jsonl")
     ran = succeed("deduplicate", "train.jsonl", "--to", 0.5, *LETTERS, "-o", "b.jsonl", "--json")
 
-    near = deduplicate(RECORDS, 0.4, keep="best", quality="quality", **OF_TEXTS)
-    half = deduplicate(RECORDS, to=0.5, **OF_TEXTS)
+    near = deduplicate(RATED_RECORDS, 0.4, keep="best", quality="quality", **OF_TEXTS)
+    half = deduplicate(RATED_RECORDS, to=0.5, **OF_TEXTS)
     assert ids_of("a.jsonl") == near.indices.tolist()
     assert ids_of("b.jsonl") == half.indices.tolist()
     told = json.loads(ran.stdout)

@@ -5,21 +5,20 @@ import json
 import pytest
 
 from evenly import Selection, select_by_quality
-from tests.support.command_line import MODEL, fail, ids_of, succeed, write_lines
-from tests.support.encoders import texts_of
-
-TEXTS = [*texts_of(20), *texts_of(4)]  # the last four repeat the first four
-RECORDS = [
-    {"id": row, "text": text, "quality": row % 5, "stars": str(row % 3)}
-    for row, text in enumerate(TEXTS)
-]
-LETTERS = ("--encoder", MODEL, "--text", "text")
-OF_TEXTS = {"text": "text", "encoder": MODEL, "cache_dir": False}
+from tests.support.command_line import (
+    LETTERS,
+    OF_TEXTS,
+    RATED_RECORDS,
+    fail,
+    ids_of,
+    succeed,
+    write_lines,
+)
 
 
 @pytest.fixture(autouse=True)
 def data(folder_of_data):
-    write_lines("train.jsonl", RECORDS)
+    write_lines("train.jsonl", RATED_RECORDS)
 
 
 def test_the_best_rows_are_written_and_can_be_reproduced():
@@ -28,7 +27,7 @@ def test_the_best_rows_are_written_and_can_be_reproduced():
         *("--exclude", "4", "-o", "best.jsonl"),
     )
 
-    chosen = select_by_quality(RECORDS, 6, quality="quality", exclude=[4], **OF_TEXTS)
+    chosen = select_by_quality(RATED_RECORDS, 6, quality="quality", exclude=[4], **OF_TEXTS)
     assert ids_of("best.jsonl") == chosen.indices.tolist()
     assert "by decreasing quality, each at least h_min from all before it" in ran.stdout
     assert "random subsets" in ran.stdout
@@ -48,7 +47,7 @@ def test_a_distance_and_gist_can_be_chosen():
         *("select-by-quality", "train.jsonl", "--quality", "stars", "--min-distance", 0.4),
         *(*LETTERS, "-o", "best.jsonl", "--order", "file"),
     )
-    chosen = select_by_quality(RECORDS, quality="stars", min_distance=0.4, **OF_TEXTS)
+    chosen = select_by_quality(RATED_RECORDS, quality="stars", min_distance=0.4, **OF_TEXTS)
     assert ids_of("best.jsonl") == sorted(chosen.indices.tolist())
 
     gist = ("--method", "gist", "--diversity-weight", 3, "-b", 4)
@@ -57,7 +56,7 @@ def test_a_distance_and_gist_can_be_chosen():
     )
     told = json.loads(ran.stdout)["selection"]
     best = select_by_quality(
-        RECORDS, 4, quality="quality", method="gist", diversity_weight=3, **OF_TEXTS
+        RATED_RECORDS, 4, quality="quality", method="gist", diversity_weight=3, **OF_TEXTS
     )
     assert told["h_min"] == pytest.approx(best.h_min)
     assert told["provenance"]["details"]["by_quality"] == best.provenance.by_quality
@@ -70,6 +69,6 @@ def test_a_wrong_quality_is_reported_in_one_line():
     assert "nothing says how many rows" in fail(
         "select-by-quality", "train.jsonl", "--quality", "quality", *LETTERS
     )
-    write_lines("train.jsonl", [*RECORDS, {"id": 24, "text": "a", "quality": -1}])
+    write_lines("train.jsonl", [*RATED_RECORDS, {"id": 24, "text": "a", "quality": -1}])
     said = fail("select-by-quality", "train.jsonl", "--quality", "quality", "-b", 3, *LETTERS)
     assert "train.jsonl, line 25 is -1" in said
