@@ -82,6 +82,10 @@ def test_an_unknown_option_of_the_encoder_is_rejected():
 
 
 def test_numpy_values_are_accepted():
-    InputOptions(normalize=np.bool_(True), memory=np.int64(10**9))
-    RuleOptions(budget=np.int64(3), min_distance=np.float32(0.5))
-    UniformOptions(seed=np.int32(4), start=np.int64(2))
+    inputs = InputOptions(normalize=np.bool_(True), memory=np.int64(10**9))
+    rules = RuleOptions(budget=np.int64(3), min_distance=np.float32(0.5))
+    how = UniformOptions(seed=np.int32(4), start=np.int64(2))
+
+    assert (inputs.normalize, inputs.memory) == (True, 10**9)
+    assert (rules.budget, rules.min_distance) == (3, 0.5)
+    assert (how.seed, how.start) == (4, 2)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Coordinates of the pairs that are decided at once.
 _PAIR_NUMBERS = 1 << 26
 
-# Bytes a row beside its vector: bound, factor, number of targets seen, and sorting.
+# Bytes a row besides its vector: bound, factor, number of targets seen, and sorting.
 _BYTES_A_ROW = 48
 
 

@@ -264,7 +264,7 @@ class KeptRows:
 
 
 def _rows_that_fit(points: Points, budget: int, memory: float) -> int:
-    """Return how many rows fit in memory beside the bounds and the chosen rows.
+    """Return how many rows fit in memory besides the bounds and the chosen rows.
 
     Raises:
         OptionError: too few fit.

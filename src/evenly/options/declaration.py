@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Declared:
-    """What is declared of an option beside its name, type and default.
+    """What is declared of an option in addition to its name, type and default.
 
     Attributes:
         help: one line, for the command line and for tables.
         doc: the text for docstrings; the same as `help` if None.
         check: raises OptionError for a value that is not allowed; None allows every value.
-        choices: the only values allowed beside None; checked if there is no other check.
+        choices: the only values allowed besides None; checked if there is no other check.
         flags: the spellings on the command line if they are not the name; () if the option is
             not available there.
         form: how a value is written there: a name in `evenly.cli.forms`; by default it follows

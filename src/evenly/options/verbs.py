@@ -28,7 +28,7 @@ _SEED: dict[str, Any] = {"check": checks.whole(0)}
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class UniformOptions(Options):
-    """How `select_uniform` runs, beside its input and its rules."""
+    """How `select_uniform` runs, apart from its input and its rules."""
 
     start: int | str = option(
         "farthest-from-mean",

@@ -64,7 +64,7 @@ def select_stream(
         DataError: a batch cannot be used; the message says which.
         OptionError: a second pass over data that can be read only once.
 
-    Cost: at most n·keep·budget·d multiplications, as matrix products, beside the encoder's.
+    Cost: at most n·keep·budget·d multiplications, as matrix products, in addition to the encoder's.
         Memory: keep·budget rows with their records, and one batch.
 
     Sources: see `UniformStream`.

@@ -26,7 +26,7 @@ from evenly.options import InputOptions, MeasuringOptions
 )
 @click.pass_context
 def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **options: Any) -> None:
-    """Measure several subsets of DATA side by side, beside random ones of the same sizes.
+    """Measure several subsets of DATA side by side with random ones of the same sizes.
 
     Each of SUBSETS names rows as for `evenly measure`, and is called like its file. Manifests
     must agree on how texts become vectors, unless options say it.

@@ -39,7 +39,7 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
     rows = [
         ("engine", found.engine),
         ("rows", f"{found.budget:,} of {found.rows:,}, {found.dimension} dimensions"),
-        ("memory", f"{found.memory / 1e6:,.0f} MB, beside the interpreter and a model"),
+        ("memory", f"{found.memory / 1e6:,.0f} MB, in addition to the interpreter and a model"),
         ("embedding", f"{format_seconds(found.embedding_seconds)}, if nothing is cached"),
         ("selection", format_seconds(found.selection_seconds)),
     ]

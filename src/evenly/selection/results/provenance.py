@@ -53,7 +53,7 @@ class EncoderRecord:
     Attributes:
         name: its name.
         weights_hash: the hash of its weights, if it has a file of them.
-        fingerprint: the hash of all that its vectors depend on, beside the text.
+        fingerprint: the hash of all that its vectors depend on, besides the text.
         truncated: the number of texts that were longer than it reads.
         vectors_hash: the hash of the vectors; None for a stream.
         reused, computed: the numbers of vectors that came from the cache, and that it computed.
@@ -84,7 +84,7 @@ class Provenance:
         created: when it was made, in ISO 8601.
         seconds: wall time by step.
         taken_over: how many picks were there before, in a checkpoint or an earlier selection.
-        details: what the verb reports beside its answer, by name: "refined", "filled",
+        details: what the verb reports in addition to its answer, by name: "refined", "filled",
             "by_quality" or "stream", each a mapping.
     """
 
