@@ -1,5 +1,6 @@
 """How the text of a record is found, and why some records have none."""
 
+import json
 import logging
 
 import numpy as np
@@ -127,6 +128,56 @@ def test_chats(messages, roles, text):
     assert texts_of([{"c": messages}], "c", roles=roles).values == [text]
 
 
+SHAPES = {
+    "turns": [["human", "hi"], ["assistant", "yes"], ["system", None]],
+    "tuples": (("user", "hi"), ("assistant", "yes")),
+    "lists": {"role": ["user", "assistant"], "content": ["hi", "yes"]},
+    "arrays": {"from": np.array(["human", "gpt"]), "value": np.array(["hi", "yes"])},
+    "parts": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}, BOT],
+    "tool call": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_messages_in_every_shape_and_their_source_are_the_same_chat(shape):
+    chat = SHAPES[shape]
+    sources = [chat]
+    if shape != "arrays":
+        sources += [json.dumps(chat), f" {json.dumps(chat, indent=1)}\n"]
+    if isinstance(chat, list) and isinstance(chat[0], dict):
+        sources.append(str(chat))  # as pandas writes it to CSV
+    found = texts_of([{"c": source} for source in sources], "c")
+    assert found.values == ["hi"] * len(sources)
+    assert found.invalid == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2]",
+        "[]",
+        "{}",
+        '["user", "hi"]',
+        '[["a", "b"]]',
+        '[["user", 3]]',
+        '[{"from": "Rome", "to": "Oslo"}]',
+        '{"role": "user"}',
+        "[see below] {x}",
+        "[{role: user}]",
+        "[" * 100_000,
+        " \u00a0[{'a': 1}]",
+    ],
+)
+def test_texts_that_merely_look_like_source_stay_texts(text):
+    assert texts_of([{"c": text}], "c").values == [text]
+
+
+NO_TEXT = (
+    "column 'c' has no text in its messages of role user: its roles are user, assistant, and "
+    "roles= (on the command line: --roles) names those to read"
+)
+
+
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
@@ -143,7 +194,18 @@ def test_chats(messages, roles, text):
         ([{"role": "user", "content": 3}], "column 'c' the content of message 1 is int"),
         ([{"role": "user", "content": [3]}], "column 'c' a part of message 1 is int without"),
         ([{"role": "user", "content": [{"type": "text"}]}], "column 'c' a text part of message 1"),
-        ([{"role": "user", "content": ""}], "is empty"),
+        ([{"role": "user", "content": ""}, BOT], NO_TEXT),
+        ([{"role": "user", "content": None}, {"role": "assistant", "content": None}], NO_TEXT),
+        ([["customer", "hi"]], "column 'c' message 1 is list, but must have role and content or"),
+        ([["user", "hi"], ["user", "hi", "x"]], "column 'c' message 2 is list, but must have"),
+        (
+            {"role": ["user"], "content": []},
+            "column 'c' has lists of different lengths: 1 of role and 0 of content",
+        ),
+        ({"role": ["user"]}, "column 'c' is dict, not a string"),
+        (json.dumps([BOT]), "column 'c' has no message of role user: its roles are assistant"),
+        ('[{"role": "user", "content": "cut', "column 'c' looks like messages as JSON, but is"),
+        ("[{'role': 'user', 'content': 'hi'}\n {'role'", "column 'c' looks like messages as JSON"),
     ],
 )
 def test_chats_of_an_unknown_shape_are_invalid_rows(messages, reason):

@@ -1,7 +1,10 @@
-"""Converts chats to text: messages of role/content or from/value, whole or in parts."""
+"""Converts chats to text: messages in every common shape, whole or in parts."""
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +12,11 @@ from evenly.errors import OptionError
 
 # ShareGPT's names for the roles.
 _SAME_ROLE = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+# In a pair such as ["user", "hi"], only these are roles; any word is one in a dict.
+_ROLES_OF_PAIRS = {*_SAME_ROLE, "user", "assistant", "system", "developer", "tool", "function"}
+_KEYS = (("role", "content"), ("from", "value"))
+# The beginning of the source of messages; no text begins like this by chance.
+_SOURCE = re.compile(r"""\s*\[?\s*\{\s*(["'])(role|content|from|value)\1\s*:""")
 
 
 class ChatError(Exception):
@@ -29,22 +37,33 @@ def check_roles(roles: str | Sequence[str]) -> frozenset[str]:
     return frozenset(_role(name) for name in names)
 
 
-def is_chat(value: object) -> bool:
-    """Return whether a value is a list of messages rather than a text."""
-    # pandas reads lists in parquet as arrays.
-    return isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray"
+def messages_of(value: object) -> Any:
+    """Return the messages of a chat as a list, or None if the value is a text or anything else.
+
+    A chat is a list; or a dict of lists of the same length, which the datasets library makes of
+    a list of dicts; or the source of either, as JSON or as Python prints it, which is how CSV
+    files and many parquet files hold messages.
+
+    Raises:
+        ChatError: the lists differ in length, or the source of messages cannot be parsed.
+    """
+    if isinstance(value, str):
+        parsed = _parsed(value) if value[:1].isspace() or value[:1] in ("[", "{") else None
+        return parsed if parsed is not None and _are_messages(parsed) else None
+    return _as_list(value)
 
 
 def chat_text(messages: Any, roles: frozenset[str]) -> str:
     """Join the non-empty messages of `roles` with newlines.
 
     Args:
-        messages: dicts with "role" and "content" or with "from" and "value". The content is a
-            string, None (as in tool calls) or a list of parts, of which only texts are used.
+        messages: dicts with "role" and "content" or with "from" and "value", or pairs of a role
+            and a content. The content is a string, None (as in tool calls) or a list of parts,
+            of which only texts are used.
         roles: roles from `check_roles`.
 
     Raises:
-        ChatError: the chat has another shape, or no message of these roles.
+        ChatError: the chat has another shape, or no text of these roles.
     """
     contents: list[str] = []
     present: dict[str, None] = {}
@@ -53,27 +72,101 @@ def chat_text(messages: Any, roles: frozenset[str]) -> str:
         present[role] = None
         if role in roles:
             contents.append(_content(content, number))
-    if not contents:
-        found = f"its roles are {', '.join(present)}" if present else "it is empty"
-        raise ChatError(f"has no message of role {' or '.join(sorted(roles))}: {found}")
-    return "\n".join(text for text in contents if text)
+    text = "\n".join(text for text in contents if text)
+    if not text:
+        wanted = " or ".join(sorted(roles))
+        if not present:
+            raise ChatError(f"has no message of role {wanted}: it is empty")
+        what = "text in its messages" if contents else "message"
+        raise ChatError(
+            f"has no {what} of role {wanted}: its roles are {', '.join(present)}, and roles= (on "
+            "the command line: --roles) names those to read"
+        )
+    return text
+
+
+def _is_list(value: object) -> bool:
+    # pandas reads lists in parquet as arrays.
+    return isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray"
+
+
+def _as_list(value: object) -> Any:
+    """Return the messages of a list, or of a dict of lists; None for anything else."""
+    if _is_list(value):
+        return value
+    if isinstance(value, Mapping):
+        for keys in _KEYS:
+            columns = [value.get(key) for key in keys]
+            if all(map(_is_list, columns)):
+                return _rows(keys, columns)
+    return None
+
+
+def _rows(keys: tuple[str, str], columns: Sequence[Any]) -> list[dict[str, Any]]:
+    lengths = [len(column) for column in columns]
+    if lengths[0] != lengths[1]:
+        counts = f"{lengths[0]} of {keys[0]} and {lengths[1]} of {keys[1]}"
+        raise ChatError(f"has lists of different lengths: {counts}")
+    return [dict(zip(keys, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _parsed(source: str) -> Any:
+    """Return the messages in a string of JSON or of Python literals; None if there are none.
+
+    Raises:
+        ChatError: it begins as messages do, and cannot be parsed.
+    """
+    try:
+        return _as_list(json.loads(source))
+    except (ValueError, RecursionError) as error:
+        if not _SOURCE.match(source):
+            return None
+        try:
+            return _as_list(ast.literal_eval(source.strip()))
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise ChatError(f"looks like messages as JSON, but is not JSON: {error}") from None
+
+
+def _are_messages(parsed: Any) -> bool:
+    """Return whether a parsed list holds a message; a list may also be the text of a row."""
+    return any(
+        _is_pair(message)
+        if _is_list(message)
+        else isinstance(message, Mapping)
+        and any(isinstance(message.get(role), str) and key in message for role, key in _KEYS)
+        for message in parsed
+    )
+
+
+def _is_pair(message: Any) -> bool:
+    return (
+        len(message) == 2
+        and isinstance(message[0], str)
+        and message[0].lower() in _ROLES_OF_PAIRS
+        and (message[1] is None or isinstance(message[1], str))
+    )
 
 
 def _message(message: Any, number: int) -> tuple[str, Any]:
     if isinstance(message, Mapping):
-        for role, content in (("role", "content"), ("from", "value")):
+        for role, content in _KEYS:
             if isinstance(message.get(role), str):
                 return _role(message[role]), message.get(content)
         shape = f"has the keys {', '.join(map(str, message))}"
+    elif _is_list(message) and _is_pair(message):
+        return _role(message[0]), message[1]
     else:
         shape = f"is {type(message).__name__}"
-    raise ChatError(f"message {number} {shape}, but must have role and content or from and value")
+    raise ChatError(
+        f"message {number} {shape}, but must have role and content or from and value, or be a "
+        'pair such as ["user", "hi"]'
+    )
 
 
 def _content(content: Any, number: int) -> str:
     if content is None or isinstance(content, str):
         return content or ""
-    if not is_chat(content):
+    if not _is_list(content):
         raise ChatError(
             f"the content of message {number} is {type(content).__name__}, not a string"
         )
@@ -84,7 +177,7 @@ def _content(content: Any, number: int) -> str:
 def _part(part: Any, number: int) -> str:
     if not isinstance(part, Mapping) or "type" not in part:
         raise ChatError(f"a part of message {number} is {type(part).__name__} without a type")
-    if part["type"] != "text":
+    if part["type"] not in ("text", "input_text", "output_text"):
         return ""
     text = part.get("text")
     if not isinstance(text, str):

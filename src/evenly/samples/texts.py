@@ -9,7 +9,7 @@ from typing import Any
 
 from evenly.errors import ColumnError, OptionError, TextError
 from evenly.samples.base import Samples
-from evenly.samples.chat import ChatError, chat_text, check_roles, is_chat
+from evenly.samples.chat import ChatError, chat_text, check_roles, messages_of
 
 _log = logging.getLogger("evenly")
 
@@ -159,14 +159,15 @@ def _join(parts: _Parts, roles: frozenset[str]) -> str:
 
 
 def _text(name: str, value: object, roles: frozenset[str]) -> str:
+    subject = f"column {name!r} " if name else ""
+    try:
+        messages = messages_of(value)
+        if messages is not None:
+            return chat_text(messages, roles)
+    except ChatError as error:
+        raise _UnusableError(f"{subject}{error}") from error
     if isinstance(value, str):
         return value
-    subject = f"column {name!r} " if name else ""
-    if is_chat(value):
-        try:
-            return chat_text(value, roles)
-        except ChatError as error:
-            raise _UnusableError(f"{subject}{error}") from error
     if value is None or value is _ABSENT:
         raise _UnusableError(f"{subject}is {'None' if value is None else 'missing'}")
     raise _UnusableError(f"{subject}is {type(value).__name__}, not a string")
