@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -178,6 +179,18 @@ def test_a_real_process_writes_and_fails_like_the_command():
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
     assert "subset.npy already exists" in again.stderr
+
+
+def test_a_small_selection_imports_no_large_library():
+    code = (
+        "import sys; from evenly.cli import main; "
+        "main(['select', 'vectors.npy', '-b', '4'], standalone_mode=False); "
+        "print({'torch', 'faiss', 'transformers', 'scipy.optimize'} & {*sys.modules})"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.endswith("\nset()\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -39,14 +39,6 @@ def minilm(minilm_folder):
     return encoder
 
 
-@pytest.fixture(scope="module")
-def static():
-    pytest.importorskip("wordllama")
-    encoder = load_encoder("static")
-    encoder.encode(TEXTS)
-    return encoder
-
-
 def test_the_packaged_weights_are_the_published_ones(minilm):
     assert minilm.weights_hash == f"sha256:{offline.MINILM_WEIGHTS_SHA256}"
     assert minilm.name == "sentence-transformers/all-MiniLM-L6-v2"
@@ -191,36 +183,6 @@ def test_changing_a_loaded_model_changes_its_fingerprint(minilm_folder):
     fingerprints.append(load_encoder(model).fingerprint)
 
     assert len(set(fingerprints)) == 3
-
-
-def test_static_averages_word_vectors(static):
-    vectors = static.encode(["cat", "cat cat", "", TEXTS[0]])
-
-    assert vectors.shape == (4, 256)
-    assert (static.dimension, static.window) == (256, None)
-    assert static.weights_hash != static.fingerprint
-    assert not vectors[2].any()
-    assert np.linalg.norm(vectors[3]) != pytest.approx(1, abs=0.01)
-    assert not static.truncated(["word " * 5000]).any()
-    assert load_encoder("static", prompt="x ").fingerprint != static.fingerprint
-
-
-def test_static_agrees_with_its_definition(static):
-    """Computed from the two files, because importing wordllama configures the root logger."""
-    from safetensors.numpy import load_file
-    from tokenizers import Tokenizer
-
-    from evenly.embedding.static import static_files
-
-    weights, tokenizer = static_files()
-    table = load_file(weights)["embedding.weight"].astype(np.float64)
-    tokens = [
-        Tokenizer.from_file(str(tokenizer)).encode(text, add_special_tokens=False).ids
-        for text in TEXTS
-    ]
-
-    expected = [table[ids].mean(axis=0) for ids in tokens]
-    np.testing.assert_allclose(static.encode(TEXTS), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,12 @@ from evenly.embedding.fingerprint import (
 from evenly.embedding.hub import HUB, Hub, hub_model, is_model_folder
 from evenly.embedding.offline import MINILM, packaged_minilm
 from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, load_folder
-from evenly.embedding.static import STATIC, load_static, static_files
+from evenly.embedding.static import STATIC, StaticEncoder, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER, EncoderOptions
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
-_STATIC_BATCH = 1024
 _FOLDER_OPTIONS = ("dtype", "backend", "max_length", "trust_remote_code")
 _DEFAULTS = {"device": "auto", **asdict(EncoderOptions())}
 
@@ -73,7 +72,7 @@ def load_encoder(
     options = EncoderOptions.of(arguments)
     if encoder == STATIC:
         _reject_options(STATIC, arguments, _FOLDER_OPTIONS)
-        return _load_static(device, options)
+        return _load_static(options)
     if isinstance(encoder, str | os.PathLike):
         return _load_named(encoder, device, options)
     unused = (*_FOLDER_OPTIONS, "device")
@@ -156,14 +155,11 @@ def find_model(
     return hub_model(name, backend=backend, hub=hub)
 
 
-def _load_static(device: str, options: EncoderOptions) -> LoadedEncoder:
+def _load_static(options: EncoderOptions) -> LoadedEncoder:
     weights, tokenizer = static_files()
     weights_hash, prompt = "sha256:" + file_sha256(weights), options.prompt
     content = {"weights": weights_hash, "tokenizer": file_sha256(tokenizer), "prompt": prompt}
-    load, batch_size = partial(load_static, weights, tokenizer, device=device), options.batch_size
-    encoder = SentenceTransformerEncoder(
-        load, name=STATIC, batch_size=batch_size or _STATIC_BATCH, prompt=prompt
-    )
+    encoder = StaticEncoder(weights, tokenizer, batch_size=options.batch_size, prompt=prompt)
     return LoadedEncoder(STATIC, encoder, hash_mapping(content), weights_hash)
 
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.spatial import ConvexHull, QhullError
-from scipy.special import eval_gegenbauer, roots_jacobi
 
 from evenly.shapes import Float
 
@@ -55,6 +52,8 @@ def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
     Sources: Oler 1961, doi:10.1007/BF02391675; Folkman and Graham 1969,
         doi:10.4153/CMB-1969-096-4.
     """
+    from scipy.spatial import ConvexHull, QhullError
+
     centred = rows - rows.mean(axis=0)
     try:
         hull = ConvexHull(centred)
@@ -124,6 +123,8 @@ def _gegenbauer(degree: int, dimension: int, cosine: float) -> float:
         return 1.0
     if dimension == 2:
         return math.cos(degree * math.acos(cosine))
+    from scipy.special import eval_gegenbauer
+
     order = dimension / 2.0 - 1.0
     at_one = math.comb(degree + dimension - 3, degree)
     return float(eval_gegenbauer(degree, order, cosine)) / at_one
@@ -131,6 +132,8 @@ def _gegenbauer(degree: int, dimension: int, cosine: float) -> float:
 
 def _smallest_cosine(size: int, dimension: int) -> float:
     """Return the smallest maximal cosine that `size` > 2·dimension points can have."""
+    from scipy.optimize import brentq
+
     end = 0.0
     for degree in range(3, _MAX_DEGREE + 1):
         begin, end = end, _end_of_interval(degree, dimension)
@@ -145,6 +148,8 @@ def _smallest_cosine(size: int, dimension: int) -> float:
 
 def _end_of_interval(degree: int, dimension: int) -> float:
     """Return the largest root of the Jacobi polynomial, where the bound's interval ends."""
+    from scipy.special import roots_jacobi
+
     half, order = (degree + 1) // 2, (dimension - 3) / 2.0
     roots, _ = roots_jacobi(half, order + 1, order if degree % 2 else order + 1)
     return float(roots[-1])

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
-from scipy.sparse.linalg import LinearOperator, eigsh
-from scipy.spatial.distance import squareform
 
 from evenly.geometry import DistanceMatrix, Points, single_threaded_blas
 from evenly.geometry.clustering.tree import leading_coordinates, split_evenly
@@ -114,6 +111,8 @@ def vendi_score(rows: Float[np.ndarray, "k d"]) -> float:
 
     Cost: k·d·min(k, d) multiplications, and the eigenvalues of a matrix of that size.
     """
+    from scipy.linalg import eigvalsh
+
     gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
     shares = eigvalsh(gram / len(rows))
     shares = shares[shares > 0]
@@ -132,6 +131,10 @@ def kernel_eigenvalue(
 
     Cost: k³ / 3 multiplications, and 8·k² bytes.
     """
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
+    from scipy.sparse.linalg import LinearOperator, eigsh
+    from scipy.spatial.distance import squareform
+
     count = len(chosen)
     if count > limits.kernel_rows:
         return None

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.integrate import trapezoid
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
@@ -178,6 +177,8 @@ class ClosePairs:
         above = float(steps @ self._probability_of_none(closer, size))
         if self.are_all:
             return above + nearest
+        from scipy.integrate import trapezoid
+
         fraction = np.linspace(0.0, 1.0, _GRID)
         below = coincide + (count - coincide) * fraction**power
         probabilities = self._probability_of_none(below * per_pair, size)
