@@ -12,7 +12,6 @@ from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sharded import ShardedEngine
 from evenly.engines.sizes import EngineSizes
 from evenly.engines.upper_bounds import Bounded
-from evenly.errors import OptionError
 from evenly.geometry import TIE, Points, ProxyTransform
 from evenly.shapes import Int
 
@@ -27,17 +26,8 @@ _BYTES_A_ROW = 48
 
 
 def make_cuda_engine(points: Points, budget: int, device: str = "auto") -> Engine:
-    """Make an engine on a named GPU, or one that is sharded over all GPUs.
-
-    Raises:
-        OptionError: torch cannot use a GPU.
-    """
+    """Make an engine on a named GPU, or one that is sharded over all GPUs."""
     if device in ("auto", "cuda"):
-        if not torch.cuda.is_available():
-            raise OptionError(
-                'engine="cuda" needs a GPU that torch can use, and there is none. '
-                'Use engine="memory", or install a build of torch for your GPU.'
-            )
         devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     else:
         devices = [device]

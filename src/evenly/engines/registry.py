@@ -78,6 +78,7 @@ def make_engine(
         OptionError: the engine does not fit the rows, or the memory is too little.
     """
     chosen = choose_engine(points, budget, engine, device)
+    check_available(chosen, device)
     log.info("engine %s for %d rows, %d to choose", chosen, len(points), budget)
     if isinstance(points, DistanceMatrix):
         from evenly.engines.distances import DistancesEngine
@@ -106,6 +107,19 @@ def make_engine(
     bounds = np.linspace(0, len(points), min(_SHARDS, len(points)) + 1).astype(int)
     parts = [points.part(slice(*pair)) for pair in pairwise(bounds.tolist())]
     return ShardedEngine([MemoryEngine(part, budget) for part in parts])
+
+
+def check_available(engine: str, device: str) -> None:
+    """Raise OptionError if an engine cannot run on this machine, before the work that feeds it."""
+    if engine != "cuda" or device not in ("auto", "cuda"):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise OptionError(
+            'engine="cuda" needs a GPU that torch can use, and there is none. '
+            'Use engine="memory", or install a build of torch for your GPU.'
+        )
 
 
 PACKING_ENGINES = ("auto", "memory", "mapped", "distances")

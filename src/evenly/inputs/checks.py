@@ -92,6 +92,13 @@ def check_lengths(
     return lengths, unusable
 
 
+def holds_texts(samples: Samples) -> VectorError:
+    """Return the error that there are texts instead of distances."""
+    return VectorError(
+        f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
+    )
+
+
 def check_distances(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> DistanceMatrix:
     """Return the data as the distances of every row to every other.
 
@@ -99,9 +106,7 @@ def check_distances(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> Dista
         VectorError: the data are texts, or not distances; the message names row and column.
     """
     if samples.vectors is None:
-        raise VectorError(
-            f'{samples.origin} holds texts; engine="distances" needs a matrix of distances (n, n).'
-        )
+        raise holds_texts(samples)
     matrix = DistanceMatrix(samples.vectors, eligible)
     fault = matrix.fault()
     if fault is not None:

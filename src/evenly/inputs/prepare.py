@@ -6,23 +6,33 @@ This is the validation boundary: everything behind it trusts its input.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
+from evenly.engines.registry import check_available
 from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
-from evenly.inputs.checks import DroppedRows, check_distances, check_lengths
+from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
-from evenly.samples import Samples, StoredVectors, excerpt, open_samples, read_texts, texts_of_rows
+from evenly.samples import (
+    Samples,
+    StoredVectors,
+    Texts,
+    excerpt,
+    open_samples,
+    read_texts,
+    texts_of_rows,
+)
 from evenly.shapes import Bool, Float
 
+T = TypeVar("T")
 log = logging.getLogger("evenly")
 
 
@@ -40,6 +50,7 @@ class PreparedData:
         path: where the data set was read from; None if it was passed as an object.
         options: the options it was prepared with.
         texts: the text of every row, "" for dropped rows; None unless they were to be kept.
+        known: what was read of the data before its texts were embedded, so that it is read once.
     """
 
     samples: Samples
@@ -51,9 +62,26 @@ class PreparedData:
     path: str | None
     options: InputOptions
     texts: list[str] | None = None
+    known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the rows have vectors, unlike texts that are checked before they are embedded."""
+        return self.points.dimension > 0
+
+    def column(self, name: str) -> list[object]:
+        """Return a column of the records, which is read once."""
+        return self.remember(f"column {name}", lambda: self.samples.column(name))
+
+    def remember(self, what: str, find: Callable[[], T]) -> T:
+        """Return a value that does not depend on vectors, found at most once."""
+        if what not in self.known:
+            self.known[what] = find()
+        found: T = self.known[what]
+        return found
 
     def texts_of(self, rows: Sequence[int]) -> list[str]:
         """Read the texts of a few rows again.
@@ -82,7 +110,12 @@ class PreparedData:
 
 
 def prepare(
-    data: Any, options: InputOptions, *, embedding: bool = True, keep_texts: bool = False
+    data: Any,
+    options: InputOptions,
+    *,
+    embedding: bool = True,
+    keep_texts: bool = False,
+    check: Callable[[PreparedData], object] | None = None,
 ) -> PreparedData:
     """Read, embed and check a data set.
 
@@ -92,17 +125,21 @@ def prepare(
         embedding: if False, texts are read and checked, no encoder is loaded, and the points
             have no coordinates.
         keep_texts: keep the texts in memory.
+        check: called before texts are embedded, with the data set as it is then: its rows have
+            texts, and vectors without coordinates. It raises what would be an error afterwards.
 
     Raises:
         EmptyPoolError: there are no rows, or none that can be used.
         TextError, VectorError: rows cannot be used and `on_invalid` is "error".
     """
     began = perf_counter()
+    check_available(options.engine, options.device)
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     rows = DroppedRows(samples, options.on_invalid)
     embeddings, description, texts = None, None, None
+    known: dict[str, Any] = {}
     vectors: Any
     if samples.holds_vectors:
         vectors = _vectors_of(samples, options)
@@ -114,7 +151,11 @@ def prepare(
         description = found.description
         texts = found.values if keep_texts else None
         vectors = np.empty((len(samples), 0), np.float32)
+        if options.engine == "distances":
+            raise holds_texts(samples)
         if embedding:
+            if check is not None:
+                check(_before_embedding(samples, found, rows, options, known))
             embeddings, vectors = _embed(found.values, rows.eligible, options)
             seconds["embedding"] = embeddings.seconds
     if options.engine == "distances":
@@ -137,6 +178,30 @@ def prepare(
         path=fspath(data) if isinstance(data, str | PathLike) else None,
         options=options,
         texts=texts,
+        known=known,
+    )
+
+
+def _before_embedding(
+    samples: Samples,
+    found: Texts,
+    rows: DroppedRows,
+    options: InputOptions,
+    known: dict[str, Any],
+) -> PreparedData:
+    count, eligible = len(samples), rows.eligible.copy()
+    nothing = np.empty((count, 0), np.float32)
+    return PreparedData(
+        samples=samples,
+        points=Points.of(nothing, np.zeros(count), eligible, normalize=False),
+        dropped=dict(rows.dropped),
+        embeddings=None,
+        text=found.description,
+        seconds={},
+        path=None,
+        options=options,
+        texts=found.values,
+        known=known,
     )
 
 

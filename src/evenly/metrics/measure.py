@@ -125,8 +125,16 @@ def measure(
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
-    prepared = prepare(data_or_vectors, InputOptions.of(arguments))
-    return measure_prepared(prepared, row_numbers(prepared, indices), options)
+    prepared, rows = prepare_rows(data_or_vectors, indices, InputOptions.of(arguments))
+    return measure_prepared(prepared, rows, options)
+
+
+def prepare_rows(
+    data: Any, indices: Any, inputs: InputOptions
+) -> tuple[PreparedData, Int[np.ndarray, " k"]]:
+    """Prepare a data set and check the row numbers to measure, first before embedding."""
+    prepared = prepare(data, inputs, check=lambda texts: row_numbers(texts, indices))
+    return prepared, row_numbers(prepared, indices)
 
 
 def measure_prepared(

@@ -170,8 +170,12 @@ def compare_subsets(
         raise OptionError(
             f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
         )
-    prepared = prepare(data, inputs)
-    chosen = {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
+
+    def rows_of(prepared: PreparedData) -> dict[str, Int[np.ndarray, " k"]]:
+        return {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
+
+    prepared = prepare(data, inputs, check=rows_of)
+    chosen = rows_of(prepared)
     sizes = sorted({len(rows) for rows in chosen.values()})
     n_subsets = len(chosen) + options.random_subsets * len(sizes)
     stats = pool_stats(prepared, options, sizes[-1], subsets=n_subsets)

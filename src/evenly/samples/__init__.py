@@ -5,7 +5,7 @@ Importing this package imports only NumPy; other libraries are imported with dat
 """
 
 from evenly.samples.base import Samples
-from evenly.samples.batches import can_be_read_again, read_batch, read_batches
+from evenly.samples.batches import can_be_read_again, check_paths, read_batch, read_batches
 from evenly.samples.opening import open_samples
 from evenly.samples.stored import StoredVectors
 from evenly.samples.tables import check_table_path, write_columns
@@ -16,6 +16,7 @@ __all__ = [
     "StoredVectors",
     "Texts",
     "can_be_read_again",
+    "check_paths",
     "check_table_path",
     "excerpt",
     "open_samples",

@@ -67,6 +67,13 @@ def read_batch(batch: Any, size: int) -> Iterator[Samples]:
         yield (_VectorPart if whole.holds_vectors else _RecordPart)(whole, begin, end)
 
 
+def check_paths(batches: Any) -> None:
+    """Raise DataError if one of several paths does not exist, before the first is read."""
+    for batch in batches if isinstance(batches, list | tuple) else ():
+        if isinstance(batch, str | os.PathLike) and not os.path.exists(batch):  # noqa: PTH110
+            _open(batch)  # a pattern, or an error that suggests another name
+
+
 def can_be_read_again(batches: Any) -> bool:
     """Return whether the batches can be read twice, unlike those of a generator or a pipe."""
     if hasattr(batches, "read"):

@@ -126,7 +126,12 @@ def prepare_by_quality(
     """Check all options, and prepare the data set that `choose_by_quality` chooses from."""
     _check(rules, how)
     check_packing_engine(inputs.engine)
-    return prepare(data, inputs)
+
+    def check(texts: PreparedData) -> None:
+        resolve_rules(texts, rules)
+        numbers_of(texts, "quality", how.quality)
+
+    return prepare(data, inputs, check=check)
 
 
 def choose_by_quality(prepared: PreparedData, rules: RuleOptions, how: QualityOptions) -> Selection:

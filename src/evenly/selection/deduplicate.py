@@ -103,9 +103,14 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
     """Merge rows that repeat others; see `deduplicate`."""
     _check(how)
     check_packing_engine(inputs.engine)
-    prepared = prepare(data, inputs, embedding=how.min_distance != 0, keep_texts=True)
-    order = _order_of(prepared, how)
-    limit = None if how.to is None else _most_rows(how.to, len(order))
+
+    def order_and_limit(prepared: PreparedData) -> tuple[Int[np.ndarray, " m"], int | None]:
+        order = _order_of(prepared, how)
+        return order, None if how.to is None else _most_rows(how.to, len(order))
+
+    embedding = how.min_distance != 0
+    prepared = prepare(data, inputs, embedding=embedding, keep_texts=True, check=order_and_limit)
+    order, limit = order_and_limit(prepared)
     options = {"min_distance": None, "to": None, **describe_rule_options(how.given())}
     options |= {"engine": inputs.engine, "memory": inputs.memory}
     provenance = provenance_of(prepared, options)

@@ -125,6 +125,7 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
     samples = open_samples(data)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
+    n_chosen = rows_of_budget(rules.budget, len(samples))
     embedding_seconds, on_disk = 0.0, False
     if samples.holds_vectors:
         stored = samples.stored
@@ -134,7 +135,6 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
         on_disk = stay_on_disk(stored, inputs)
     else:
         vectors, embedding_seconds = _try_embedding(samples, inputs)
-    n_chosen = rows_of_budget(rules.budget, vectors.rows)
     engine = inputs.engine
     if engine == "auto":
         engine = "mapped" if on_disk else "memory"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from os import PathLike, fspath
 from typing import Any, Literal
 
@@ -28,7 +29,6 @@ from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import KEPT, describe_rule_options, resolve_rules
-from evenly.selection.rules.token_costs import counts_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +121,12 @@ def merge_options(earlier: dict[str, Any], arguments: dict[str, Any]) -> dict[st
 
 
 def prepare_again(
-    earlier: SelectionData, data: Any, again: Again, *, keep_texts: bool = False
+    earlier: SelectionData, data: Any, again: Again, rules: RuleOptions | None = None
 ) -> PreparedData:
     """Prepare the data set of an earlier selection as it was prepared then.
 
-    `data` is what it was made from, if that is no longer available; else None.
+    `data` is what it was made from, if that is no longer available; else None. `rules` are
+    checked before anything is embedded.
 
     Raises:
         ManifestError: the input has changed since, or an option was a Python object.
@@ -135,7 +136,8 @@ def prepare_again(
     options = InputOptions.of({**_earlier_inputs(earlier, again), **again.circumstances()})
     if earlier.provenance.options.get("engine") == "distances":
         options = replace(options, engine="distances")
-    prepared = prepare(earlier.samples_again(data), options, keep_texts=keep_texts)
+    check = None if rules is None else partial(resolve_rules, options=rules)
+    prepared = prepare(earlier.samples_again(data), options, check=check)
     if data is None:
         return replace(prepared, path=earlier.provenance.input.path)
     return replace(prepared, path=fspath(data)) if isinstance(data, str | PathLike) else prepared
@@ -203,7 +205,7 @@ def resume(
     """
     before = earlier.provenance.options
     rules = replace(_earlier_rules(earlier, again.rules), budget=budget)
-    prepared = prepare_again(earlier, data, again, keep_texts=counts_tokens(rules))
+    prepared = prepare_again(earlier, data, again, rules)
     engine = "distances" if isinstance(prepared.points, DistanceMatrix) else again.engine
     options = {
         "budget": budget,

@@ -19,7 +19,7 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
-from evenly.samples import can_be_read_again, read_batches
+from evenly.samples import can_be_read_again, check_paths, read_batches
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.uniform_stream import UniformStream
 
@@ -84,6 +84,7 @@ def choose_from_stream(
             "cannot be. Pass a list, paths, or an object whose __iter__ starts again."
         )
     stream = UniformStream.of(budget, inputs, how)
+    check_paths(batches)
     with _bar("choosing", inputs.progress) as bar:
         for samples in read_batches(batches, how.batch_size):
             stream.add(samples)

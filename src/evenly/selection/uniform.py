@@ -29,7 +29,6 @@ from evenly.selection.results.run_key import NO_KEY, RunKey
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import check_rules, describe_rule_options, resolve_rules
-from evenly.selection.rules.token_costs import counts_tokens
 from evenly.selection.selection import Selection
 
 
@@ -118,10 +117,14 @@ def prepare_uniform(
     check_refine(how.refine, rules)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
-    prepared = prepare(data, inputs, keep_texts=counts_tokens(rules))
+
+    def check(texts: PreparedData) -> None:
+        _check_start(texts, how.start)
+        resolve_rules(texts, rules)
+
+    prepared = prepare(data, inputs, check=check)
     prepared = without_outliers(prepared, how.drop_outliers, rules)
-    if not isinstance(how.start, str):
-        _check_start(prepared, int(how.start))
+    _check_start(prepared, how.start)
     return prepared
 
 
@@ -158,8 +161,11 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
     return refine_selection(selection, problem, refinement, progress=inputs.progress)
 
 
-def _check_start(prepared: PreparedData, row: int) -> None:
+def _check_start(prepared: PreparedData, start: int | str) -> None:
     """Raise RowError if the first pick is a row that does not exist or was dropped."""
+    if isinstance(start, str):
+        return
+    row = int(start)
     if not 0 <= row < len(prepared):
         raise RowError(f"start must be a row number from 0 to {len(prepared) - 1}, got {row}.")
     if not prepared.points.eligible[row]:

@@ -31,9 +31,7 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     SUBSET names the rows: a manifest of `evenly select`, whose options apply unless others are
     given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
     """
-    from evenly.inputs.prepare import prepare
-    from evenly.metrics.measure import measure_prepared
-    from evenly.metrics.row_numbers import row_numbers
+    from evenly.metrics.measure import measure_prepared, prepare_rows
     from evenly.report import measures_table
     from evenly.samples import open_samples
 
@@ -41,8 +39,9 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     arguments = library_options(ctx, options)
     samples, rows = open_samples(data_or_stdin(data)), read_row_numbers(subset)
     inputs = options_for(samples, rows, given(ctx, arguments), arguments)
-    prepared = prepare(samples, inputs)
-    measures = measure_prepared(prepared, row_numbers(prepared, rows), MeasuringOptions.of(options))
+    measuring = MeasuringOptions.of(options)
+    prepared, chosen = prepare_rows(samples, rows, inputs)
+    measures = measure_prepared(prepared, chosen, measuring)
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:

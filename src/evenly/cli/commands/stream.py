@@ -66,6 +66,7 @@ def _continue(
     state: str, sources: list[Any], budget: int, inputs: InputOptions, how: StreamOptions
 ) -> StreamSelection:
     """Continue the stream in a file, or start it, and save it there."""
+    from evenly.samples import check_paths
     from evenly.selection.streaming.uniform_stream import UniformStream
 
     if how.second_pass:
@@ -73,6 +74,7 @@ def _continue(
             "a second pass needs all of the data, which a saved stream does not have: omit one."
         )
     current = UniformStream.of(budget, inputs, how)
+    check_paths(sources)
     if Path(state).exists():
         before = UniformStream.load(
             state,

@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly.errors import OptionError, VectorError
 from evenly.geometry import DistanceMatrix, Points
-from evenly.inputs.prepare import prepare
+from evenly.inputs.prepare import load_model, prepare
 from evenly.options import InputOptions, NotKept
 from evenly.samples import open_samples
 from evenly.selection.results.selection import SelectionData
@@ -43,7 +43,7 @@ class AwayFrom:
         Args:
             given: row numbers, a mask or ids of rows of the pool; an earlier Selection or the
                 path of its manifest; or anything that `data` may be, prepared like the pool.
-            prepared: the pool.
+            prepared: the pool. If it is not embedded yet, everything is checked that can be.
             names: the ways to name its rows.
 
         Raises:
@@ -52,8 +52,8 @@ class AwayFrom:
             VectorError: its vectors have another dimension than the pool's.
             DataError: it cannot be prepared.
         """
-        if given is None:
-            return cls(None, None)
+        if given is None or (not prepared.embedded and hasattr(given, "read")):
+            return cls(None, None)  # what can be read only once is read after embedding
         if _is_manifest(given):
             given = SelectionData.load(given)
         if isinstance(given, SelectionData):
@@ -87,14 +87,19 @@ def _is_manifest(given: Any) -> bool:
 
 
 def _check_encoder(earlier: SelectionData, prepared: PreparedData) -> None:
-    before, now = earlier.provenance.encoder, prepared.embeddings
-    if before is None or now is None:
+    before = earlier.provenance.encoder
+    if before is None or prepared.samples.holds_vectors:
         return
-    if (before.name, before.fingerprint) != (now.encoder, now.fingerprint):
+    if prepared.embeddings is not None:
+        name, fingerprint = prepared.embeddings.encoder, prepared.embeddings.fingerprint
+    else:
+        model = load_model(prepared.options)
+        name, fingerprint = model.name, model.fingerprint
+    if (before.name, before.fingerprint) != (name, fingerprint):
         raise OptionError(
             f"away_from is a Selection made with the encoder {before.name} "
-            f"({_short(before.fingerprint)}), but the encoder is now {now.encoder} "
-            f"({_short(now.fingerprint)}), in whose space distances differ. Use the same encoder, "
+            f"({_short(before.fingerprint)}), but the encoder is now {name} "
+            f"({_short(fingerprint)}), in whose space distances differ. Use the same encoder, "
             "or pass the chosen records: away_from=earlier.take(data)"
         )
 
@@ -125,6 +130,8 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
     if not len(samples):
         return None
     if samples.holds_vectors:
+        if not prepared.embedded:
+            return None
         # In the number type of the pool, equal vectors are at distance 0.
         vectors: Any = samples.vectors
         _check_dimension(vectors.shape[1], samples, prepared)
@@ -132,7 +139,7 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
             vectors = vectors.astype(prepared.points.stored.dtype, copy=False)
         samples = open_samples(vectors)
         options = replace(options, text=None)
-    elif prepared.embeddings is None:
+    elif prepared.samples.holds_vectors:
         raise OptionError(
             f"away_from is {samples.origin}, which holds texts, but {prepared.samples.origin} "
             "holds vectors of an unknown encoder. Embed the texts with that encoder first: "
@@ -141,7 +148,8 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
     elif not samples.columns:
         # Plain strings are the texts, whatever the column of the pool is called.
         options = replace(options, text=None)
-    other = prepare(samples, replace(options, engine="memory"))
+    options = replace(options, engine="memory")
+    other = prepare(samples, options, embedding=prepared.embedded)
     points = other.points
     assert isinstance(points, Points)
     _check_dimension(points.dimension, samples, prepared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +58,9 @@ def check_rules(options: RuleOptions) -> None:
 def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
     """Resolve the rules of a selection.
 
+    Before the texts are embedded, this finds every error that does not depend on vectors; no rows
+    become usable later.
+
     Returns:
         Rules: the rows to include satisfy them all, and the quotas can be met.
 
@@ -109,7 +112,10 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
         token_budget=None if options.token_budget is None else int(options.token_budget),
         weights=weights_of(prepared, usable, options.quality, options.quality_weight),
     )
-    _check_included_fit_quotas(rules, eligible)
+    # A fraction of the rows means fewer once some of their vectors cannot be used, and fewer rows
+    # may meet quotas that more cannot.
+    if prepared.embedded or isinstance(options.budget, Integral):
+        _check_included_fit_quotas(rules, eligible)
     return rules
 
 

@@ -52,7 +52,7 @@ def values_of(prepared: PreparedData, option: str, given: Any) -> np.ndarray[Any
         OptionError: the number of values is not the number of rows.
     """
     if isinstance(given, str):
-        return prepared.samples.column(given)
+        return prepared.column(given)
     values = as_plain(option, given)
     if len(values) != len(prepared):
         raise OptionError(

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
 
 
-def counts_tokens(options: RuleOptions) -> bool:
-    """Whether tokens are counted in the texts of the data."""
-    return options.token_budget is not None and options.costs is None
-
-
 def token_costs(
     prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
@@ -41,7 +36,7 @@ def token_costs(
         costs = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
         costs[~usable] = 0
     else:
-        costs = _counted(prepared, usable, options)
+        costs = np.where(usable, _counted(prepared, usable, options), 0)
     taken = int(costs[include].sum())
     if taken > budget:
         raise BudgetError(
@@ -63,8 +58,14 @@ def _counted(
             f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
         )
+    return prepared.remember("tokens", lambda: _count(prepared, usable, options))
+
+
+def _count(
+    prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
+) -> Int[np.ndarray, " n"]:
     rows = np.flatnonzero(usable)
-    assert prepared.texts is not None  # prepared with keep_texts
+    assert prepared.texts is not None  # kept, or not embedded yet
     texts = [prepared.texts[row] for row in rows.tolist()]
     inputs = prepared.options
     backend = (inputs.encoder_options or {}).get("backend", "torch")
