@@ -22,33 +22,81 @@ def cache_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
 
 
+def answer_of(found):
+    """Return everything that a stream says of its rows."""
+    found = found.as_dict()
+    return found | {"provenance": found["provenance"]["details"]}
+
+
 @quiet
-@given(vectors=pools(max_rows=60), normalize=st.booleans(), sizes=st.lists(st.integers(1, 20)))
-@settings(max_examples=60)
-def test_how_it_is_cut_into_batches_changes_nothing(vectors, normalize, sizes):
-    k = max(1, len(vectors) // 5)
-    whole = select_stream([vectors], k, normalize=normalize, keep=2)
+@given(
+    vectors=pools(max_rows=200),
+    normalize=st.booleans(),
+    k=st.integers(1, 5),
+    keep=st.integers(2, 4),
+    sizes=st.lists(st.integers(1, 20)),
+    batch_size=st.sampled_from([1, 3, 64]),
+)
+@settings(max_examples=150)
+def test_how_it_is_cut_into_batches_changes_nothing(vectors, normalize, k, keep, sizes, batch_size):
+    vectors = np.concatenate([np.zeros((1, vectors.shape[1]), vectors.dtype), vectors[::-1]])
+    k = min(k, len(vectors) - 1)
+    options = {"normalize": normalize, "keep": keep, "on_invalid": "drop"}
+    whole = answer_of(select_stream([vectors], k, **options))
 
-    found = select_stream(cut(vectors, sizes), k, normalize=normalize, keep=2)
-
-    assert found.indices.tolist() == whole.indices.tolist()
-    assert found.radii.tolist() == whole.radii.tolist()
-    assert found.coverage_bound == whole.coverage_bound
-    small = select_stream(vectors, k, normalize=normalize, keep=2, batch_size=3)
-    assert small.indices.tolist() == whole.indices.tolist()
+    assert answer_of(select_stream(cut(vectors, sizes), k, **options)) == whole
+    assert answer_of(select_stream(vectors, k, batch_size=batch_size, **options)) == whole
 
 
-@pytest.mark.parametrize("normalize", [True, False])
-def test_while_all_rows_are_kept_it_is_the_answer_of_select_uniform(normalize):
-    rows = VECTORS[:80]
-    expected = select_uniform(rows, 20, normalize=normalize)
+@quiet
+@given(
+    vectors=pools(max_rows=60),
+    copies=st.integers(0, 60),
+    normalize=st.booleans(),
+    sizes=st.lists(st.integers(1, 20)),
+    data=st.data(),
+)
+@settings(max_examples=150)
+def test_while_every_row_is_kept_or_repeats_one_it_is_the_answer_of_select_uniform(
+    vectors, copies, normalize, sizes, data
+):
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    rows = np.concatenate([vectors, vectors[random.integers(0, len(vectors), copies)]])
+    rows = random.permutation(rows)
+    k = data.draw(st.integers(-(-len(vectors) // 4), len(rows)))
+    expected = select_uniform(rows, k, normalize=normalize)
 
-    found = select_stream(cut(rows, [7, 30]), 20, normalize=normalize)
+    found = select_stream(cut(rows, sizes), k, normalize=normalize)
 
     assert found.indices.tolist() == expected.indices.tolist()
     assert found.radii.tolist() == expected.radii.tolist()
     assert found.coverage_bound == expected.coverage_radius
-    assert found.h_min_bound == 2 * expected.h_min
+    assert found.h_min_bound <= 2 * expected.h_min or normalize
+
+
+def test_the_mean_of_many_repeated_rows_is_that_of_select_uniform():
+    rows = np.random.default_rng(3).standard_normal((8, 3))
+    rows = rows[np.random.default_rng(4).integers(0, 8, 20_000) ** 2 % 8]
+    expected = select_uniform(rows, 2, normalize=False)
+
+    found = select_stream(rows, 2, normalize=False, batch_size=1000)
+
+    assert found.indices.tolist() == expected.indices.tolist()
+
+
+@pytest.mark.parametrize("dimension", [2, 8, 33])
+def test_bounds_of_unit_rows_are_possible_on_a_sphere(dimension):
+    rows = np.random.default_rng(0).standard_normal((3000, dimension))
+
+    for k in (1, 2, 3, 30):
+        found = select_stream(rows, k, keep=2)
+
+        gaps = gaps_by_definition(rows, True)[:, found.indices]
+        assert gaps.min(axis=1).max() <= found.coverage_bound <= 2.0 + 1e-9
+        if k > 1:
+            assert found.h_min <= found.h_min_bound <= np.sqrt(2 * k / (k - 1)) + 1e-9
+        if k > dimension + 1:
+            assert found.h_min_bound <= np.sqrt(2) + 1e-9
 
 
 def test_h_min_is_near_that_of_select_uniform():
@@ -119,6 +167,8 @@ def test_records_and_texts_come_back_by_their_row_numbers():
     assert strings.records == [TEXTS[row] for row in strings.indices]
     assert strings.indices.tolist() == found.indices.tolist()
     assert found.take(RECORDS) == found.records
+    encoder = found.provenance.encoder
+    assert (encoder.reused, encoder.computed) == (0, 60)
 
 
 def kinds_of_batches(folder):

@@ -18,6 +18,7 @@ from evenly.geometry.points import (
     row_lengths,
     squared_distances_between,
 )
+from evenly.geometry.running_mean import RunningMean
 from evenly.geometry.screening.nearest import (
     lower_to_nearest_of_all,
     lower_until_below,
@@ -49,6 +50,7 @@ __all__ = [
     "ProxyTransform",
     "ProxyVectors",
     "Queries",
+    "RunningMean",
     "Targets",
     "are_near_enough",
     "blocks",

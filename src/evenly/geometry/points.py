@@ -27,7 +27,9 @@ LARGEST = 1e150
 
 # A block is sized so that its working set stays in the caches of one core's share.
 _BLOCK_NUMBERS = 1 << 18
-_MEAN_ROWS = 4096
+MEAN_ROWS = 4096
+"""Rows that are summed together for a mean."""
+
 _NO_FACTORS = np.empty(0)
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
@@ -61,7 +63,7 @@ def squared_lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
     def measure(part: slice) -> None:
         squared[part] = squared_lengths_of_rows(readable(rows[part]))
 
-    parts = blocks(len(rows), 1, numbers=_MEAN_ROWS)
+    parts = blocks(len(rows), 1, numbers=MEAN_ROWS)
     parallel_for(measure, parts, threads=usable_threads())
     return squared
 
@@ -186,7 +188,7 @@ class Points:
         the bits do not depend on the number of threads.
         """
         origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
-        parts = list(blocks(len(self), 1, numbers=_MEAN_ROWS))
+        parts = list(blocks(len(self), 1, numbers=MEAN_ROWS))
         sums = np.zeros((len(parts), self.dimension))
         squared = np.full(len(self), -np.inf)
 
@@ -203,7 +205,7 @@ class Points:
 
         threads = usable_threads()
         parallel_for(add, range(len(parts)), threads=threads)
-        mean = sums.sum(axis=0) / np.count_nonzero(self.eligible)
+        mean = np.cumsum(sums, axis=0)[-1] / np.count_nonzero(self.eligible)
         parallel_for(measure, parts, threads=threads)
         return squared
 

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.clustering.tree import Tree
+from evenly.geometry.sphere import sphere_bound
 from evenly.metrics.bounds import (
     balls_bound,
     line_bound,
     plane_bound,
     smaller_balls_bound,
-    sphere_bound,
 )
 from evenly.metrics.curve import Curve
 from evenly.metrics.packing_bound import PackingBound

@@ -1,10 +1,15 @@
 """The file of a stream: loaded, it continues to the same answer; damaged, it is refused."""
 
+import tempfile
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenly import UniformStream, errors, select_stream
 from tests.support.encoders import CachedTopicEncoder, TopicEncoder
+from tests.support.pools import pools
 from tests.support.streams import RECORDS, VECTORS, quiet
 
 
@@ -39,6 +44,28 @@ def test_a_stream_that_was_saved_continues_to_the_same_answer(kind, at, tmp_path
     with pytest.raises(errors.OutputExistsError):
         later.save(tmp_path / "stream.state")
     later.save(tmp_path / "stream.state", force=True)
+
+
+@quiet
+@given(vectors=pools(max_rows=120), k=st.integers(1, 4), normalize=st.booleans(), data=st.data())
+@settings(max_examples=60)
+def test_saved_anywhere_it_continues_to_the_same_answer(vectors, k, normalize, data):
+    k = min(k, len(vectors))
+    at = sorted(data.draw(st.sets(st.integers(0, len(vectors)), max_size=4)))
+    whole = select_stream([vectors], k, keep=2, normalize=normalize)
+    stream = UniformStream(k, keep=2, normalize=normalize)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for batch in np.split(vectors, at):
+            stream.update(batch)
+            stream.save(f"{folder}/stream.state", force=True)
+            stream = UniformStream.load(f"{folder}/stream.state")
+
+    found = stream.result()
+    assert found.indices.tolist() == whole.indices.tolist()
+    assert found.radii.tolist() == whole.radii.tolist()
+    assert found.coverage_bound == whole.coverage_bound
+    assert found.h_min_bound == whole.h_min_bound
 
 
 @quiet

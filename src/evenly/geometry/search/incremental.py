@@ -25,7 +25,7 @@ def keep_arrivals(
         points: (m,) the rows, in their order of arrival, all in memory. Not many, because all
             pairs of them may be compared.
         farther_than: a Euclidean distance, not squared.
-        room: how many rows may be kept; the first row beyond ends the search.
+        room: how many rows may be kept, at least 1; the last of them ends the search.
         threads: how many threads to use.
 
     Returns:
@@ -56,8 +56,6 @@ def _keep(
     for here in range(count):
         if not np.sqrt(squared[here]) > farther_than:
             continue
-        if taken == room:
-            return kept[:taken], here
         kept[taken] = here
         for there in range(here + 1, count):
             limit = limit_of(squared[there], bound)
@@ -68,4 +66,6 @@ def _keep(
                 squared[there] = decided
                 nearest[there] = first + taken
         taken += 1
+        if taken == room:
+            return kept[:taken], here + 1
     return kept[:taken], count

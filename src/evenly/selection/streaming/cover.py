@@ -11,6 +11,7 @@ from evenly.geometry import (
     Points,
     ProxyTransform,
     ProxyVectors,
+    RunningMean,
     Targets,
     first_of_the_farthest,
     keep_arrivals,
@@ -18,6 +19,7 @@ from evenly.geometry import (
     single_threaded_blas,
     usable_threads,
 )
+from evenly.geometry.sphere import sphere_bound
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.shapes import Float, Int
@@ -40,13 +42,13 @@ class CoverPicks:
         positions: (k,) positions among the candidates, in the order picked.
         radii: (k,) distance of each to the nearest earlier pick; inf for the first.
         covered: an upper bound on the distance from any row so far to the nearest pick.
-        slack: an upper bound on the distance from any row so far to the nearest candidate.
+        h_min_bound: an upper bound on the h_min of any k of the rows so far; inf for one.
     """
 
     positions: Int[np.ndarray, " k"]
     radii: Float[np.ndarray, " k"]
     covered: float
-    slack: float
+    h_min_bound: float
 
 
 class StreamingCover:
@@ -73,7 +75,11 @@ class StreamingCover:
 
     The smallest distance h between the k chosen rows has a bound, too: k - 1 of them are within
     h of all candidates, hence within h + R of all rows, so no k rows are more than 2·(h + R)
-    apart.
+    apart. For rows of length 1, both bounds are cut to what is possible on a sphere.
+
+    Farthest-first begins with the candidate that is farthest from the mean of all rows so far, as
+    in `select_uniform`. So while the threshold is 0, every row equals a candidate, and the answer
+    is that of `select_uniform`.
 
     The candidates depend on the order of the rows, but not on how they are divided into batches.
 
@@ -85,6 +91,7 @@ class StreamingCover:
         threshold: rows nearer than this to a candidate are assigned to it.
         numbers: (c,) the row numbers of the candidates, in order of arrival.
         reach: (c,) the distance within which all rows assigned to each candidate lie.
+        mean: of all rows so far; None before the first arrives.
 
     Sources: after Charikar, Chekuri, Feder and Motwani 1997, doi:10.1145/258533.258657, whose
         doubling of the threshold gives 8r with k candidates. This threshold rises no more than
@@ -98,6 +105,7 @@ class StreamingCover:
         self.threshold = 0.0
         self.numbers: Int[np.ndarray, " c"] = np.empty(0, np.int64)
         self.reach: Float[np.ndarray, " c"] = np.empty(0)
+        self.mean: RunningMean | None = None
         self._targets: Targets | None = None
         self._longest = 0.0
 
@@ -121,9 +129,11 @@ class StreamingCover:
         numbers: Int[np.ndarray, " c"],
         reach: Float[np.ndarray, " c"],
         threshold: float,
+        mean: RunningMean,
     ) -> None:
         """Take over the state of an earlier cover."""
         self.numbers, self.reach, self.threshold = numbers, reach, threshold
+        self.mean = mean
         self._longest = points.longest
         self._rebuild(points, points)
 
@@ -152,10 +162,15 @@ class StreamingCover:
         points = self.points
         picks = self._farthest_first(points, budget)
         distances, _ = self._distances_to(points, picks.rows)
-        slack = float(self.reach.max())
         far = np.where(self.reach > 0, (distances + self.reach) * _ROUND_UP, distances)
-        covered = float(far.max())
-        return CoverPicks(picks.rows, picks.radii, min(covered, _diameter_bound(points)), slack)
+        covered, h_min_bound = float(far.max()), np.inf
+        if budget > 1:
+            h_min_bound = 2.0 * (float(picks.radii[-1]) + float(self.reach.max()))
+        if points.unit:
+            covered = min(covered, _farthest_on_the_sphere(points.exact(picks.rows)))
+            if budget > 1:
+                h_min_bound = min(h_min_bound, sphere_bound(budget, points.dimension) * _ROUND_UP)
+        return CoverPicks(picks.rows, picks.radii, covered, h_min_bound)
 
     def _add_block(self, own: Points, numbers: Int[np.ndarray, " m"]) -> tuple[int, list[int]]:
         """Return how many of the rows were processed, and which were assigned to candidates."""
@@ -164,6 +179,7 @@ class StreamingCover:
         kept, nearest, distances, seen = keep_arrivals(
             self._targets, own, self.threshold, room, threads=usable_threads()
         )
+        self._take_the_mean_of(own.part(slice(0, seen)), numbers[:seen])
         self.reach = np.concatenate([self.reach, np.zeros(len(kept))])
         assigned = np.ones(seen, bool)
         assigned[kept] = False
@@ -188,9 +204,15 @@ class StreamingCover:
         self._rebuild(kept, kept)
 
     def _farthest_first(self, points: Points, budget: int) -> Picks:
-        first = first_of_the_farthest(points.squared_distances_to_mean())
+        assert self.mean is not None
+        first = first_of_the_farthest(self.mean.squared_distances(points))
         engine = make_engine(points, budget, "memory")
         return farthest_first(engine, budget, Picks.first(first))[0]
+
+    def _take_the_mean_of(self, own: Points, numbers: Int[np.ndarray, " m"]) -> None:
+        if self.mean is None:
+            self.mean = RunningMean(own.exact(slice(0, 1))[0])
+        self.mean.add(own, numbers)
 
     def _distances_to(
         self, points: Points, picks: Int[np.ndarray, " k"]
@@ -231,6 +253,15 @@ class StreamingCover:
 def _diameter_bound(points: Points) -> float:
     """Return a distance that no two rows exceed."""
     return 2.0 * _ROUND_UP if points.unit else np.inf
+
+
+def _farthest_on_the_sphere(chosen: Float[np.ndarray, "k d"]) -> float:
+    """Return a distance from the nearest of some unit rows that no unit row exceeds.
+
+    Of the squared distances of a row x to the chosen rows, 2 - 2·x·c each, the smallest is at
+    most their mean, 2 - 2·x·m with the mean m of the chosen rows, and that is at most 2 + 2·|m|.
+    """
+    return float(np.sqrt(2.0 + 2.0 * np.linalg.norm(chosen.mean(axis=0)))) * _ROUND_UP
 
 
 def radius_around(points: Points, chosen: Points) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from evenly.atomic import atomic_write
 from evenly.errors import CheckpointError, OutputError
-from evenly.geometry import Points, row_lengths
+from evenly.geometry import Points, RunningMean, row_lengths
 from evenly.options.values import decode, encode
 from evenly.samples import Samples
 from evenly.selection.results.codec import Codec
@@ -20,7 +20,7 @@ from evenly.selection.results.provenance import EncoderRecord
 from evenly.selection.streaming.cover import StreamingCover
 from evenly.shapes import Int
 
-_CODEC = Codec("evenly stream", 2, "a saved stream", CheckpointError)
+_CODEC = Codec("evenly stream", 3, "a saved stream", CheckpointError)
 
 
 @dataclass(eq=False)
@@ -91,8 +91,11 @@ def save_state(
         ],
     }
     arrays: dict[str, Any] = {"numbers": cover.numbers, "reach": cover.reach}
-    if len(cover):
+    if cover.mean is not None:
+        mean = cover.mean
         arrays["vectors"] = cover.points.stored
+        arrays["sums"] = np.array([mean.origin, mean.finished, mean.current])
+        document["mean"] = {"block": mean.block, "count": mean.count}
     try:
         json.dumps(document["records"])
         content = _CODEC.to_archive(document, arrays)
@@ -141,7 +144,9 @@ def _restored(
     points = Points.of(
         vectors, row_lengths(vectors), everyone, normalize=bool(settings["normalize"])
     )
-    state.cover.restore(points, numbers, reach, float(document["threshold"]))
+    mean = RunningMean(arrays["sums"][0], **document["mean"])
+    mean.finished, mean.current = arrays["sums"][1:]
+    state.cover.restore(points, numbers, reach, float(document["threshold"]), mean)
     state.records = records
     if len(vectors) != len(numbers) or set(records) != state.wanted():
         raise ValueError("its arrays and records belong to different rows")

@@ -57,7 +57,8 @@ class UniformStream:
         subset = stream.result()
 
     `result` can be called at any time, and more batches may follow. The order of the rows
-    changes the answer; how the stream is divided into batches does not.
+    changes the answer; how the stream is divided into batches does not, apart from the last bits
+    of a transformer's vectors, which depend on the texts that are embedded together.
 
     Args:
         budget: how many rows to choose.
@@ -186,13 +187,12 @@ class UniformStream:
                 DuplicateRowsWarning,
                 stacklevel=level_of_the_caller(),
             )
-        bound = np.inf if self.budget == 1 else 2.0 * (float(radii[-1]) + found.slack)
         return StreamSelection(
             indices,
             radii,
             found.covered,
             None,
-            bound,
+            0.0 if equal else found.h_min_bound,
             self._provenance(),
             state.records_of(indices),
         )
@@ -316,8 +316,13 @@ class UniformStream:
                 "of the records differ, say which hold the text: text=…"
             )
         if encoder is not None and state.encoder is not None:
-            truncated = state.encoder.truncated + encoder.truncated
-            state.encoder = replace(state.encoder, truncated=truncated)
+            so_far = state.encoder
+            state.encoder = replace(
+                so_far,
+                truncated=so_far.truncated + encoder.truncated,
+                reused=so_far.reused + encoder.reused,
+                computed=so_far.computed + encoder.computed,
+            )
 
     def _provenance(self) -> Provenance:
         state, options = self._state, self.settings
