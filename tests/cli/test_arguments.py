@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import fail
+from tests.support.command_line import fail, ids_of, succeed
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,23 @@ def test_wrong_row_numbers_are_rejected(name, content, message):
     Path(name).write_bytes(content)
 
     assert message in fail("measure", "vectors.npy", name)
+
+
+def test_a_long_list_of_rows_is_no_name_of_a_file():
+    rows = ",".join(["0" * 300, "1"])
+
+    succeed("select", "train.jsonl", "--exclude", rows, "-b", 38, "--encoder", "letters")
+
+
+@pytest.mark.parametrize("form", [["--exclude", "~/rows.txt"], ["--exclude=~/rows.txt"]])
+def test_a_home_folder_is_expanded_as_a_shell_would(monkeypatch, form):
+    Path("home").mkdir()
+    monkeypatch.setenv("HOME", str(Path("home").absolute()))
+    Path("train.jsonl").rename("home/train.jsonl")
+    Path("home/rows.txt").write_text("0\n1\n")
+    arguments = ("-b", 38, "--encoder", "letters")
+
+    succeed("select", "~/train.jsonl", *arguments, *form, "-o", "~/chosen.jsonl")
+
+    assert sorted(ids_of("home/chosen.jsonl")) == [*range(2, 40)]
+    assert not Path("~").exists()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenly.atomic import atomic_write
 from evenly.embedding import EmbeddingCache, embed_texts, open_cache
+from evenly.errors import OptionError
 from tests.support.encoders import FINGERPRINT, TopicEncoder, loaded, vector_of
 
 TEXTS = [f"text {row:03}" for row in range(30)]
@@ -145,15 +146,15 @@ def test_a_killed_run_resumes_from_the_last_shard(tmp_path, moment):
 
 def test_partial_files_of_killed_processes_are_removed_later(tmp_path):
     cache, shard = filled(tmp_path)
-    old, new = shard.parent / ".1.safetensors.x.tmp", shard.parent / ".2.safetensors.y.tmp"
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
+    old = shard.parent / f".1.safetensors.{16 * '0'}.evenly.tmp"
+    old.write_bytes(b"half")
 
-    cache.get(FINGERPRINT, TEXTS)
+    with atomic_write(shard.parent / "2.safetensors"):
+        [new] = {*shard.parent.glob(".*.tmp")} - {old}
+        cache.get(FINGERPRINT, TEXTS)
+        assert new.exists()
 
     assert not old.exists()
-    assert new.exists()
 
 
 def test_threads_can_share_a_cache_folder(tmp_path):
@@ -236,3 +237,14 @@ def test_the_cache_folder(tmp_path, monkeypatch):
     platformdirs = pytest.importorskip("platformdirs")
     monkeypatch.delenv("EVENLY_CACHE_DIR")
     assert open_cache().folder == Path(platformdirs.user_cache_dir("evenly", appauthor=False))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_home_folder_of_nobody_is_one_error(monkeypatch, named):
+    monkeypatch.setenv("EVENLY_CACHE_DIR", "~nosuchuser")
+    said = (
+        f"{'cache_dir' if named else 'EVENLY_CACHE_DIR'}=~nosuchuser: the home folder of the user"
+    )
+
+    with pytest.raises(OptionError, match=said):
+        open_cache("~nosuchuser" if named else None)

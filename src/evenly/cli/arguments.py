@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
     """
     if value is None:
         return None
-    is_file = Path(value).is_file()
+    is_file = _is_file(value)
     if is_file and value.endswith((".json", ".npy")):
         return read_row_numbers(value)
     names = Path(value).read_text("utf-8").splitlines() if is_file else value.split(",")
@@ -105,10 +106,10 @@ def data_or_rows(value: str | None, *, by_id: bool) -> Any:
     """Return what a word says to keep away from: the path of data, or rows of the data."""
     if value is None:
         return None
-    if value.endswith(".npy") and Path(value).is_file():
+    if value.endswith(".npy") and _is_file(value):
         rows = _array(value)
         return rows if rows.ndim == 1 else value
-    if Path(value).is_file():
+    if _is_file(value):
         return rows_or_ids(value, by_id=by_id) if value.endswith(".txt") else value
     listed = all(name.strip().isdecimal() for name in value.split(","))
     return rows_or_ids(value, by_id=by_id) if listed or (by_id and "," in value) else value
@@ -116,9 +117,13 @@ def data_or_rows(value: str | None, *, by_id: bool) -> Any:
 
 def column_or_array(value: str | None) -> Any:
     """Return the name of a column, or the values of a .npy file, one for each row."""
-    if value is None or not (value.endswith(".npy") and Path(value).is_file()):
+    if value is None or not (value.endswith(".npy") and _is_file(value)):
         return value
     return _array(value)
+
+
+def _is_file(value: str) -> bool:
+    return os.path.isfile(value)  # noqa: PTH113 - a Path raises if the value is a long list
 
 
 def _array(path: str) -> Any:

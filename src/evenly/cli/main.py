@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import signal
+import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,9 +33,10 @@ class _Terminated(KeyboardInterrupt):
 class _Commands(click.Group):
     """A group whose commands report deliberate errors in one line and exit with 2."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        words = [_with_home(word) for word in (sys.argv[1:] if args is None else args)]
         with _reporting_on_stderr(), _terminating_tidily():
-            return super().main(*args, **kwargs)
+            return super().main(words, *more, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,6 +53,14 @@ class _Commands(click.Group):
         except KeyboardInterrupt as error:
             click.echo(f"evenly: interrupted; {_what_is_kept(ctx)}", err=True)
             ctx.exit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED)
+
+
+def _with_home(word: str) -> str:
+    """Return a word in which ~/ is the home folder, also after --option=, as no shell does."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if not value.startswith("~") or "/" not in value:
+        return word
+    return f"{option}{equals}{os.path.expanduser(value)}"  # noqa: PTH111 - unknown users stay
 
 
 def keep_at(ctx: click.Context, checkpoint: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from evenly.atomic import atomic_write, refuse_existing
+from evenly.atomic import atomic_write, check_writable
 from evenly.cli.main import keep_at
 from evenly.errors import OutputError
 from evenly.options import MeasuringOptions
@@ -96,8 +96,8 @@ def check_output(
     output_format(output)
     if checkpoint is not None and Path(checkpoint) in (Path(output), manifest_path(output)):
         raise OutputError(f"{checkpoint} cannot be both output and checkpoint. Name another file.")
-    refuse_existing(output, force=force)
-    refuse_existing(manifest_path(output), force=force)
+    check_writable(output, force=force)
+    check_writable(manifest_path(output), force=force)
 
 
 def write_output(

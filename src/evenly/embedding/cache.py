@@ -22,12 +22,13 @@ from typing import Literal
 
 import numpy as np
 
+from evenly.atomic import abandoned_in
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
-from evenly.errors import OutputError
+from evenly.errors import OptionError, OutputError
+from evenly.paths import expand
 from evenly.shapes import Bool, Float
 
 logger = logging.getLogger("evenly")
-_ABANDONED_AFTER_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class EmbeddingCache:
         """
         freed = 0
         for folder in self._model_folders():
-            for path in [*_shards(folder), *_temporary(folder)]:
+            for path in [*_shards(folder), *abandoned_in(folder)]:
                 freed += _remove(path)
             with contextlib.suppress(OSError):  # it holds other files
                 folder.rmdir()
@@ -182,20 +183,18 @@ def open_cache(
     """
     if cache_dir is False:
         return None
-    folder = cache_dir or os.environ.get("EVENLY_CACHE_DIR")
+    noun, folder = "cache_dir=", cache_dir
+    if not folder:
+        noun, folder = "EVENLY_CACHE_DIR=", os.environ.get("EVENLY_CACHE_DIR")
     if not folder:
         from platformdirs import user_cache_dir
 
         folder = user_cache_dir("evenly", appauthor=False)
-    return EmbeddingCache(Path(folder).expanduser())
+    return EmbeddingCache(expand(folder, OptionError, noun=noun))
 
 
 def _shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
-
-
-def _temporary(folder: Path) -> list[Path]:
-    return list(folder.glob(".*.safetensors.*.tmp"))
 
 
 def _matches(
@@ -225,11 +224,10 @@ def _tolerating(path: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove the partial files of killed processes, once no running process can own them."""
-    for path in _temporary(folder):
+    """Remove the partial files of killed processes."""
+    for path in abandoned_in(folder):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                path.unlink()
+            path.unlink()
 
 
 def _remove(path: Path) -> int:

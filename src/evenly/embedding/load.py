@@ -27,6 +27,7 @@ from evenly.embedding.sentence_transformer import SentenceTransformerEncoder, lo
 from evenly.embedding.static import STATIC, StaticEncoder, static_files
 from evenly.errors import MissingExtraError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER, EncoderOptions
+from evenly.paths import expand
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Backend = Literal["torch", "onnx"]
@@ -134,7 +135,7 @@ def find_model(
         ModelNotFoundError: the model could not be found or downloaded.
     """
     name = os.fspath(encoder)
-    folder = Path(name).expanduser()
+    folder = Path(expand(name, ModelNotFoundError))
     if folder.is_dir():
         if not is_model_folder(folder, backend=backend):
             raise ModelNotFoundError(

@@ -19,6 +19,7 @@ from evenly.embedding.sentence_transformer import token_lengths
 from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER
+from evenly.paths import expand
 from evenly.progress import hide
 from evenly.shapes import Int
 
@@ -115,7 +116,7 @@ def load_tokenizer(
 
 
 def _from_name(name: str) -> TokenCounter:
-    path = Path(name).expanduser()
+    path = Path(expand(name, OptionError))
     if path.is_file():
         return _from_file(path, name)
     if path.is_dir():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
+from evenly.paths import expand
 from evenly.samples.arrow import open_parquet, open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
@@ -70,7 +71,7 @@ def open_samples(
     if isinstance(data, Samples):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return _open_path(os.fspath(data), format, blocks)
+        return _open_path(expand(data), format, blocks)
     if hasattr(data, "read"):
         source = read_stream(data)
         return _open_source(source, check_format(format or "jsonl", STREAM_FORMATS))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from evenly.atomic import refuse_existing
+from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, with_options
@@ -37,7 +37,7 @@ def assign(
     from evenly.selection.resume import Again
 
     check_table_path(output)
-    refuse_existing(output, force=force)
+    check_writable(output, force=force)
     again = Again.of(library_options(ctx, options))
     found = assign_rows(Selection.load(manifest), data_or_stdin(data), again)
     found.write(output, force=force)

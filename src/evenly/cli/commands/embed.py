@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evenly.atomic import refuse_existing
+from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import ENCODING, FORCE, LOUDNESS, with_options
@@ -39,7 +39,7 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
 
     if split_suffix(output)[0] not in ("npy", "safetensors"):
         raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")
-    refuse_existing(output, force=force)
+    check_writable(output, force=force)
     inputs = replace(InputOptions.of(library_options(ctx, options)), normalize=False)
     found = embed_rows(data_or_stdin(data), inputs)
     open_samples(found.vectors).write(output, range(len(found)), force=force)

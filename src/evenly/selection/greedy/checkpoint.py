@@ -13,6 +13,7 @@ import numpy as np
 
 from evenly.atomic import atomic_write
 from evenly.errors import CheckpointError, OutputError
+from evenly.paths import expand
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.run_key import RunKey
@@ -54,7 +55,7 @@ def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
         CheckpointError: the file is something else, is damaged, or has another version.
     """
     try:
-        Path(path).stat()
+        Path(expand(path, CheckpointError)).stat()
     except FileNotFoundError:
         return None
     except OSError:

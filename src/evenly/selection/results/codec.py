@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import EvenlyError
+from evenly.paths import expand
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -81,7 +82,7 @@ class Codec:
 
     def _content(self, path: str | PathLike[str]) -> bytes:
         try:
-            return Path(path).read_bytes()
+            return Path(expand(path, self.error)).read_bytes()
         except FileNotFoundError:
             raise self.error(f"{fspath(path)} does not exist.") from None
         except OSError as error:

@@ -13,6 +13,7 @@ from evenly.errors import OptionError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.prepare import load_model, prepare
 from evenly.options import InputOptions, NotKept
+from evenly.paths import expand
 from evenly.samples import open_samples
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
@@ -80,7 +81,7 @@ def _is_manifest(given: Any) -> bool:
     if not isinstance(given, str | PathLike) or not fspath(given).endswith(".json"):
         return False
     try:
-        with Path(given).open("rb") as file:
+        with Path(expand(given)).open("rb") as file:
             return file.read(1) == b"{"
     except OSError:
         return False
