@@ -69,7 +69,10 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["select", "vectors.npy", "-b", "1", "--seed", "-1"], "seed must be a whole number"),
         (["select", "vectors.npy", "-b", "1", "--on-invalid", "x"], "--on-invalid"),
         (["select", "vectors.npy", "-b", "1", "--text", "q"], "holds vectors, not texts"),
-        (["select", "vectors.npy", "-b", "1", "-o", "x.txt"], "cannot determine the output format"),
+        (
+            ["select", "vectors.npy", "-b", "1", "-o", "x.text"],
+            "cannot determine the output format",
+        ),
         (
             ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
             "cannot be written as jsonl. Write .npy",
@@ -80,7 +83,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
         (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),
         (["embed", "vectors.npy", "-o", "x.npy"], "holds vectors already"),
-        (["demo", "-o", "x.txt"], "cannot determine the output format"),
+        (["demo", "-o", "x.md"], "cannot determine the output format"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )

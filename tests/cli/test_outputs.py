@@ -48,7 +48,7 @@ def test_an_existing_output_is_rejected_before_any_work(taken):
 
 
 def test_an_unknown_suffix_is_rejected_before_any_work():
-    assert "x.txt" in fail("select", "-", "-b", "3", "-o", "x.txt", input=NeverRead())
+    assert "x.text" in fail("select", "-", "-b", "3", "-o", "x.text", input=NeverRead())
 
 
 def test_the_input_is_never_the_output():

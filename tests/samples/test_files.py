@@ -55,13 +55,21 @@ BAD_FILES = [
     ),
     ("a.json", '[\n{"a": 1},\n{"a" 2}]', RecordError, ", line 3: invalid JSON: Expecting ':'"),
     ("a.json", '{"a": 1}', DataError, " holds a JSON object instead of an array of objects"),
+    ("a.json", '{"a": [], "b": 1}', DataError, "under one of its keys ('a', 'b')"),
     (
         "a.json",
-        '{"a": 1}\n{"a": 2}',
-        RecordError,
-        ", line 2: invalid JSON: Extra data at character 1",
+        '{"a": [{"a": 1}], "b": [{"a": 1}]}',
+        DataError,
+        "under several keys: 'a', 'b'. Save the one",
     ),
-    ("a.json", '{"a": 1}\n{"a": 2}', RecordError, "JSON Lines: name it .jsonl"),
+    (
+        "a.json",
+        '{"a": 1,\n"b": 2}\n{"a": 2}',
+        RecordError,
+        ", line 3: invalid JSON: Extra data at character 1",
+    ),
+    ("a.json", '{"a": 1}\n{"a": }', RecordError, ", line 2: invalid JSON: Expecting value at"),
+    ("a.json", "[" * 200_000, RecordError, " is not a complete JSON file: maximum recursion"),
     ("a.json", '[{"a": 1}, "b"]', RecordError, ", record 2: a JSON string instead of an object"),
     ("a.json", '["a", 2]', RecordError, ", record 2: a JSON number instead of a string"),
     ("a.json", b'["\xff"]', RecordError, ": invalid UTF-8: byte 3 is 0xff"),
@@ -90,7 +98,7 @@ BAD_FILES = [
     ("a.npy", b"no", VectorError, " is not a complete .npy file of numbers"),
     ("a.npy", b"", VectorError, " is not a complete .npy file of numbers"),
     (
-        "a.txt",
+        "a.text",
         "x",
         DataError,
         " from its suffix. Known suffixes: .jsonl, .ndjson, .json, .csv",
@@ -281,6 +289,25 @@ def test_incompatible_shards(file, tmp_path):
         open_samples(tmp_path / "empty")
 
 
+def test_a_text_file_has_one_text_a_line(file, tmp_path):
+    path = file("a.txt", "\ufeffb c \r\n\n \nd\re\nf")
+    samples = open_samples(path)
+    assert samples.columns == ("text",)
+    assert samples.column("text") == ["b c ", "d\re", "f"]
+    assert samples.locate(2) == f"{path}, line 5"
+    samples.write(tmp_path / "o.txt", [2, 0])
+    assert (tmp_path / "o.txt").read_bytes() == b"f\nb c \r\n"
+    open_samples(["x", "y"]).write(tmp_path / "p.txt.gz", [1, 0])
+    assert open_samples(tmp_path / "p.txt.gz").column("text") == ["y", "x"]
+
+
+def test_a_text_file_beside_records_in_a_folder_is_left_out(file, tmp_path):
+    file("README.txt", "About these data")
+    assert open_samples(tmp_path).column("text") == ["About these data"]
+    file("a.jsonl", '{"text": "x"}')
+    assert open_samples(tmp_path).column("text") == ["x"]
+
+
 def test_a_saved_dataset_folder_is_recognised(file, tmp_path):
     file("state.json", "{}")
     file("dataset_info.json", "{}")
@@ -296,7 +323,7 @@ def test_streams(monkeypatch):
     assert samples.locate(0) == "standard input, line 1"
     assert open_samples(io.BytesIO(b"a\tb\n1\t2\n"), format="tsv").column("b") == ["2"]
     assert open_samples(io.BytesIO(b'["x"]'), format="json").take([0]) == ["x"]
-    with pytest.raises(OptionError, match="one of jsonl, json, csv, tsv, got 'parquet'"):
+    with pytest.raises(OptionError, match="one of jsonl, json, csv, tsv, txt, got 'parquet'"):
         open_samples(io.BytesIO(b""), format="parquet")
     with pytest.raises(DataError, match="yields str, not bytes"):
         open_samples(io.StringIO("x"))
@@ -322,16 +349,21 @@ def test_the_error_of_missing_pyarrow_names_the_extra(file, tmp_path, monkeypatc
 
 def test_invalid_outputs(tmp_path):
     samples = open_samples([{"a": 1, "b": object()}, {"a": "x", "b": None}])
-    with pytest.raises(OutputError, match=r"output format from the suffix of .*out.txt"):
-        samples.write(tmp_path / "out.txt", [0])
+    with pytest.raises(OutputError, match=r"output format from the suffix of .*out.text"):
+        samples.write(tmp_path / "out.text", [0])
     with pytest.raises(OutputError, match="JSON cannot hold a value of type object"):
         samples.write(tmp_path / "out.jsonl", [1, 0])
     with pytest.raises(OutputError, match="parquet cannot hold the column 'a'"):
         samples.write(tmp_path / "out.parquet", [0, 1])
     with pytest.raises(OutputError, match="npy files hold only vectors"):
         samples.write(tmp_path / "out.npy", [0])
-    with pytest.raises(OutputError, match="lone surrogate"):
-        open_samples(["\ud800"]).write(tmp_path / "out.csv", [0])
+    for suffix in ("csv", "txt"):
+        with pytest.raises(OutputError, match="lone surrogate"):
+            open_samples(["\ud800"]).write(tmp_path / f"out.{suffix}", [0])
+    with pytest.raises(OutputError, match=r".txt holds one text a line, but a record is \{'a': 1"):
+        samples.write(tmp_path / "out.txt", [0])
+    with pytest.raises(OutputError, match=r"but a text has line breaks: 'x\\ny'"):
+        open_samples(["x\ny"]).write(tmp_path / "out.txt", [0])
     with pytest.raises(
         OutputError, match=r"which cannot be written as jsonl. Write .npy or .safetensors"
     ):

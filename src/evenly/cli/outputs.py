@@ -72,8 +72,8 @@ def manifest_path(output: str | PathLike[str]) -> Path:
     from evenly.samples.formats import split_suffix
 
     path = Path(output)
-    _, compressed = split_suffix(path)
-    name = path.with_suffix("") if compressed else path
+    _, compression = split_suffix(path)
+    name = path.with_suffix("") if compression else path
     return name.with_suffix(".manifest.json")
 
 

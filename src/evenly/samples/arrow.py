@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evenly.errors import DataError
 from evenly.samples.base import Samples
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
-from evenly.samples.source import FileStamp, incomplete
+from evenly.samples.source import FileStamp, guarded
 
 _RECORDS_PER_BATCH = 4096
 
@@ -73,15 +72,12 @@ def open_parquet(path: str) -> ArrowSamples:
         DataError: the file is incomplete, or not parquet.
         MissingExtraError: pyarrow is not installed.
     """
-    pa = require_pyarrow(f"reading {path}")
+    require_pyarrow(f"reading {path}")
     import pyarrow.parquet as pq
 
     stamp = FileStamp.of(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(incomplete(path, "parquet file", error)) from error
+    with guarded(path, "parquet file"), pq.ParquetFile(path) as file:
+        table = file.read()
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
 
 

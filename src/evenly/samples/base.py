@@ -34,7 +34,7 @@ class Samples(ABC):
 
     Attributes:
         origin: name of the data in messages, such as "train.jsonl".
-        format: jsonl, json, csv, tsv, parquet, npy or safetensors for files and streams; list,
+        format: jsonl, json, csv, tsv, txt, parquet, npy or safetensors for files and streams; list,
             dataset, pandas, polars, arrow, array or tensor for data in memory.
         holds_vectors: whether the rows are vectors; unlike `vectors`, this reads nothing.
         stored: the vectors on disk; None if they are in memory, or for records.
@@ -139,10 +139,10 @@ class Samples(ABC):
     ) -> None:
         """Write the given rows, in that order, to a file or a binary stream.
 
-        The suffix of the path determines the format (.gz compresses); a stream gets the format
-        of the input if that is a file format, else jsonl. A record of jsonl, csv or tsv keeps
-        its bytes if the format stays the same; otherwise records are converted, and a string
-        becomes {"text": string}. Files are written atomically.
+        The suffix of the path determines the format (.gz, .bz2, .xz and .zst compress); a stream
+        gets the format of the input if that is a file format, else jsonl. A record of jsonl, csv,
+        tsv or txt keeps its bytes if the format stays the same; otherwise records are converted,
+        and a string becomes {"text": string}. Files are written atomically.
 
         Raises:
             OutputExistsError: the path exists and `force` is False.

@@ -14,6 +14,9 @@ from evenly.samples.lists import ListSamples
 from evenly.samples.opening import open_samples
 from evenly.samples.vectors import VectorSamples
 
+# A stream may be endless, without a line break.
+_LONGEST_LINE = 1 << 30
+
 
 def read_batches(batches: Any, size: int) -> Iterator[Samples]:
     """Yield the rows of a stream in samples of at most `size` rows.
@@ -120,7 +123,7 @@ def _records_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _lines(stream: Any, size: int) -> Iterator[Samples]:
     """Yield the records of a stream of JSON Lines, `size` lines at a time."""
     binary = getattr(stream, "buffer", stream)
-    while lines := list(islice(binary, size)):
+    while lines := _next_lines(binary, size):
         if not isinstance(lines[0], bytes):
             raise DataError(
                 f"the stream yields {type(lines[0]).__name__}, not bytes. Open it in binary mode "
@@ -129,6 +132,18 @@ def _lines(stream: Any, size: int) -> Iterator[Samples]:
         part = open_samples(io.BytesIO(b"".join(lines)))
         if len(part):
             yield part
+
+
+def _next_lines(stream: Any, size: int) -> list[Any]:
+    if not hasattr(stream, "readline"):
+        return list(islice(stream, size))
+    lines = list(islice(iter(lambda: stream.readline(_LONGEST_LINE), stream.read(0)), size))
+    if lines and len(lines[-1]) >= _LONGEST_LINE:
+        raise DataError(
+            f"the stream has a line of more than {_LONGEST_LINE:,} bytes. It must be JSON Lines: "
+            "one record a line."
+        )
+    return lines
 
 
 class _Part(Samples):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from evenly.errors import DataError, VectorError
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import ALLOWED, check_exact, check_shape, float_type
 from evenly.samples.rows import RowNumbers
-from evenly.samples.source import FileStamp, incomplete
+from evenly.samples.source import FileStamp, guarded, incomplete
 
 _NPY, _SAFETENSORS = ".npy file of numbers", ".safetensors file of numbers"
 _NPY_HEADERS = {
@@ -40,6 +41,7 @@ _TENSOR_TYPES = {
 }
 _TENSOR_NAMES = ("embeddings", "vectors")
 _MAX_HEADER_BYTES = 100_000_000
+_MAX_LENGTH = 1 << 48
 _N_SHOWN = 6
 
 
@@ -53,7 +55,7 @@ class BinaryRows:
         raw_dtype: type of the numbers in the file; uint16 for bfloat16.
         offset: byte offset of row 0.
         by_column: whether columns rather than rows are contiguous (Fortran order). The numbers
-            of a row are then scattered, and are read through a memory map.
+            of a row are then scattered, and a block of rows is read column by column.
         bfloat16: whether the numbers are bfloat16.
         tensor: name of the tensor in the file, or "".
         blocks: block sizes for reading.
@@ -89,9 +91,6 @@ class BinaryRows:
     def fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
         """Read `rows` (m,), in ascending order, into `out` (m, d), converted to its type."""
         with self._open() as file:
-            if self.by_column:
-                self._convert(self._map()[rows], out, rows)
-                return
             direct = _bytes_of(out) if self._needs_no_conversion(out) else None
             for begin, end in self._runs(rows):
                 first, last = int(rows[begin]), int(rows[end - 1])
@@ -102,7 +101,10 @@ class BinaryRows:
                 self._convert(raw[rows[begin:end] - first], out[begin:end], rows[begin:end])
 
     def mapped(self) -> npt.NDArray[Any] | None:
-        """Return the rows as a memory map, or None if they cannot be mapped."""
+        """Return the rows as a memory map, or None if they cannot be mapped.
+
+        Reading past the end of a mapped file that has shrunk kills the process.
+        """
         # A map can neither be empty nor hold unaligned numbers.
         if self.bfloat16 or self.shape[0] == 0 or self.offset % self.raw_dtype.itemsize:
             return None
@@ -114,7 +116,10 @@ class BinaryRows:
 
     def _map(self) -> npt.NDArray[Any]:
         order = cast("Any", "F" if self.by_column else "C")
-        return np.memmap(self.stamp.path, self.raw_dtype, "r", self.offset, self.shape, order)
+        try:
+            return np.memmap(self.stamp.path, self.raw_dtype, "r", self.offset, self.shape, order)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read {self.stamp.path}: {error}.") from error
 
     def _open(self) -> BinaryIO:
         self.stamp.check()
@@ -128,22 +133,28 @@ class BinaryRows:
 
     def _raw(self, file: BinaryIO, first: int, count: int) -> npt.NDArray[Any]:
         """Return `count` rows from row `first` as `raw_dtype`."""
-        if self.by_column:
-            return self._map()[first : first + count]
-        raw = np.empty((count, self.shape[1]), self.raw_dtype)
-        self._read(file, first, _bytes_of(raw))
-        return raw
+        if not self.by_column:
+            raw = np.empty((count, self.shape[1]), self.raw_dtype)
+            self._read(file, first, _bytes_of(raw))
+            return raw
+        columns = np.empty((self.shape[1], count), self.raw_dtype)
+        size = self.raw_dtype.itemsize
+        for number, column in enumerate(columns):
+            begin = self.offset + (number * self.shape[0] + first) * size
+            self._read_at(file, begin, _bytes_of(column))
+        return columns.T
 
     def _read(self, file: BinaryIO, first: int, target: memoryview) -> None:
         """Fill `target` with the bytes that start at row `first`."""
-        file.seek(self.offset + first * self.row_bytes)
+        self._read_at(file, self.offset + first * self.row_bytes, target)
+
+    def _read_at(self, file: BinaryIO, begin: int, target: memoryview) -> None:
+        file.seek(begin)
         while target:
             # Reading a regular file blocks, so the count is never None.
             count = cast("Any", file).readinto(target)
             if not count:
-                raise DataError(
-                    f"{self.stamp.path} became shorter while it was read. Open it again."
-                )
+                raise self.stamp.shorter()
             target = target[count:]
 
     def _runs(self, rows: RowNumbers) -> Iterator[tuple[int, int]]:
@@ -174,22 +185,19 @@ def open_npy(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
         VectorError: the file is not a complete .npy file, or does not hold vectors.
     """
     stamp = FileStamp.of(path)
-    try:
-        with Path(path).open("rb") as file:
-            if file.read(2) == b"PK":
-                raise VectorError(
-                    f"{path} is an archive (.npz) of arrays. Save the array of vectors as .npy."
-                )
-            file.seek(0)
-            version = np.lib.format.read_magic(file)
-            if version not in _NPY_HEADERS:
-                raise ValueError(f"its version {version} is for named fields")
+    with guarded(path, _NPY, VectorError), Path(path).open("rb") as file:
+        if file.read(2) == b"PK":
+            raise VectorError(
+                f"{path} is an archive (.npz) of arrays. Save the array of vectors as .npy."
+            )
+        file.seek(0)
+        version = np.lib.format.read_magic(file)
+        if version not in _NPY_HEADERS:
+            raise ValueError(f"its version {version} is for named fields")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
             shape, by_column, dtype = _NPY_HEADERS[version](file)
-            offset = file.tell()
-    except VectorError:
-        raise
-    except (ValueError, EOFError, OSError) as error:
-        raise VectorError(incomplete(path, _NPY, error)) from error
+        offset = file.tell()
     check_shape(shape, path)
     float_type(dtype, path)
     shape = cast("tuple[int, int]", shape)
@@ -207,20 +215,15 @@ def open_safetensors(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
             holds the vectors; the message lists the tensors.
     """
     stamp = FileStamp.of(path)
-    try:
-        with Path(path).open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(stamp.size - 8, _MAX_HEADER_BYTES):
-                raise ValueError(f"its header cannot have {length} bytes")
-            tensors = json.loads(file.read(length))
+    with guarded(path, _SAFETENSORS, VectorError), Path(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(stamp.size - 8, _MAX_HEADER_BYTES):
+            raise ValueError(f"its header cannot have {length} bytes")
+        tensors = json.loads(file.read(length))
         tensors.pop("__metadata__", None)
-        shapes = {name: tuple(map(int, tensor["shape"])) for name, tensor in tensors.items()}
+        shapes = {name: _whole(tensor["shape"]) for name, tensor in tensors.items()}
         name = _vector_tensor(shapes, path)
-        kind, (begin, end) = str(tensors[name]["dtype"]), map(int, tensors[name]["data_offsets"])
-    except VectorError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        raise VectorError(incomplete(path, _SAFETENSORS, error)) from error
+        kind, (begin, end) = str(tensors[name]["dtype"]), _whole(tensors[name]["data_offsets"])
     if kind not in _TENSOR_TYPES:
         raise VectorError(
             f"{path}: the tensor {name!r} has the type {kind}. Vectors must be bfloat16, "
@@ -252,6 +255,13 @@ def safetensors_header(tensor: str, shape: tuple[int, int], dtype: np.dtype[Any]
     return len(header).to_bytes(8, "little") + header
 
 
+def _whole(values: Any) -> tuple[int, ...]:
+    """Return a list of whole numbers as a tuple, or raise ValueError."""
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise ValueError(f"{str(values)[:60]} are not whole numbers")
+    return tuple(values)
+
+
 def _vector_tensor(shapes: dict[str, tuple[int, ...]], path: str) -> str:
     flat = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1]]
     named = [name for name in _TENSOR_NAMES if name in flat]
@@ -268,8 +278,10 @@ def _vector_tensor(shapes: dict[str, tuple[int, ...]], path: str) -> str:
 
 
 def _check_size(rows: BinaryRows, kind: str) -> BinaryRows:
+    if min(rows.shape) < 0 or max(rows.shape) > _MAX_LENGTH:
+        raise VectorError(incomplete(rows.stamp.path, kind, f"its shape is {rows.shape}"))
     needed = rows.offset + rows.shape[0] * rows.row_bytes
-    if min(rows.shape) < 0 or rows.stamp.size < needed:
+    if rows.stamp.size < needed:
         reason = f"it has {rows.stamp.size} bytes, but vectors {rows.shape} need {needed}"
         raise VectorError(incomplete(rows.stamp.path, kind, reason))
     return rows

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from evenly.atomic import atomic_write
 from evenly.errors import MissingExtraError, OutputError
+from evenly.samples.compression import Unclosed, compressed
 from evenly.samples.formats import output_format
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -27,22 +27,21 @@ def open_output(
 ) -> Iterator[tuple[str, BinaryIO]]:
     """Yield the format that the suffix of `path` denotes, and a stream that writes the file.
 
-    The file is written atomically, and compressed if its suffix is .gz.
+    The file is written atomically, and compressed if its suffix ends in .gz, .bz2, .xz or .zst.
     """
-    format, compressed = output_format(path)
+    format, compression = output_format(path)
     with atomic_write(path, force=force) as file:
-        if not compressed:
+        if compression is None:
             yield format, file
             return
-        # Without date and name, writing the same rows twice gives identical files.
-        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-            yield format, cast("BinaryIO", packed)
+        with compressed(file, compression, os.fspath(path)) as packed:
+            yield format, packed
 
 
 def write_records(
     format: str, stream: BinaryIO, records: Iterable[Any], columns: Sequence[str]
 ) -> None:
-    """Write records as "jsonl", "json", "csv" or "tsv".
+    """Write records as "jsonl", "json", "csv", "tsv" or "txt".
 
     In CSV and TSV, None becomes an empty field and other values become JSON.
 
@@ -54,6 +53,9 @@ def write_records(
             stream.write(_json(record) + b"\n")
     elif format == "json":
         _write_array(stream, records)
+    elif format == "txt":
+        for record in records:
+            stream.write(_text_line(record))
     else:
         # Quotes keep a semicolon in a name from being read as a separator.
         quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
@@ -73,26 +75,13 @@ def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetWriter(_Unclosed(stream), schema) as writer:
+        with pq.ParquetWriter(Unclosed(stream), schema) as writer:
             for table in tables:
                 writer.write_table(table)
     except pa.ArrowException as error:
         raise OutputError(
             f"parquet cannot hold these records: {error}. Write .jsonl instead."
         ) from error
-
-
-class _Unclosed:
-    """A stream that stays open when pyarrow closes it."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.write = stream.write
-        self.flush = stream.flush
-
-    def close(self) -> None:
-        self.flush()
 
 
 def plain_json(value: object) -> bytes:
@@ -165,6 +154,28 @@ def _any_value(value: Any) -> object:
     except OutputError:
         # Not the repr, which may contain an address that differs from run to run.
         return f"<{type(value).__name__}>"
+
+
+def _text_line(record: Any) -> bytes:
+    """Return one line of a .txt file: the text of a record that holds nothing else."""
+    text = record.get("text")
+    if list(record) != ["text"] or not isinstance(text, str) or not text.strip():
+        raise OutputError(
+            f".txt holds one text a line, but a record is {str(dict(record))[:60]}. "
+            "Write .jsonl instead."
+        )
+    if "\n" in text or "\r" in text:
+        raise OutputError(
+            f".txt holds one text a line, but a text has line breaks: {text[:60]!r}. "
+            "Write .jsonl instead."
+        )
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f".txt cannot hold half a character (a lone surrogate), which occurs in {text[:60]!r}. "
+            "Write .jsonl instead."
+        ) from error
 
 
 def _field(value: Any) -> str:

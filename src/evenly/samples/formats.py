@@ -6,6 +6,7 @@ import os
 from pathlib import PurePath
 
 from evenly.errors import DataError, OptionError, OutputError
+from evenly.samples.compression import COMPRESSIONS
 
 _BY_SUFFIX = {
     ".jsonl": "jsonl",
@@ -13,26 +14,30 @@ _BY_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".txt": "txt",
     ".parquet": "parquet",
     ".npy": "npy",
     ".safetensors": "safetensors",
 }
 FILE_FORMATS = tuple(dict.fromkeys(_BY_SUFFIX.values()))
 # The other formats need a seekable file, and do their own compression or none.
-STREAM_FORMATS = ("jsonl", "json", "csv", "tsv")
-_ALLOWED = ".jsonl, .ndjson, .json, .csv, .tsv (each also with .gz), .parquet, .npy, .safetensors"
+STREAM_FORMATS = ("jsonl", "json", "csv", "tsv", "txt")
+_ALLOWED = (
+    f".jsonl, .ndjson, .json, .csv, .tsv, .txt (each also with {', '.join(COMPRESSIONS)}), "
+    ".parquet, .npy, .safetensors"
+)
 
 
-def split_suffix(path: str | os.PathLike[str]) -> tuple[str | None, bool]:
-    """Return the format that the suffix of `path` denotes, or None, and whether it is gzip."""
+def split_suffix(path: str | os.PathLike[str]) -> tuple[str | None, str | None]:
+    """Return the format that the suffix of `path` denotes and its compression; None if unknown."""
     name = PurePath(path)
-    compressed = name.suffix.lower() == ".gz"
-    if compressed:
+    compression = COMPRESSIONS.get(name.suffix.lower())
+    if compression is not None:
         name = name.with_suffix("")
     found = _BY_SUFFIX.get(name.suffix.lower())
-    if compressed and found not in STREAM_FORMATS:
-        return None, True
-    return found, compressed
+    if compression is not None and found not in STREAM_FORMATS:
+        return None, compression
+    return found, compression
 
 
 def check_format(format: str, allowed: tuple[str, ...]) -> str:
@@ -42,8 +47,8 @@ def check_format(format: str, allowed: tuple[str, ...]) -> str:
     return format
 
 
-def input_format(path: str | os.PathLike[str], format: str | None) -> tuple[str, bool]:
-    """Return the format in which to read `path`, and whether it is gzip.
+def input_format(path: str | os.PathLike[str], format: str | None) -> tuple[str, str | None]:
+    """Return the format in which to read `path`, and its compression, None for none.
 
     `format` takes precedence over the suffix.
 
@@ -51,27 +56,27 @@ def input_format(path: str | os.PathLike[str], format: str | None) -> tuple[str,
         DataError: the suffix is unknown; the message lists the known ones.
         OptionError: `format` is not one of FILE_FORMATS.
     """
-    found, compressed = split_suffix(path)
+    found, compression = split_suffix(path)
     if format is not None:
-        return check_format(format, FILE_FORMATS), compressed
+        return check_format(format, FILE_FORMATS), compression
     if found is None:
         raise DataError(
             f"cannot determine the format of {os.fspath(path)} from its suffix. Known suffixes: "
-            f"{_ALLOWED}. Rename the file, or pass format= with one of {', '.join(FILE_FORMATS)}."
+            f"{_ALLOWED}. Rename the file."
         )
-    return found, compressed
+    return found, compression
 
 
-def output_format(path: str | os.PathLike[str]) -> tuple[str, bool]:
-    """Return the format in which to write `path`, and whether to compress it.
+def output_format(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """Return the format in which to write `path`, and its compression, None for none.
 
     Raises:
         OutputError: the suffix is unknown; the message lists the known ones.
     """
-    found, compressed = split_suffix(path)
+    found, compression = split_suffix(path)
     if found is None:
         raise OutputError(
             f"cannot determine the output format from the suffix of {os.fspath(path)}. "
             f"Use one of the suffixes {_ALLOWED}."
         )
-    return found, compressed
+    return found, compression

@@ -1,9 +1,8 @@
-"""JSON Lines: one object per line, located by byte offset and parsed on demand."""
+"""Lines, each an object (JSON Lines) or a text: located by offset, parsed on demand."""
 
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -13,30 +12,32 @@ import numpy.typing as npt
 from evenly.errors import RecordError
 from evenly.samples.base import RecordSamples
 from evenly.samples.rows import RowNumbers, row_numbers
-from evenly.samples.source import Source
+from evenly.samples.source import Content, Source
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1 << 24
 _NEWLINE = ord("\n")
 
 
-def line_bounds(content: bytes | mmap.mmap) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def line_bounds(content: Content) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return the byte offsets of the start and of the newline of each physical line (int64).
 
     A byte order mark is not part of the first line; the last line may lack a newline.
     """
-    view = np.frombuffer(content, dtype=np.uint8)
-    found = [
-        np.flatnonzero(view[start : start + _BLOCK_BYTES] == _NEWLINE) + start
-        for start in range(0, len(view), _BLOCK_BYTES)
-    ]
+    found = [np.flatnonzero(part == _NEWLINE) + start for start, part in _blocks(content)]
     ends = np.concatenate([*found, np.empty(0, dtype=np.int64)]).astype(np.int64)
     first = len(_BOM) if content[: len(_BOM)] == _BOM else 0
     last = int(ends[-1]) + 1 if len(ends) else first
-    if last < len(view):
-        ends = np.append(ends, len(view))
+    if last < len(content):
+        ends = np.append(ends, len(content))
     starts = np.concatenate([[first], ends[:-1] + 1])[: len(ends)]
     return starts.astype(np.int64), ends
+
+
+def _blocks(content: Content) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+    """Yield the content a block at a time, each with its offset."""
+    for start in range(0, len(content), _BLOCK_BYTES):
+        yield start, np.frombuffer(content[start : start + _BLOCK_BYTES], dtype=np.uint8)
 
 
 class LineSamples(RecordSamples):
@@ -119,17 +120,33 @@ class JsonLines(LineSamples):
         return record
 
 
+class TextLines(LineSamples):
+    """A .txt file or stream: one text a line, in the column "text". Blank lines are skipped."""
+
+    _columns = ("text",)
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, "txt")
+        starts, ends = line_bounds(source.content)
+        kept = _not_blank(source.content, starts, ends)
+        self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], kept + 1
+
+    def _parse(self, row: int) -> dict[str, Any]:
+        return {"text": self._text(row).removesuffix("\n").removesuffix("\r")}
+
+
 def _not_blank(
-    content: bytes | mmap.mmap, starts: npt.NDArray[Any], ends: npt.NDArray[Any]
+    content: Content, starts: npt.NDArray[Any], ends: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """Return the numbers of the lines that are not blank."""
     # Nearly all lines begin with "{"; only the others need to be checked one by one.
-    view = np.frombuffer(content, dtype=np.uint8)
-    filled = ends > starts
-    filled[filled] = view[starts[filled]] > ord(" ")
+    filled = np.zeros(len(starts), dtype=bool)
+    for offset, part in _blocks(content):
+        first, last = np.searchsorted(starts, [offset, offset + len(part)])
+        filled[first:last] = part[starts[first:last] - offset] > ord(" ")
     for line in np.flatnonzero(~filled & (ends > starts)).tolist():
         filled[line] = bool(content[starts[line] : ends[line]].strip())
-    return np.flatnonzero(filled)
+    return np.flatnonzero(filled & (ends > starts))
 
 
 def decode(raw: bytes, where: str) -> str:

@@ -27,12 +27,12 @@ from evenly.samples.formats import (
 )
 from evenly.samples.frames import open_pandas, open_polars
 from evenly.samples.hub import open_dataset
-from evenly.samples.json_array import JsonArray
-from evenly.samples.lines import JsonLines
+from evenly.samples.json_array import open_json
+from evenly.samples.lines import JsonLines, TextLines
 from evenly.samples.lists import ListSamples, check_elements
 from evenly.samples.parquet_vectors import open_parquet_rows
 from evenly.samples.shards import join_shards
-from evenly.samples.source import Source, open_file, read_stream
+from evenly.samples.source import Source, is_pipe, open_file, read_stream
 from evenly.samples.vector_files import BinaryVectorFiles, ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples, open_tensor, stack_rows
 
@@ -51,13 +51,13 @@ def open_samples(
     Args:
         data: a list of strings, dicts or vectors; a `datasets.Dataset`; a pandas or Polars
             frame, or a series of strings; a pyarrow Table; a path, glob pattern or folder of
-            .jsonl, .json, .csv, .tsv (each also with .gz), .parquet, .npy or .safetensors
-            files of one format, in the order of their names; an array, memory map or tensor
-            (n, d); a binary stream such as sys.stdin.buffer. Samples are returned unchanged.
-            Vectors in files stay there (`Samples.stored`); parquet holds vectors if one column
-            has lists of floats and no other column can be a text.
+            .jsonl, .json, .csv, .tsv, .txt (each also with .gz, .bz2, .xz, .zst), .parquet,
+            .npy or .safetensors files of one format, in the order of their names; an array,
+            memory map or tensor (n, d); a binary stream such as sys.stdin.buffer. Samples are
+            returned unchanged. Vectors in files stay there (`Samples.stored`); parquet holds
+            vectors if one column has lists of floats and no other column can be a text.
         format: format of a path, regardless of its suffix; format of a stream: "jsonl" (the
-            default), "json", "csv" or "tsv".
+            default), "json", "csv", "tsv" or "txt".
         blocks: block sizes for reading and writing files of vectors.
 
     Raises:
@@ -101,12 +101,15 @@ def _open_folder(folder: str, format: str | None, blocks: BlockSizes) -> Samples
             f"{folder} is a Dataset saved with save_to_disk. "
             "Pass datasets.load_from_disk(folder) instead."
         )
-    known = [name for name in names if not name.startswith(".") and split_suffix(name)[0]]
+    formats = {name: split_suffix(name)[0] for name in names if not name.startswith(".")}
+    known = [name for name, found in formats.items() if found]
     if not known:
         raise DataError(
-            f"{folder} holds no file of a known format ({', '.join(FILE_FORMATS)}). "
-            "Pass a file or a pattern."
+            f"{folder} holds no file of a known format ({', '.join(FILE_FORMATS)}). Pass a file or "
+            f"a pattern; for the files of folders in it, such as '{folder}/**/*.jsonl'."
         )
+    # A README.txt beside records is not one of them.
+    known = [name for name in known if formats[name] != "txt"] or known
     paths = [os.path.join(folder, name) for name in known]  # noqa: PTH118
     return _open_shards(paths, format, f"files in {folder}", blocks)
 
@@ -130,7 +133,9 @@ def _open_shards(
 def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     if not Path(path).exists():
         raise _missing_file(path)
-    kind, compressed = input_format(path, format)
+    if is_pipe(path) and split_suffix(path)[0] is None:
+        format = format or "jsonl"  # as for standard input
+    kind, compression = input_format(path, format)
     if kind == "parquet":
         parquet = open_parquet_rows(path, blocks)
         if parquet is None:
@@ -139,13 +144,13 @@ def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     if kind in ("npy", "safetensors"):
         rows = open_npy(path, blocks) if kind == "npy" else open_safetensors(path, blocks)
         return BinaryVectorFiles([rows], origin=path, format=kind, blocks=blocks)
-    return _open_source(open_file(path, compressed=compressed), kind)
+    return _open_source(open_file(path, compression=compression), kind)
 
 
 def _open_source(source: Source, format: str) -> Samples:
-    if format == "jsonl":
-        return JsonLines(source)
-    return JsonArray(source) if format == "json" else Delimited(source, format)
+    if format in ("jsonl", "txt"):
+        return JsonLines(source) if format == "jsonl" else TextLines(source)
+    return open_json(source) if format == "json" else Delimited(source, format)
 
 
 def _missing_file(path: str) -> DataError:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import DataError, VectorError
+from evenly.errors import VectorError
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.rows import RowNumbers, check_unique
-from evenly.samples.source import FileStamp, incomplete
+from evenly.samples.source import FileStamp, guarded, incomplete
 
 # Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
@@ -128,19 +128,15 @@ class ParquetRows:
 
     def _batches(self, group: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield the batches of a row group, each with the number of its first row."""
-        import pyarrow as pa
-
         self.stamp.check()
         start = int(self._bounds[group])
-        try:
-            with _open(self.stamp.path) as file:
-                for batch in file.iter_batches(
-                    batch_size=self._rows_per_block, row_groups=[group], columns=columns
-                ):
-                    yield start, batch
-                    start += len(batch)
-        except (pa.ArrowException, OSError) as error:
-            raise VectorError(incomplete(self.stamp.path, "parquet file", error)) from error
+        path = self.stamp.path
+        with guarded(path, "parquet file", VectorError), _open(path) as file:
+            for batch in file.iter_batches(
+                batch_size=self._rows_per_block, row_groups=[group], columns=columns
+            ):
+                yield start, batch
+                start += len(batch)
 
     def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
         count, dimension = len(lists), self.shape[1]
@@ -175,15 +171,12 @@ def open_parquet_rows(path: str, blocks: BlockSizes = BLOCK_SIZES) -> ParquetRow
         VectorError: the lists are empty.
         MissingExtraError: pyarrow is not installed.
     """
-    pa = require_pyarrow(f"reading {path}")
+    require_pyarrow(f"reading {path}")
     stamp = FileStamp.of(path)
-    try:
-        with _open(path) as file:
-            check_unique(file.schema_arrow.names, path)
-            column = _vector_column(file.schema_arrow)
-            return None if column is None else ParquetRows(stamp, column, file, blocks)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(incomplete(path, "parquet file", error)) from error
+    with guarded(path, "parquet file"), _open(path) as file:
+        check_unique(file.schema_arrow.names, path)
+        column = _vector_column(file.schema_arrow)
+        return None if column is None else ParquetRows(stamp, column, file, blocks)
 
 
 def _open(path: str) -> Any:

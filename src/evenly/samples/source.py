@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-import gzip
-import mmap
 import os
+import select
 import stat
 import sys
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from evenly.errors import DataError
+from evenly.errors import DataError, EvenlyError
+from evenly.memory import free_memory
+from evenly.samples.compression import decompressed
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _BLOCK = 1 << 20
+# Bytes read ahead when lines are read one after the other.
+_AHEAD = 1 << 18
+_SECONDS_FOR_A_WRITER = 10.0
+
+
+@contextmanager
+def guarded(name: str, kind: str, error: type[DataError] = DataError) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into one error with file and reason.
+
+    Libraries raise errors of many classes on bytes that they did not expect, and other ones in
+    each release, so all are caught.
+
+    Args:
+        name: the file, for the message.
+        kind: what it should be, such as "parquet file".
+        error: the class of the error.
+    """
+    try:
+        yield
+    except EvenlyError:
+        raise
+    except Exception as reason:
+        raise error(incomplete(name, kind, reason)) from reason
+
+
+def incomplete(path: str, kind: str, reason: object) -> str:
+    """Return the message about a damaged file."""
+    words = reason.strerror or reason if isinstance(reason, OSError) else reason
+    one_line = " ".join(str(words).split()).rstrip(".")
+    if isinstance(reason, Exception) and not one_line:
+        one_line = type(reason).__name__
+    return f"{path} is not a complete {kind}: {one_line[:300]}. Copy it or write it again."
 
 
 @dataclass(frozen=True)
@@ -30,24 +64,33 @@ class FileStamp:
 
     @classmethod
     def of(cls, path: str) -> FileStamp:
-        """Return the stamp of the file currently at `path`."""
+        """Return the stamp of the file currently at `path`.
+
+        Raises:
+            DataError: it cannot be read, or is not a regular file.
+        """
         try:
             found = Path(path).stat()
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"{path} is {_kind_of_file(found.st_mode)}, not a regular file.")
         return cls(path, found.st_size, found.st_mtime_ns)
 
     def check(self) -> None:
         """Raise DataError if the file at `path` is no longer the one that was opened.
 
-        Rows are found by byte offsets, which are wrong in a rewritten file, and reading past
-        the end of a mapped file that has shrunk kills the process.
+        Rows are found by byte offsets, which are wrong in a rewritten file.
         """
         if FileStamp.of(self.path) != self:
             raise DataError(
                 f"{self.path} changed after it was opened, so row numbers may no longer be valid. "
                 "Nothing was read or written. Open the file again and repeat the selection."
             )
+
+    def shorter(self) -> DataError:
+        """Return the error that the file ends before it should."""
+        return DataError(f"{self.path} became shorter while it was read. Open it again.")
 
     def feed(self, digest: _Hash) -> None:
         """Add the bytes of the file on disk to a hash."""
@@ -57,22 +100,71 @@ class FileStamp:
                 digest.update(block)
 
 
+class FileContent:
+    """The bytes of a file that may be larger than memory: slices of it are read when needed.
+
+    The file is not mapped, because reading past the end of a mapped file that has shrunk kills
+    the process. It is not kept open, so that it can be pickled, and thousands can be shards.
+
+    Raises:
+        DataError: the file became shorter, or can no longer be read.
+    """
+
+    def __init__(self, stamp: FileStamp) -> None:
+        self._stamp = stamp
+        self._block = (0, b"")
+
+    def __len__(self) -> int:
+        return self._stamp.size
+
+    def __getitem__(self, wanted: slice) -> bytes:
+        begin, end, _ = wanted.indices(len(self))
+        start, block = self._block
+        if begin < start or end > start + len(block):
+            follows = start <= begin <= start + len(block) + _AHEAD
+            last = min(len(self), end + _AHEAD) if follows else end
+            start, block = begin, self._read(begin, last)
+            self._block = (start, block) if len(block) <= 4 * _AHEAD else (end, b"")
+        return block[begin - start : end - start]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_stamp": self._stamp, "_block": (0, b"")}
+
+    def _read(self, begin: int, end: int) -> bytes:
+        parts = []
+        try:
+            with Path(self._stamp.path).open("rb", buffering=0) as file:
+                file.seek(begin)
+                while begin < end:
+                    part = file.read(end - begin)
+                    if not part:
+                        raise self._stamp.shorter()
+                    parts.append(part)
+                    begin += len(part)
+        except OSError as error:
+            raise _unreadable(self._stamp.path, error) from error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+Content = bytes | FileContent
+
+
 @dataclass(frozen=True)
 class Source:
     """Bytes from which records are read, and their name in messages.
 
-    `content` is a memory map for plain files, which may be larger than memory, and bytes for
+    `content` is read on demand from plain files, which may be larger than memory; it is bytes for
     compressed files and streams. `stamp` is None if there is no regular file.
     """
 
     name: str
-    content: bytes | mmap.mmap
+    content: Content
     stamp: FileStamp | None = None
 
     def feed(self, digest: _Hash) -> None:
         """Add the bytes to a hash; those of a compressed file as they are on disk."""
         if self.stamp is None:
-            digest.update(self.content)
+            digest.update(self.content[:])
         else:
             self.stamp.feed(digest)
 
@@ -82,53 +174,106 @@ class Source:
             self.stamp.check()
 
 
-def incomplete(path: str, kind: str, reason: object) -> str:
-    """Return the message about a damaged file."""
-    one_line = " ".join(str(reason).split()).rstrip(".")
-    return f"{path} is not a complete {kind}: {one_line}. Copy it or write it again."
-
-
-def open_file(path: str, *, compressed: bool) -> Source:
-    """Open a file: as a memory map if plain, decompressed into memory if gzip.
+def open_file(path: str, *, compression: str | None = None) -> Source:
+    """Open a file or a named pipe: plain files are read on demand, others into memory.
 
     Raises:
-        DataError: the file cannot be read, or is not complete gzip.
+        DataError: it cannot be read, is not completely compressed, does not fit in memory, is a
+            device, or is a pipe to which nothing is written.
+        MissingExtraError: its compression needs a package that is not installed.
     """
+    if is_pipe(path):
+        with _open_pipe(path) as file:
+            return Source(path, _unpacked(file, path, compression))
+    stamp = FileStamp.of(path)
+    if compression is None:
+        return Source(path, FileContent(stamp), stamp)
     try:
         with Path(path).open("rb") as file:
-            found = os.fstat(file.fileno())
-            # A named pipe can be read only once, and has neither a size nor a date.
-            is_file = stat.S_ISREG(found.st_mode)
-            stamp = FileStamp(path, found.st_size, found.st_mtime_ns) if is_file else None
-            content = _content(file, mapped=is_file and found.st_size > 0, compressed=compressed)
-            return Source(path, content, stamp)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(incomplete(path, "gzip file", error)) from error
+            return Source(path, _unpacked(file, path, compression), stamp)
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
 
 
-def _content(file: BinaryIO, *, mapped: bool, compressed: bool) -> bytes | mmap.mmap:
-    if compressed:
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            return unpacked.read()
-    if mapped:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return file.read()
+def is_pipe(path: str) -> bool:
+    """Return whether a path names a pipe, such as `<(command)` in a shell."""
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def read_stream(stream: BinaryIO) -> Source:
     """Read a binary stream to its end.
 
     Raises:
-        DataError: the stream yields text instead of bytes.
+        DataError: the stream yields text instead of bytes, or does not fit in memory.
     """
     binary: BinaryIO = getattr(stream, "buffer", stream)
-    content = binary.read()
-    if not isinstance(content, bytes):
-        raise DataError(
-            f"the stream yields {type(content).__name__}, not bytes. "
-            "Open it in binary mode (mode='rb')."
-        )
     is_stdin = binary is getattr(sys.stdin, "buffer", None)
-    return Source("standard input" if is_stdin else "the stream", content)
+    name = "standard input" if is_stdin else "the stream"
+    return Source(name, _all_of(binary, name))
+
+
+def _unpacked(file: BinaryIO, path: str, compression: str | None) -> bytes:
+    if compression is None:
+        return _all_of(file, path)
+    with guarded(path, f"{compression} file"), decompressed(file, compression, path) as unpacked:
+        return _all_of(unpacked, path)
+
+
+def _all_of(stream: BinaryIO, name: str) -> bytes:
+    """Read a stream to its end, or up to the memory that is free: it may be endless."""
+    parts, size, most = [], 0, 0.8 * free_memory()
+    while part := stream.read(_BLOCK):
+        if not isinstance(part, bytes):
+            raise DataError(
+                f"the stream yields {type(part).__name__}, not bytes. "
+                "Open it in binary mode (mode='rb')."
+            )
+        parts.append(part)
+        size += len(part)
+        # The parts and the whole are in memory at the same time.
+        if 2 * size > most:
+            raise DataError(
+                f"{name} does not fit in memory: {size:,} bytes were read, and it goes on. Write "
+                "it to a file that is not compressed, which is read piece by piece."
+            )
+    return b"".join(parts)
+
+
+@contextmanager
+def _open_pipe(path: str) -> Iterator[BinaryIO]:
+    """Open a named pipe and wait until something is written, but not for ever for a writer."""
+    try:
+        # Otherwise opening would wait for a writer, which may never come.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLIN)
+            if not waiting.poll(_SECONDS_FOR_A_WRITER * 1000) and not _has_writer(file):
+                raise DataError(
+                    f"{path} is a pipe to which no program has written for "
+                    f"{_SECONDS_FOR_A_WRITER:.0f} seconds. Start the program that writes to it, "
+                    "or give a file."
+                )
+            os.set_blocking(descriptor, True)
+            yield cast("BinaryIO", file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _has_writer(pipe: Any) -> bool:
+    """Return whether a program has a pipe open for writing, when nothing can be read from it."""
+    return pipe.read(1) is None
+
+
+def _unreadable(path: str, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or error
+    return DataError(f"cannot read {path}: {reason}.")
+
+
+def _kind_of_file(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device"

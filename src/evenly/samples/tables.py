@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly.errors import OutputError
 from evenly.samples.encoding import open_output, require_pyarrow, write_records, write_tables
-from evenly.samples.formats import STREAM_FORMATS, output_format
+from evenly.samples.formats import output_format
 
 # Rows converted to Python objects at once.
 _ROWS_PER_BLOCK = 1 << 16
@@ -24,7 +24,7 @@ def check_table_path(path: str | os.PathLike[str]) -> None:
         MissingExtraError: the format is parquet, and pyarrow is not installed.
     """
     format, _ = output_format(path)
-    if format not in (*STREAM_FORMATS, "parquet"):
+    if format not in ("csv", "tsv", "jsonl", "json", "parquet"):
         raise OutputError(
             f"a table cannot be written as .{format}, got {os.fspath(path)}. Use one of the "
             "suffixes .csv, .tsv, .jsonl, .json and .parquet."

@@ -71,7 +71,7 @@ class Assignments:
         rows, everything but `row` is null, or an empty field.
 
         Args:
-            path: .csv, .tsv, .jsonl, .json (each also with .gz) or .parquet.
+            path: .csv, .tsv, .jsonl, .json (each also compressed, such as .csv.gz) or .parquet.
             force: overwrite an existing file.
 
         Raises:

@@ -1,0 +1,70 @@
+"""Compressed files: gzip, bzip2 and xz with the standard library, zstd with pyarrow."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from typing import Any, BinaryIO
+
+from evenly.errors import MissingExtraError
+
+# Suffix -> the name of the compression.
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+
+
+def decompressed(file: BinaryIO, compression: str, path: str) -> Any:
+    """Return a stream (a context manager) of what a compressed file holds.
+
+    Raises:
+        MissingExtraError: it is zstd, and pyarrow is not installed.
+    """
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=file)
+    if compression == "bzip2":
+        return bz2.BZ2File(file)
+    if compression == "xz":
+        return lzma.LZMAFile(file)
+    return _pyarrow(f"reading {path}").CompressedInputStream(file, "zstd")
+
+
+def compressed(file: BinaryIO, compression: str, path: str) -> Any:
+    """Return a stream (a context manager) whose bytes are written to a file compressed.
+
+    The same bytes give the same file.
+
+    Raises:
+        MissingExtraError: it is zstd, and pyarrow is not installed.
+    """
+    if compression == "gzip":
+        # Without date and name, writing the same rows twice gives identical files.
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+    if compression == "bzip2":
+        return bz2.BZ2File(file, "wb")
+    if compression == "xz":
+        return lzma.LZMAFile(file, "wb")
+    pyarrow = _pyarrow(f"writing {path}")
+    unclosed = pyarrow.PythonFile(Unclosed(file), mode="w")
+    return pyarrow.CompressedOutputStream(unclosed, "zstd")
+
+
+class Unclosed:
+    """A stream that stays open when pyarrow closes it."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write = stream.write
+        self.flush = stream.flush
+
+    def close(self) -> None:
+        """Flush the stream."""
+        self.flush()
+
+
+def _pyarrow(purpose: str) -> Any:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "zstd", purpose) from error
+    return pyarrow
