@@ -28,6 +28,7 @@ from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
 from evenly.geometry.search.knn_distance import (
+    mean_distances_of_all,
     mean_distances_to_nearest,
     most_isolated,
     pair_distances,
@@ -59,6 +60,7 @@ __all__ = [
     "keep_arrivals",
     "lower_to_nearest_of_all",
     "lower_until_below",
+    "mean_distances_of_all",
     "mean_distances_to_nearest",
     "median_distance_at_least",
     "most_isolated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -129,4 +130,23 @@ class RuleOptions(Options):
         "quality. The default is 1 if `quality` is given.",
         check=checks.optional(checks.number("a finite number, 0 or more")),
         metavar="EXPONENT",
+    )
+    density_weight: float | None = option(
+        None,
+        "Multiply distances by density to this power: above 0 for typical rows, below for rare.",
+        "multiply the distances of a row by its density to this power: above 0, typical rows count "
+        "as farther away, and isolated ones are not picked first; below 0, rare rows do; 0 ignores "
+        "density. 1 is a good choice for training data. The density of a row is 1 / (its mean "
+        "distance to the `density_neighbours` nearest different rows), at most 10 times that of "
+        "the median row; equal rows count once.",
+        check=checks.optional(checks.number("a finite number", above=-math.inf)),
+        metavar="EXPONENT",
+    )
+    density_neighbours: int | None = option(
+        None,
+        "The number of nearest rows from which the density of a row is estimated; 10 by default.",
+        "the number of nearest rows from which the density of a row is estimated. The default is "
+        "10 if `density_weight` is given.",
+        check=checks.optional(checks.whole(1)),
+        metavar="ROWS",
     )

@@ -66,7 +66,7 @@ class UniformOptions(Options):
         'usually grows by 1 to 3 %, in seconds; method="exact" looks for the largest h_min and '
         "the proof that it is. The result is never worse, and Ctrl-C keeps the best found so far; "
         "`provenance.refined` describes it. The row of `start` need not be among the chosen rows. "
-        "Not with `token_budget` or `quality_weight`.",
+        "Not with `token_budget`, `quality` or `density_weight`.",
         choices=("search", "exact"),
         check=lambda name, value: None,  # by `check_refine`, which knows the rules, too
     )

@@ -65,7 +65,9 @@ def _rules(provenance: Provenance) -> str:
     if "token_budget" in rules:
         parts.append(f"at most {rules['token_budget']:,} tokens")
     if "weights" in rules:
-        parts.append("weighted by quality")
+        weights = {"quality": "quality", "density_weight": "density"}
+        by = [word for name, word in weights.items() if options.get(name) is not None]
+        parts.append(f"weighted by {' and '.join(by)}")
     return "; ".join(parts)
 
 

@@ -21,7 +21,7 @@ from evenly.shapes import Float, Int
 # Options that can leave out or include a row regardless of its distance.
 _RULES = (
     *("include", "exclude", "away_from", "groups", "quotas", "balance"),
-    *("token_budget", "costs", "quality", "quality_weight"),
+    *("token_budget", "costs", "quality", "quality_weight", "density_weight"),
 )
 
 

@@ -68,11 +68,11 @@ def _distance(earlier: SelectionData, min_distance: Any) -> float:
         BudgetError: the selection cannot be filled.
         OptionError: its own rows are nearer than that.
     """
-    for name in ("quotas", "token_budget", "weights"):
-        if name in earlier.provenance.rules:
+    rules, options = earlier.provenance.rules, earlier.provenance.options
+    for name in ("quotas", "token_budget", "quality", "density_weight"):
+        if name in rules or ("weights" in rules and options.get(name) is not None):
             raise BudgetError(
-                f"a selection made with {name.replace('weights', 'quality_weight')} cannot be "
-                "filled: more rows would break that rule."
+                f"a selection made with {name} cannot be filled: more rows would break that rule."
             )
     if earlier.provenance.by_quality is not None:
         raise BudgetError(

@@ -56,6 +56,8 @@ def select_uniform(
     tokenizer: Any = None,
     quality: Any = None,
     quality_weight: float | None = None,
+    density_weight: float | None = None,
+    density_neighbours: int | None = None,
     drop_outliers: float | None = None,
     refine: bool | Refine | None = None,
     engine: str = "auto",

@@ -42,9 +42,10 @@ TOGETHER = 192
 # Fewer rows are not worth a part of their own.
 _LEAST = 48
 
-# Targets that rows are multiplied with before the products are looked at: the products fit in the
-# caches, and rows that need no more targets drop out soon.
-_AT_ONCE = 8 * BLOCK
+AT_ONCE = 8 * BLOCK
+"""Targets that rows are multiplied with before the products are looked at: the products fit in the
+caches, and rows that need no more targets drop out soon."""
+
 _TWO = np.float32(2)
 
 
@@ -188,9 +189,9 @@ def lower_by_int16(
     lengths, squared, cuts, turn = targets.lengths, best.squared, queue.cuts, queue.turn
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     row_lengths = np.empty(TOGETHER, np.float32)
-    products = np.zeros((TOGETHER, _AT_ONCE), np.float32)
-    smallest = np.empty((TOGETHER, _AT_ONCE // BLOCK), np.float32)
-    target_lengths = np.empty(_AT_ONCE, np.float32)
+    products = np.zeros((TOGETHER, AT_ONCE), np.float32)
+    smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
+    target_lengths = np.empty(AT_ONCE, np.float32)
     places = np.empty(TOGETHER, np.int64)
     skipped = np.empty(TOGETHER, np.int64)
     while True:
@@ -205,13 +206,13 @@ def lower_by_int16(
             places[row] = begin + row
         first = seen[begin] // BLOCK * BLOCK
         while count > 0 and first < end:
-            last = min(first + _AT_ONCE, -(-end // BLOCK) * BLOCK)
+            last = min(first + AT_ONCE, -(-end // BLOCK) * BLOCK)
             joined = 0
             while joined < count and seen[places[joined]] < last:
                 skip = skips[places[joined]]
                 skipped[joined] = skip - first if first <= skip < last else -1
                 joined += 1
-            for ahead in range(_AT_ONCE):  # targets that the last tile lacks do not count
+            for ahead in range(AT_ONCE):  # targets that the last tile lacks do not count
                 target_lengths[ahead] = lengths[first + ahead] if first + ahead < last else np.inf
             for row in range(joined):
                 for block in range((last - first) // BLOCK, smallest.shape[1]):
@@ -261,8 +262,8 @@ def fill_between(
     panels, levels, cuts = rounded.panels, rounded.levels, queue.cuts
     short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
     row_lengths = np.empty(TOGETHER, np.float32)
-    products = np.empty((TOGETHER, _AT_ONCE), np.float32)
-    smallest = np.empty((TOGETHER, _AT_ONCE // BLOCK), np.float32)
+    products = np.empty((TOGETHER, AT_ONCE), np.float32)
+    smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
     numbers = np.arange(len(proxies))
     while True:
         part = fetch_and_increment(queue.turn)
@@ -273,7 +274,7 @@ def fill_between(
         round_rows(proxies, rows, width, levels, short, row_lengths)
         first = begin // BLOCK * BLOCK
         while first < between.shape[1]:
-            last = min(first + _AT_ONCE, between.shape[1])
+            last = min(first + AT_ONCE, between.shape[1])
             some, here = panels[first // BLOCK : last // BLOCK], lengths[first:last]
             multiply_by_int16(short, len(rows), some, levels, here, products, smallest)
             for row in range(len(rows)):

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from evenly.geometry.kernels import int16
 from evenly.geometry.kernels.exact import EXACT, squared_distance
+from evenly.geometry.kernels.int16 import AT_ONCE, TOGETHER, RoundedTargets
 from evenly.geometry.kernels.screening import (
     BLOCK,
     FAST,
@@ -59,6 +61,14 @@ def lower_to_k_nearest(
 
     Cost: m·k·K multiplications, and about k·log(K) exact distances a row.
     """
+    groups = exclusions.target_groups[begin:end]
+    padding = (0, -(-(end - begin) // AT_ONCE) * AT_ONCE - len(groups))
+    exclusions = exclusions._replace(target_groups=np.pad(groups, padding, constant_values=-1))
+    if targets.precision == "int16":
+        rounded = RoundedTargets(targets.panels, targets.proxies.transform.levels)
+        screen = targets.proxies.screen("int16")
+        _lower_by_int16(queries, targets.arrays, rounded, screen, exclusions, best, begin, end)
+        return
     screen, lengths = targets.proxies.screen(), targets.lengths[begin:end]
     used = queries.proxies[:, : screen.width]
     products = used @ targets.matrix[begin:end, : screen.width].T
@@ -71,10 +81,70 @@ def lower_to_k_nearest(
         exclusions.skip,
         begin,
     )
-    groups = exclusions.target_groups[begin:end]
-    padded = np.pad(groups, (0, end - begin - len(groups)), constant_values=-1)
-    exclusions = exclusions._replace(target_groups=padded)
     _lower_by_products(tile, queries, targets.arrays, screen, exclusions, best)
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _lower_by_int16(
+    queries: Queries,
+    targets: TargetArrays,
+    rounded: RoundedTargets,
+    screen: Screen,
+    exclusions: Exclusions,
+    best: Best,
+    begin: int,
+    end: int,
+) -> None:
+    """Do what `lower_to_k_nearest` does, by products of 16-bit integers."""
+    panels, levels = rounded.panels, rounded.levels
+    short = np.zeros((TOGETHER, 2 * panels.shape[1]), np.int16)
+    row_lengths = np.empty(TOGETHER, np.float32)
+    products = np.zeros((TOGETHER, AT_ONCE), np.float32)
+    smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
+    target_lengths = np.empty(AT_ONCE, np.float32)
+    places = np.arange(TOGETHER)
+    for first_row in range(0, len(queries.rows), TOGETHER):
+        last_row = min(first_row + TOGETHER, len(queries.rows))
+        count = last_row - first_row
+        proxy_rows = queries.proxy_rows[first_row:last_row]
+        some = Queries(
+            queries.vectors, queries.rows[first_row:last_row], queries.proxies, proxy_rows
+        )
+        known = Best(best.squared[first_row:last_row], best.nearest[first_row:last_row])
+        int16.round_rows(queries.proxies, proxy_rows, screen.width, levels, short, row_lengths)
+        for first in range(begin, end, AT_ONCE):
+            last = min(first + AT_ONCE, end)
+            for ahead in range(AT_ONCE):  # targets that the last tile lacks do not count
+                here = first + ahead
+                target_lengths[ahead] = targets.lengths[here] if here < last else np.inf
+            for row in range(count):
+                for block in range((last - first) // BLOCK, smallest.shape[1]):
+                    smallest[row, block] = np.inf
+            int16.multiply_by_int16(
+                short,
+                count,
+                panels[first // BLOCK : last // BLOCK],
+                levels,
+                target_lengths,
+                products,
+                smallest,
+            )
+            tile = Tile(
+                products[:count],
+                smallest[:count],
+                row_lengths,
+                target_lengths,
+                places,
+                places,
+                first,
+            )
+            groups = exclusions.target_groups[first - begin : first - begin + AT_ONCE]
+            own = Exclusions(
+                exclusions.skip[first_row:last_row],
+                exclusions.row_groups[first_row:last_row],
+                groups,
+            )
+            _lower_by_products(tile, some, targets, screen, own, known)
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
+from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
@@ -61,10 +63,42 @@ def mean_distances_to_nearest(
     others = np.flatnonzero(points.eligible) if others is None else others
     if isinstance(points, DistanceMatrix):
         return _by_distance(points, rows, k, others)
+    threads = usable_threads()
     with single_threaded_blas():
-        search = _Search(points, rows, k, others)
+        search = _Search(points, rows, k, others, threads=threads)
         search.compare(np.arange(len(rows)), others)
     return _mean_of_known(np.sqrt(search.squared))
+
+
+def mean_distances_of_all(
+    points: Points | DistanceMatrix,
+    rows: Int[np.ndarray, " m"],
+    k: int,
+    *,
+    progress: Callable[[int], object] | None = None,
+    sizes: SearchSizes | None = None,
+) -> Float[np.ndarray, " m"]:
+    """Return the exact mean Euclidean distance of rows to the k nearest of them.
+
+    The result is that of `mean_distances_to_nearest(points, rows, k, rows)`, sooner: a row is
+    first compared with rows that are likely to be near, which rule out most others.
+
+    Args:
+        points: the pool.
+        rows: (m,) eligible rows.
+        k: number of neighbours; all if there are fewer. The mean over none is inf.
+        progress: called with the number of rows finished since the last call.
+        sizes: see there.
+
+    Cost: m²·d multiplications, as matrix products. 8·k bytes a row.
+    """
+    if isinstance(points, DistanceMatrix):
+        return _by_distance(points, rows, k, rows)
+    order = np.random.default_rng(0).permutation(rows) if points.in_memory else rows
+    threads = usable_threads()
+    with single_threaded_blas():
+        search = _Search(points, rows, k, order, sizes or SearchSizes(), threads=threads)
+        return search.all(progress or (lambda _: None))
 
 
 def most_isolated(
@@ -105,8 +139,9 @@ def most_isolated(
         return _largest(rows, _by_distance(points, rows, k, rows), count)
     # In random order a row is soon compared with near rows. Rows on disk keep the file's order.
     order = np.random.default_rng(0).permutation(rows) if points.in_memory else rows
+    threads = usable_threads()
     with single_threaded_blas():
-        search = _Search(points, rows, k, order, sizes or SearchSizes())
+        search = _Search(points, rows, k, order, sizes or SearchSizes(), threads=threads)
         return search.largest(count, progress or (lambda _: None))
 
 
@@ -133,6 +168,7 @@ class _Search:
         k: number of neighbours.
         order: (c,) the eligible rows that they are compared with, in this order.
         sizes: see there.
+        threads: how many threads share the work.
     """
 
     def __init__(
@@ -142,6 +178,8 @@ class _Search:
         k: int,
         order: Int[np.ndarray, " c"],
         sizes: SearchSizes = SearchSizes(),
+        *,
+        threads: int,
     ) -> None:
         self._points = points
         self._rows = rows
@@ -151,8 +189,9 @@ class _Search:
         self._nearest = np.full(len(rows), -1)
         # Rows of one run were compared with each other out of order.
         self._runs = np.full(len(points), -1)
-        self._threads = usable_threads()
+        self._threads = threads
         self._proxies = ProxyVectors(points, ProxyTransform.of(points))
+        self._precision = "float32"
         if (
             points.in_memory
             and len(rows) > sizes.few
@@ -174,7 +213,7 @@ class _Search:
     ) -> None:
         """Compare rows with targets that are new to them, except those in their own run."""
         points, runs = self._points, self._runs if runs is None else runs
-        targets = Targets(self._proxies, len(numbers))
+        targets = Targets(self._proxies, len(numbers), self._precision)
         made = self._proxies[numbers] if points.in_memory else None
         targets.append(points.take(numbers), numbers, made)
 
@@ -190,6 +229,39 @@ class _Search:
 
         tiles = blocks(len(positions), 1, numbers=self._sizes.rows_at_once)
         parallel_for(compare, tiles, threads=self._threads)
+
+    def all(self, progress: Callable[[int], object]) -> Float[np.ndarray, " m"]:
+        """Return the means of all rows, in which the order holds the same rows."""
+        everyone, cuts = np.arange(len(self._rows)), self._cuts()
+        for begin, end in pairwise(cuts):
+            self.compare(everyone, self._order[begin:end])
+            if begin == 0 and self._points.in_memory:
+                compared = np.isin(self._rows, self._order[begin:end])
+                self._compare_in_runs(everyone[~compared])
+                self._tune(self._order[: cuts[1]])
+            progress(end - begin)
+        return self.means(everyone)
+
+    def _tune(self, numbers: Int[np.ndarray, " c"]) -> None:
+        """Switch to the cheapest proxies for rows whose k nearest are about as far as now."""
+        points, known = self._points, self.squared[:, -1]
+        finite = np.flatnonzero(np.isfinite(known))
+        tuning = Tuning(points, len(self._order))
+        if not (tuning.is_long and len(finite)):
+            return
+        precision = tuning.first_precision()
+        targets = Targets(self._proxies, len(numbers), precision)
+        targets.append(points.take(numbers), numbers)
+        proxies = tuning.cheaper(targets, self._rows[finite], known[finite])
+        if proxies is not None and tuning.keeps(proxies.transform):
+            proxies.keep(self._threads)
+            self._proxies = proxies
+        self._precision = choose_precision(
+            points,
+            float(len(self._rows)) ** 2 * points.dimension,
+            self._proxies.transform,
+            float(np.median(known[finite])),
+        )
 
     def largest(
         self, count: int, progress: Callable[[int], object]

@@ -36,7 +36,7 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
     if wanted is not True and not isinstance(wanted, Refine):
         raise OptionError(f"refine must be True, False or Refine(seconds=…), got {wanted!r}.")
     refinement = wanted if isinstance(wanted, Refine) else Refine()
-    for name in ("token_budget", "quality_weight"):
+    for name in ("token_budget", "quality", "density_weight"):
         if getattr(rules, name) is not None:
             raise OptionError(
                 f"refine= makes h_min larger for the same number of rows, and {name}= has another "

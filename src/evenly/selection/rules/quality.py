@@ -26,7 +26,7 @@ def best_first(
     return ordered
 
 
-def weights_of(
+def weights_of_quality(
     prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     quality: Any,
@@ -35,7 +35,7 @@ def weights_of(
     """Return the weight that the distances of each row are multiplied by.
 
     weight_i = max((quality_i / largest quality) ** quality_weight, LEAST_WEIGHT), so that the
-    best row counts in full. None if all rows count the same.
+    best row counts in full. None without a quality.
 
     Raises:
         DataError: the quality of a usable row is missing, not finite or negative.
@@ -48,5 +48,5 @@ def weights_of(
     if largest == 0:
         raise OptionError("quality is 0 for every usable row, so no row is better than another.")
     exponent = 1.0 if quality_weight is None else float(quality_weight)
-    weights = np.clip((found / largest) ** exponent, LEAST_WEIGHT, 1.0)
-    return None if (weights[usable] == 1.0).all() else weights
+    weights: Float[np.ndarray, " n"] = np.clip((found / largest) ** exponent, LEAST_WEIGHT, 1.0)
+    return weights

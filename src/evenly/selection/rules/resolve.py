@@ -16,13 +16,14 @@ from evenly.selection.results.provenance import hash_of_array
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.away_from import AwayFrom
 from evenly.selection.rules.budget import rows_of_budget
+from evenly.selection.rules.density import weights_of_density
 from evenly.selection.rules.groups import check_quotas, quotas_of
-from evenly.selection.rules.quality import weights_of
+from evenly.selection.rules.quality import LEAST_WEIGHT, weights_of_quality
 from evenly.selection.rules.row_names import RowNames
 from evenly.selection.rules.row_values import as_plain
 from evenly.selection.rules.rules import Rules
 from evenly.selection.rules.token_costs import token_costs
-from evenly.shapes import Bool, Int
+from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -53,6 +54,8 @@ def check_rules(options: RuleOptions) -> None:
         raise OptionError("costs= and tokenizer= both say what rows cost; give one.")
     if options.quality_weight is not None and options.quality is None:
         raise OptionError("quality_weight= needs quality=, a column or one number a row.")
+    if options.density_neighbours is not None and options.density_weight is None:
+        raise OptionError("density_neighbours= needs density_weight=, which is not given.")
 
 
 def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
@@ -110,7 +113,7 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
         ),
         costs=token_costs(prepared, usable, included, options),
         token_budget=None if options.token_budget is None else int(options.token_budget),
-        weights=weights_of(prepared, usable, options.quality, options.quality_weight),
+        weights=_weights(prepared, usable, options),
     )
     # A fraction of the rows means fewer once some of their vectors cannot be used, and fewer rows
     # may meet quotas that more cannot.
@@ -122,6 +125,21 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
 def describe_rule_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return rules as users passed them, as JSON values; `NotKept` with a hash for many values."""
     return {name: _described(name, value) for name, value in given.items()}
+
+
+def _weights(
+    prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
+) -> Float[np.ndarray, " n"] | None:
+    """Return the product of the weights by quality and by density; None if all are 1."""
+    given = [
+        weights_of_quality(prepared, usable, options.quality, options.quality_weight),
+        weights_of_density(prepared, usable, options.density_weight, options.density_neighbours),
+    ]
+    weights = [some for some in given if some is not None]
+    if not weights:
+        return None
+    product = np.maximum(np.prod(weights, axis=0), LEAST_WEIGHT)
+    return None if (product[usable] == 1.0).all() else product
 
 
 def _included(prepared: PreparedData, names: RowNames, include: Any) -> Int[np.ndarray, " i"]:

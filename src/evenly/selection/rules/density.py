@@ -1,0 +1,124 @@
+"""`density_weight=` and `density_neighbours=`: typical rows count as if they were farther away.
+
+Farthest-first prefers rows that nothing resembles. With a weight for density, the picks are spread
+evenly among what is typical (DA-FPS, Wang et al. 2025, arXiv 2509.13213).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from evenly.errors import OptionError
+from evenly.geometry import DistanceMatrix, Points, mean_distances_of_all
+from evenly.geometry.points import blocks
+from evenly.progress import hide
+from evenly.selection.rules.quality import LEAST_WEIGHT
+from evenly.shapes import Bool, Float, Int
+
+if TYPE_CHECKING:
+    from evenly.inputs.prepare import PreparedData
+
+NEIGHBOURS = 10
+"""The nearest rows from which density is estimated, by default."""
+
+MOST_DENSE = 10.0
+"""No row counts as more often as dense as the median row: a family of near-duplicates would."""
+
+_ROWS_AT_ONCE = 1 << 20  # numbers, that is
+
+
+def weights_of_density(
+    prepared: PreparedData,
+    usable: Bool[np.ndarray, " n"],
+    density_weight: float | None,
+    density_neighbours: int | None,
+) -> Float[np.ndarray, " n"] | None:
+    """Return the weight that the distances of each row are multiplied by.
+
+    weight_i = max((density_i / largest) ** density_weight, LEAST_WEIGHT), where the largest is
+    that which gives the largest power. None if density does not count.
+
+    Raises:
+        OptionError: fewer than two usable rows differ, so there is no density.
+    """
+    if density_weight is None or density_weight == 0:
+        return None
+    k = NEIGHBOURS if density_neighbours is None else int(density_neighbours)
+    density = densities(prepared.points, usable, k, progress=prepared.options.progress)
+    logarithms = float(density_weight) * np.log(density[usable])
+    weights = np.ones(len(density))
+    weights[usable] = np.maximum(np.exp(logarithms - logarithms.max()), LEAST_WEIGHT)
+    return weights
+
+
+def densities(
+    points: Points | DistanceMatrix,
+    usable: Bool[np.ndarray, " n"],
+    k: int,
+    *,
+    progress: bool | None = None,
+) -> Float[np.ndarray, " n"]:
+    """Return 1 / (the mean distance of a row to its k nearest different rows), capped.
+
+    Equal rows count once, as neighbours and as rows, so that copies make nothing typical; the
+    density of each is that of the others. Nothing is denser than MOST_DENSE times the median of
+    the different rows.
+
+    Args:
+        points: the pool.
+        usable: (n,) the rows that count.
+        k: number of neighbours; all if there are fewer.
+        progress: a progress bar on stderr; by default if stderr is a terminal.
+
+    Returns:
+        (n,) densities of the usable rows, in 1 / (units of distance); 1 elsewhere.
+
+    Raises:
+        OptionError: fewer than two usable rows differ.
+
+    Cost: see `geometry.mean_distances_of_all`.
+    """
+    rows = np.flatnonzero(usable)
+    representatives, which = _different(points, rows)
+    if len(representatives) < 2:
+        raise OptionError(
+            "density_weight= needs rows that differ: all usable rows are equal. Omit it."
+        )
+    with tqdm(
+        total=len(representatives), desc="density", unit="row", disable=hide(progress)
+    ) as bar:
+        means = mean_distances_of_all(points, representatives, k, progress=bar.update)
+    least = float(np.median(means)) / MOST_DENSE
+    found = np.ones(len(usable))
+    found[rows] = 1.0 / np.maximum(means, least)[which]
+    return found
+
+
+def _different(
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"]
+) -> tuple[Int[np.ndarray, " r"], Int[np.ndarray, " m"]]:
+    """Return the first of each set of equal rows, and for each row the position of its first.
+
+    Rows are equal if their vectors are, as float32 after normalisation.
+    """
+    seen: dict[bytes, int] = {}
+    which = np.empty(len(rows), np.int64)
+    first: list[int] = []
+    width = len(points) if isinstance(points, DistanceMatrix) else points.dimension
+    for block in blocks(len(rows), width, numbers=_ROWS_AT_ONCE):
+        some = rows[block]
+        if isinstance(points, DistanceMatrix):
+            exact = points.matrix[some][:, rows]
+        else:
+            exact = points.exact(some)
+        for position, vector in enumerate(exact.astype(np.float32) + np.float32(0), block.start):
+            key = hashlib.blake2b(vector.tobytes(), digest_size=16).digest()
+            known = seen.setdefault(key, len(first))
+            which[position] = known
+            if known == len(first):
+                first.append(int(rows[position]))
+    return np.array(first), which

@@ -1,0 +1,285 @@
+"""Density as a weight of distances, held to its definition in NumPy."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from evenly import Selection, select_uniform
+from evenly.errors import OptionError
+from evenly.geometry import Points, mean_distances_of_all, row_lengths
+from evenly.geometry.kernels.screening import Best
+from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
+from evenly.geometry.screening.targets import Targets
+from evenly.geometry.search.knn_distance import SearchSizes
+from tests.support import oracle
+from tests.support.command_line import succeed
+
+pytestmark = pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+
+SMALL = SearchSizes(rows_at_once=16, first=8, most=32, few=0)
+
+
+def pool(seed=0, rows=300, dimension=5):
+    rng = np.random.default_rng(seed)
+    centres = 3 * rng.standard_normal((6, dimension))
+    vectors = centres[rng.integers(0, 6, rows)] + rng.standard_normal((rows, dimension))
+    vectors[:8] = 40 * np.eye(dimension)[np.arange(8) % dimension]  # isolated, in both directions
+    vectors[5:8] *= -1
+    return vectors.astype(np.float32)
+
+
+def densities_by_definition(vectors, k, usable=None):
+    """1 / the mean distance to the k nearest different rows, at most 10 times the median's."""
+    rows = np.asarray(vectors, np.float64)
+    usable = np.ones(len(rows), bool) if usable is None else usable
+    different = np.unique(rows[usable], axis=0)
+    gaps = np.sqrt(((different[:, None] - different) ** 2).sum(axis=2))
+    means = np.sort(gaps, axis=1)[:, 1 : k + 1].mean(axis=1)
+    means = np.maximum(means, np.median(means) / 10)
+    at = {row.tobytes(): mean for row, mean in zip(different, means, strict=True)}
+    return np.array([1 / at[row.tobytes()] if row.tobytes() in at else 1.0 for row in rows])
+
+
+def weights_by_definition(densities, exponent):
+    powers = densities**exponent
+    return np.maximum(powers / powers.max(), 1e-6)
+
+
+def points_of(vectors):
+    usable = np.ones(len(vectors), bool)
+    return Points.of(vectors, row_lengths(vectors), usable, normalize=False)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 0.5, 3.0, -1.0])
+@pytest.mark.parametrize("engine", ["memory", "mapped", "faiss", "sharded"])
+def test_distances_are_multiplied_by_a_power_of_the_density(engine, exponent):
+    vectors = pool()
+    weights = weights_by_definition(densities_by_definition(vectors, 7), exponent)
+    start = 40
+    expected = oracle.with_rules(vectors, 30, False, [], start=start, weights=weights)
+
+    found = select_uniform(
+        vectors,
+        30,
+        normalize=False,
+        start=start,
+        engine=engine,
+        density_weight=exponent,
+        density_neighbours=7,
+    )
+
+    assert found.indices.tolist() == expected[0].tolist()
+    np.testing.assert_allclose(found.radii, expected[1], rtol=1e-9)
+    np.testing.assert_allclose(found.coverage_radius, expected[2], rtol=1e-9)
+
+
+def test_isolated_rows_come_first_without_it_and_last_with_it():
+    vectors = pool()
+    plain = select_uniform(vectors, 8, normalize=False)
+    typical = select_uniform(vectors, 8, normalize=False, density_weight=2)
+    rare = select_uniform(vectors, 8, normalize=False, density_weight=-2)
+
+    assert set(range(8)) == set(plain.indices.tolist())
+    assert not set(range(8)) & set(typical.indices.tolist())
+    assert set(range(8)) == set(rare.indices.tolist())
+
+
+def test_ten_neighbours_are_the_default_and_zero_is_no_weight():
+    vectors = pool(1)
+    ten = select_uniform(vectors, 40, density_weight=1, density_neighbours=10)
+    default = select_uniform(vectors, 40, density_weight=1)
+    none = select_uniform(vectors, 40, density_weight=0)
+
+    assert default.indices.tolist() == ten.indices.tolist()
+    assert none.indices.tolist() == select_uniform(vectors, 40).indices.tolist()
+    assert default.indices.tolist() != none.indices.tolist()
+
+
+def test_equal_rows_count_once():
+    vectors = pool(2)
+    copied = np.concatenate([vectors, vectors[:100], vectors[:1].repeat(30, axis=0)])
+
+    alone = select_uniform(vectors, 25, normalize=False, density_weight=1)
+    beside_copies = select_uniform(
+        copied, 25, normalize=False, density_weight=1, start=int(alone.indices[0])
+    )
+
+    assert beside_copies.indices.tolist() == alone.indices.tolist()
+
+
+def test_a_family_of_near_duplicates_does_not_outweigh_all_others():
+    rng = np.random.default_rng(3)
+    vectors = pool(3)
+    family = vectors[50] + 1e-6 * rng.standard_normal((40, 5)).astype(np.float32)
+    together = np.concatenate([vectors, family])
+
+    found = select_uniform(together, 60, normalize=False, density_weight=1)
+
+    # Without the limit, the weights of all other rows would be the smallest one.
+    weights = weights_by_definition(densities_by_definition(together, 10), 1)
+    expected = oracle.with_rules(
+        together, 60, False, [], start=int(found.indices[0]), weights=weights
+    )
+    assert found.indices.tolist() == expected[0].tolist()
+    assert np.count_nonzero(found.indices >= 300) <= 1
+
+
+def test_excluded_rows_are_no_neighbours():
+    vectors = pool(4)
+    excluded = np.arange(300) % 3 == 0
+    densities = densities_by_definition(vectors, 4, ~excluded)
+    weights = np.where(excluded, 1.0, weights_by_definition(densities[~excluded], 1).max())
+    weights[~excluded] = weights_by_definition(densities[~excluded], 1)
+
+    found = select_uniform(
+        vectors,
+        20,
+        normalize=False,
+        start=1,
+        exclude=excluded,
+        density_weight=1,
+        density_neighbours=4,
+    )
+    expected = oracle.with_rules(
+        vectors, 20, False, [], start=1, excluded=excluded, weights=weights
+    )
+
+    assert found.indices.tolist() == expected[0].tolist()
+
+
+def test_quality_and_density_are_multiplied():
+    vectors, quality = pool(5), np.random.default_rng(5).random(300) + 0.1
+    weights = (quality / quality.max()) ** 0.5
+    weights = weights * weights_by_definition(densities_by_definition(vectors, 10), 1)
+    expected = oracle.with_rules(vectors, 20, False, [], start=9, weights=weights)
+
+    found = select_uniform(
+        vectors, 20, normalize=False, start=9, quality=quality, quality_weight=0.5, density_weight=1
+    )
+
+    assert found.indices.tolist() == expected[0].tolist()
+
+
+def test_a_matrix_of_distances_has_densities_too():
+    vectors = pool(6)
+    matrix = cdist(vectors, vectors)
+    of_vectors = select_uniform(vectors.astype(float), 20, normalize=False, density_weight=1)
+    of_matrix = select_uniform(
+        matrix, 20, engine="distances", density_weight=1, start=int(of_vectors.indices[0])
+    )
+
+    assert of_matrix.indices.tolist() == of_vectors.indices.tolist()
+
+
+def test_a_saved_selection_is_extended_with_the_same_weights(tmp_path):
+    np.save(tmp_path / "pool.npy", pool(7))
+    options = {"normalize": False, "density_weight": 0.7, "density_neighbours": 3}
+    select_uniform(tmp_path / "pool.npy", 10, **options).save(tmp_path / "ten.json")
+
+    more = Selection.load(tmp_path / "ten.json").extend(25)
+
+    at_once = select_uniform(tmp_path / "pool.npy", 25, **options)
+    assert more.indices.tolist() == at_once.indices.tolist()
+
+
+def test_a_checkpoint_knows_the_weights(tmp_path):
+    vectors, path = pool(8), tmp_path / "picks"
+    ten = select_uniform(vectors, 10, density_weight=1, checkpoint=path)
+    again = select_uniform(vectors, 20, density_weight=1, checkpoint=path)
+
+    assert again.indices[:10].tolist() == ten.indices.tolist()
+    with pytest.raises(Exception, match="another selection"):
+        select_uniform(vectors, 20, density_weight=2, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"density_weight": np.nan}, "density_weight must be a finite number"),
+        ({"density_weight": "1"}, "density_weight must be a finite number"),
+        ({"density_neighbours": 3}, "density_neighbours= needs density_weight="),
+        ({"density_weight": 1, "density_neighbours": 0}, "density_neighbours must be a whole"),
+        ({"density_weight": 1, "refine": True}, "density_weight="),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        select_uniform(pool(), 5, **options)
+
+
+def test_rows_that_are_all_equal_have_no_density():
+    with pytest.raises(OptionError, match="all usable rows are equal"):
+        select_uniform(np.ones((20, 3)), 5, normalize=False, density_weight=1)
+
+
+def test_a_weighted_selection_cannot_be_filled():
+    found = select_uniform(pool(), 5, density_weight=1)
+
+    with pytest.raises(Exception, match="made with density_weight cannot be filled"):
+        found.fill()
+
+
+def test_the_command_line_weighs_by_density(tmp_path):
+    np.save(tmp_path / "pool.npy", pool(9))
+    options = ["--density-weight", "1", "--density-neighbours", "4", "-o", tmp_path / "nine.npy"]
+
+    told = succeed("select", tmp_path / "pool.npy", "-b", "9", *options).stdout
+
+    expected = select_uniform(pool(9), 9, density_weight=1, density_neighbours=4)
+    assert np.load(tmp_path / "nine.npy").tolist() == pool(9)[expected.indices].tolist()
+    assert "weighted by density" in told
+
+
+@pytest.mark.parametrize("k", [1, 4, 500])
+@pytest.mark.parametrize("kind", ["random", "lattice", "duplicates"])
+def test_mean_distances_of_all_rows(kind, k):
+    rng = np.random.default_rng(k)
+    vectors = {
+        "random": rng.standard_normal((220, 6)),
+        "lattice": np.stack(np.meshgrid(range(15), range(14)), -1).reshape(-1, 2).astype(float),
+        "duplicates": rng.standard_normal((55, 4)).repeat(4, axis=0),
+    }[kind]
+    gaps = oracle.gaps_by_definition(vectors, False)
+    np.fill_diagonal(gaps, np.inf)
+    expected = np.sort(gaps, axis=1)[:, : min(k, len(vectors) - 1)].mean(axis=1)
+    done = []
+
+    found = mean_distances_of_all(
+        points_of(vectors), np.arange(len(vectors)), k, progress=done.append, sizes=SMALL
+    )
+
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert sum(done) == len(vectors)
+
+
+@pytest.mark.parametrize("count", [5, 64, 300, 1500])
+@pytest.mark.parametrize("width", [64, 192])
+def test_both_precisions_find_the_same_neighbours(count, width):
+    rng = np.random.default_rng(count)
+    vectors = (rng.standard_normal((1600, 192)) * np.linspace(2, 0.1, 192)).astype(np.float32)
+    points = points_of(vectors)
+    proxies = ProxyVectors(points, ProxyTransform.of(points).turned(points, 192), width=width)
+    rows, numbers = np.arange(0, 1600, 3), rng.permutation(1600)[:count]
+    found = {}
+
+    for precision in ("float32", "int16"):
+        targets = Targets(proxies, count, precision)
+        targets.append(points.take(numbers), numbers)
+        best = Best(np.full((len(rows), 7), np.inf), np.full(len(rows), -1))
+        for begin, end in targets.segments():
+            exclusions = Exclusions(rows, rows % 5, np.where(numbers % 2, -1, numbers % 5))
+            lower_to_k_nearest(targets, begin, end, targets.queries(rows), best, exclusions)
+        found[precision] = best
+
+    gaps = (
+        (vectors.astype(np.float32)[rows, None].astype(float) - vectors.astype(np.float32)[numbers])
+        ** 2
+    ).sum(2)
+    forbidden = (rows[:, None] == numbers) | (
+        (numbers % 2 == 0) & (rows[:, None] % 5 == numbers % 5)
+    )
+    gaps[forbidden] = np.inf
+    expected = np.sort(np.pad(gaps, ((0, 0), (0, 7)), constant_values=np.inf), axis=1)[:, :7]
+    for best in found.values():
+        np.testing.assert_allclose(best.squared, expected, rtol=1e-9)
