@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -96,7 +98,7 @@ def open_pandas(data: Any) -> Samples:
     if hasattr(data, "columns"):
         return PandasFrame(data)
     values = _pandas_values(data)
-    return _open_series(data, values, lambda rows: data.iloc[rows], "pandas")
+    return _open_series(data, values, partial(getitem, data.iloc), "pandas")
 
 
 def open_polars(data: Any) -> Samples:
@@ -109,7 +111,7 @@ def open_polars(data: Any) -> Samples:
         raise DataError("a LazyFrame has no rows before it is collected. Pass data.collect().")
     if hasattr(data, "columns"):
         return PolarsFrame(data)
-    return _open_series(data, data.to_list(), lambda rows: data[rows], "polars")
+    return _open_series(data, data.to_list(), partial(getitem, data), "polars")
 
 
 def _open_series(data: Any, values: list[object], pick: Any, format: str) -> Samples:

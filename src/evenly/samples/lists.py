@@ -19,7 +19,8 @@ class ListSamples(RecordSamples):
         items: the rows.
         origin: name of the data in messages.
         format: "list", or the format from which `items` was converted.
-        pick: returns rows in the type of the input; by default a list.
+        pick: returns rows in the type of the input; by default a list. To be pickled with the
+            samples, it must be a function of a module, or a `partial` of one.
     """
 
     def __init__(

@@ -6,6 +6,8 @@ import difflib
 import glob
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +169,7 @@ def _open_memory(data: Any) -> Samples:
             return opener(data)
     if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind == "U":
         origin, strings = f"an array of {len(data)} strings", data.tolist()
-        return ListSamples(strings, origin=origin, format="array", pick=lambda rows: data[rows])
+        return ListSamples(strings, origin=origin, format="array", pick=partial(getitem, data))
     if isinstance(data, np.ndarray):
         return VectorSamples(data, origin=f"an array of shape {data.shape}")
     if isinstance(data, (Mapping, set, frozenset, bytes, bytearray)) or not (
@@ -182,10 +184,7 @@ def _open_list(data: Any) -> Samples:
     items: Sequence[Any] = data if isinstance(data, (list, tuple)) else list(data)
     kind = "tuple" if isinstance(data, tuple) else "list"
 
-    def pick(rows: Any) -> Any:
-        picked = [items[row] for row in rows.tolist()]
-        return tuple(picked) if kind == "tuple" else picked
-
+    pick = partial(_pick_items, items)
     first = items[0] if len(items) else None
     if isinstance(first, (list, tuple, np.ndarray)) or _is_of(first, "torch", {"Tensor"}):
         origin = f"a {kind} of {len(items)} vectors"
@@ -193,6 +192,11 @@ def _open_list(data: Any) -> Samples:
     check_elements(items)
     noun = "records" if isinstance(first, Mapping) else "strings"
     return ListSamples(items, origin=f"a {kind} of {len(items)} {noun}", pick=pick)
+
+
+def _pick_items(items: Sequence[Any], rows: Any) -> Any:
+    picked = [items[row] for row in rows.tolist()]
+    return tuple(picked) if isinstance(items, tuple) else picked
 
 
 def _is_of(data: Any, package: str, types: set[str]) -> bool:

@@ -77,6 +77,14 @@ class ParquetRows:
                 out[done:end] = block[rows[done:end] - start]
                 done = end
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: it reads the same file."""
+        empty = (0, self._block[1][:0])
+        return {**self.__dict__, "_lock": None, "_reader": None, "_block": empty}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
+
     def mapped(self) -> None:
         """Return None: parquet cannot be mapped."""
 

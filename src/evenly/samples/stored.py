@@ -156,6 +156,13 @@ class StoredVectors:
             selected = slice(int(cuts[owner]), int(cuts[owner + 1]))
             yield owner, selected, rows[selected] - self._bounds[owner]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: it reads the same files."""
+        return {**self.__dict__, "_held": set(), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
+
     def release(self) -> None:
         """Drop what is kept between reads; the next read loads it again."""
         with self._lock:

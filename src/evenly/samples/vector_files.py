@@ -57,6 +57,10 @@ class VectorFiles(VectorRows, Generic[_PartT]):
     def __len__(self) -> int:
         return len(self.stored)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: it reads the files again."""
+        return {name: value for name, value in self.__dict__.items() if name != "vectors"}
+
     @cached_property
     def vectors(self) -> npt.NDArray[Any]:
         """The vectors as one array (n, d), read on first use; see StoredVectors.whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -152,10 +153,14 @@ def open_tensor(tensor: Any) -> VectorSamples:
             "them first, for example with .float()."
         ) from error
 
-    def pick(rows: RowNumbers) -> Any:
-        return tensor[torch.from_numpy(rows).to(tensor.device)]
-
+    pick = partial(_pick_of_tensor, tensor)
     return VectorSamples(array, origin=origin, format="tensor", pick=pick)
+
+
+def _pick_of_tensor(tensor: Any, rows: RowNumbers) -> Any:
+    import torch
+
+    return tensor[torch.from_numpy(rows).to(tensor.device)]
 
 
 def stack_rows(rows: Sequence[Any]) -> npt.NDArray[Any]:
