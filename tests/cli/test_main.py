@@ -45,8 +45,8 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["select"], "Missing argument 'DATA'"),
-        (["select", "train.jsonl"], "Missing option '--budget'"),
+        (["select"], "missing argument 'DATA'"),
+        (["select", "train.jsonl"], "missing option '--budget'"),
         (["select", "gone.jsonl", "-b", "1"], "there is no file gone.jsonl"),
         (["select", "vectors.npy", "-b", "1", "--engine", "x"], "engine must be one of"),
         (["select", "vectors.npy", "-b", "1", "--start", "x"], "start must be"),
@@ -60,10 +60,10 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
             ["select", "vectors.npy", "-b", "1", "-o", "x.npy", "--checkpoint", "x.manifest.json"],
             "x.manifest.json cannot be both",
         ),
-        (["extend"], "Missing argument 'MANIFEST'"),
+        (["extend"], "missing argument 'MANIFEST'"),
         (["extend", "gone.json", "-b", "1"], "'gone.json' does not exist"),
         (["extend", "train.jsonl", "-b", "1"], "is not a saved selection"),
-        (["extend", "train.jsonl"], "Missing option '--budget'"),
+        (["extend", "train.jsonl"], "missing option '--budget'"),
         (["select", "vectors.npy", "-b", "1", "--start=--5"], "start must be"),
         (["select", "vectors.npy", "-b", "1", "--start", "-1"], "got -1"),
         (["select", "vectors.npy", "-b", "1", "--seed", "-1"], "seed must be a whole number"),
@@ -84,7 +84,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),
         (["embed", "vectors.npy", "-o", "x.npy"], "holds vectors already"),
         (["demo", "-o", "x.md"], "cannot determine the output format"),
-        (["nonsense"], "No such command 'nonsense'"),
+        (["nonsense"], "no such command 'nonsense'"),
     ],
 )
 def test_wrong_use_is_reported_in_one_line(arguments, message):
@@ -146,7 +146,7 @@ def test_a_stopped_process_names_its_checkpoint(command, number, code):
     )
     assert process.returncode == code
     n_kept = len(read_checkpoint("run.ckpt").picks)
-    assert n_kept > 5
+    assert n_kept > 0
     assert not Path("subset.npy").exists()
     succeed(*arguments, n_kept + 5)
     expected = select_uniform(pool, n_kept + 5)

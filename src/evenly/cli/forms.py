@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from evenly.cli.completion import completer_of
 from evenly.options.declaration import Declared
 
 _TYPES: dict[str, Any] = {
@@ -89,6 +90,7 @@ def click_arguments(about: Declared, annotation: str, default: Any) -> dict[str,
     if form == "bool":
         return {**found, "is_flag": True}
     found["show_default"] = default is not None
+    found |= completer_of(about.metavar, about.choices, form)
     if about.choices and about.metavar is None:
         found["type"] = click.Choice(about.choices)
     elif form in _TYPES:

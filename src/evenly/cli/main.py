@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 import click
 
 from evenly._version import __version__
+from evenly.cli.colours import report
+from evenly.cli.help import Group
 from evenly.cli.options import LOUDNESS, with_options
 from evenly.errors import EvenlyError, EvenlyWarning
 
@@ -30,28 +32,50 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a command as tidily as Ctrl-C does."""
 
 
-class _Commands(click.Group):
-    """A group whose commands report deliberate errors in one line and exit with 2."""
+class _WrongUse(click.ClickException):
+    """Wrong use of the command line, reported in the style of all other errors."""
+
+    exit_code = _WRONG_USE
+
+    def show(self, file: Any = None) -> None:
+        report(self.message, "error")
+
+
+class _Commands(Group):
+    """The group of all commands, which reports deliberate errors in one line and exits with 2."""
+
+    sections = {  # noqa: RUF012
+        "Choose rows": ("select", "select-by-quality", "deduplicate", "stream"),
+        "Continue from a manifest": ("extend", "fill", "assign", "explain"),
+        "Judge a subset": ("measure", "compare"),
+        "Plan and prepare": ("estimate", "embed", "cache"),
+        "First steps": ("demo", "help"),
+    }
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
         words = [_with_home(word) for word in (sys.argv[1:] if args is None else args)]
         with _reporting_on_stderr(), _terminating_tidily():
             return super().main(words, *more, **kwargs)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _usage_errors_in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _usage_errors_in_one_line():
+                return super().invoke(ctx)
         except EvenlyError as error:
-            click.echo(f"evenly: error: {error}", err=True)
+            report(str(error), "error")
             ctx.exit(_WRONG_USE)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"evenly: error: {where}{error.strerror or error}", err=True)
+            report(f"{where}{error.strerror or error}", "error")
             ctx.exit(_WRONG_USE)
         except KeyboardInterrupt as error:
-            click.echo(f"evenly: interrupted; {_what_is_kept(ctx)}", err=True)
+            report(f"interrupted; {_what_is_kept(ctx)}")
             ctx.exit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED)
 
 
@@ -61,6 +85,21 @@ def _with_home(word: str) -> str:
     if not value.startswith("~") or "/" not in value:
         return word
     return f"{option}{equals}{os.path.expanduser(value)}"  # noqa: PTH111 - unknown users stay
+
+
+@contextlib.contextmanager
+def _usage_errors_in_one_line() -> Iterator[None]:
+    """Report what click rejects like other errors, with the command whose help says more."""
+    try:
+        yield
+    except click.ClickException as error:
+        if isinstance(error, _WrongUse) or error.__class__.__name__ == "NoArgsIsHelpError":
+            raise
+        message = error.format_message()
+        message = message[:1].lower() + message[1:]
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            message += f" For help: {error.ctx.command_path} --help"
+        raise _WrongUse(message) from error
 
 
 def keep_at(ctx: click.Context, checkpoint: str | None) -> None:
@@ -98,11 +137,11 @@ class _ToStderr(logging.Handler):
     """Writes to whatever stderr is at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"evenly: {self.format(record)}", err=True)
+        report(self.format(record))
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    click.echo(f"evenly: warning: {message}", err=True)
+    report(str(message), "warning")
 
 
 @contextlib.contextmanager

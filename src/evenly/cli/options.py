@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from evenly.cli.completion import completer_of, completing
 from evenly.cli.forms import click_arguments
+from evenly.cli.help import Section, SectionOption
 from evenly.errors import EvenlyWarning
 from evenly.options import (
     EncoderOptions,
@@ -23,6 +25,19 @@ from evenly.options import (
 from evenly.options.declaration import flags_of
 
 Option = Callable[[Any], Any]
+
+_SECTIONS = {
+    RuleOptions: Section.RULES,
+    InputOptions: Section.VECTORS,
+    EncoderOptions: Section.VECTORS,
+    MeasuringOptions: Section.MEASURING,
+}
+# Options that are shown elsewhere than the others of their class.
+_SHOWN_IN = {
+    **dict.fromkeys(("budget", "min_distance", "token_budget"), Section.CHOOSING),
+    **dict.fromkeys(("engine", "device", "memory", "batch_size", "cache_dir"), Section.COMPUTING),
+    **dict.fromkeys(("checkpoint",), Section.OUTPUT),
+}
 
 
 def with_options(*groups: list[Option]) -> Option:
@@ -59,8 +74,16 @@ def declared_options(
         default = None if field.default is dataclasses.MISSING else field.default
         arguments = click_arguments(about, str(field.type), default)
         flags = flags_of(name, about)
-        found.append(click.option(*flags, stored_as or name, required=required, **arguments))
+        section = _SHOWN_IN.get(name) or _SECTIONS.get(source, Section.CHOOSING)
+        arguments |= {"required": required, "section": section}
+        found.append(own_option(*flags, stored_as or name, **arguments))
     return found
+
+
+def own_option(*flags: str, section: Section, **arguments: Any) -> Option:
+    """Return an option in a section of the help."""
+    completer = completer_of(arguments.get("metavar"))
+    return click.option(*flags, cls=SectionOption, section=section, **completer | arguments)
 
 
 def _say_more(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -100,7 +123,12 @@ RUNNING = [
     *declared_options(InputOptions, "device"),
     *declared_options(EncoderOptions, "batch_size", "trust_remote_code"),
     *declared_options(InputOptions, "cache_dir"),
-    click.option("--no-cache", is_flag=True, help="Neither read nor write the embedding cache."),
+    own_option(
+        "--no-cache",
+        section=Section.COMPUTING,
+        is_flag=True,
+        help="Neither read nor write the embedding cache.",
+    ),
 ]
 
 ENCODING = [
@@ -116,14 +144,23 @@ PACKING_INPUTS = declared_options(
 )
 
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
-FORCE = [click.option("--force", is_flag=True, help="Overwrite an existing output.")]
+FORCE = [
+    own_option(
+        "--force", section=Section.OUTPUT, is_flag=True, help="Overwrite an existing output."
+    )
+]
 
 OUTPUT = [
-    click.option(
-        "-o", "--output", metavar="FILE|-", help="Where to write the chosen records; - for stdout."
+    own_option(
+        "-o",
+        "--output",
+        section=Section.OUTPUT,
+        metavar="FILE|-",
+        help="Where to write the chosen records; - for stdout.",
     ),
-    click.option(
+    own_option(
         "--order",
+        section=Section.OUTPUT,
         type=click.Choice(["picked", "file"]),
         default="picked",
         show_default=True,
@@ -132,7 +169,15 @@ OUTPUT = [
     *FORCE,
 ]
 
-JSON = [click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")]
+JSON = [
+    own_option(
+        "--json",
+        "as_json",
+        section=Section.OUTPUT,
+        is_flag=True,
+        help="Print the result as JSON, with row numbers.",
+    )
+]
 
 # What is measured of the chosen rows, and how it is printed.
 MEASURES = [
@@ -142,7 +187,11 @@ MEASURES = [
 ]
 
 
+DATA = click.argument("data", shell_complete=completing())
+DATA_IF_MOVED = click.argument("data", required=False, shell_complete=completing())
+MANIFEST = click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+
+
 def manifest_and_data(command: Any) -> Any:
     """Add the arguments MANIFEST and DATA to a command that resumes a selection."""
-    data = click.argument("data", required=False)
-    return click.argument("manifest", type=click.Path(exists=True, dir_okay=False))(data(command))
+    return MANIFEST(DATA_IF_MOVED(command))

@@ -43,7 +43,7 @@ def test_an_unknown_suffix_is_rejected_before_any_work(tmp_path):
         raise AssertionError("the data were read")
 
     with pytest.raises(errors.OutputError, match="cannot determine the output format"):
-        run_demo(read, RuleOptions(budget=0.1), INPUTS, tmp_path / "chosen.txt")
+        run_demo(read, RuleOptions(budget=0.1), INPUTS, tmp_path / "chosen.md")
 
 
 @pytest.mark.model

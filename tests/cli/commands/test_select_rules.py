@@ -208,7 +208,7 @@ def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "Missing option '--budget' (500, or 0.5"),
+        ((), "missing option '--budget' (500, or 0.5"),
         (("-b", 5, "--include", "99"), "include names row 99"),
         (("-b", 5, "--include", "-1"), "include names row -1"),
         (("-b", 5, "--include", "no.txt"), "id_column="),

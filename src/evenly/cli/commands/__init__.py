@@ -11,6 +11,7 @@ from evenly.cli.commands import (  # noqa: F401
     explain,
     extend,
     fill,
+    help,
     measure,
     select,
     select_by_quality,

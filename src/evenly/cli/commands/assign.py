@@ -8,16 +8,18 @@ import click
 
 from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, with_options
+from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, own_option, with_options
 
 
 @main.command()
 @manifest_and_data
-@click.option(
+@own_option(
     "-o",
     "--output",
     required=True,
+    section=Section.OUTPUT,
     metavar="FILE",
     help="Where to write the table: .csv, .tsv, .jsonl, .json or .parquet.",
 )

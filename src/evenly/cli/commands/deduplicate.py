@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import (
+    DATA,
     ENCODING,
     FORCE,
     JSON,
     LOUDNESS,
     PACKING_INPUTS,
     declared_options,
+    own_option,
     with_options,
 )
 from evenly.cli.outputs import Output, print_result, write_output
@@ -22,14 +25,18 @@ from evenly.options import DeduplicationOptions, InputOptions
 
 
 @main.command()
-@click.argument("data")
+@DATA
 @with_options(
     declared_options(DeduplicationOptions),
     ENCODING,
     PACKING_INPUTS,
 )
-@click.option(
-    "-o", "--output", metavar="FILE|-", help="Where to write the kept records; - for stdout."
+@own_option(
+    "-o",
+    "--output",
+    section=Section.OUTPUT,
+    metavar="FILE|-",
+    help="Where to write the kept records; - for stdout.",
 )
 @with_options(FORCE, JSON, LOUDNESS)
 @click.pass_context

@@ -8,29 +8,32 @@ from typing import Any
 import click
 
 from evenly.cli.forms import number
+from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import LOUDNESS, declared_options, with_options
+from evenly.cli.options import LOUDNESS, declared_options, own_option, with_options
 from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
 
 _SHOWN = 5
 
 
 @main.command()
-@click.option(
+@own_option(
     "-b",
     "--budget",
     callback=lambda ctx, param, value: number(value),
     default="0.1",
     show_default=True,
+    section=Section.CHOOSING,
     metavar="ROWS|FRACTION",
     help="How many rows to choose.",
 )
-@click.option(
+@own_option(
     "-o",
     "--output",
     default="evenly-demo/chosen.jsonl",
     show_default=True,
     help="Where to write the chosen records; those of an earlier demo are overwritten.",
+    section=Section.OUTPUT,
     type=click.Path(dir_okay=False, path_type=Path),
 )
 @with_options(declared_options(InputOptions, "encoder"), LOUDNESS)

@@ -9,19 +9,21 @@ import click
 
 from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import ENCODING, FORCE, LOUDNESS, with_options
+from evenly.cli.options import DATA, ENCODING, FORCE, LOUDNESS, own_option, with_options
 from evenly.errors import OutputError
 from evenly.options import InputOptions
 
 
 @main.command()
-@click.argument("data")
+@DATA
 @with_options(ENCODING)
-@click.option(
+@own_option(
     "-o",
     "--output",
     required=True,
+    section=Section.OUTPUT,
     metavar="FILE.npy",
     help="Where to write the vectors; .safetensors too.",
 )

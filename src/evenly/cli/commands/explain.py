@@ -9,13 +9,13 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import JSON, LOUDNESS, RUNNING, with_options
+from evenly.cli.options import DATA_IF_MOVED, JSON, LOUDNESS, MANIFEST, RUNNING, with_options
 
 
 @main.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
+@MANIFEST
 @click.argument("row", type=int)
-@click.argument("data", required=False)
+@DATA_IF_MOVED
 @with_options(RUNNING, JSON, LOUDNESS)
 @click.pass_context
 def explain(

@@ -9,13 +9,13 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
 from evenly.cli.main import main
-from evenly.cli.options import ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
 from evenly.cli.subsets import options_for
 from evenly.options import InputOptions, MeasuringOptions
 
 
 @main.command()
-@click.argument("data")
+@DATA
 @click.argument("subset", type=click.Path(exists=True, dir_okay=False))
 @with_options(
     ENCODING,

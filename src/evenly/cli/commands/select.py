@@ -8,22 +8,32 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options
 from evenly.cli.commands.select_by_quality import choose_by_quality
+from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import ENCODING, MEASURES, OUTPUT, declared_options, with_options
+from evenly.cli.options import (
+    DATA_IF_MOVED,
+    ENCODING,
+    MEASURES,
+    OUTPUT,
+    declared_options,
+    own_option,
+    with_options,
+)
 from evenly.cli.outputs import Output, finish_selection
 from evenly.cli.reproduce import check_reproduced, options_as_before
 from evenly.options import InputOptions, RuleOptions, UniformOptions
 
 
 @main.command()
-@click.argument("data", required=False)
+@DATA_IF_MOVED
 @with_options(
     declared_options(RuleOptions),
     declared_options(UniformOptions),
 )
-@click.option(
+@own_option(
     "--refine-seconds",
     type=float,
+    section=Section.CHOOSING,
     metavar="SECONDS",
     help="The most time for --refine; by default it ends when nothing more is found.",
 )
@@ -32,18 +42,22 @@ from evenly.options import InputOptions, RuleOptions, UniformOptions
     declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory"),
     OUTPUT,
 )
-@click.option(
+@own_option(
     "--from-manifest",
+    section=Section.OUTPUT,
     type=click.Path(exists=True, dir_okay=False),
     help="Select as this manifest says, and check that the same rows are chosen.",
 )
 @with_options(MEASURES)
 @click.pass_context
 def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
-    """Choose rows of DATA: .jsonl, .json, .csv, .tsv, .parquet, .npy, a glob, a folder, or -.
+    """Choose the rows of DATA that are spread most evenly.
 
-    The chosen records are written as they are, in their own format, and beside them a manifest
-    (OUTPUT.manifest.json): versions, options, hashes, indices and radii.
+    DATA is a file (.jsonl, .json, .csv, .tsv, .parquet, .npy or .safetensors), a glob or a folder
+    of such files, or - for JSON Lines from standard input.
+
+    With -o, the chosen records are written as they are, in their own format, and beside them a
+    manifest (OUTPUT.manifest.json): versions, options, hashes, row numbers and radii.
     """
     from evenly.selection import Selection
 

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
+from evenly.cli.completion import completing
+from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import ENCODING, JSON, LOUDNESS, OUTPUT, declared_options, with_options
+from evenly.cli.options import (
+    ENCODING,
+    JSON,
+    LOUDNESS,
+    OUTPUT,
+    declared_options,
+    own_option,
+    with_options,
+)
 from evenly.cli.outputs import Output, print_result, write_output
 from evenly.errors import BudgetError, CheckpointError, OptionError
 from evenly.options import InputOptions, StreamOptions
@@ -19,8 +29,16 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("data", nargs=-1, required=True)
-@click.option("-b", "--budget", type=int, required=True, metavar="ROWS", help="How many rows.")
+@click.argument("data", nargs=-1, required=True, shell_complete=completing())
+@own_option(
+    "-b",
+    "--budget",
+    type=int,
+    required=True,
+    section=Section.CHOOSING,
+    metavar="ROWS",
+    help="How many rows.",
+)
 @with_options(
     ENCODING,
     declared_options(InputOptions, "normalize", "on_invalid"),
@@ -29,19 +47,21 @@ if TYPE_CHECKING:
     declared_options(StreamOptions, "batch_size", stored_as="rows_at_once"),
     declared_options(StreamOptions, "second_pass"),
 )
-@click.option(
+@own_option(
     "--state",
     type=click.Path(dir_okay=False),
+    section=Section.OUTPUT,
     metavar="FILE",
     help="Keep the stream in this file, and continue from it if it exists.",
 )
 @with_options(OUTPUT, JSON, LOUDNESS)
 @click.pass_context
 def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None:
-    """Choose rows of DATA in one pass, however large it is: files, globs, folders, or -.
+    """Choose rows of data that do not fit in memory, in one pass.
 
-    Memory is needed for the candidates and one batch. The chosen rows cover the stream within
-    8 times the best possible radius; `evenly select` chooses better if the data fit in memory.
+    DATA are files, globs and folders, or - for standard input. Memory is needed for the candidates
+    and one batch. The chosen rows cover the stream within 8 times the best possible radius;
+    `evenly select` chooses better if the data fit in memory.
     """
     from evenly.report import stream_table
     from evenly.selection.stream import choose_from_stream
