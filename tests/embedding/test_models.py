@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -159,6 +160,22 @@ def test_a_prompt_counts_towards_the_window(minilm):
     prompted = load_encoder(prompt="one two three ", device="cpu")
 
     assert prompted.truncated(["word " * 251, "word " * 252]).tolist() == [False, True]
+
+
+def test_a_default_prompt_of_the_model_counts_towards_the_window(minilm_folder, tmp_path):
+    folder = shutil.copytree(minilm_folder, tmp_path / "model")
+    config = folder / "config_sentence_transformers.json"
+    prompts = {"prompts": {"query": "one two three "}, "default_prompt_name": "query"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | prompts))
+    prompted = load_encoder(folder, device="cpu")
+    texts = ["word " * 251, "word " * 252, "word " * 254]
+
+    np.testing.assert_array_equal(
+        prompted.encode(texts), load_encoder(prompt="one two three ", device="cpu").encode(texts)
+    )
+    assert prompted.truncated(texts).tolist() == [False, True, True]
+    unprompted = load_encoder(folder, prompt="", device="cpu")
+    assert unprompted.truncated(texts).tolist() == [False, False, False]
 
 
 def test_a_loaded_model_is_used_unchanged(minilm):

@@ -32,7 +32,7 @@ class SentenceTransformerEncoder:
         load: returns the model; called at most once.
         name: name of the encoder in errors.
         batch_size: texts per batch; permanently halved when a GPU runs out of memory.
-        prompt: text put before every text.
+        prompt: text put before every text; None for the model's default prompt, if it has one.
         window: number of tokens the model reads of a text, if known before loading.
     """
 
@@ -129,13 +129,21 @@ class SentenceTransformerEncoder:
         window = self.window
         if window is None or not hasattr(tokenizer, "model_input_names"):
             return longer
-        full = [(self.prompt or "") + text for text in texts]
+        prompt = self._prompt_or_default()
+        full = [prompt + text for text in texts]
         # Tokenising is slow compared with checking the length, and few texts are long.
         suspects = [row for row, text in enumerate(full) if _max_tokens(text) > window]
         if suspects:
             lengths = token_lengths(tokenizer, [full[row] for row in suspects])
             longer[suspects] = np.array(lengths) > window
         return longer
+
+    def _prompt_or_default(self) -> str:
+        """Return the prompt that `encode` puts before every text."""
+        if self.prompt is not None:
+            return self.prompt
+        prompts = getattr(self.model, "prompts", None) or {}
+        return prompts.get(getattr(self.model, "default_prompt_name", None)) or ""
 
 
 def token_lengths(tokenizer: Any, texts: list[str], *, special_tokens: bool = True) -> list[int]:
