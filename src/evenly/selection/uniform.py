@@ -29,6 +29,7 @@ from evenly.selection.results.run_key import NO_KEY, RunKey
 from evenly.selection.rules.outliers import without_outliers
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import check_rules, describe_rule_options, resolve_rules
+from evenly.selection.rules.rules import Rules
 from evenly.selection.selection import Selection
 
 
@@ -121,18 +122,16 @@ def prepare_uniform(
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
 
     def check(texts: PreparedData) -> None:
-        _check_start(texts, how.start)
-        resolve_rules(texts, rules)
+        _check_start(texts, how.start, resolve_rules(texts, rules))
 
     prepared = prepare(data, inputs, check=check)
-    prepared = without_outliers(prepared, how.drop_outliers, rules)
-    _check_start(prepared, how.start)
-    return prepared
+    return without_outliers(prepared, how.drop_outliers, rules)
 
 
 def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOptions) -> Selection:
     """Choose rows of a prepared data set; see `select_uniform`."""
     resolved = resolve_rules(prepared, rules)
+    _check_start(prepared, how.start, resolved)
     refinement = check_refine(how.refine, rules)
     inputs = prepared.options
     options = {"budget": None, **describe_rule_options(rules.given())}
@@ -163,9 +162,9 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
     return refine_selection(selection, problem, refinement, progress=inputs.progress)
 
 
-def _check_start(prepared: PreparedData, start: int | str) -> None:
+def _check_start(prepared: PreparedData, start: int | str, rules: Rules) -> None:
     """Raise RowError if the first pick is a row that does not exist or was dropped."""
-    if isinstance(start, str):
+    if isinstance(start, str) or len(rules.include):
         return
     row = int(start)
     if not 0 <= row < len(prepared):

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from evenly.errors import CheckpointError
+from evenly.errors import BudgetError, CheckpointError
 from evenly.geometry import single_threaded_blas
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthest_first
@@ -64,6 +64,7 @@ def run_greedy(
 
     Raises:
         RowError: `start` is not a row that can be chosen.
+        BudgetError: what to keep away from leaves no row at `min_distance`.
         QuotaError: a distance ended the selection before all quotas were met.
         CheckpointError: the checkpoint belongs to another selection, or is damaged.
         OutputError: the checkpoint cannot be written.
@@ -80,6 +81,11 @@ def run_greedy(
             initial = Saved(initial.key, initial.picks.prefix(budget))
         answer = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
     picks, coverage_radius = answer
+    if not len(picks):
+        raise BudgetError(
+            f"no row is as far as min_distance={rules.min_distance:g} from what away_from= names; "
+            f"the farthest is at {coverage_radius:.6g}."
+        )
     rules.check_met(picks.rows)
     return Answer(picks, coverage_radius, min(taken_over, len(picks)))
 

@@ -55,15 +55,14 @@ class AwayFrom:
         """
         if given is None or (not prepared.embedded and hasattr(given, "read")):
             return cls(None, None)  # what can be read only once is read after embedding
-        if _is_manifest(given):
-            given = SelectionData.load(given)
+        given = _loaded(given)
         if isinstance(given, SelectionData):
             _check_encoder(given, prepared)
-            if is_of_the_pool(given, prepared):
-                return cls._rows(prepared, np.array(given.indices))
+        rows = rows_of_the_pool(given, names)
+        if rows is not None:
+            return cls._rows(prepared, rows)
+        if isinstance(given, SelectionData):
             return cls(_points_of_selection(given, prepared), None)
-        if names_rows(given, by_id=names.id_column is not None):
-            return cls._rows(prepared, names.rows("away_from", given))
         return cls(_points_of(given, prepared, prepared.options), None)
 
     @classmethod
@@ -74,6 +73,20 @@ class AwayFrom:
         if not len(usable):
             return cls(None, None)
         return cls(None if isinstance(points, DistanceMatrix) else points.take(usable), usable)
+
+
+def rows_of_the_pool(given: Any, names: RowNames) -> Int[np.ndarray, " a"] | None:
+    """Return the rows of the pool that `away_from` names; None if it is other data, or None."""
+    given = _loaded(given)
+    if isinstance(given, SelectionData):
+        return np.array(given.indices) if is_of_the_pool(given, names.prepared) else None
+    if given is not None and names_rows(given, by_id=names.id_column is not None):
+        return names.rows("away_from", given)
+    return None
+
+
+def _loaded(given: Any) -> Any:
+    return SelectionData.load(given) if _is_manifest(given) else given
 
 
 def _is_manifest(given: Any) -> bool:

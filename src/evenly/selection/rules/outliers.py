@@ -24,6 +24,7 @@ from evenly.geometry import (
 from evenly.inputs.prepare import PreparedData
 from evenly.options import RuleOptions
 from evenly.progress import hide
+from evenly.selection.rules.away_from import rows_of_the_pool
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Float, Int
 
@@ -67,13 +68,18 @@ def outliers(
 def without_outliers(
     prepared: PreparedData, fraction: float | None, rules: RuleOptions
 ) -> PreparedData:
-    """Drop the outliers of a data set that no rule includes, and list them with the reason."""
+    """Drop the outliers of a data set, and list them with the reason.
+
+    Rows to include stay, and so do rows to keep away from, which are not chosen anyway.
+    """
     if fraction is None:
         return prepared
-    stay: set[int] = set()
+    names, stay = RowNames(prepared, rules.id_column), set[int]()
     if rules.include is not None:
-        names = RowNames(prepared, rules.id_column)
-        stay = set(names.rows("include", rules.include).tolist())
+        stay.update(names.rows("include", rules.include).tolist())
+    away = rows_of_the_pool(rules.away_from, names)
+    if away is not None:
+        stay.update(away.tolist())
     rows, means = outliers(prepared.points, fraction, progress=prepared.options.progress)
     reasons = {
         row: (

@@ -119,6 +119,7 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
     # may meet quotas that more cannot.
     if prepared.embedded or isinstance(options.budget, Integral):
         _check_included_fit_quotas(rules, eligible)
+    _check_some_row_fits(rules, eligible)
     return rules
 
 
@@ -190,6 +191,20 @@ def _check_included_fit_quotas(rules: Rules, eligible: Bool[np.ndarray, " n"]) -
     if over is not None:
         raise QuotaError(f"the rows of include= alone exceed the quotas: {over}.")
     plan.take(counts)
+
+
+def _check_some_row_fits(rules: Rules, eligible: Bool[np.ndarray, " n"]) -> None:
+    """Raise QuotaError if quotas of 0 leave no row, or none that the token budget can pay for."""
+    quotas, possible = rules.quotas, rules.usable(eligible)
+    if quotas is None or len(rules.include):
+        return
+    what = "usable row"
+    if rules.costs is not None and rules.token_budget is not None:
+        possible = possible & (rules.costs <= rules.token_budget)
+        what = f"row that token_budget={rules.token_budget} can pay for"
+    closed = quotas.members @ (quotas.most == 0).astype(np.int64) > 0
+    if closed[quotas.strata[possible]].all():
+        raise QuotaError(f"every {what} is in a group whose quota is 0, so none can be chosen.")
 
 
 def _described(name: str, value: Any) -> Any:
