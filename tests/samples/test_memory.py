@@ -124,8 +124,14 @@ def test_json_strings_stay_strings_in_json(tmp_path):
         (pd.Series([1.0]), "Series must hold strings"),
         (pl.Series([1.0]), "Series must hold strings"),
         (pl.LazyFrame({"a": [1]}), r"Pass data.collect\(\)"),
-        (datasets.DatasetDict({"train": TABLES["dataset"]()}), "splits. Pass one of them: 'train'"),
-        (TABLES["dataset"]().to_iterable_dataset(), "no fixed number of rows"),
+        (
+            datasets.DatasetDict({"train": TABLES["dataset"]()}),
+            r"Pass one of them: data\['train'\]",
+        ),
+        (
+            TABLES["dataset"]().to_iterable_dataset(),
+            "no fixed number of rows. Pass it to select_stream",
+        ),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "2 columns named 'a'"),
     ],
 )

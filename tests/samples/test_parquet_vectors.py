@@ -202,12 +202,22 @@ def test_incompatible_shards(parquet, tmp_path):
             DataError,
             "1.parquet and .*2.parquet have different schemas.*'?id",
         ),
-        ({"id": [1, 2], "v": FIXED}, DataError, "1.parquet and .*2.parquet have different schemas"),
         ({"id": [1, 2], "w": LISTS}, DataError, "different columns, 'v' and 'w'"),
     ):
         parquet("2.parquet", **other)
         with pytest.raises(error, match=message):
             open_samples(tmp_path)
+
+
+def test_shards_with_lists_of_fixed_and_of_any_length_are_joined(parquet, tmp_path):
+    parquet("1.parquet", id=pa.array([1, 2], pa.int32()), v=LISTS)
+    parquet("2.parquet", id=[2**40, 4], v=FIXED)
+    samples = open_samples(tmp_path)
+    assert samples.vectors.tolist() == [[1, 2], [3, 4], [1, 2], [3, 4]]
+    samples.write(tmp_path / "o.parquet", [3, 2, 0])
+    back = open_samples(tmp_path / "o.parquet")
+    assert back.column("id") == [4, 2**40, 1]
+    assert back.vectors.tolist() == [[3, 4], [1, 2], [1, 2]]
 
 
 def test_a_damaged_or_changed_parquet_file(parquet, tmp_path):

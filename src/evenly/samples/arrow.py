@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
+from evenly.samples.arrow_values import column_values, table_records, take_rows
 from evenly.samples.base import Samples
 from evenly.samples.encoding import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp, guarded
 
-_RECORDS_PER_BATCH = 4096
+# The name that pandas gives to the column of an index without a name.
+_INDEX = re.compile(r"__index_level_\d+__")
 
 
 class ArrowSamples(Samples):
-    """A pyarrow Table, from memory or from a parquet file."""
+    """A pyarrow Table, from memory or from a parquet file.
+
+    An index without a name, which pandas stores as a column, stays in tables that are taken and
+    in parquet files that are written, and is no column of the records.
+
+    Attributes:
+        table: the table with all of its columns.
+    """
 
     columns: tuple[str, ...] = ()
 
@@ -30,28 +40,28 @@ class ArrowSamples(Samples):
     ) -> None:
         self.origin = origin
         self.format = format
-        self._data = table
+        self.table = table
         self._source = stamp
-        self.columns = check_unique(table.column_names, origin)
+        check_unique(table.column_names, origin)
+        self.columns = tuple(name for name in table.column_names if not _INDEX.fullmatch(name))
 
     def __len__(self) -> int:
-        return int(self._data.num_rows)
+        return int(self.table.num_rows)
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Yield rows as dicts."""
-        table = self._data if rows is None else self.take(list(rows))
-        for batch in table.to_batches(max_chunksize=_RECORDS_PER_BATCH):
-            yield from batch.to_pylist()
+        table = self.table.select(list(self.columns))
+        if rows is not None:
+            table = take_rows(table, row_numbers(rows, len(self)))
+        yield from table_records(table, self.origin)
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; `absent` is unused, because every row of a table has every column."""
-        return read_table_columns(self._data, names, self.origin)
+        return read_table_columns(self.table, names, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table."""
-        import pyarrow as pa
-
-        return self._data.take(pa.array(row_numbers(rows, len(self))))
+        return take_rows(self.table, row_numbers(rows, len(self)))
 
     def _table(self, rows: RowNumbers) -> Any:
         return self.take(rows)
@@ -77,13 +87,22 @@ def open_parquet(path: str) -> ArrowSamples:
 
     stamp = FileStamp.of(path)
     with guarded(path, "parquet file"), pq.ParquetFile(path) as file:
-        table = file.read()
+        table = _read(file)
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
 
 
+def _read(file: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return file.read()
+    except pa.ArrowNotImplementedError:  # lists or structs with more than 2 GiB of strings
+        return pa.Table.from_batches(file.iter_batches(), schema=file.schema_arrow)
+
+
 def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[list[object]]:
-    """Read columns of a table as lists; raises ColumnError like Samples.read_columns."""
+    """Read columns of a table as lists; raises like Samples.read_columns."""
     if not table.num_rows:
         return [[] for _ in names]
     check_columns(names, table.column_names, origin)
-    return [table.column(name).to_pylist() for name in names]
+    return [column_values(table.column(name), table.field(name), origin) for name in names]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from evenly.errors import DataError
 from evenly.samples.arrow import read_table_columns
+from evenly.samples.arrow_values import table_records
 from evenly.samples.base import Samples
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 
@@ -34,7 +35,7 @@ class HubDataset(Samples):
         """Yield rows as dicts of plain values."""
         source = self._arrow if rows is None else self._arrow.select(list(rows))
         for start in range(0, len(source), _RECORDS_PER_BATCH):
-            yield from source[start : start + _RECORDS_PER_BATCH].to_pylist()
+            yield from table_records(source[start : start + _RECORDS_PER_BATCH], self.origin)
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; see Samples.read_columns."""
@@ -58,14 +59,13 @@ def open_dataset(data: Any) -> HubDataset:
     Raises:
         DataError: the data are a dictionary of splits, or a stream without a length.
     """
+    kind = type(data).__name__
     if isinstance(data, dict):
-        splits = ", ".join(repr(name) for name in data)
-        raise DataError(
-            f"the data are a {type(data).__name__} of splits. Pass one of them: {splits}."
-        )
+        splits = ", ".join(f"data[{name!r}]" for name in data)
+        raise DataError(f"the data are a {kind} of splits. Pass one of them: {splits}.")
     if not hasattr(data, "select") or not hasattr(data, "__len__"):
         raise DataError(
-            f"a {type(data).__name__} has no fixed number of rows. Load it without "
-            "streaming=True, as a Dataset."
+            f"a {kind} has no fixed number of rows. Pass it to select_stream, which reads it once, "
+            "or load it without streaming=True, as a Dataset."
         )
     return HubDataset(data)

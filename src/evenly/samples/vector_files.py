@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from evenly.errors import DataError, VectorError
 from evenly.samples.arrow import read_table_columns
+from evenly.samples.arrow_values import table_records, take_rows
 from evenly.samples.base import Samples
 from evenly.samples.binary import BinaryRows
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
@@ -23,7 +24,6 @@ from evenly.samples.vectors import VectorRows
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_RECORDS_PER_BATCH = 4096
 _PartT = TypeVar("_PartT", bound=Part)
 
 
@@ -120,8 +120,7 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         """Yield rows as dicts."""
         numbers = np.arange(len(self)) if rows is None else row_numbers(rows, len(self))
         for chunk in self._chunks(numbers):
-            for batch in self._table(chunk).to_batches(max_chunksize=_RECORDS_PER_BATCH):
-                yield from batch.to_pylist()
+            yield from table_records(self._table(chunk), self.origin)
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; `absent` is unused, because every row of a table has every column."""
@@ -144,8 +143,8 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         tables = [schema.empty_table()]
         for owner, _, local in self.stored.split_by_part(rows[order]):
             tables.append(self.parts[owner].table(local, names))
-        table = pa.concat_tables(tables, promote_options="default")
-        return table.take(pa.array(np.argsort(order)))
+        table = pa.concat_tables(tables, promote_options="permissive")
+        return take_rows(table, np.argsort(order))
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
         if format in ("npy", "safetensors"):
@@ -181,7 +180,7 @@ def _common_schema(parts: Sequence[ParquetRows]) -> Any:
     schema, first = parts[0].schema, parts[0]
     for part in parts[1:]:
         try:
-            schema = pa.unify_schemas([schema, part.schema], promote_options="default")
+            schema = pa.unify_schemas([schema, part.schema], promote_options="permissive")
         except pa.ArrowException as error:
             names = f"{first.stamp.path} and {part.stamp.path}"
             raise DataError(f"{names} have different schemas: {error}") from error
