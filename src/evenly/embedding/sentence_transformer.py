@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evenly.embedding.pieces import LONG, Cutter, cutter_of
 from evenly.embedding.quiet import quiet_libraries
 from evenly.errors import EncoderError, EvenlyError
 from evenly.shapes import Bool
@@ -23,6 +24,9 @@ _BATCHES_PER_CALL = 8
 # expands to 18 characters, each of which may become a token.
 _TOKENS_PER_CHARACTER = 20
 _SPECIAL_TOKENS = 8
+
+# More tokens than a prompt can take from a text by joining its last word with the text's first.
+_SPARE_TOKENS = 256
 
 
 class SentenceTransformerEncoder:
@@ -103,7 +107,7 @@ class SentenceTransformerEncoder:
         prompt = {} if self.prompt is None else {"prompt": self.prompt}
         try:
             return model.encode(
-                texts,
+                self._beginnings(texts),
                 batch_size=self.batch_size,
                 show_progress_bar=False,
                 convert_to_numpy=True,
@@ -134,7 +138,7 @@ class SentenceTransformerEncoder:
         # Tokenising is slow compared with checking the length, and few texts are long.
         suspects = [row for row, text in enumerate(full) if _max_tokens(text) > window]
         if suspects:
-            lengths = token_lengths(tokenizer, [full[row] for row in suspects])
+            lengths = token_lengths(tokenizer, self._beginnings([full[row] for row in suspects]))
             longer[suspects] = np.array(lengths) > window
         return longer
 
@@ -144,6 +148,35 @@ class SentenceTransformerEncoder:
             return self.prompt
         prompts = getattr(self.model, "prompts", None) or {}
         return prompts.get(getattr(self.model, "default_prompt_name", None)) or ""
+
+    @cached_property
+    def _cutter(self) -> Cutter | None:
+        tokenizer: Any = getattr(self.model, "tokenizer", None)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None or getattr(tokenizer, "truncation_side", "right") != "right":
+            return None
+        return cutter_of(backend)
+
+    def _beginnings(self, texts: list[str]) -> list[str]:
+        """Cut off what is certainly beyond the window, if a text is far longer.
+
+        Tokens of the pieces are those of the text, so that a beginning with more tokens than the
+        window is all that the model reads.
+        """
+        window = self.window
+        if window is None or max(map(len, texts), default=0) <= LONG or self._cutter is None:
+            return texts
+        return [text if len(text) <= LONG else self._beginning(text, window) for text in texts]
+
+    def _beginning(self, text: str, window: int) -> str:
+        assert self._cutter is not None
+        kept, tokens = [], 0
+        for piece in self._cutter.pieces(text):
+            kept.append(piece)
+            tokens += token_lengths(self.model.tokenizer, [piece], special_tokens=False)[0]
+            if tokens > window + _SPARE_TOKENS:
+                break
+        return (" " * self._cutter.dropped).join(kept)
 
 
 def token_lengths(tokenizer: Any, texts: list[str], *, special_tokens: bool = True) -> list[int]:

@@ -9,12 +9,13 @@ sentence-transformers, which take seconds to import; the vectors are bit for bit
 from __future__ import annotations
 
 import importlib.util
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evenly.embedding.pieces import cutter_of, in_pieces
 from evenly.errors import EncoderError, MissingExtraError, ModelNotFoundError
 from evenly.shapes import Float
 
@@ -69,6 +70,7 @@ class StaticEncoder:
         self.texts_per_call = batch_size or _BATCH
         self._prompt = prompt or ""
         self._files = weights, tokenizer
+        self._cutter = cache(lambda: cutter_of(self._loaded[1]))
 
     @cached_property
     def _loaded(self) -> tuple[Float[np.ndarray, "v d"], Any]:
@@ -96,12 +98,16 @@ class StaticEncoder:
         table, tokenizer = self._loaded
         texts = [self._prompt + text for text in texts]
         vectors = np.zeros((len(texts), table.shape[1]), np.float32)
-        for row, words in enumerate(tokenizer.encode_batch(texts, add_special_tokens=False)):
-            tokens = words.ids
-            # Summed one after the other, which gives the same bits for any size of the blocks.
-            for begin in range(0, len(tokens), _TOKENS_AT_ONCE):
-                block = table[tokens[begin : begin + _TOKENS_AT_ONCE]].astype(np.float32)
-                block[0] += vectors[row]
-                vectors[row] = block.sum(axis=0)
-            vectors[row] /= np.float32(max(1, len(tokens)))
+        counts = np.zeros((len(texts), 1), np.float32)
+        for group in in_pieces(texts, self._cutter):
+            found = tokenizer.encode_batch([piece for _, piece in group], add_special_tokens=False)
+            for (row, _), words in zip(group, found, strict=True):
+                tokens = words.ids
+                counts[row] += len(tokens)
+                # Summed one after the other, which gives the same bits for any size of the blocks.
+                for begin in range(0, len(tokens), _TOKENS_AT_ONCE):
+                    block = table[tokens[begin : begin + _TOKENS_AT_ONCE]].astype(np.float32)
+                    block[0] += vectors[row]
+                    vectors[row] = block.sum(axis=0)
+        vectors /= np.maximum(counts, 1)
         return vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from evenly.embedding.hub import hub_tokenizer
 from evenly.embedding.load import find_model
 from evenly.embedding.offline import MINILM, packaged_minilm
+from evenly.embedding.pieces import cutter_of, in_pieces
 from evenly.embedding.sentence_transformer import token_lengths
 from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
@@ -165,11 +166,29 @@ def _from_tokenizers(tokenizer: Any, name: str) -> TokenCounter:
         encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
         return [len(one.ids) for one in encoded]
 
-    return TokenCounter(name, lengths)
+    return _in_pieces(name, lengths, tokenizer)
 
 
 def _from_transformers(tokenizer: Any, name: str) -> TokenCounter:
-    return TokenCounter(name, partial(token_lengths, tokenizer, special_tokens=False))
+    lengths = partial(token_lengths, tokenizer, special_tokens=False)
+    return _in_pieces(name, lengths, getattr(tokenizer, "backend_tokenizer", None))
+
+
+def _in_pieces(
+    name: str, lengths: Callable[[list[str]], Sequence[int]], tokenizer: Any
+) -> TokenCounter:
+    """Count the tokens of long texts in pieces, as a tokenizer of `tokenizers` allows."""
+    cutter = cache(lambda: None if tokenizer is None else cutter_of(tokenizer))
+
+    def summed(texts: list[str]) -> list[int]:
+        counts = [0] * len(texts)
+        for group in in_pieces(texts, cutter):
+            found = lengths([piece for _, piece in group])
+            for (number, _), count in zip(group, found, strict=True):
+                counts[number] += count
+        return counts
+
+    return TokenCounter(name, summed)
 
 
 def _from_object(tokenizer: Any) -> TokenCounter | None:
