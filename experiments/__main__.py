@@ -1,0 +1,29 @@
+"""Run an experiment: `python -m experiments NAME [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+NAMES = ("classification",)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the experiment that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    commands = parser.add_subparsers(dest="name", required=True)
+    for name in NAMES:
+        module = import_module(f"experiments.{name}")
+        command = commands.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
+        command.add_argument("--quick", action="store_true", help="a small trial on made-up data")
+        command.add_argument(
+            "--folder", type=Path, default=Path("results"), help="where results are kept: results/"
+        )
+        module.add_arguments(command)
+    options = parser.parse_args(arguments)
+    import_module(f"experiments.{options.name}").main(options)
+
+
+if __name__ == "__main__":
+    main()

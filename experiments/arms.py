@@ -1,0 +1,229 @@
+"""The ways of choosing rows that experiments compare, all with one signature."""
+
+from __future__ import annotations
+
+import heapq
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import evenly
+from evenly.errors import IsolatedRowsWarning
+
+Rows = np.ndarray[Any, Any]
+DROPPED = 0.05
+"""The fraction of isolated rows that the arm "without outliers" leaves out."""
+
+NEIGHBOURS = 10
+SECONDS_TO_REFINE = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What rows are chosen from.
+
+    Attributes:
+        vectors: (n, d) unit rows.
+        lengths: (n,) lengths of the texts.
+        quality: (n,) by which "quality" arms choose; None if there is none.
+    """
+
+    vectors: Rows
+    lengths: Rows
+    quality: Rows | None = None
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, rows: Rows) -> Pool:
+        """Return a pool of some of the rows."""
+        quality = None if self.quality is None else self.quality[rows]
+        return Pool(self.vectors[rows], self.lengths[rows], quality)
+
+
+Arm = Callable[[Pool, int, np.random.Generator], Rows]
+
+
+def random(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Rows drawn without replacement."""
+    return rng.choice(len(pool), budget, replace=False)
+
+
+def length_matched(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Random rows with lengths distributed like those of the farthest-first arm."""
+    wanted = np.sort(pool.lengths[farthest_first(pool, budget, rng)])
+    order = np.lexsort((rng.random(len(pool)), pool.lengths))
+    lengths, chosen = pool.lengths[order], []
+    free = np.ones(len(pool), bool)
+    for length in rng.permutation(wanted):
+        place = int(np.searchsorted(lengths, length))
+        near = np.flatnonzero(free)
+        position = int(np.searchsorted(near, place + rng.integers(-3, 4)))
+        taken = near[min(max(position, 0), len(near) - 1)]
+        free[taken] = False
+        chosen.append(order[taken])
+    return np.array(chosen)
+
+
+def deduplicated(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Random rows of those that are left when the pool is deduplicated to 80 %, or to the budget."""
+    most = max(budget, int(0.8 * len(pool)))
+    kept = np.array(evenly.deduplicate(pool.vectors, to=most, progress=False).indices)
+    return rng.choice(kept, budget, replace=False)
+
+
+def farthest_first(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Plain farthest-first: the largest h_min that greedy finds."""
+    return _select(pool, budget)
+
+
+def without_outliers(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Farthest-first among the rows that are not isolated."""
+    return _select(pool, budget, drop_outliers=DROPPED)
+
+
+def refined(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Farthest-first, then rows exchanged for a larger h_min."""
+    return _select(pool, budget, refine=evenly.Refine(seconds=SECONDS_TO_REFINE))
+
+
+def density(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Farthest-first with distances multiplied by density."""
+    return _select(pool, budget, density_weight=1.0, density_neighbours=NEIGHBOURS)
+
+
+def best_quality(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """The rows of the highest quality."""
+    assert pool.quality is not None
+    order: Rows = np.argsort(-pool.quality, kind="stable")[:budget]
+    return order
+
+
+def quality_and_distance(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Farthest-first with distances multiplied by quality."""
+    return _select(pool, budget, quality=pool.quality)
+
+
+def k_means(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """The row nearest to each of as many k-means centres as rows are wanted."""
+    from sklearn.cluster import KMeans
+
+    seed = int(rng.integers(2**31))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = KMeans(budget, n_init=1, max_iter=30, random_state=seed).fit(pool.vectors)
+    chosen: list[int] = []
+    free = np.ones(len(pool), bool)
+    for centre in fitted.cluster_centers_:
+        gaps = ((pool.vectors - centre) ** 2).sum(axis=1)
+        gaps[~free] = np.inf
+        chosen.append(int(gaps.argmin()))
+        free[chosen[-1]] = False
+    return np.array(chosen)
+
+
+def balanced_clusters(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Equally many random rows of each of 50 k-means clusters, as far as these go."""
+    from sklearn.cluster import KMeans
+
+    count = min(50, budget)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit(pool.vectors)
+    shuffled = rng.permutation(len(pool))
+    labels = fitted.labels_[shuffled]
+    rank = np.empty(len(pool), int)
+    for label in range(count):
+        inside = np.flatnonzero(labels == label)
+        rank[inside] = np.arange(len(inside))
+    return shuffled[np.lexsort((labels, rank))[:budget]]
+
+
+def facility_location(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+    """Lazy greedy facility location on cosine similarities (Minoux 1978), n × n of them."""
+    if "similarities" not in pool._kept:
+        pool._kept["similarities"] = pool.vectors @ pool.vectors.T
+    similarities = pool._kept["similarities"]
+    covered = np.zeros(len(pool), np.float32)
+    heap = [(-float(gain), row) for row, gain in enumerate(np.maximum(similarities, 0).sum(axis=1))]
+    heapq.heapify(heap)
+    chosen: list[int] = []
+    while len(chosen) < budget:
+        _, row = heapq.heappop(heap)
+        gain = float(np.maximum(similarities[row] - covered, 0).sum())
+        if not heap or gain >= -heap[0][0]:
+            chosen.append(row)
+            covered = np.maximum(covered, similarities[row])
+        else:
+            heapq.heappush(heap, (-gain, row))
+    return np.array(chosen)
+
+
+def clumped(rows_a_clump: int) -> Arm:
+    """Return an arm of clumps: random rows, each with its nearest free rows; a small h_min."""
+
+    def choose(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
+        chosen: list[int] = []
+        free = np.ones(len(pool), bool)
+        while len(chosen) < budget:
+            centre = rng.choice(np.flatnonzero(free))
+            similarity = np.where(free, pool.vectors @ pool.vectors[centre], -np.inf)
+            size = min(rows_a_clump, budget - len(chosen))
+            clump = np.argsort(-similarity, kind="stable")[:size]
+            free[clump] = False
+            chosen += clump.tolist()
+        return np.array(chosen)
+
+    choose.__doc__ = f"Clumps of {rows_a_clump} neighbours."
+    return choose
+
+
+ARMS: Mapping[str, Arm] = {
+    "random": random,
+    "random, lengths matched": length_matched,
+    "deduplicated": deduplicated,
+    "balanced clusters": balanced_clusters,
+    "k-means": k_means,
+    "facility location": facility_location,
+    "farthest-first": farthest_first,
+    "without outliers": without_outliers,
+    "refined": refined,
+    "density": density,
+    "clumps of 2": clumped(2),
+    "clumps of 5": clumped(5),
+    "clumps of 20": clumped(20),
+}
+"""The arms that need no quality, by name. "random" is the baseline."""
+
+WITH_QUALITY: Mapping[str, Arm] = {
+    "best quality": best_quality,
+    "quality × distance": quality_and_distance,
+}
+
+DRAWS = {"random": 3}
+"""Arms of which several draws are measured for each seed, and how many."""
+
+
+def spread_of(pool: Pool, chosen: Rows) -> dict[str, float]:
+    """Return h_min, and the mean and largest distance of all rows to the nearest chosen row."""
+    similarity = pool.vectors @ pool.vectors[chosen].T
+    within = similarity[chosen].copy()
+    np.fill_diagonal(within, -1.0)
+    to_subset = np.sqrt(np.maximum(2 - 2 * similarity.max(axis=1), 0))
+    return {
+        "h_min": float(np.sqrt(max(2 - 2 * float(within.max()), 0))),
+        "mean_distance": float(to_subset.mean()),
+        "coverage_radius": float(to_subset.max()),
+    }
+
+
+def _select(pool: Pool, budget: int, **options: Any) -> Rows:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IsolatedRowsWarning)
+        return np.array(
+            evenly.select_uniform(pool.vectors, budget, progress=False, **options).indices
+        )
