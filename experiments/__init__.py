@@ -1,1 +1,1 @@
-"""Does it train better? The paper's claims and their rivals, run for real: `python -m experiments`."""
+"""Does it train better? The paper's claims, run for real beside rivals: `python -m experiments`."""

@@ -6,7 +6,10 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("classification",)
+NAMES = (
+    *("density_and_h_min", "gradient_descent", "approximation"),
+    *("classification", "finetuning", "dirty_pool"),
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

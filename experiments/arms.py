@@ -26,14 +26,16 @@ class Pool:
     """What rows are chosen from.
 
     Attributes:
-        vectors: (n, d) unit rows.
-        lengths: (n,) lengths of the texts.
+        vectors: (n, d) float32 rows.
+        lengths: (n,) lengths of the texts; zeros if there are none.
         quality: (n,) by which "quality" arms choose; None if there is none.
+        normalize: whether the vectors are directions: unit rows.
     """
 
     vectors: Rows
     lengths: Rows
     quality: Rows | None = None
+    normalize: bool = True
     _kept: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -42,7 +44,14 @@ class Pool:
     def take(self, rows: Rows) -> Pool:
         """Return a pool of some of the rows."""
         quality = None if self.quality is None else self.quality[rows]
-        return Pool(self.vectors[rows], self.lengths[rows], quality)
+        return Pool(self.vectors[rows], self.lengths[rows], quality, self.normalize)
+
+    def distances_to(self, rows: Rows) -> Rows:
+        """Return the (n, m) Euclidean distances of all rows to some, good to about 1e-3."""
+        squared = (self.vectors**2).sum(axis=1)
+        products = self.vectors @ self.vectors[rows].T
+        found: Rows = np.sqrt(np.maximum(squared[:, None] + squared[rows] - 2 * products, 0))
+        return found
 
 
 Arm = Callable[[Pool, int, np.random.Generator], Rows]
@@ -70,9 +79,10 @@ def length_matched(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
 
 
 def deduplicated(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
-    """Random rows of those that are left when the pool is deduplicated to 80 %, or to the budget."""
+    """Random rows of those that deduplication to 80 % of the pool leaves."""
     most = max(budget, int(0.8 * len(pool)))
-    kept = np.array(evenly.deduplicate(pool.vectors, to=most, progress=False).indices)
+    found = evenly.deduplicate(pool.vectors, to=most, normalize=pool.normalize, progress=False)
+    kept = np.array(found.indices)
     return rng.choice(kept, budget, replace=False)
 
 
@@ -144,12 +154,17 @@ def balanced_clusters(pool: Pool, budget: int, rng: np.random.Generator) -> Rows
 
 
 def facility_location(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
-    """Lazy greedy facility location on cosine similarities (Minoux 1978), n × n of them."""
+    """Lazy greedy facility location (Minoux 1978) on all n × n similarities.
+
+    Similarity is the largest distance minus the distance, so that the sum that is maximised is,
+    but for its sign and a constant, the mean distance to the nearest chosen row.
+    """
     if "similarities" not in pool._kept:
-        pool._kept["similarities"] = pool.vectors @ pool.vectors.T
+        distances = pool.distances_to(np.arange(len(pool)))
+        pool._kept["similarities"] = distances.max() - distances
     similarities = pool._kept["similarities"]
     covered = np.zeros(len(pool), np.float32)
-    heap = [(-float(gain), row) for row, gain in enumerate(np.maximum(similarities, 0).sum(axis=1))]
+    heap = [(-float(gain), row) for row, gain in enumerate(similarities.sum(axis=1))]
     heapq.heapify(heap)
     chosen: list[int] = []
     while len(chosen) < budget:
@@ -171,9 +186,9 @@ def clumped(rows_a_clump: int) -> Arm:
         free = np.ones(len(pool), bool)
         while len(chosen) < budget:
             centre = rng.choice(np.flatnonzero(free))
-            similarity = np.where(free, pool.vectors @ pool.vectors[centre], -np.inf)
+            distances = np.where(free, pool.distances_to(np.array([centre]))[:, 0], np.inf)
             size = min(rows_a_clump, budget - len(chosen))
-            clump = np.argsort(-similarity, kind="stable")[:size]
+            clump = np.argsort(distances, kind="stable")[:size]
             free[clump] = False
             chosen += clump.tolist()
         return np.array(chosen)
@@ -210,14 +225,19 @@ DRAWS = {"random": 3}
 
 def spread_of(pool: Pool, chosen: Rows) -> dict[str, float]:
     """Return h_min, and the mean and largest distance of all rows to the nearest chosen row."""
-    similarity = pool.vectors @ pool.vectors[chosen].T
-    within = similarity[chosen].copy()
-    np.fill_diagonal(within, -1.0)
-    to_subset = np.sqrt(np.maximum(2 - 2 * similarity.max(axis=1), 0))
+    found = evenly.measure(
+        pool.vectors,
+        chosen,
+        normalize=pool.normalize,
+        random_subsets=0,
+        certificate=False,
+        progress=False,
+    )
+    to_subset = pool.distances_to(chosen).min(axis=1)
     return {
-        "h_min": float(np.sqrt(max(2 - 2 * float(within.max()), 0))),
+        "h_min": float(found.h_min),
         "mean_distance": float(to_subset.mean()),
-        "coverage_radius": float(to_subset.max()),
+        "coverage_radius": float(found.coverage_radius),
     }
 
 
@@ -225,5 +245,7 @@ def _select(pool: Pool, budget: int, **options: Any) -> Rows:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IsolatedRowsWarning)
         return np.array(
-            evenly.select_uniform(pool.vectors, budget, progress=False, **options).indices
+            evenly.select_uniform(
+                pool.vectors, budget, normalize=pool.normalize, progress=False, **options
+            ).indices
         )

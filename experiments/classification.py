@@ -71,8 +71,8 @@ def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments classification --help`."""
     names: dict[str, int] = {}
     if options.quick or options.train is None:
-        train, test, label = made_up(400, 1), made_up(200, 2), "made-up questions"
-        budgets, seeds, encoders = [15, 40], 2, [("static", "static")]
+        train, test, label = made_up(300, 1), made_up(150, 2), "made-up questions"
+        budgets, seeds, encoders = [20], 2, [("static", "static")]
     else:
         train = read_labelled(Path(options.train), names=names)
         test = read_labelled(Path(options.test), names=names)
@@ -87,11 +87,16 @@ def main(options: argparse.Namespace) -> list[Row]:
             for draw in range(DRAWS.get(key["arm"], 1))
         ]
         runs = [
-            Run({**key, "data": label, "chosen_by": choosing}, lambda key=key: task.measure(**key))
+            Run(
+                {**key, "data": label, "chosen_by": choosing},
+                lambda task=task, key=key: task.measure(**key),
+            )
             for key in keys
         ]
         name = f"{NAME} ({label}, chosen by {choosing})"
-        found = carry_out(name, runs, Results(options.folder / "classification.jsonl"), seconds_a_run=3)
+        found = carry_out(
+            name, runs, Results(options.folder / "classification.jsonl"), seconds_a_run=3
+        )
         rows += found
         print(f"\n{name}, trained on {training}\n{machine()}\n")
         for metric in METRICS:
@@ -103,6 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
     parser.add_argument("--train", help="a CSV file with the columns text and category")
     parser.add_argument("--test", help="the same for testing")
-    parser.add_argument("--encoder", default="offline", help="the encoder whose vectors are trained on")
+    parser.add_argument(
+        "--encoder", default="offline", help="the encoder whose vectors are trained on"
+    )
     parser.add_argument("--budgets", type=int, nargs="+", default=[150, 300, 1000])
     parser.add_argument("--seeds", type=int, default=20)

@@ -101,8 +101,9 @@ def _identity(row: Row) -> str:
 
 def machine() -> str:
     """Return the machine and the versions of packages that results depend on, as one line."""
-    versions = ", ".join(f"{package} {_version(package)}" for package in _PACKAGES)
-    return f"{os.cpu_count()} cores, {platform.system()}; Python {platform.python_version()}, {versions}"
+    versions = [f"Python {platform.python_version()}"]
+    versions += [f"{package} {_version(package)}" for package in _PACKAGES]
+    return f"{os.cpu_count()} cores, {platform.system()}; {', '.join(versions)}"
 
 
 def _version(package: str) -> str:

@@ -69,7 +69,7 @@ def differences(
         arm: {seed: float(np.mean(values)) for seed, values in seeds.items()}
         for arm, seeds in by_arm.items()
     }
-    base = means[baseline]
+    base = means.get(baseline, {})
     return {
         arm: Estimate.of(value - base[seed] for seed, value in seeds.items() if seed in base)
         for arm, seeds in means.items()
@@ -104,7 +104,7 @@ def table(
     values = sorted({row[columns] for row in rows})
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     lines = [
-        f"| {metric} | " + " | ".join(f"{columns} {value:,}" for value in values) + " |",
+        f"| {metric} | " + " | ".join(_heading(columns, value) for value in values) + " |",
         "| --- |" + " --- |" * len(values),
     ]
     for arm in arms:
@@ -125,3 +125,7 @@ def table(
             cells.append(cell)
         lines.append(f"| {arm} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _heading(column: str, value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{column} {value:,}"

@@ -13,7 +13,16 @@ import evenly
 
 Rows = np.ndarray[Any, Any]
 
-_SUBJECTS = ("the card", "my account", "a transfer", "the app", "a refund", "cash", "my pin", "fees")
+_SUBJECTS = (
+    "the card",
+    "my account",
+    "a transfer",
+    "the app",
+    "a refund",
+    "cash",
+    "my pin",
+    "fees",
+)
 _REQUESTS = (
     ("lost", "I have lost {}", "where is {}, I cannot find it", "{} has been missing since today"),
     ("price", "how much does {} cost", "what do I pay for {}", "is there a charge for {}"),

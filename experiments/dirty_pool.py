@@ -1,0 +1,122 @@
+"""A dirty pool: how many broken rows does each way of choosing pick, and what do they cost?
+
+A share of the training texts is broken in one of five ways. Truncated and shuffled texts keep
+their labels; texts in another language, with broken characters or of boilerplate get random ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from experiments.arms import ARMS, DRAWS, Pool, spread_of
+from experiments.classification import evaluate
+from experiments.harness import Results, Row, Run, carry_out, machine, product_of
+from experiments.statistics import table
+from experiments.texts import Labelled, Rows, made_up, read_labelled, vectors_of
+
+NAME = "dirty_pool"
+COMPARED = (
+    *("random", "k-means", "facility location", "deduplicated"),
+    *("farthest-first", "without outliers", "refined", "density"),
+)
+_FOREIGN = (
+    "der Himmel ist heute grau und es regnet seit dem Morgen",
+    "nous avons mangé du pain et du fromage au bord de la mer",
+    "el perro duerme debajo de la mesa durante toda la tarde",
+    "il treno per la montagna parte domani mattina molto presto",
+    "på lördag ska vi cykla till stranden om vädret är fint",
+)
+_BOILERPLATE = (
+    "click here to unsubscribe from this list. all rights reserved.",
+    "404 not found: the page that you requested does not exist",
+    "this website uses cookies to improve your experience. accept all",
+    "loading, please wait. javascript is required to view this page",
+)
+
+
+def broken(data: Labelled, share: float, seed: int) -> tuple[Labelled, Rows]:
+    """Return the data with a share of broken rows, and a mask of these."""
+    rng = np.random.default_rng(seed)
+    texts, labels = list(data.texts), data.labels.copy()
+    is_broken = np.zeros(len(texts), bool)
+    rows = rng.choice(len(texts), round(share * len(texts)), replace=False)
+    is_broken[rows] = True
+    for turn, row in enumerate(rows.tolist()):
+        way = turn % 5
+        words = texts[row].split()
+        if way == 0:
+            texts[row] = texts[row][: max(3, len(texts[row]) // 5)]
+        elif way == 1:
+            texts[row] = " ".join(rng.permutation(words))
+        elif way == 2:
+            foreign = _FOREIGN[int(rng.integers(len(_FOREIGN)))].split()
+            texts[row] = " ".join(rng.choice(foreign, min(8, len(foreign)), replace=False))
+        elif way == 3:
+            garbled = [
+                "Ã©â€™"[int(rng.integers(4))] if rng.random() < 0.5 else letter
+                for letter in texts[row]
+            ]
+            texts[row] = "".join(garbled)
+        else:
+            texts[row] = _BOILERPLATE[int(rng.integers(len(_BOILERPLATE)))]
+        if way >= 2:
+            labels[row] = labels[int(rng.integers(len(labels)))]
+    return Labelled(texts, labels), is_broken
+
+
+def main(options: argparse.Namespace) -> list[Row]:
+    """Run the experiment; see `python -m experiments dirty_pool --help`."""
+    names: dict[str, int] = {}
+    if options.quick or options.train is None:
+        train, test, label = made_up(300, 1), made_up(150, 2), "made-up questions"
+        budget, seeds, encoder, shares = 30, 1, "static", [0.1]
+    else:
+        train = read_labelled(Path(options.train), names=names)
+        test = read_labelled(Path(options.test), names=names)
+        label, shares = Path(options.train).name, [0.0, 0.02, 0.05, 0.1]
+        budget, seeds, encoder = options.budget, options.seeds, options.encoder
+    tests = vectors_of(test.texts, encoder)
+    pools: dict[tuple[float, int], tuple[Labelled, Rows, Pool]] = {}
+
+    def measure(share: float, seed: int, arm: str, draw: int) -> Row:
+        if (share, seed) not in pools:
+            pools.clear()
+            data, is_broken = broken(train, share, seed)
+            pool = Pool(vectors_of(data.texts, encoder), data.lengths)
+            pools[share, seed] = data, is_broken, pool
+        data, is_broken, pool = pools[share, seed]
+        found = ARMS[arm](pool, budget, np.random.default_rng([seed, draw]))
+        accuracy, worst = evaluate(pool.vectors[found], data.labels[found], tests, test.labels)
+        return {
+            "accuracy": accuracy,
+            "worst_class": worst,
+            "broken_share": float(is_broken[found].mean()),
+            **spread_of(pool, found),
+        }
+
+    keys = [
+        {**key, "draw": draw}
+        for key in product_of(share=shares, seed=range(seeds), arm=COMPARED)
+        for draw in range(DRAWS.get(key["arm"], 1))
+    ]
+    runs = [
+        Run({**key, "data": label, "budget": budget}, lambda key=key: measure(**key))
+        for key in keys
+    ]
+    found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=3)
+    print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
+    for metric in ("broken_share", "accuracy", "worst_class"):
+        print(table(found, metric, baseline="random", columns="share") + "\n")
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this experiment."""
+    parser.add_argument("--train", help="a CSV file with the columns text and category")
+    parser.add_argument("--test", help="the same for testing")
+    parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
+    parser.add_argument("--budget", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=5)
