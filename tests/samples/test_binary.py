@@ -1,5 +1,6 @@
 """Locating vectors in .npy and .safetensors files, and the errors of invalid files."""
 
+import contextlib
 import io
 import json
 from dataclasses import replace
@@ -30,6 +31,21 @@ def npy(array, cut=None):
     return stream.getvalue()[:cut]
 
 
+def flipped(content, place, bit):
+    changed = bytearray(content)
+    changed[place] ^= 1 << bit
+    return bytes(changed)
+
+
+def test_a_flipped_bit_in_a_header_is_an_error_of_ours_or_harmless(tmp_path):
+    path, whole = tmp_path / "a.npy", npy(np.ones((20, 4)))
+    for place in range(128):
+        for bit in range(8):
+            path.write_bytes(flipped(whole, place, bit))
+            with contextlib.suppress(DataError):
+                assert open_samples(path).vectors.ndim == 2
+
+
 BAD_FILES = [
     (
         "a.npy",
@@ -37,6 +53,13 @@ BAD_FILES = [
         "complete .npy file of numbers: it has 191 bytes, but .* 192",
     ),
     ("a.npy", npy(np.ones((4, 2)), 20), "is not a complete .npy file of numbers"),
+    ("a.npy", npy(np.ones((4, 2))).replace(b"(4, 2)", b"((4, 2"), "is not a complete .npy file"),
+    ("a.npy", npy(np.ones((4, 2))).replace(b"<f8", b"|O8"), "has the type object"),
+    (
+        "a.npy",
+        npy(np.ones((4, 2))).replace(b"(4, 2), ", b"(0, 99999999999999999999999), "),
+        "shape",
+    ),
     ("a.npy", npy(np.ones(4)), r"is of shape \(4,\). Vectors must be"),
     ("a.npy", npy(np.ones((4, 0))), "d at least 1"),
     ("a.npy", npy(np.ones((4, 1), bool)), "has the type bool. Vectors must be float16"),
@@ -62,6 +85,10 @@ BAD_FILES = [
     ),
     ("a.safetensors", header(v=tensor(offsets=[-8, 0])), "bytes -8 to 0 do not hold"),
     ("a.safetensors", header(v=tensor((-1, -2))), "is not a complete .safetensors file"),
+    ("a.safetensors", header(v=tensor((1.5, 2))), "are not whole numbers"),
+    ("a.safetensors", header(v=tensor(["1", 2])), "are not whole numbers"),
+    ("a.safetensors", header(v=tensor((0, 10**30), offsets=[0, 0])), "its shape is"),
+    ("a.safetensors", header(v=tensor(offsets=[0, 8, 9])), "is not a complete .safetensors"),
     ("a.safetensors", header(v=tensor(offsets=None)), "is not a complete .safetensors file"),
     ("a.safetensors", header(v={"dtype": "F32"}), "is not a complete .safetensors file"),
     ("a.safetensors", header(v=[]), "is not a complete .safetensors file"),

@@ -159,6 +159,28 @@ def test_lines_of_a_file_that_was_truncated_are_an_error_and_not_a_signal(tmp_pa
         content[len(content) - 10 : len(content)]
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_vectors_in_a_file_that_was_truncated_are_an_error_and_not_a_signal(tmp_path, order):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((50_000, 8), order=order))
+    samples = open_samples(path)
+    shrink(path)
+    with pytest.raises(DataError, match=r"a\.npy changed after it was opened"):
+        _ = samples.vectors
+
+
+def test_a_memory_map_of_a_file_that_was_truncated_is_an_error_and_not_a_signal(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((50_000, 8)))
+    mapped = np.load(path, mmap_mode="r")
+    samples = open_samples(mapped[10:])
+    samples.check_unchanged()
+    shrink(path)
+    for read in (lambda: open_samples(mapped[10:]), lambda: samples.write(tmp_path / "o.npy", [9])):
+        with pytest.raises(DataError, match="is mapped from a file that has become shorter"):
+            read()
+
+
 @pytest.mark.parametrize(
     "raised", [SyntaxError("no"), MemoryError(), RecursionError(), OverflowError("a\nb"), OSError()]
 )

@@ -193,7 +193,10 @@ def test_only_npy_keeps_a_foreign_byte_order(tmp_path):
         assert (taken.dtype.str, taken.tolist()) == (dtype, [[3, 4]])
 
 
-def test_a_single_file_is_mapped_if_possible(tmp_path):
+def test_a_single_file_that_fills_the_memory_is_mapped_if_possible(tmp_path, monkeypatch):
+    save_npy(tmp_path / "small.npy", np.ones((3, 2)))
+    assert type(open_samples(tmp_path / "small.npy").vectors) is np.ndarray
+    monkeypatch.setattr("evenly.samples.stored.free_memory", lambda: 8.0)
     array = np.arange(6, dtype="f4").reshape(3, 2)
     saved = {"npy": save_npy, "by column.npy": save_by_column, "safetensors": save_safetensors}
     for suffix, save in saved.items():

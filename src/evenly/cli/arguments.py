@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Any
 
 import click
 
+from evenly.cli.streams import standard_input
 from evenly.errors import DataError
 from evenly.options import EncoderOptions, declared
+
+# Python reads no longer numbers; no data set has as many rows.
+_MOST_DIGITS = 4000
 
 
 def data_or_stdin(data: str | None) -> Any:
     """Return the DATA of a command; - is standard input."""
-    return sys.stdin.buffer if data == "-" else data
+    return standard_input() if data == "-" else data
 
 
 def library_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -73,13 +76,28 @@ def read_row_numbers(path: str) -> Any:
     if path.endswith(".npy"):
         return _array(path)
     rows = []
-    for number, line in enumerate(Path(path).read_text("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             try:
                 rows.append(int(line))
             except ValueError:
-                raise DataError(f"{path}, line {number}: {line!r} is not a row number.") from None
+                shown = line if len(line) < 60 else f"{line[:60]}…"
+                raise DataError(f"{path}, line {number}: {shown!r} is not a row number.") from None
     return rows
+
+
+def _lines(path: str) -> list[str]:
+    """Return the lines of a text file in UTF-8, or in UTF-16 as PowerShell writes it."""
+    from evenly.samples.source import open_file
+
+    content = open_file(path).content[:]
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding).splitlines()
+    except UnicodeError as error:
+        raise DataError(
+            f"{path} is not a text file: {error}. Write one row a line, in UTF-8."
+        ) from None
 
 
 def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
@@ -95,10 +113,12 @@ def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
     is_file = _is_file(value)
     if is_file and value.endswith((".json", ".npy")):
         return read_row_numbers(value)
-    names = Path(value).read_text("utf-8").splitlines() if is_file else value.split(",")
+    names = _lines(value) if is_file else value.split(",")
     named = [name.strip() for name in names if name.strip()]
     # Without ids, a word that is not a number is for the library to reject.
-    whole = not by_id and all(name.removeprefix("-").isdecimal() for name in named)
+    whole = not by_id and all(
+        name.removeprefix("-").isdecimal() and len(name) <= _MOST_DIGITS for name in named
+    )
     return [int(name) for name in named] if whole else named
 
 
@@ -129,7 +149,11 @@ def _is_file(value: str) -> bool:
 def _array(path: str) -> Any:
     import numpy as np
 
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is not an array that can be read: {error}.") from None
+    from evenly.samples.source import FileStamp, guarded
+
+    FileStamp.of(path)
+    with guarded(path, ".npy file of an array"):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        # A long array, which may be data, stays on disk; one of a value a row is read at once,
+        # because reading a mapped file that has shrunk kills the process.
+        return np.array(array) if array.ndim == 1 else array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Literal
 
@@ -16,6 +17,10 @@ def in_colour() -> bool | None:
 
 
 def report(message: str, kind: Literal["error", "warning"] | None = None) -> None:
-    """Write a message of the program to stderr, in the one style that all of them have."""
+    """Write a message of the program to stderr, in the one style that all of them have.
+
+    If nobody can read it, because stderr is closed or full, the work goes on.
+    """
     said = click.style(f"{kind}:", fg=_COLOURS[kind], bold=True) + " " if kind else ""
-    click.echo(f"evenly: {said}{message}", err=True, color=in_colour())
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(f"evenly: {said}{message}", err=True, color=in_colour())

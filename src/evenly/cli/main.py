@@ -20,6 +20,7 @@ from evenly._version import __version__
 from evenly.cli.colours import report
 from evenly.cli.help import Group
 from evenly.cli.options import LOUDNESS, with_options
+from evenly.cli.streams import replace_closed_streams
 from evenly.errors import EvenlyError, EvenlyWarning
 
 _WRONG_USE = 2
@@ -53,6 +54,7 @@ class _Commands(Group):
     }
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        replace_closed_streams()
         words = [_with_home(word) for word in (sys.argv[1:] if args is None else args)]
         with _reporting_on_stderr(), _terminating_tidily():
             return super().main(words, *more, **kwargs)

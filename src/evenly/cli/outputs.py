@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -14,6 +13,7 @@ import click
 
 from evenly.atomic import atomic_write, check_writable
 from evenly.cli.main import keep_at
+from evenly.cli.streams import standard_output
 from evenly.errors import OutputError
 from evenly.options import MeasuringOptions
 
@@ -64,7 +64,7 @@ class Output:
     @property
     def target(self) -> str | BinaryIO | None:
         """The file or stream to write records to; None for none."""
-        return sys.stdout.buffer if self.name == "-" else self.name
+        return standard_output() if self.name == "-" else self.name
 
 
 def manifest_path(output: str | PathLike[str]) -> Path:

@@ -69,10 +69,11 @@ class FileStamp:
         Raises:
             DataError: it cannot be read, or is not a regular file.
         """
-        try:
-            found = Path(path).stat()
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
+        return cls.from_stat(path, _stat(path))
+
+    @classmethod
+    def from_stat(cls, path: str, found: os.stat_result) -> FileStamp:
+        """Return the stamp of a file of which the status is known; raises like `of`."""
         if not stat.S_ISREG(found.st_mode):
             raise DataError(f"{path} is {_kind_of_file(found.st_mode)}, not a regular file.")
         return cls(path, found.st_size, found.st_mtime_ns)
@@ -182,16 +183,24 @@ def open_file(path: str, *, compression: str | None = None) -> Source:
             device, or is a pipe to which nothing is written.
         MissingExtraError: its compression needs a package that is not installed.
     """
-    if is_pipe(path):
+    found = _stat(path)
+    if stat.S_ISFIFO(found.st_mode):
         with _open_pipe(path) as file:
             return Source(path, _unpacked(file, path, compression))
-    stamp = FileStamp.of(path)
+    stamp = FileStamp.from_stat(path, found)
     if compression is None:
         return Source(path, FileContent(stamp), stamp)
     try:
         with Path(path).open("rb") as file:
             return Source(path, _unpacked(file, path, compression), stamp)
     except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _stat(path: str) -> os.stat_result:
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import RowError, VectorError
+from evenly.memory import free_memory
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import float_type
 from evenly.samples.rows import RowNumbers, row_numbers
@@ -130,11 +131,13 @@ class StoredVectors:
         return self._rows(rows, self.file_dtype)
 
     def whole(self) -> npt.NDArray[Any]:
-        """Return all rows as one array: a memory map for a single file that needs no conversion.
+        """Return all rows as one array.
 
-        Several files, parquet, integers, bfloat16 and foreign byte orders are read into memory.
+        Only a single file that needs no conversion and would take more than half of the free
+        memory becomes a memory map: reading a mapped file that has shrunk kills the process.
         """
-        if len(self.parts) == 1 and self.file_dtype == self.dtype:
+        large = self.bytes_in_memory > free_memory() / 2
+        if large and len(self.parts) == 1 and self.file_dtype == self.dtype:
             mapped = self.parts[0].mapped()
             if mapped is not None:
                 return mapped

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from mmap import mmap
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import OutputError, VectorError
+from evenly.errors import DataError, OutputError, VectorError
 from evenly.samples.base import Samples, feed_array
 from evenly.samples.binary import safetensors_header
 from evenly.samples.blocks import BLOCK_SIZES
@@ -106,6 +107,7 @@ class VectorSamples(VectorRows):
         format: str = "array",
         pick: Callable[[RowNumbers], Any] | None = None,
     ) -> None:
+        _check_map(array, origin)
         self.origin = origin
         self.format = format
         self._vectors = as_vectors(array, origin)
@@ -125,12 +127,31 @@ class VectorSamples(VectorRows):
         numbers = row_numbers(rows, len(self))
         return self._original(numbers) if self._pick is None else self._pick(numbers)
 
+    def check_unchanged(self) -> None:
+        """Raise DataError if the vectors are mapped from a file that has become shorter."""
+        _check_map(self._array, self.origin)
+
     def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
         original: npt.NDArray[Any] = self._array[rows]
         return original
 
     def _feed(self, digest: _Hash) -> None:
         feed_array(digest, self._array)
+
+
+def _check_map(array: npt.NDArray[Any], origin: str) -> None:
+    """Raise DataError if an array is mapped from a file that has become shorter.
+
+    Reading it would kill the process.
+    """
+    base: Any = array
+    while base is not None and not isinstance(base, mmap):
+        base = getattr(base, "base", None)
+    if base is not None and base.size() < len(base):
+        raise DataError(
+            f"{origin} is mapped from a file that has become shorter: it has {base.size():,} "
+            "bytes. Write it again, and open it again."
+        )
 
 
 def open_tensor(tensor: Any) -> VectorSamples:

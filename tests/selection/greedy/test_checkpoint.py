@@ -311,7 +311,7 @@ def test_an_unreadable_checkpoint_is_refused_before_any_work(path, content, said
 
 
 def test_a_folder_is_no_checkpoint(tmp_path):
-    with pytest.raises(errors.CheckpointError, match="cannot be read: Is a directory"):
+    with pytest.raises(errors.CheckpointError, match="is a folder, not a regular file"):
         select_uniform(NORMAL, 3, checkpoint=tmp_path)
 
 

@@ -156,7 +156,7 @@ def test_other_files_are_refused_with_advice(path, content, message):
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(errors.ManifestError, match="nothing does not exist"):
         CODEC.read_json(tmp_path / "nothing")
-    with pytest.raises(errors.ManifestError, match="cannot be read: Is a directory"):
+    with pytest.raises(errors.ManifestError, match="is a folder, not a regular file"):
         CODEC.read_archive(tmp_path)
 
 

@@ -61,15 +61,13 @@ def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
     except OSError:
         pass  # reading it says what is wrong
     document, arrays = _CODEC.read_archive(path)
-    try:
+    with _CODEC.reading(fspath(path)):
         key = RunKey(dict(document["key"]["inputs"]), dict(document["key"]["labels"]))
         radius = document["coverage_radius"]
         rows, radii = arrays["rows"].astype(np.int64), arrays["radii"].astype(np.float64)
         if rows.ndim != 1 or rows.shape != radii.shape:
             raise ValueError("its arrays have different lengths")
         return Saved(key, Picks(rows, radii), None if radius is None else float(radius))
-    except (KeyError, TypeError, ValueError) as error:
-        raise _CODEC.damaged(fspath(path), repr(error)) from None
 
 
 class Checkpoint:

@@ -109,12 +109,8 @@ class Result(ABC):
                 version of the format.
         """
         document = cls.codec.read_json(path)
-        try:
+        with cls.codec.reading(fspath(path)):
             return cls._from_document(document, fspath(path))
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, ManifestError):
-                raise
-            raise cls.codec.damaged(fspath(path), repr(error)) from None
 
     def _write(
         self,

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import EvenlyError
+from evenly.errors import DataError, EvenlyError
 from evenly.paths import expand
+from evenly.samples.source import open_file
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -68,7 +69,7 @@ class Codec:
         line, _, content = self._content(path).partition(b"\n")
         document = self._parse(line, content, name)
         arrays, begin = {}, 0
-        try:
+        with self.reading(name):
             for part, (dtype, *shape) in document.pop("arrays").items():
                 count = int(np.prod(shape, dtype=np.int64))
                 if min(shape, default=0) < 0:
@@ -76,19 +77,27 @@ class Codec:
                 array = np.frombuffer(content, np.dtype(dtype), count, begin)
                 arrays[part] = array.reshape(shape).astype(array.dtype.newbyteorder("="))
                 begin += array.nbytes
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self.damaged(name, repr(error)) from None
         return document, arrays
 
-    def _content(self, path: str | PathLike[str]) -> bytes:
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Turn whatever wrong content of a file raises, in NumPy or here, into `error`."""
         try:
-            return Path(expand(path, self.error)).read_bytes()
-        except FileNotFoundError:
-            raise self.error(f"{fspath(path)} does not exist.") from None
-        except OSError as error:
-            raise self.error(
-                f"{fspath(path)} cannot be read: {error.strerror or error}."
-            ) from error
+            yield
+        except self.error:
+            raise
+        except Exception as error:
+            reason = error if isinstance(error, EvenlyError) else repr(error)[:300]
+            raise self.damaged(name, reason) from None
+
+    def _content(self, path: str | PathLike[str]) -> bytes:
+        name = expand(path, self.error)
+        try:
+            return open_file(name).content[:]
+        except DataError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise self.error(f"{fspath(path)} does not exist.") from None
+            raise self.error(str(error)) from error
 
     def _dump(self, document: Mapping[str, Any], content: Sequence[bytes], **how: Any) -> bytes:
         title = {"format": self.format, "version": self.version}
@@ -100,7 +109,7 @@ class Codec:
     def _parse(self, text: bytes, content: bytes, name: str) -> dict[str, Any]:
         try:
             document = json.loads(text.decode("utf-8", "surrogateescape"))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise self._refusal(f"{name} is not {self.noun}: {error}.") from None
         if not isinstance(document, dict) or document.get("format") != self.format:
             raise self._refusal(f'{name} is not {self.noun}: it lacks "format": "{self.format}".')
@@ -110,8 +119,10 @@ class Codec:
                 f"this release reads version {self.version}. Use the release of evenly that "
                 "wrote it."
             )
-        checksum = document.pop("checksum", None)
-        if checksum != _checksum(document, [content]):
+        with self.reading(name):
+            checksum = document.pop("checksum", None)
+            matches = checksum == _checksum(document, [content])
+        if not matches:
             raise self.damaged(name, "its content does not match its checksum")
         return document
 

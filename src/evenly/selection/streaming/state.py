@@ -111,11 +111,9 @@ def save_state(
 def load_state(path: str | PathLike[str]) -> tuple[dict[str, Any], StreamState]:
     """Read the settings and the state of a stream; see `UniformStream.load`."""
     document, arrays = _CODEC.read_archive(path)
-    try:
+    with _CODEC.reading(fspath(path)):
         settings = decode(document["settings"])
         return settings, _restored(settings, document, arrays)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise _CODEC.damaged(fspath(path), repr(error)) from None
 
 
 def _restored(
