@@ -1,6 +1,7 @@
 """Duplicates: who is kept, who stands for whom, and that no row is lost."""
 
 import json
+import math
 import warnings
 
 import numpy as np
@@ -249,10 +250,36 @@ def test_rows_without_a_text_are_refused_or_dropped():
     assert json.loads(json.dumps(found.as_dict()))["distances"] == [0, None, 0, None, 0]
 
 
+@pytest.mark.parametrize("similarity", [1, 0.95, 0.3, 0.0, -1.0])
+def test_a_similarity_is_a_distance_of_unit_rows(similarity):
+    rows = np.random.default_rng(3).normal(size=(60, 3))
+
+    found = deduplicate(rows, similarity=similarity)
+
+    distance = math.sqrt(2 - 2 * similarity)
+    assert found.min_distance == pytest.approx(distance)
+    assert found.indices.tolist() == deduplicate(rows, distance).indices.tolist()
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = (unit @ unit.T)[np.ix_(found.indices, found.indices)]
+    assert (cosines[~np.eye(len(found), dtype=bool)] <= similarity + 1e-9).all()
+    assert found.provenance.options["similarity"] == similarity
+
+
+def test_a_similarity_of_1_needs_no_encoder():
+    assert len(deduplicate(["a", "b", "a"], similarity=1.0, encoder=Never())) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({}, OptionError, "give one of min_distance= .* and to="),
+        ({}, OptionError, "give one of min_distance .* similarity .* and to"),
+        ({"similarity": 0.9, "to": 2}, OptionError, "give one of"),
+        ({"similarity": 0.9, "min_distance": 0.1}, OptionError, "give one of"),
+        ({"similarity": 95}, OptionError, "between -1 and 1, such as 0.95, got 95"),
+        ({"similarity": True}, OptionError, "got True"),
+        ({"similarity": float("nan")}, OptionError, "got nan"),
+        ({"similarity": 0.9, "normalize": False}, OptionError, "give min_distance"),
+        ({"similarity": 0.9, "engine": "distances"}, OptionError, "give min_distance"),
         ({"min_distance": 0.1, "to": 2}, OptionError, "give one of"),
         ({"min_distance": -0.1}, OptionError, "0 or more, got -0.1"),
         ({"min_distance": float("inf")}, OptionError, "finite distance"),

@@ -73,6 +73,10 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __getitem__(self, key: Any) -> Any:
+        """Return the vector of a text, or those of several."""
+        return self.vectors[key]
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         wanted = self.vectors.dtype if dtype is None else np.dtype(dtype)
         if copy is False and wanted != self.vectors.dtype:

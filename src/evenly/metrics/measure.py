@@ -245,6 +245,7 @@ def _measure(
         mean_neighbour_distance=float(to_neighbour.mean()),
         neighbour_quantiles=_quantiles(to_neighbour),
         duplicates=int(np.count_nonzero(to_neighbour == 0.0)),
+        normalized=isinstance(points, Points) and points.unit,
         singleton_share=1.0 - len(np.unique(found.nearest[~found.chosen])) / len(chosen),
         random=None,
     )

@@ -20,9 +20,6 @@ def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:
         RowError: not a non-empty sequence of whole numbers, or a row number is out of range,
             named twice, or that of an unusable row.
     """
-    # Tensors have a method called `indices`.
-    if not hasattr(indices, "__array__"):
-        indices = getattr(indices, "indices", indices)
     try:
         rows = np.asarray(indices)
     except ValueError as error:

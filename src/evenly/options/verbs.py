@@ -112,6 +112,13 @@ class QualityOptions(Options):
     )
 
 
+def _similarity(name: str, value: Any) -> None:
+    if value is not None and not (checks.is_number(value) and -1.0 <= float(value) <= 1.0):
+        raise OptionError(
+            f"{name} must be a cosine similarity between -1 and 1, such as 0.95, got {value!r}."
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DeduplicationOptions(Options):
     """How `deduplicate` chooses."""
@@ -121,6 +128,14 @@ class DeduplicationOptions(Options):
         "Rows nearer than this are duplicates; 0 for exact ones only.",
         check=_DISTANCE,
         metavar="DISTANCE",
+    )
+    similarity: float | None = option(
+        None,
+        "Instead of a distance: rows that are more similar than this are duplicates, such as 0.95.",
+        "instead of `min_distance`: rows with a larger cosine similarity are duplicates. A "
+        "similarity s is the distance sqrt(2 - 2 s) of rows of length 1; 0.95 is 0.3162.",
+        check=_similarity,
+        metavar="COSINE",
     )
     to: int | float | None = option(
         None,

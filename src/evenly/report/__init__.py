@@ -2,7 +2,6 @@
 
 from evenly.report.compare import Comparison, compare, compare_subsets
 from evenly.report.deduplication import deduplication_table
-from evenly.report.measures import measures_table
 from evenly.report.selection import selection_table
 from evenly.report.stream import stream_table
 
@@ -11,7 +10,6 @@ __all__ = [
     "compare",
     "compare_subsets",
     "deduplication_table",
-    "measures_table",
     "selection_table",
     "stream_table",
 ]

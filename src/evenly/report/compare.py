@@ -24,8 +24,8 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
-from evenly.report.table import grid
 from evenly.shapes import Int
+from evenly.tables import grid
 
 # Attribute of the measures -> its format.
 _COLUMNS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evenly.report.table import format_seconds
+from evenly.tables import format_seconds
 
 if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evenly.metrics import Measures
-from evenly.report.measures import lines_of_measures
-from evenly.report.provenance import input_line, is_normalized, seconds_line, text_line
-from evenly.report.table import two_columns
+from evenly.metrics.measures import Measures, lines_of_measures
+from evenly.report.provenance import input_line, seconds_line, text_line
+from evenly.tables import two_columns
 
 if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance
@@ -37,7 +36,7 @@ def selection_table(selection: SelectionData, measures: Measures) -> str:
     for step, describe in _STEPS.items():
         if step in provenance.details:
             lines.append(describe(provenance.details[step]))
-    lines += lines_of_measures(measures, normalized=is_normalized(provenance))
+    lines += lines_of_measures(measures)
     lines.append(("seconds", seconds_line(seconds)))
     return two_columns((label, value) for label, value in lines if value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evenly.report.provenance import is_normalized
-from evenly.report.table import two_columns, with_cosine
+from evenly.tables import two_columns, with_cosine
 
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import sqrt
 from numbers import Integral
 from os import PathLike
 from time import perf_counter
@@ -43,6 +44,7 @@ def deduplicate(
     data: Any,
     min_distance: float | None = None,
     *,
+    similarity: float | None = None,
     to: int | float | None = None,
     keep: Literal["first", "longest", "best"] = "first",
     quality: Any = None,
@@ -66,10 +68,13 @@ def deduplicate(
 
     Args:
         data: as in `select_uniform`.
-        min_distance: the Euclidean distance from which on rows are different; unit rows with
-            cosine similarity s are sqrt(2 - 2 s) apart. Squared distances within 1e-12,
-            relatively, are equal, and a row at exactly the distance is kept. 0 merges exact
-            duplicates only: rows at distance 0, or equal texts, for which no encoder is needed.
+        min_distance: the Euclidean distance from which on rows are different. Squared distances
+            within 1e-12, relatively, are equal, and a row at exactly the distance is kept. 0
+            merges exact duplicates only: rows at distance 0, or equal texts, for which no encoder
+            is needed.
+        similarity: instead of `min_distance`: rows with a larger cosine similarity are
+            duplicates. A similarity s is the distance sqrt(2 - 2 s) between rows of length 1:
+            0.95 is 0.3162.
         to: the most rows to keep, instead of `min_distance`: an int, or a fraction in (0, 1] of
             the usable rows. Bisection finds the distance that keeps the most rows among those
             tried. The number of rows falls with the distance only overall, and in steps, so
@@ -101,14 +106,15 @@ def deduplicate(
 
 def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions) -> Deduplication:
     """Merge rows that repeat others; see `deduplicate`."""
-    _check(how)
+    _check(how, inputs)
+    min_distance = _distance_of(how)
     check_packing_engine(inputs.engine)
 
     def order_and_limit(prepared: PreparedData) -> tuple[Int[np.ndarray, " m"], int | None]:
         order = _order_of(prepared, how)
         return order, None if how.to is None else _most_rows(how.to, len(order))
 
-    embedding = how.min_distance != 0
+    embedding = min_distance != 0
     prepared = prepare(data, inputs, embedding=embedding, keep_texts=True, check=order_and_limit)
     order, limit = order_and_limit(prepared)
     options = {"min_distance": None, "to": None, **describe_rule_options(how.given())}
@@ -127,8 +133,8 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
             return packer.pack(distinct, distance, limit=limit, progress=progress).rows
 
         if limit is None:
-            assert how.min_distance is not None
-            distance = float(how.min_distance)
+            assert min_distance is not None
+            distance = min_distance
             kept = pack(distance)
         else:
             distance, kept = distance_for_size(prepared.points, distinct, limit, pack)
@@ -146,18 +152,32 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
     )
 
 
-def _check(how: DeduplicationOptions) -> None:
+def _check(how: DeduplicationOptions, inputs: InputOptions) -> None:
     """Reject options that do not belong together, before the data are read."""
-    if (how.min_distance is None) == (how.to is None):
+    ways = (how.min_distance, how.similarity, how.to)
+    if sum(way is not None for way in ways) != 1:
         raise OptionError(
-            "give one of min_distance= (the distance below which rows are duplicates; 0 merges "
-            "exact duplicates only) and to= (the most rows to keep)."
+            "give one of min_distance (the distance below which rows are duplicates; 0 merges "
+            "exact duplicates only), similarity (the cosine similarity above which they are) and "
+            "to (the most rows to keep)."
+        )
+    if how.similarity is not None and (not inputs.normalize or inputs.engine == "distances"):
+        raise OptionError(
+            "a similarity is that of rows of length 1, which a matrix of distances and rows that "
+            "are not normalized do not have: give min_distance."
         )
     if (how.quality is not None) != (how.keep == "best"):
         raise OptionError(
             'keep="best" and quality=, a column or one number for each row, belong together: got '
             f"keep={how.keep!r} {'without' if how.quality is None else 'with'} quality=."
         )
+
+
+def _distance_of(how: DeduplicationOptions) -> float | None:
+    """Return the distance below which rows are duplicates; None if it is to be found."""
+    if how.similarity is not None:
+        return sqrt(max(0.0, 2.0 - 2.0 * float(how.similarity)))
+    return None if how.min_distance is None else float(how.min_distance)
 
 
 def _most_rows(to: Any, usable: int) -> int:

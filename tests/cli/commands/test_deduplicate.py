@@ -29,7 +29,8 @@ def test_exact_duplicates_need_no_encoder():
     assert ids_of("kept.jsonl") == list(range(20))
     assert "20 rows (83.3%)" in ran.stdout
     assert "4 rows repeat another exactly" in ran.stdout
-    assert "row 0 represents 1 other, at most" in ran.stdout
+    assert "\nMerged:\n  row  0 is kept: " in ran.stdout
+    assert f"    0.0000  row 20: {RATED_RECORDS[20]['text']}\n" in ran.stdout
     assert Deduplication.load("kept.manifest.json").groups == {n: [20 + n] for n in range(4)}
     assert "exists" in fail("deduplicate", "train.jsonl", "--min-distance", 0, "-o", "kept.jsonl")
 
@@ -47,6 +48,23 @@ def test_near_duplicates_are_found_by_distance_or_number():
     assert told["kept"] == len(half) == 12
     assert told["min_distance"] == pytest.approx(half.min_distance)
     assert (told["merged"], told["exact_duplicates"], told["output"]) == (12, 4, "b.jsonl")
+
+
+def test_a_similarity_is_printed_with_its_distance_and_the_merged_rows():
+    ran = succeed("deduplicate", "train.jsonl", "--similarity", 0.9, *LETTERS)
+    told = json.loads(
+        succeed("deduplicate", "train.jsonl", "--similarity", 0.9, *LETTERS, "--json").stdout
+    )
+
+    found = deduplicate(RATED_RECORDS, similarity=0.9, **OF_TEXTS)
+    assert "nearer than 0.4472 (cosine similarity 0.9000) to a kept row" in ran.stdout
+    assert told["indices"] == found.indices.tolist()
+    assert told["groups"] == {str(row): others for row, others in found.groups.items()}
+    largest = max(found.groups, key=lambda row: len(found.groups[row]))
+    merged = ran.stdout[ran.stdout.index("Merged") :]
+    assert merged.index(f"row {largest:>2} is kept") < 60
+    for row in found.groups[largest][:3]:
+        assert f"row {row:>2}: {RATED_RECORDS[row]['text']}" in merged
 
 
 def test_kept_records_go_to_stdout_and_the_table_does_not():
@@ -68,11 +86,11 @@ def test_vectors_and_arrays_of_qualities_are_read():
 
     assert Deduplication.load("kept.manifest.json").indices.tolist() == [1, 2, 5]
     assert np.load("kept.npy").tolist() == np.eye(3).tolist()
-    assert "0 more are nearer than 0.5000 (cosine distance 0.1250)" in ran.stdout
+    assert "0 more are nearer than 0.5000 (cosine similarity 0.8750)" in ran.stdout
 
 
 def test_wrong_use_is_reported_in_one_line():
-    assert "give one of min_distance=" in fail("deduplicate", "train.jsonl", *LETTERS)
+    assert "give one of min_distance" in fail("deduplicate", "train.jsonl", *LETTERS)
     assert "got 1.5" in fail("deduplicate", "train.jsonl", "--to", 1.5, *LETTERS)
     assert "without quality=" in fail(
         "deduplicate", "train.jsonl", "--to", 3, "--keep", "best", *LETTERS

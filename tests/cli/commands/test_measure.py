@@ -35,6 +35,16 @@ def test_rows_are_read_from_text_or_an_array(name):
     assert "cosine" not in table
 
 
+@pytest.mark.parametrize("options", [[], ["--no-normalize"], ["--details"]])
+def test_the_table_is_what_measures_print(options):
+    Path("rows.txt").write_text("3\n9\n1\n")
+
+    table = succeed("measure", "vectors.npy", "rows.txt", *options).stdout
+
+    normalize, details = "--no-normalize" not in options, "--details" in options
+    assert table == f"{measure(VECTORS, [3, 9, 1], normalize=normalize, details=details)}\n"
+
+
 def test_the_options_of_a_manifest_apply():
     manifest = make_manifest("-b", "8", "--no-normalize")
     expected = select_texts(8, normalize=False)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evenly import Selection, errors, select_uniform
+from evenly import Selection, errors, measure, select_uniform
 from tests.support.encoders import TopicEncoder, texts_of
 
 TEXTS = texts_of(25)
@@ -28,6 +28,34 @@ def train(tmp_path):
 @pytest.fixture
 def chosen(train):
     return select_uniform(train, 6, encoder=TopicEncoder())
+
+
+def test_a_selection_is_a_sequence_of_row_numbers(chosen):
+    rows = chosen.indices.tolist()
+
+    assert [*chosen] == rows
+    assert all(type(row) is int for row in chosen)
+    assert [TEXTS[row] for row in chosen] == chosen.take(TEXTS)
+    assert (chosen[0], chosen[-1], len(chosen)) == (rows[0], rows[-1], 6)
+    assert type(chosen[0]) is int
+    assert chosen[1:3].tolist() == rows[1:3]
+    assert rows[2] in chosen
+    assert (set(range(25)) - set(rows)).isdisjoint(chosen)
+    with pytest.raises(IndexError):
+        chosen[6]
+
+
+def test_a_selection_converts_to_an_array(chosen):
+    assert np.array_equal(np.asarray(chosen), chosen.indices)
+    assert np.asarray(chosen, dtype=np.float32).dtype == np.float32
+    copied = np.array(chosen)
+    copied[0] = -1
+    assert chosen.indices[0] != -1
+    with pytest.raises(ValueError, match="requires a copy"):
+        chosen.__array__(np.int32, copy=False)
+    vectors = TopicEncoder().encode(TEXTS)
+    assert np.array_equal(vectors[chosen], vectors[chosen.indices])
+    assert measure(vectors, chosen) == measure(vectors, chosen.indices)
 
 
 def kinds_of_data():

@@ -23,7 +23,7 @@ def cache() -> None:
 def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
     """Show where the cache is and what it holds."""
     from evenly.embedding import open_cache
-    from evenly.report.table import two_columns
+    from evenly.tables import two_columns
 
     opened = open_cache(cache_dir)
     assert opened is not None  # only cache_dir=False means none

@@ -54,4 +54,5 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
     found = remove_duplicates(data_or_stdin(data), inputs, how)
     write_output(found, output.target, force=output.force)
-    print_result(deduplication_table(found), found.summary(), output)
+    summary = {**found.summary(), "indices": found.indices.tolist(), "groups": found.groups}
+    print_result(deduplication_table(found), summary, output)

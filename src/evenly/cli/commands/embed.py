@@ -35,9 +35,9 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
     They go through the same cache as in `select`, and `select` accepts the file as DATA.
     """
     from evenly.inputs.embed import embed_rows
-    from evenly.report.table import format_seconds
     from evenly.samples import open_samples
     from evenly.samples.formats import split_suffix
+    from evenly.tables import format_seconds
 
     if split_suffix(output)[0] not in ("npy", "safetensors"):
         raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")

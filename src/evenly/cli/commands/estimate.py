@@ -25,8 +25,8 @@ from evenly.options import InputOptions, RuleOptions
 @click.pass_context
 def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any) -> None:
     """Predict how much memory and time `evenly select` would take for DATA, and its engine."""
-    from evenly.report.table import format_seconds, two_columns
     from evenly.selection.estimate import estimate_selection
+    from evenly.tables import format_seconds, two_columns
 
     if options["budget"] is None:
         raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")

@@ -32,7 +32,6 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
     """
     from evenly.metrics.measure import measure_prepared, prepare_rows
-    from evenly.report import measures_table
     from evenly.samples import open_samples
 
     as_json = options.pop("as_json")
@@ -45,4 +44,4 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:
-        click.echo(measures_table(measures, normalized=inputs.normalize))
+        click.echo(str(measures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Literal
@@ -22,7 +22,7 @@ Order = Literal["picked", "file"]
 
 
 class Result(ABC):
-    """Rows of an input, and where they came from.
+    """Rows of an input, and where they came from; iterates over their row numbers.
 
     Attributes:
         indices: (k,) their row numbers.
@@ -41,6 +41,24 @@ class Result(ABC):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices.tolist())
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the row number at a position, or an array of those in a slice."""
+        found = self.indices[key]
+        return int(found) if np.ndim(found) == 0 else found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Return the row numbers as an array."""
+        wanted = self.indices.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and wanted != self.indices.dtype:
+            raise ValueError(
+                f"converting row numbers of {self.indices.dtype} to {wanted} requires a copy, but "
+                "copy=False was passed."
+            )
+        return self.indices.astype(wanted, copy=bool(copy))
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:

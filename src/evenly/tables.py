@@ -41,3 +41,8 @@ def with_cosine(distance: float, *, normalized: bool) -> str:
         return f"{distance}"
     cosine = f" (cosine distance {distance**2 / 2:.4f})" if normalized else ""
     return f"{distance:.4f}{cosine}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things: 1 row, 2 rows, 1,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
