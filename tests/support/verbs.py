@@ -43,4 +43,7 @@ VERBS = {
 }
 
 # These take the options of an earlier selection: None means the earlier value.
-RESUMING = (Selection.extend, Selection.fill, Selection.assignments, Selection.explain)
+RESUMING = (
+    *(Selection.extend, Selection.fill, Selection.assignments, Selection.explain),
+    *(measure, compare),
+)

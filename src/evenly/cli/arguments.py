@@ -63,16 +63,14 @@ def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_row_numbers(path: str) -> Any:
-    """Read a selection from a manifest, or row numbers from .npy or from text with one a line.
+    """Read a result from a manifest, or row numbers from .npy or from text with one a line.
 
     Raises:
         DataError: a line is not a row number, or the array cannot be read.
         ManifestError: the manifest is damaged.
     """
-    from evenly.selection import Selection
-
     if path.endswith(".json"):
-        return Selection.load(path)
+        return _load_result(path)
     if path.endswith(".npy"):
         return _array(path)
     rows = []
@@ -98,6 +96,20 @@ def _lines(path: str) -> list[str]:
         raise DataError(
             f"{path} is not a text file: {error}. Write one row a line, in UTF-8."
         ) from None
+
+
+def _load_result(path: str) -> Any:
+    """Load the manifest of a selection, a deduplication or a stream selection."""
+    from evenly.samples.source import open_file
+    from evenly.selection import Selection
+    from evenly.selection.results.deduplication import Deduplication
+    from evenly.selection.results.stream import StreamSelection
+
+    beginning = open_file(path).content[:200]
+    for kind in (Deduplication, StreamSelection):
+        if f'"{kind.codec.format}"'.encode() in beginning:
+            return kind.load(path)
+    return Selection.load(path)
 
 
 def rows_or_ids(value: str | None, *, by_id: bool) -> Any:

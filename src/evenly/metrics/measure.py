@@ -14,14 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
-from evenly.inputs.prepare import PreparedData, prepare
+from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
-from evenly.metrics.row_numbers import row_numbers
+from evenly.metrics.space import prepare_subsets
 from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
-    DEFAULT_ENCODER,
     InputOptions,
     MeasuringOptions,
     OnInvalid,
@@ -83,12 +82,12 @@ def measure(
     indices: Any,
     *,
     text: TextColumns = None,
-    roles: Sequence[str] = ("user",),
-    encoder: Any = DEFAULT_ENCODER,
+    roles: Sequence[str] | None = None,
+    encoder: Any = None,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
-    normalize: bool = True,
-    on_invalid: OnInvalid = "error",
+    normalize: bool | None = None,
+    on_invalid: OnInvalid | None = None,
     engine: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     random_subsets: int = 3,
@@ -99,12 +98,16 @@ def measure(
 ) -> Measures:
     """Measure how evenly the rows `indices` of a data set are spread.
 
-    Pass the options that were used for selecting; others change the distances.
+    A selection is measured in its own space, unless options say otherwise.
 
     Args:
         data_or_vectors: what the rows were selected from, in any form that `select_uniform`
             accepts.
-        indices: (k,) distinct row numbers, or a `Selection`.
+        indices: (k,) distinct row numbers; or a `Selection`, a `Deduplication` or a
+            `StreamSelection`.
+        text, roles, encoder, encoder_options, normalize, on_invalid: as in `select_uniform`. By
+            default as the selection was made; those of `select_uniform` for row numbers alone.
+            A warning is logged if a selection is measured in another space than its own.
         engine: "distances" if the data are a matrix of distances.
         certificate: find an upper bound on the h_min of any subset of this size. This needs a
             farthest-first run and clusters of the pool, and takes a few seconds or as long as
@@ -117,6 +120,8 @@ def measure(
 
     Raises:
         RowError: a row number is out of range, named twice, or that of an unusable row.
+        ManifestError: a selection was made from another number of rows; or one of
+            its options was a Python object, which must be passed again.
 
     Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products. The certificate takes
         at most another n·k·d for its run; its clusters take about as many as all subsets
@@ -125,16 +130,8 @@ def measure(
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
-    prepared, rows = prepare_rows(data_or_vectors, indices, InputOptions.of(arguments))
-    return measure_prepared(prepared, rows, options)
-
-
-def prepare_rows(
-    data: Any, indices: Any, inputs: InputOptions
-) -> tuple[PreparedData, Int[np.ndarray, " k"]]:
-    """Prepare a data set and check the row numbers to measure, first before embedding."""
-    prepared = prepare(data, inputs, check=lambda texts: row_numbers(texts, indices))
-    return prepared, row_numbers(prepared, indices)
+    prepared, rows = prepare_subsets(data_or_vectors, {"": indices}, arguments)
+    return measure_prepared(prepared, rows[""], options)
 
 
 def measure_prepared(

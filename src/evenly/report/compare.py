@@ -10,13 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from evenly.errors import OptionError, RowError
-from evenly.inputs.prepare import PreparedData, prepare
+from evenly.errors import OptionError
 from evenly.metrics import Measures
 from evenly.metrics.measure import Certificate, measure_in_pool, pool_stats, random_rows
-from evenly.metrics.row_numbers import row_numbers
+from evenly.metrics.space import prepare_subsets
 from evenly.options import (
-    DEFAULT_ENCODER,
     InputOptions,
     MeasuringOptions,
     OnInvalid,
@@ -24,7 +22,6 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
-from evenly.shapes import Int
 from evenly.tables import grid
 
 # Attribute of the measures -> its format.
@@ -121,12 +118,12 @@ def compare(
     data: Any,
     *,
     text: TextColumns = None,
-    roles: Sequence[str] = ("user",),
-    encoder: Any = DEFAULT_ENCODER,
+    roles: Sequence[str] | None = None,
+    encoder: Any = None,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
-    normalize: bool = True,
-    on_invalid: OnInvalid = "error",
+    normalize: bool | None = None,
+    on_invalid: OnInvalid | None = None,
     engine: str = "auto",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     random_subsets: int = 3,
@@ -140,9 +137,13 @@ def compare(
     The data set is prepared once, and the pool's own measures are computed once.
 
     Args:
-        subsets: name -> (k,) distinct row numbers, or a `Selection`. Sizes may differ, but h_min
-            can be compared only between subsets of the same size.
+        subsets: name -> what `measure` takes. Sizes may differ, but h_min can be compared only
+            between subsets of the same size.
         data: what the rows were selected from, in any form that `select_uniform` accepts.
+        text, roles, encoder, encoder_options, normalize, on_invalid: as in `select_uniform`. By
+            default as the selections were made, which must agree; those of `select_uniform` for
+            row numbers alone. A warning is logged if a selection is measured in another space
+            than its own.
         engine, certificate, details: as in `measure`.
 
     Returns:
@@ -153,35 +154,36 @@ def compare(
         OptionError: there is no subset.
         RowError: a row number is out of range, named twice, or that of an unusable row; the
             message names the subset.
+        ManifestError: selections differ in an option, or one was made from another number of
+            rows; or an option was a Python object, which must be passed again.
 
     Cost: that of `measure` for each subset, random ones included; the pool's own measures count
         once.
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
-    return compare_subsets(subsets, data, InputOptions.of(arguments), options)
+    return compare_subsets(subsets, data, arguments, options)
 
 
 def compare_subsets(
-    subsets: Mapping[str, Any], data: Any, inputs: InputOptions, options: MeasuringOptions
+    subsets: Mapping[str, Any],
+    data: Any,
+    inputs: Mapping[str, Any],
+    options: MeasuringOptions,
 ) -> Comparison:
-    """Measure several subsets of one data set; see `compare`."""
+    """Measure several subsets of one data set; see `compare`. `inputs` are those given."""
     if not isinstance(subsets, Mapping) or not subsets:
         raise OptionError(
             f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
         )
 
-    def rows_of(prepared: PreparedData) -> dict[str, Int[np.ndarray, " k"]]:
-        return {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
-
-    prepared = prepare(data, inputs, check=rows_of)
-    chosen = rows_of(prepared)
+    prepared, chosen = prepare_subsets(data, subsets, inputs)
     sizes = sorted({len(rows) for rows in chosen.values()})
     n_subsets = len(chosen) + options.random_subsets * len(sizes)
     stats = pool_stats(prepared, options, sizes[-1], subsets=n_subsets)
     seeds = range(options.seed, options.seed + options.random_subsets)
     drawn_rows = [random_rows(stats, size, seed) for size in sizes for seed in seeds]
-    hidden = hide(inputs.progress)
+    hidden = hide(prepared.options.progress)
     bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=hidden)
     found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
     if options.certificate:
@@ -197,10 +199,3 @@ def compare_subsets(
             if options.random_subsets
         },
     )
-
-
-def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Int[np.ndarray, " k"]:
-    try:
-        return row_numbers(prepared, rows)
-    except RowError as error:
-        raise RowError(f"subset {str(name)!r}: {error}") from None

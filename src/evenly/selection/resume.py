@@ -17,6 +17,7 @@ from evenly.options import InputOptions, NotKept, RuleOptions, TextColumns
 from evenly.options.declaration import declared
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
+from evenly.selection.results.base import Result
 from evenly.selection.results.provenance import (
     OF_TEXTS,
     SPACE,
@@ -73,7 +74,7 @@ class Again:
         return {name: getattr(self, name) for name in names}
 
 
-def options_of(earlier: SelectionData, *, overruled: Collection[str]) -> dict[str, Any]:
+def options_of(earlier: Result, *, overruled: Collection[str]) -> dict[str, Any]:
     """Return the options of an earlier selection, as arguments.
 
     They do not include trust in a model's code: a file must not grant it.

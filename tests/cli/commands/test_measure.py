@@ -101,3 +101,15 @@ def test_a_certificate_can_be_left_out_or_be_thorough():
     assert "best possible" not in succeed(*arguments, "--certificate", "no").stdout
     thorough = as_json(*arguments, "--certificate", "thorough")
     assert thorough["certified_fraction"] > 0
+
+
+def test_manifests_of_every_command_are_measured_in_their_own_space():
+    succeed("deduplicate", "vectors.npy", "--to", "8", "--no-normalize", "-o", "kept.npy")
+    succeed("stream", "vectors.npy", "-b", "8", "--no-normalize", "-o", "streamed.npy")
+
+    for name in ("kept", "streamed"):
+        found = as_json("measure", "vectors.npy", f"{name}.manifest.json")
+        rows = evenly.measure(np.load(f"{name}.npy"), range(8), normalize=False)
+        assert found["h_min"] == pytest.approx(rows.h_min)
+    table = succeed("compare", "vectors.npy", "kept.manifest.json", "streamed.manifest.json").stdout
+    assert table.splitlines()[0].split()[:2] == ["kept", "streamed"]

@@ -10,7 +10,7 @@ import click
 from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
 from evenly.cli.main import main
 from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
-from evenly.cli.subsets import common_options, names_of
+from evenly.cli.subsets import names_of
 from evenly.options import InputOptions, MeasuringOptions
 
 
@@ -32,13 +32,11 @@ def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **option
     must agree on how texts become vectors, unless options say it.
     """
     from evenly.report import compare_subsets
-    from evenly.samples import open_samples
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
-    samples = open_samples(data_or_stdin(data))
     found = {name: read_row_numbers(path) for name, path in names_of(subsets).items()}
-    inputs = common_options(samples, found, given(ctx, arguments), arguments)
+    inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of({**options, "details": True})
-    comparison = compare_subsets(found, samples, inputs, measuring)
+    comparison = compare_subsets(found, data_or_stdin(data), inputs, measuring)
     click.echo(json.dumps(comparison.as_dict(), indent=1) if as_json else str(comparison))

@@ -10,7 +10,6 @@ import click
 from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
 from evenly.cli.main import main
 from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
-from evenly.cli.subsets import options_for
 from evenly.options import InputOptions, MeasuringOptions
 
 
@@ -28,19 +27,20 @@ from evenly.options import InputOptions, MeasuringOptions
 def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> None:
     """Measure how evenly rows of DATA are spread, compared with random subsets of the same size.
 
-    SUBSET names the rows: a manifest of `evenly select`, whose options apply unless others are
-    given; a .npy array of row numbers; or a text file with one row number (from 0) a line.
+    SUBSET names the rows: a manifest of `evenly select`, `deduplicate` or `stream`, whose options
+    apply unless others are given; a .npy array of row numbers; or a text file with one row
+    number (from 0) a line.
     """
-    from evenly.metrics.measure import measure_prepared, prepare_rows
-    from evenly.samples import open_samples
+    from evenly.metrics.measure import measure_prepared
+    from evenly.metrics.space import prepare_subsets
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
-    samples, rows = open_samples(data_or_stdin(data)), read_row_numbers(subset)
-    inputs = options_for(samples, rows, given(ctx, arguments), arguments)
+    inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of(options)
-    prepared, chosen = prepare_rows(samples, rows, inputs)
-    measures = measure_prepared(prepared, chosen, measuring)
+    subsets = {"": read_row_numbers(subset)}
+    prepared, chosen = prepare_subsets(data_or_stdin(data), subsets, inputs)
+    measures = measure_prepared(prepared, chosen[""], measuring)
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:
