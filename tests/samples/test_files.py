@@ -351,7 +351,7 @@ def test_invalid_outputs(tmp_path):
     samples = open_samples([{"a": 1, "b": object()}, {"a": "x", "b": None}])
     with pytest.raises(OutputError, match=r"output format from the suffix of .*out.text"):
         samples.write(tmp_path / "out.text", [0])
-    with pytest.raises(OutputError, match="JSON cannot hold a value of type object"):
+    with pytest.raises(OutputError, match="the column 'b': it has a value of type object"):
         samples.write(tmp_path / "out.jsonl", [1, 0])
     with pytest.raises(OutputError, match="parquet cannot hold the column 'a'"):
         samples.write(tmp_path / "out.parquet", [0, 1])

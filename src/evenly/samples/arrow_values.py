@@ -37,12 +37,13 @@ def column_values(column: Any, field: Any, origin: str) -> list[object]:
     """
     decode = _decoder(field)
     try:
+        _check_readable(field)
         values: list[object] = _with_nanoseconds(column).to_pylist()
         return values if decode is None else [decode(value) for value in values]
     except (ValueError, OverflowError, NotImplementedError, RecursionError) as error:
         raise DataError(
             f"{origin}: a value in the column {field.name!r} of type {field.type} cannot be read: "
-            f"{error}. Correct it, or leave the column out."
+            f"{str(error).rstrip('.')}. Correct it, or leave the column out."
         ) from error
 
 
@@ -62,7 +63,11 @@ def take_rows(table: Any, rows: RowNumbers, *, largest: int = 1 << 28) -> Any:
         end = begin + int(np.searchsorted(ascending[begin:], start + batch.num_rows))
         if end > begin:
             numbers = pa.array(ascending[begin:end] - start)
-            parts.append(pa.Table.from_batches([batch.take(numbers)]))
+            try:
+                parts.append(pa.Table.from_batches([batch.take(numbers)]))
+            except pa.ArrowNotImplementedError:  # views of strings, and run-end encoded columns
+                slices = [table.slice(row, 1) for row in rows.tolist()]
+                return pa.concat_tables(slices)
         start, begin = start + batch.num_rows, end
     chosen, places = pa.concat_tables(parts or [table.slice(0, 0)]), np.argsort(order)
     if (order[:-1] < order[1:]).all():
@@ -81,6 +86,27 @@ def _largest_column(table: Any) -> int:
     return max(sizes, default=0)
 
 
+def _check_readable(field: Any) -> None:
+    """Raise ValueError if the type, or a part of it, would lose its meaning in Python."""
+    from pyarrow import types
+
+    name = _extension(field)
+    # The values would be the numbers of the periods, or tensors without their shapes.
+    if name in ("pandas.period", "arrow.fixed_shape_tensor", "arrow.variable_shape_tensor"):
+        raise ValueError(f"Python has no values of the type {name}")
+    if types.is_interval(field.type):
+        raise ValueError("Python has no values that combine months and days")
+    for part in _parts(field.type):
+        _check_readable(part)
+
+
+def _parts(kind: Any) -> list[Any]:
+    """Return the fields that a nested type consists of."""
+    from pyarrow import types
+
+    return [kind.field(place) for place in range(kind.num_fields)] if types.is_nested(kind) else []
+
+
 def _with_nanoseconds(column: Any) -> Any:
     import pyarrow as pa
 
@@ -97,10 +123,10 @@ def _decoder(field: Any) -> _Decoder | None:
     from pyarrow import types
 
     kind = field.type
-    if _is_json(field):
+    if _extension(field) == "arrow.json":
         return lambda value: None if value is None else json.loads(value)
     if types.is_struct(kind):
-        found = {part.name: _decoder(part) for part in map(kind.field, range(kind.num_fields))}
+        found = {part.name: _decoder(part) for part in _parts(kind)}
         decoders = {name: decode for name, decode in found.items() if decode is not None}
         return _struct_decoder(decoders) if decoders else None
     if types.is_map(kind):
@@ -111,11 +137,11 @@ def _decoder(field: Any) -> _Decoder | None:
     return None
 
 
-def _is_json(field: Any) -> bool:
-    # A pyarrow without the type reads it as strings, and keeps its name beside them.
-    metadata = field.metadata or {}
+def _extension(field: Any) -> str | None:
+    """Return the name of an extension type, even if pyarrow does not know the type."""
     name = getattr(field.type, "extension_name", None)
-    return name == "arrow.json" or metadata.get(b"ARROW:extension:name") == b"arrow.json"
+    stored: bytes | None = (field.metadata or {}).get(b"ARROW:extension:name")
+    return name or (stored.decode() if stored else None)
 
 
 def _struct_decoder(decoders: dict[str, _Decoder]) -> _Decoder:

@@ -12,14 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import OutputError
-from evenly.samples.encoding import (
-    open_output,
-    plain_json,
-    table_of_records,
-    write_records,
-    write_tables,
-)
+from evenly.samples.arrow_columns import table_of_records, write_tables
+from evenly.samples.encoding import open_output, write_records
 from evenly.samples.formats import FILE_FORMATS
+from evenly.samples.json_values import plain_json
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.source import FileStamp, Source
 

@@ -1,19 +1,22 @@
-"""Encodes records as JSON, JSON Lines, CSV, TSV and parquet."""
+"""Encodes records as JSON, JSON Lines, CSV, TSV and text."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import io
-import json
+import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from evenly.atomic import atomic_write
-from evenly.errors import MissingExtraError, OutputError
-from evenly.samples.compression import Unclosed, compressed
+from evenly.errors import OutputError
+from evenly.samples.compression import compressed
 from evenly.samples.formats import output_format
+from evenly.samples.json_values import json_field, json_record
+
+_log = logging.getLogger("evenly")
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -43,16 +46,18 @@ def write_records(
 ) -> None:
     """Write records as "jsonl", "json", "csv", "tsv" or "txt".
 
-    In CSV and TSV, None becomes an empty field and other values become JSON.
+    In CSV and TSV, None becomes an empty field, and lists and dicts become JSON. JSON has no NaN
+    and no infinite numbers; they become null, with a warning that names their columns.
 
     Raises:
-        OutputError: the format cannot hold a value.
+        OutputError: the format cannot hold a value; the message names the column.
     """
+    replaced: set[str] = set()
     if format == "jsonl":
         for record in records:
-            stream.write(_json(record) + b"\n")
+            stream.write(json_record(record, replaced) + b"\n")
     elif format == "json":
-        _write_array(stream, records)
+        _write_array(stream, records, replaced)
     elif format == "txt":
         for record in records:
             stream.write(_text_line(record))
@@ -61,36 +66,26 @@ def write_records(
         quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
         stream.write(delimited_line(columns, DELIMITERS[format], quoted=quoted))
         for record in records:
-            fields = [_field(record.get(name)) for name in columns]
-            stream.write(delimited_line(fields, DELIMITERS[format]))
+            fields = [json_field(name, record.get(name), replaced) for name in columns]
+            stream.write(delimited_line(fields, DELIMITERS[format], columns))
+    if replaced:
+        warn_of_nulls(replaced)
 
 
-def write_tables(stream: BinaryIO, schema: Any, tables: Iterable[Any]) -> None:
-    """Write pyarrow Tables of one schema as one parquet file, one table at a time.
-
-    Raises:
-        OutputError: parquet cannot hold the type of a column.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetWriter(Unclosed(stream), schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-    except pa.ArrowException as error:
-        raise OutputError(
-            f"parquet cannot hold these records: {error}. Write .jsonl instead."
-        ) from error
+def warn_of_nulls(columns: set[str]) -> None:
+    """Warn that numbers in these columns became null."""
+    noun = "column" if len(columns) == 1 else "columns"
+    _log.warning(
+        "JSON has no NaN and no infinite numbers: written as null in the %s %s",
+        noun,
+        ", ".join(sorted(columns)),
+    )
 
 
-def plain_json(value: object) -> bytes:
-    """Return one line of JSON that represents a `value` of any type in a hash."""
-    return json.dumps(value, default=_any_value, skipkeys=True).encode() + b"\n"
-
-
-def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = False) -> bytes:
-    """Return one line of CSV, including its newline."""
+def delimited_line(
+    fields: Sequence[str], delimiter: str, columns: Sequence[str] = (), *, quoted: bool = False
+) -> bytes:
+    """Return one line of CSV, including its newline; errors name the column of a field."""
     line = io.StringIO(newline="")
     # Older csv modules quote a line break only if it is part of the line terminator.
     writer = csv.writer(
@@ -104,56 +99,26 @@ def delimited_line(fields: Sequence[str], delimiter: str, *, quoted: bool = Fals
     try:
         return text.encode()
     except UnicodeEncodeError as error:
+        number, field = next(
+            (number, field)
+            for number, field in enumerate(fields)
+            if not field.isascii() and field.encode(errors="replace").decode() != field
+        )
+        name = columns[number] if number < len(columns) else field
         raise OutputError(
-            f"CSV cannot hold half a character (a lone surrogate), which occurs in {text[:60]!r}. "
-            "Write .jsonl instead."
+            f"CSV cannot hold half a character (a lone surrogate), which occurs in the column "
+            f"{name!r}: {field[:60]!r}. Write .jsonl instead."
         ) from error
 
 
-def _write_array(stream: BinaryIO, records: Iterable[Any]) -> None:
+def _write_array(stream: BinaryIO, records: Iterable[Any], replaced: set[str]) -> None:
     """Write a JSON array with one record per line."""
     stream.write(b"[")
     separator = b"\n"
     for record in records:
-        stream.write(separator + _json(record))
+        stream.write(separator + json_record(record, replaced))
         separator = b",\n"
     stream.write(b"\n]\n")
-
-
-def _json(record: Any) -> bytes:
-    value = dict(record) if isinstance(record, Mapping) else record
-    try:
-        return json.dumps(value, ensure_ascii=False, default=_json_value).encode()
-    except UnicodeEncodeError:
-        # UTF-8 cannot encode a lone surrogate, but JSON can escape it.
-        return json.dumps(value, default=_json_value).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise OutputError(
-            f"JSON cannot hold the record {str(record)[:60]!r}: {error}. Convert its keys and "
-            "values to strings, numbers, lists and dicts."
-        ) from error
-
-
-def _json_value(value: Any) -> object:
-    """Convert a value of another library to one that JSON can hold."""
-    for method in ("tolist", "isoformat"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise OutputError(
-        f"JSON cannot hold a value of type {type(value).__name__}. Write .parquet instead."
-    )
-
-
-def _any_value(value: Any) -> object:
-    if isinstance(value, (bytes, bytearray)):
-        return value.hex()
-    try:
-        return _json_value(value)
-    except OutputError:
-        # Not the repr, which may contain an address that differs from run to run.
-        return f"<{type(value).__name__}>"
 
 
 def _text_line(record: Any) -> bytes:
@@ -176,36 +141,3 @@ def _text_line(record: Any) -> bytes:
             f".txt cannot hold half a character (a lone surrogate), which occurs in {text[:60]!r}. "
             "Write .jsonl instead."
         ) from error
-
-
-def _field(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else _json(value).decode()
-
-
-def require_pyarrow(purpose: str) -> Any:
-    """Import pyarrow, or raise MissingExtraError with the command that installs it."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", purpose) from error
-    return pyarrow
-
-
-def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
-    """Convert dicts to a pyarrow Table; missing keys become null.
-
-    Raises:
-        OutputError: a column mixes types; the message names the column.
-    """
-    pa = require_pyarrow("writing parquet")
-    arrays = []
-    for name in columns:
-        try:
-            arrays.append(pa.array([record.get(name) for record in records]))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise OutputError(
-                f"parquet cannot hold the column {name!r}: {error}. Write .jsonl instead."
-            ) from error
-    return pa.table(arrays, names=list(columns))

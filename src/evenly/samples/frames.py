@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import getitem
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from evenly.errors import DataError
+from evenly.samples.arrow_columns import check_kept, require_pyarrow, unfit_for_parquet
+from evenly.samples.arrow_values import column_values
 from evenly.samples.base import Samples
-from evenly.samples.encoding import plain_json, require_pyarrow
+from evenly.samples.json_values import plain_json
 from evenly.samples.lists import ListSamples
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+
+_TEMPORAL = re.compile("Date|Time|Duration")
 
 
 class _Frame(Samples):
@@ -49,6 +56,20 @@ class _Frame(Samples):
     def _values(self, frame: Any, position: int) -> list[object]:
         raise NotImplementedError
 
+    def _converted(
+        self, frame: Any, convert: Callable[[Any], Any], convert_column: Callable[[int], Any]
+    ) -> Any:
+        """Convert a frame to Arrow; on failure, raise OutputError with the column at fault."""
+        try:
+            return convert(frame)
+        except Exception:  # each library raises errors of many classes
+            for place, name in enumerate(self.columns):
+                try:
+                    convert_column(place)
+                except Exception as error:
+                    raise unfit_for_parquet(name, error, self._values(frame, place)) from error
+            raise
+
     def _feed(self, digest: _Hash) -> None:
         digest.update(plain_json(self.columns))
         super()._feed(digest)
@@ -68,7 +89,16 @@ class PandasFrame(_Frame):
 
     def _table(self, rows: RowNumbers) -> Any:
         pa = require_pyarrow("writing parquet")
-        return pa.Table.from_pandas(self.take(rows))
+        frame = self.take(rows)
+
+        def convert(part: Any) -> Any:
+            return pa.Table.from_pandas(part, preserve_index=False)
+
+        table = self._converted(frame, convert, lambda place: convert(frame.iloc[:, [place]]))
+        for place, name in enumerate(self.columns):
+            if str(frame.dtypes.iloc[place]) == "object":
+                check_kept(name, self._values(frame, place), table.column(place))
+        return table
 
 
 class PolarsFrame(_Frame):
@@ -81,12 +111,26 @@ class PolarsFrame(_Frame):
         return self._frame[row_numbers(rows, len(self))]
 
     def _values(self, frame: Any, position: int) -> list[object]:
-        values: list[object] = frame.to_series(position).to_list()
+        series = frame.to_series(position)
+        # Python's dates and times hold less than those of Polars, which rounds or panics.
+        if _TEMPORAL.search(str(series.dtype)):
+            with contextlib.suppress(ImportError):
+                import pyarrow as pa
+
+                column = series.to_arrow()
+                return column_values(column, pa.field(series.name, column.type), self.origin)
+        values: list[object] = series.to_list()
         return values
 
     def _table(self, rows: RowNumbers) -> Any:
         require_pyarrow("writing parquet")
-        return self.take(rows).to_arrow()
+        frame = self.take(rows)
+        for name, kind in frame.schema.items():
+            if "Object" in str(kind):  # Polars would write the addresses of its values
+                raise unfit_for_parquet(name, "it holds Python objects", frame[name].to_list())
+        return self._converted(
+            frame, lambda part: part.to_arrow(), lambda place: frame.to_series(place).to_arrow()
+        )
 
 
 def open_pandas(data: Any) -> Samples:

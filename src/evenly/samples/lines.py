@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from evenly.errors import RecordError
 from evenly.samples.base import RecordSamples
+from evenly.samples.encoding import warn_of_nulls
+from evenly.samples.json_values import json_record
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import Content, Source
 
@@ -67,6 +69,10 @@ class LineSamples(RecordSamples):
         """Return the bytes of the record in the file, including its newline."""
         return self._source.content[self._starts[row] : self._ends[row]] + b"\n"
 
+    def copy(self, row: int) -> bytes:
+        """Return the bytes of the record in a new file of the same format."""
+        return self.raw(row)
+
     def records(self, rows: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the records, parsing each from its bytes."""
         self.check_unchanged()
@@ -83,7 +89,7 @@ class LineSamples(RecordSamples):
             return
         stream.write(self.preamble)
         for row in rows.tolist():
-            stream.write(self.raw(row))
+            stream.write(self.copy(row))
 
     def _text(self, row: int) -> str:
         return decode(self.raw(row), self.locate(row))
@@ -118,6 +124,18 @@ class JsonLines(LineSamples):
                 '{"text": ...}.'
             )
         return record
+
+    def copy(self, row: int) -> bytes:
+        """Return the bytes of the record, with null for NaN and Infinity, which are not JSON."""
+        raw = self.raw(row)
+        if b"NaN" not in raw and b"Infinity" not in raw:
+            return raw
+        replaced: set[str] = set()
+        line = json_record(self._parse(row), replaced)
+        if not replaced:
+            return raw
+        warn_of_nulls(replaced)
+        return line + b"\n"
 
 
 class TextLines(LineSamples):

@@ -92,7 +92,7 @@ class _RecordShards(_Parts, RecordSamples):
             lines = cast("Sequence[LineSamples]", self._parts)
             stream.write(lines[0].preamble)
             for owner, local in self._locations(rows):
-                stream.write(lines[owner].raw(local))
+                stream.write(lines[owner].copy(local))
         else:
             super()._encode(format, stream, rows)
 

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from evenly.errors import DataError, VectorError
 from evenly.samples.arrow import read_table_columns
+from evenly.samples.arrow_columns import write_tables
 from evenly.samples.arrow_values import table_records, take_rows
 from evenly.samples.base import Samples
 from evenly.samples.binary import BinaryRows
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
-from evenly.samples.encoding import write_records, write_tables
+from evenly.samples.encoding import write_records
 from evenly.samples.parquet_vectors import ParquetRows
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 from evenly.samples.stored import Part, StoredVectors
