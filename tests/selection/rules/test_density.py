@@ -14,6 +14,7 @@ from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.knn_distance import SearchSizes
 from tests.support import oracle
 from tests.support.command_line import succeed
+from tests.support.encoders import TopicEncoder, texts_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
 
@@ -283,3 +284,13 @@ def test_both_precisions_find_the_same_neighbours(count, width):
     expected = np.sort(np.pad(gaps, ((0, 0), (0, 7)), constant_values=np.inf), axis=1)[:, :7]
     for best in found.values():
         np.testing.assert_allclose(best.squared, expected, rtol=1e-9)
+
+
+def test_texts_have_densities_once_they_are_embedded():
+    texts, encoder = texts_of(30), TopicEncoder()
+    vectors = encoder.encode(texts)
+
+    found = select_uniform(texts, 5, density_weight=0.5, encoder=encoder)
+
+    expected = select_uniform(vectors, 5, density_weight=0.5)
+    assert found.indices.tolist() == expected.indices.tolist()

@@ -40,12 +40,13 @@ def weights_of_density(
     """Return the weight that the distances of each row are multiplied by.
 
     weight_i = max((density_i / largest) ** density_weight, LEAST_WEIGHT), where the largest is
-    that which gives the largest power. None if density does not count.
+    that which gives the largest power. None if density does not count, or if the texts are not
+    embedded yet.
 
     Raises:
         OptionError: fewer than two usable rows differ, so there is no density.
     """
-    if density_weight is None or density_weight == 0:
+    if density_weight is None or density_weight == 0 or not prepared.embedded:
         return None
     k = NEIGHBOURS if density_neighbours is None else int(density_neighbours)
     density = densities(prepared.points, usable, k, progress=prepared.options.progress)
