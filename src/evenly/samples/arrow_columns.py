@@ -40,6 +40,7 @@ def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
         values = [record.get(name) for record in records]
         try:
             array = pa.array(values)
+            pa.field(name, array.type)  # the name may hold half a character
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise unfit_for_parquet(name, error, values) from error
         check_kept(name, values, array)

@@ -142,7 +142,10 @@ def _restored(
     points = Points.of(
         vectors, row_lengths(vectors), everyone, normalize=bool(settings["normalize"])
     )
-    mean = RunningMean(arrays["sums"][0], **document["mean"])
+    if arrays["sums"].shape != (3, points.dimension):
+        raise ValueError("its arrays have different dimensions")
+    block, count = int(document["mean"]["block"]), int(document["mean"]["count"])
+    mean = RunningMean(arrays["sums"][0], block=block, count=count)
     mean.finished, mean.current = arrays["sums"][1:]
     state.cover.restore(points, numbers, reach, float(document["threshold"]), mean)
     state.records = records
