@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,29 @@ class DistanceMatrix:
             rows = np.flatnonzero(self.eligible[block]) + block.start
             squared[rows] = self.squared(rows)[:, self.eligible].mean(axis=1)
         return squared
+
+    def without_rounding_errors(self) -> DistanceMatrix | None:
+        """Return a symmetric copy, the mean of both halves, without numbers slightly below 0.
+
+        None if the matrix is further from distances than rounding explains: by more than 1e-6
+        of its largest number, or 8 units in the last place of its type.
+        """
+        matrix, n = self.matrix, len(self)
+        if matrix.shape != (n, n) or matrix.dtype.kind != "f":
+            return None
+        largest = max(float(np.abs(matrix[block]).max()) for block in blocks(n, n, numbers=1 << 22))
+        allowed = max(1e-6, 8 * float(np.finfo(matrix.dtype).eps)) * largest
+        mean = np.empty_like(matrix, subok=False)
+        for block in blocks(n, n, numbers=1 << 22):
+            part, other = matrix[block].astype(np.float64), matrix[:, block].T.astype(np.float64)
+            own = np.abs(np.diagonal(part, block.start))
+            with np.errstate(invalid="ignore"):
+                error = max(np.abs(part - other).max(), own.max(initial=0.0), -part.min())
+            if not error <= allowed:
+                return None
+            mean[block] = np.maximum(0.0, (part + other) / 2)
+        np.fill_diagonal(mean, 0.0)
+        return replace(self, matrix=mean)
 
     def fault(self) -> str | None:
         """Describe why the matrix does not hold distances; None if it does.

@@ -10,6 +10,7 @@ import numpy as np
 
 from evenly.errors import EmptyPoolError, TextError, VectorError
 from evenly.geometry import LARGEST, DistanceMatrix, row_lengths
+from evenly.memory import free_memory
 from evenly.options import OnInvalid
 from evenly.samples import Samples
 from evenly.shapes import Bool, Float
@@ -100,7 +101,7 @@ def holds_texts(samples: Samples) -> VectorError:
 
 
 def check_distances(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> DistanceMatrix:
-    """Return the data as the distances of every row to every other.
+    """Return the data as the distances of every row to every other, without rounding errors.
 
     Raises:
         VectorError: the data are texts, or not distances; the message names row and column.
@@ -109,6 +110,11 @@ def check_distances(samples: Samples, eligible: Bool[np.ndarray, " n"]) -> Dista
         raise holds_texts(samples)
     matrix = DistanceMatrix(samples.vectors, eligible)
     fault = matrix.fault()
-    if fault is not None:
+    if fault is None:
+        return matrix
+    fits = matrix.matrix.nbytes < free_memory() / 2
+    rounded = matrix.without_rounding_errors() if fits else None
+    if rounded is None:
         raise VectorError(f"{samples.origin} {fault}.")
-    return matrix
+    log.info("%s %s; this is within rounding, and corrected.", samples.origin, fault)
+    return rounded
