@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from evenly.errors import ColumnError, DataError, VectorError
-from evenly.samples import open_samples, read_texts
+from evenly.errors import ColumnError, DataError, EvenlyError, VectorError
+from evenly.samples import open_aligned, open_samples, read_texts
 
 datasets = pytest.importorskip("datasets")
 pd = pytest.importorskip("pandas")
@@ -116,7 +116,7 @@ def test_json_strings_stay_strings_in_json(tmp_path):
     [
         ({"a": [1]}, "cannot read data from a dict"),
         ({"a"}, "cannot read data from a set"),
-        (iter(["a"]), "has no length: pass list"),
+        (iter(["a"]), r"has no length: pass list\(...\), or pass it to select_stream"),
         (3, "cannot read data from a int. Pass a list of strings"),
         ([{"a": 1}, "x"], "row 1 is of type str, but other rows are dicts"),
         ([{"a": 1}, None], "row 1 is None, but other rows are dicts"),
@@ -256,3 +256,75 @@ def test_a_tensor_on_the_gpu_stays_there():
     samples = open_samples(tensor)
     assert samples.vectors.tolist() == tensor.tolist()
     assert samples.take([2]).device.type == "cuda"
+
+
+# Values that belong to rows
+
+ALIGNED = {
+    "array": np.arange(4),
+    "images": np.zeros((4, 2, 2, 3)),
+    "objects": np.array([1, "a", None, {}], dtype=object),
+    "tensor": torch.arange(4),
+    "list": [1, "a", None, {}],
+    "tuple": (1, 2, 3, 4),
+    "range": range(4),
+    "series": pd.Series([1, 2, 3, 4], index=list("abcd")),
+    "categories": pd.Categorical(list("abca")),
+    "index": pd.Index([1, 2, 3, 4]),
+    "polars": pl.Series([1, 2, 3, 4]),
+    "arrow": pa.array([1, 2, 3, 4]),
+    "chunks": pa.chunked_array([[1], [2, 3, 4]]),
+    "frame": pd.DataFrame({"a": [1, 2, 3, 4]}),
+    "vectors": [[1.0], [2.0], [3.0], [4.0]],
+}
+
+
+@pytest.mark.parametrize("kind", ALIGNED)
+def test_rows_of_anything_with_a_value_for_each_row_can_be_taken(kind):
+    data = ALIGNED[kind]
+    values = open_aligned(data)
+    assert len(values) == 4
+    assert "4" in values.origin
+    taken = values.take(np.array([2, 0]))
+    assert type(taken) is (list if kind == "range" else type(data))
+    expected = data.iloc[[2, 0]] if hasattr(data, "iloc") else [data[2], data[0]]
+    assert list(map(str, taken)) == list(map(str, expected))
+
+
+def test_rows_of_a_sparse_matrix_can_be_taken():
+    sparse = pytest.importorskip("scipy.sparse")
+    values = open_aligned(sparse.coo_array(np.eye(4)))
+    assert len(values) == 4
+    assert values.take(np.array([2])).toarray().tolist() == [[0, 0, 1, 0]]
+
+
+def test_what_has_no_rows_cannot_be_taken_from():
+    for data in ({"a": [1]}, 3, b"abcd", np.array(3)):
+        with pytest.raises(EvenlyError):
+            open_aligned(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array(["a", None, "c"], dtype=object),
+        np.array([{"text": "a"}, {"text": None}, {"text": "c"}], dtype=object),
+        pa.array(["a", None, "c"]),
+        pa.chunked_array([["a"], [None, "c"]]),
+        pa.array([{"text": "a"}, {"text": None}, {"text": "c"}]),
+    ],
+)
+def test_arrays_of_objects_are_texts_or_records(data):
+    samples = open_samples(data)
+    assert samples.format == "array"
+    assert read_texts(samples).values == ["a", "", "c"]
+    taken = samples.take([2, 0])
+    assert type(taken) is type(data)
+    assert read_texts(open_samples(taken)).values == ["c", "a"]
+
+
+def test_arrays_of_lists_are_vectors():
+    array = np.empty(2, dtype=object)
+    array[:] = [[1.0, 2.0], [3.0, 4.0]]
+    for data in (array, pa.array([[1.0, 2.0], [3.0, 4.0]])):
+        assert open_samples(data).vectors.tolist() == [[1, 2], [3, 4]]

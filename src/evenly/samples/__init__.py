@@ -4,6 +4,7 @@ No other package reads or writes users' records. There is one file per kind of d
 Importing this package imports only NumPy; other libraries are imported with data of their kind.
 """
 
+from evenly.samples.aligned import open_aligned
 from evenly.samples.base import Samples
 from evenly.samples.batches import can_be_read_again, check_paths, read_batch, read_batches
 from evenly.samples.opening import open_samples
@@ -19,6 +20,7 @@ __all__ = [
     "check_paths",
     "check_table_path",
     "excerpt",
+    "open_aligned",
     "open_samples",
     "read_batch",
     "read_batches",

@@ -165,17 +165,20 @@ def _missing_file(path: str) -> DataError:
 
 def _open_memory(data: Any) -> Samples:
     for name, (types, opener) in _OPENERS.items():
-        if _is_of(data, name, types):
+        if is_of(data, name, types):
             return opener(data)
-    if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind == "U":
-        origin, strings = f"an array of {len(data)} strings", data.tolist()
-        return ListSamples(strings, origin=origin, format="array", pick=partial(getitem, data))
+    if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind in "UTO":
+        return _open_items(data.tolist(), "array", partial(getitem, data))
+    if is_of(data, "pyarrow", {"Array", "ChunkedArray"}):
+        return _open_items(data.to_pylist(), "array", partial(_pick_of_arrow, data))
     if isinstance(data, np.ndarray):
         return VectorSamples(data, origin=f"an array of shape {data.shape}")
     if isinstance(data, (Mapping, set, frozenset, bytes, bytearray)) or not (
         isinstance(data, Iterable) and hasattr(data, "__len__")
     ):
-        hint = " A generator has no length: pass list(...)." if hasattr(data, "__next__") else ""
+        hint = ""
+        if hasattr(data, "__next__"):
+            hint = " A generator has no length: pass list(...), or pass it to select_stream."
         raise DataError(f"cannot read data from a {type(data).__name__}.{hint} Pass {_ALLOWED}.")
     return _open_list(data)
 
@@ -183,15 +186,26 @@ def _open_memory(data: Any) -> Samples:
 def _open_list(data: Any) -> Samples:
     items: Sequence[Any] = data if isinstance(data, (list, tuple)) else list(data)
     kind = "tuple" if isinstance(data, tuple) else "list"
+    return _open_items(items, kind, partial(_pick_items, items))
 
-    pick = partial(_pick_items, items)
+
+def _open_items(items: Sequence[Any], kind: str, pick: Callable[[Any], Any]) -> Samples:
+    name = f"an {kind}" if kind == "array" else f"a {kind}"
+    format = "list" if kind == "tuple" else kind
     first = items[0] if len(items) else None
-    if isinstance(first, (list, tuple, np.ndarray)) or _is_of(first, "torch", {"Tensor"}):
-        origin = f"a {kind} of {len(items)} vectors"
-        return VectorSamples(stack_rows(items), origin=origin, format="list", pick=pick)
+    if isinstance(first, (list, tuple, np.ndarray)) or is_of(first, "torch", {"Tensor"}):
+        origin = f"{name} of {len(items)} vectors"
+        return VectorSamples(stack_rows(items), origin=origin, format=format, pick=pick)
     check_elements(items)
     noun = "records" if isinstance(first, Mapping) else "strings"
-    return ListSamples(items, origin=f"a {kind} of {len(items)} {noun}", pick=pick)
+    origin = f"{name} of {len(items)} {noun}"
+    return ListSamples(items, origin=origin, format=format, pick=pick)
+
+
+def _pick_of_arrow(data: Any, rows: Any) -> Any:
+    import pyarrow as pa
+
+    return data.take(pa.array(rows))
 
 
 def _pick_items(items: Sequence[Any], rows: Any) -> Any:
@@ -199,7 +213,7 @@ def _pick_items(items: Sequence[Any], rows: Any) -> Any:
     return tuple(picked) if isinstance(items, tuple) else picked
 
 
-def _is_of(data: Any, package: str, types: set[str]) -> bool:
+def is_of(data: Any, package: str, types: set[str]) -> bool:
     """Return whether `data` has one of the types of a package, without importing it."""
     return any(
         base.__module__.partition(".")[0] == package and base.__name__ in types

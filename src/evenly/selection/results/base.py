@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from evenly.atomic import atomic_write
 from evenly.errors import DataError, ManifestError, OptionError, OutputError
-from evenly.samples import Samples, open_samples
+from evenly.samples import Samples, open_aligned, open_samples
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
@@ -92,12 +92,14 @@ class Result(ABC):
 
         Args:
             data: the data set the selection was made from, or anything row-aligned with it
-                (its labels, its vectors, …).
+                (its labels, its vectors, images, …): a list, an array or a series of anything.
 
         Raises:
             DataError: `data` has another number of rows than the input had.
         """
-        return self._aligned(data).take(self.indices)
+        values = open_aligned(data)
+        self._check_count(len(values), values.origin)
+        return values.take(self.indices)
 
     def save(self, path: str | PathLike[str] | BinaryIO, *, force: bool = False) -> None:
         """Save everything but the records as one JSON file (the manifest); see `load`.
