@@ -14,6 +14,7 @@
     ├── EncoderError (RuntimeError)         the encoder failed or returned something invalid
     │   └── ModelNotFoundError              the model could not be found or downloaded
     ├── MissingExtraError (ImportError)     an optional dependency is not installed
+    ├── InstallationError (ImportError)     a required package cannot be imported
     ├── ManifestError (ValueError)          a saved selection or manifest cannot be used
     ├── CheckpointError (ValueError)        a checkpoint cannot be resumed
     └── OutputError (OSError)               the output cannot be written
@@ -27,6 +28,8 @@ Each message states what is wrong, the value received, what is allowed, and what
 """
 
 from __future__ import annotations
+
+import sys
 
 
 class EvenlyError(Exception):
@@ -91,6 +94,19 @@ class MissingExtraError(EvenlyError, ImportError):
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed. "
             f"Install it with: pip install 'evenly[{extra}]'"
+        )
+
+
+class InstallationError(EvenlyError, ImportError):
+    """A package that every selection needs cannot be imported; the message gives the remedies."""
+
+    def __init__(self, problem: str) -> None:
+        running = ".".join(map(str, sys.version_info[:2]))
+        super().__init__(
+            f"{problem}. This is Python {running}; numba 0.68 supports Python 3.10 to 3.15 and "
+            "NumPy up to 2.5. Run: pip install --upgrade numba 'numpy<2.6'. If pip finds no numba "
+            f"for Python {running}, create the environment with another one: "
+            "python3.13 -m venv .venv"
         )
 
 

@@ -237,6 +237,7 @@ def test_embedding_prints_nothing_and_a_cached_run_loads_no_model(tmp_path, mini
         "import logging, sys; logging.basicConfig(level=logging.INFO, stream=sys.stdout,"
         " format='%(name)s');"
         "logging.getLogger('httpx').disabled = True;"
+        "logging.getLogger('datasets').disabled = True;"
         "from evenly.embedding import *;"
         "made = embed_texts(['one', 'two'], load_encoder(device='cpu'), cache=open_cache());"
         "sys.exit(10 * made.reused + ('torch' in sys.modules))"

@@ -6,6 +6,7 @@ float32 or less (`screening/proxies.py`), whose errors are bounded. Pairs that t
 out are decided exactly (`screening/nearest.py`), so speed never changes an answer.
 """
 
+from evenly.geometry import compiler  # noqa: F401
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best, ErrorBound, Queries

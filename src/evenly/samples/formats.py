@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import PurePath
 
-from evenly.errors import DataError, OptionError, OutputError
+from evenly.errors import DataError, MissingExtraError, OptionError, OutputError
 from evenly.samples.compression import COMPRESSIONS
 
 _BY_SUFFIX = {
@@ -72,6 +73,7 @@ def output_format(path: str | os.PathLike[str]) -> tuple[str, str | None]:
 
     Raises:
         OutputError: the suffix is unknown; the message lists the known ones.
+        MissingExtraError: the package that writes it is not installed.
     """
     found, compression = split_suffix(path)
     if found is None:
@@ -79,4 +81,7 @@ def output_format(path: str | os.PathLike[str]) -> tuple[str, str | None]:
             f"cannot determine the output format from the suffix of {os.fspath(path)}. "
             f"Use one of the suffixes {_ALLOWED}."
         )
+    for extra in ("parquet", "zstd"):
+        if extra in (found, compression) and importlib.util.find_spec("pyarrow") is None:
+            raise MissingExtraError("pyarrow", extra, f"writing {os.fspath(path)}")
     return found, compression
