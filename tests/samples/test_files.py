@@ -342,7 +342,7 @@ def test_the_error_of_missing_pyarrow_names_the_extra(file, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"reading .*a.parquet needs .*evenly\[parquet\]"):
         open_samples(file("a.parquet", ""))
-    with pytest.raises(MissingExtraError, match=r"writing parquet needs .*evenly\[parquet\]"):
+    with pytest.raises(MissingExtraError, match=r"writing .*b.parquet needs .*evenly\[parquet\]"):
         open_samples([{"a": 1}]).write(tmp_path / "b.parquet", [0])
     assert not (tmp_path / "b.parquet").exists()
 
