@@ -148,15 +148,27 @@ def test_a_missing_vector_or_number_becomes_nan(parquet, kind):
     assert samples.take(range(5)).column("v").to_pylist() == lists
 
 
-def test_lists_of_different_lengths(parquet):
-    path = parquet(v=[[1.0, 2], [3, 4], [5, 6], [7], [8, 9], [0, 1]])
-    vectors = open_samples(path, blocks=BlockSizes(decode=2 * 16)).stored
+@pytest.mark.parametrize("first", [[1.0, 2], [1.0], [], None])
+def test_a_list_of_another_length_than_most_becomes_nan(parquet, first):
+    lists = [first, [3.0, 4], [5, 6], [7, 8, 9], [8, 9], [0, 1]]
+    samples = open_samples(parquet(v=lists), blocks=BlockSizes(decode=2 * 16))
+    expected = [row if row and len(row) == 2 else [np.nan] * 2 for row in lists]
+
     for _ in range(2):
-        assert vectors[1].tolist() == [3, 4]
-        for _ in range(2):
-            with pytest.raises(VectorError, match=r"a.parquet, row 3: the vector in 'v' has 1"):
-                vectors[2]
-        assert vectors[4:].tolist() == [[8, 9], [0, 1]]
+        np.testing.assert_array_equal(samples.stored[:], expected)
+
+    faults = [samples.vector_fault(row) for row in range(6)]
+    assert faults[1:3] == faults[4:] == [None, None]
+    assert faults[3] == "has 3 numbers, but others have 2"
+    assert (
+        faults[0]
+        == {
+            "[1.0, 2]": None,
+            "[1.0]": "has 1 numbers, but others have 2",
+            "[]": "is an empty list",
+            "None": "is None",
+        }[str(first)]
+    )
 
 
 @pytest.mark.parametrize("lists", [[[], []], [None, None]])

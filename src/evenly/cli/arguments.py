@@ -31,6 +31,8 @@ def library_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, An
         rest["encoder_options"] = changed
     if rest.pop("no_cache", False):
         rest["cache_dir"] = False
+    if "vectors" in rest:
+        rest["vectors"] = _vectors(rest["vectors"], rest.pop("vectors_column"))
     by_id = rest.get("id_column") is not None
     for name in ("id_column", "groups", "costs", "quality"):
         if name in rest:
@@ -41,6 +43,13 @@ def library_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, An
     if "away_from" in rest:
         rest["away_from"] = data_or_rows(rest["away_from"], by_id=by_id)
     return {**rest, "progress": ctx.obj}
+
+
+def _vectors(path: str | None, column: str | None) -> Any:
+    """Return the vectors of the rows as the library takes them: a path, or a column."""
+    if path is not None and column is not None:
+        raise click.UsageError("--vectors and --vectors-column both name the vectors; give one.")
+    return column if path is None else Path(path)
 
 
 def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +63,7 @@ def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
         "encoder_options": tuple(declared(EncoderOptions)),
         "cache_dir": ("cache_dir", "no_cache"),
         "refine": ("refine", "refine_seconds"),
+        "vectors": ("vectors", "vectors_column"),
     }
     return {
         name: value

@@ -118,6 +118,17 @@ LOUDNESS = [
     ),
 ]
 
+# Vectors that the rows have already; `library_options` makes one option of both.
+VECTORS = [
+    *declared_options(InputOptions, "vectors"),
+    own_option(
+        "--vectors-column",
+        section=Section.VECTORS,
+        metavar="COLUMN",
+        help="The column of DATA that holds the vectors, as lists of numbers.",
+    ),
+]
+
 # How the model runs, whatever its vectors are.
 RUNNING = [
     *declared_options(InputOptions, "device"),
@@ -131,11 +142,14 @@ RUNNING = [
     ),
 ]
 
-ENCODING = [
-    *declared_options(InputOptions, "text", "roles", "encoder"),
+_TEXT = declared_options(InputOptions, "text", "roles")
+_ENCODER = [
+    *declared_options(InputOptions, "encoder"),
     *declared_options(EncoderOptions, "dtype", "prompt", "backend", "max_length"),
     *RUNNING,
 ]
+EMBEDDING = [*_TEXT, *_ENCODER]
+ENCODING = [*_TEXT, *VECTORS, *_ENCODER]
 
 PACKING_INPUTS = declared_options(
     InputOptions,

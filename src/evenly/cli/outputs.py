@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OF_PLAIN_SELECTIONS = {
     *("budget", "start", "engine", "memory", "seed"),
-    *("text", "roles", "encoder", "encoder_options", "normalize", "on_invalid"),
+    *("text", "roles", "vectors", "encoder", "encoder_options", "normalize", "on_invalid"),
 }
 
 

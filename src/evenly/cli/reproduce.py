@@ -49,6 +49,13 @@ def check_reproduced(earlier: Selection, selection: Selection, name: str) -> Non
             f"{now.origin} is not the input of {name}: its content has changed since "
             f"({str(before.content_hash)[:19]}… then, {str(now.content_hash)[:19]}… now)."
         )
+    then, vectors = before.vectors, now.vectors
+    if then is not None and (vectors is None or vectors.content_hash != then.content_hash):
+        given = "the rows" if vectors is None else vectors.origin
+        raise ManifestError(
+            f"{given} does not hold the vectors of {name}, which were {then.origin} "
+            f"({then.content_hash[:19]}…)."
+        )
     if np.array_equal(earlier.indices, selection.indices):
         return
     both = min(len(earlier), len(selection))

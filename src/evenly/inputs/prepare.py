@@ -16,7 +16,7 @@ import numpy as np
 
 from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
 from evenly.engines.registry import check_available
-from evenly.errors import EmptyPoolError, OptionError, TextError, VectorError
+from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
 from evenly.memory import free_memory, memory_bytes
@@ -25,8 +25,9 @@ from evenly.samples import (
     Samples,
     StoredVectors,
     Texts,
+    check_text,
     excerpt,
-    open_samples,
+    open_with_vectors,
     read_texts,
     texts_of_rows,
 )
@@ -93,10 +94,37 @@ class PreparedData:
 
     def describe(self, row: int) -> str:
         """Return where a row is, and how its text begins, for a message."""
-        located = self.samples.locate(row)
-        if self.samples.holds_vectors:
-            return located
-        return f'{located} ("{excerpt(self.texts_of([row])[0])}")'
+        located, texts = self.samples.locate(row), self.excerpts([row])
+        return located if texts is None else f'{located} ("{texts[0]}")'
+
+    def excerpts(self, rows: Sequence[int]) -> list[str] | None:
+        """Return how the texts of a few rows begin; None for vectors with no known text."""
+        if not self.samples.holds_records:
+            return None
+        try:
+            return [excerpt(text) for text in self.texts_of(rows)]
+        except (ColumnError, TextError):
+            if self.embeddings is not None:
+                raise
+            return None
+
+    def all_texts(self) -> list[str]:
+        """Return the text of every row, "" for dropped rows.
+
+        Raises:
+            TextError: the data are vectors, or a usable row has a vector but no text.
+        """
+        if self.texts is not None:
+            return self.texts
+        found = read_texts(self.samples, self.options.text, self.options.roles)
+        missing = [row for row in found.invalid if self.points.eligible[row]]
+        if missing:
+            raise TextError(
+                f"{len(missing)} rows have a vector but no text: "
+                f"{self.samples.locate(missing[0])} {found.invalid[missing[0]]}. Correct these "
+                "rows, or leave them out with exclude=."
+            )
+        return found.values
 
     def without(self, reasons: dict[int, str]) -> PreparedData:
         """Return the data set with more rows dropped, for these reasons."""
@@ -134,7 +162,7 @@ def prepare(
     """
     began = perf_counter()
     check_available(options.engine, options.device)
-    samples = open_samples(data)
+    samples = open_with_vectors(data, options.vectors)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     rows = DroppedRows(samples, options.on_invalid)
@@ -162,7 +190,8 @@ def prepare(
         options = replace(options, normalize=False)
     scaled = options.normalize and vectors.shape[1] > 0
     lengths, unusable = check_lengths(vectors, rows.eligible, normalize=scaled)
-    rows.drop(unusable, VectorError, "vector")
+    reasons = {row: samples.vector_fault(row) or reason for row, reason in unusable.items()}
+    rows.drop(reasons, VectorError, "vector")
     points: Points | DistanceMatrix
     if options.engine == "distances":
         points = check_distances(samples, rows.eligible)
@@ -236,11 +265,13 @@ def _embed(
 
 def _vectors_of(samples: Samples, options: InputOptions) -> Any:
     """Return the vectors as one array, or as they are on disk if they stay there."""
-    if options.text is not None:
+    if options.text is not None and not samples.holds_records:
         raise OptionError(
             f"text={options.text!r} was given, but {samples.origin} holds vectors, not texts. "
-            "Leave text out, or pass the texts."
+            "Leave text out, or pass the texts, with these as their vectors."
         )
+    if options.text is not None and not callable(options.text):
+        check_text(samples, options.text)
     stored = samples.stored
     if stored is None or not stay_on_disk(stored, options):
         return samples.vectors

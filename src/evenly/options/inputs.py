@@ -63,6 +63,16 @@ def _encoder_options(name: str, value: Any) -> None:
         )
 
 
+def _vectors(name: str, value: Any) -> None:
+    if value is None or (isinstance(value, str) and value) or isinstance(value, PathLike):
+        return
+    if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
+        raise OptionError(
+            f"{name} must be a column of lists of numbers, the path of a file of vectors, or an "
+            f"array with a vector for each row, got {value!r:.60}."
+        )
+
+
 def _cache_dir(name: str, value: Any) -> None:
     if value is not None and value is not False:
         checks.a_path(name, value)
@@ -86,6 +96,19 @@ class InputOptions(Options):
         "The roles whose messages are the text of chat data.",
         form="list",
         metavar="ROLE[,ROLE…]",
+    )
+    vectors: Any = option(
+        None,
+        "The vectors of the rows, in the same order, instead of embedding: a .npy, .safetensors "
+        "or .parquet file.",
+        "the vectors of the rows, if they have some already: the name of a column of lists of "
+        "numbers; a path of vectors (a string with a suffix such as .npy, or a slash) or an "
+        "array, with a vector for each row in the order of the rows. Texts are then not embedded, "
+        "only shown, and counted for `token_budget`. On the command line, `--vectors-column` "
+        "names the column.",
+        check=_vectors,
+        form="path",
+        metavar="FILE|FOLDER",
     )
     encoder: Any = option(
         DEFAULT_ENCODER,
@@ -158,3 +181,12 @@ class InputOptions(Options):
         check=checks.optional(checks.flag),
         flags=(),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        own_encoder = not isinstance(self.encoder, str) or self.encoder != DEFAULT_ENCODER
+        if self.vectors is not None and (own_encoder or self.encoder_options):
+            raise OptionError(
+                "vectors= and encoder= both say what the vectors are: give one. With vectors=, no "
+                "text is embedded."
+            )

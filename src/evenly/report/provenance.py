@@ -26,6 +26,8 @@ def input_line(provenance: Provenance) -> str:
 def text_line(provenance: Provenance) -> str:
     """Describe which text was embedded, and by which encoder."""
     encoder = provenance.encoder
+    if provenance.input.vectors is not None:
+        return f"not embedded: the vectors are {provenance.input.vectors.origin}"
     if encoder is None:
         return provenance.text or "none: the rows are vectors"
     line = f"{provenance.text}, embedded with {encoder.name}"

@@ -5,23 +5,28 @@ Importing this package imports only NumPy; other libraries are imported with dat
 """
 
 from evenly.samples.aligned import open_aligned
-from evenly.samples.base import Samples
+from evenly.samples.base import Samples, VectorsBeside
 from evenly.samples.batches import can_be_read_again, check_paths, read_batch, read_batches
+from evenly.samples.beside import column_of, open_with_vectors
 from evenly.samples.opening import open_samples
 from evenly.samples.stored import StoredVectors
 from evenly.samples.tables import check_table_path, write_columns
-from evenly.samples.texts import Texts, excerpt, read_texts, texts_of_rows
+from evenly.samples.texts import Texts, check_text, excerpt, read_texts, texts_of_rows
 
 __all__ = [
     "Samples",
     "StoredVectors",
     "Texts",
+    "VectorsBeside",
     "can_be_read_again",
     "check_paths",
     "check_table_path",
+    "check_text",
+    "column_of",
     "excerpt",
     "open_aligned",
     "open_samples",
+    "open_with_vectors",
     "read_batch",
     "read_batches",
     "read_texts",

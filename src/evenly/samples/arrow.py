@@ -59,6 +59,15 @@ class ArrowSamples(Samples):
         """Read columns; `absent` is unused, because every row of a table has every column."""
         return read_table_columns(self.table, names, self.origin)
 
+    def parquet_paths(self) -> list[str]:
+        """Return the parquet file that the table was read from, if there is one."""
+        return [] if self._source is None or self.format != "parquet" else [self.origin]
+
+    def arrow_column(self, name: str) -> Any:
+        """Return a column as a pyarrow ChunkedArray."""
+        check_columns([name], self.columns, self.origin)
+        return self._data.column(name)
+
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table."""
         return take_rows(self.table, row_numbers(rows, len(self)))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 from evenly.errors import OutputError
+from evenly.options import NotKept
 from evenly.samples.arrow_columns import table_of_records, write_tables
 from evenly.samples.encoding import open_output, write_records
 from evenly.samples.formats import FILE_FORMATS
@@ -25,6 +29,23 @@ if TYPE_CHECKING:
     from evenly.samples.stored import StoredVectors
 
 
+@dataclass(frozen=True, eq=False)
+class VectorsBeside:
+    """The vectors that records were given, one for each row.
+
+    Attributes:
+        rows: the vectors, in the order of the records.
+        origin: name of the vectors in messages: "emb.npy", or "the column 'embedding'".
+        given: how they were named: a path or a column; `NotKept` if they were passed as an object.
+        faults: row number -> why the row has no usable vector, where `rows` has NaN.
+    """
+
+    rows: Samples
+    origin: str
+    given: str | NotKept
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
 class Samples(ABC):
     """Records, strings or vectors, which can be returned or written in their original form.
 
@@ -32,14 +53,19 @@ class Samples(ABC):
         origin: name of the data in messages, such as "train.jsonl".
         format: jsonl, json, csv, tsv, txt, parquet, npy or safetensors for files and streams; list,
             dataset, pandas, polars, arrow, array or tensor for data in memory.
-        holds_vectors: whether the rows are vectors; unlike `vectors`, this reads nothing.
-        stored: the vectors on disk; None if they are in memory, or for records.
+        holds_vectors: whether every row is a vector or has one; unlike `vectors`, this reads
+            nothing.
+        holds_records: whether the rows are records or strings, which may have vectors beside.
+        stored: the vectors on disk; None if they are in memory, or if there are none.
+        beside: the vectors that records were given; None for all other data.
     """
 
     origin: str
     format: str
-    holds_vectors = False
+    holds_vectors: bool = False
+    holds_records: bool = True
     stored: StoredVectors | None = None
+    beside: VectorsBeside | None = None
     _source: Source | FileStamp | None = None
     _stream_format = "jsonl"
 
@@ -92,12 +118,41 @@ class Samples(ABC):
 
     @property
     def vectors(self) -> npt.NDArray[Any] | None:
-        """The vectors as one array (n, d) of float16, float32 or float64; None for records.
+        """The vectors as one array (n, d) of float16, float32 or float64; None without vectors.
 
         A memory map remains one, and a .npy or .safetensors file becomes one if possible. All
         other files are read into memory on first use; `stored` avoids that.
         """
+        return None if self.beside is None else self.beside.rows.vectors
+
+    def with_vectors(self, beside: VectorsBeside) -> Self:
+        """Return the same records, each with a vector."""
+        both = copy.copy(self)
+        both.holds_vectors = both.holds_records = True
+        both.stored, both.beside = beside.rows.stored, beside
+        return both
+
+    def vector_fault(self, row: int) -> str | None:
+        """Return why the vector of a row is NaN, if the data say it."""
+        if self.beside is None:
+            return None
+        return self.beside.faults.get(row) or self.beside.rows.vector_fault(row)
+
+    def parquet_paths(self) -> list[str]:
+        """Return the parquet files that the data are read from; none for other data."""
+        return []
+
+    def arrow_column(self, name: str) -> Any:
+        """Return a column as pyarrow has it, uncopied; None if the data are not Arrow."""
         return None
+
+    def column_values(self, name: str, absent: object = None) -> Iterable[object]:
+        """Return the values of a column, `absent` for a key that a record lacks.
+
+        Raises:
+            ColumnError, RecordError: as in `read_columns`.
+        """
+        return self.read_columns([name], absent)[0]
 
     def column(self, name: str) -> list[object]:
         """Read one column: n values, None if a record lacks it. Raises like `read_columns`."""
@@ -123,6 +178,11 @@ class Samples(ABC):
 
     def check_unchanged(self) -> None:
         """Raise DataError if a file of the data has changed since it was opened."""
+        self._check_files()
+        if self.beside is not None:
+            self.beside.rows.check_unchanged()
+
+    def _check_files(self) -> None:
         if self._source is not None:
             self._source.check()
 
@@ -204,6 +264,16 @@ class RecordSamples(Samples):
             if len(self) and name not in keys:
                 raise missing_column(name, self._columns, self.origin)
         return values
+
+    def column_values(self, name: str, absent: object = None) -> Iterator[object]:
+        """Yield the values of a column, record by record; see Samples.column_values."""
+        found = False
+        for record in self.records():
+            value = record.get(name, absent) if hasattr(record, "get") else absent
+            found = found or value is not absent
+            yield value
+        if len(self) and not found:
+            raise missing_column(name, self.columns, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the records as a list, in the order of `rows`."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from evenly.errors import DataError
-from evenly.samples.base import Samples
+from evenly.samples.base import Samples, VectorsBeside
+from evenly.samples.beside import (
+    as_records,
+    check_records,
+    column_of,
+    open_vectors,
+    open_with_vectors,
+)
 from evenly.samples.lists import ListSamples
 from evenly.samples.opening import open_samples
 from evenly.samples.vectors import VectorSamples
@@ -18,7 +26,7 @@ from evenly.samples.vectors import VectorSamples
 _LONGEST_LINE = 1 << 30
 
 
-def read_batches(batches: Any, size: int) -> Iterator[Samples]:
+def read_batches(batches: Any, size: int, vectors: Any = None) -> Iterator[Samples]:
     """Yield the rows of a stream in samples of at most `size` rows.
 
     Args:
@@ -26,12 +34,37 @@ def read_batches(batches: Any, size: int) -> Iterator[Samples]:
             a frame, a table, a pipe); or an object with `iter(batch_size=…)`, such as an
             IterableDataset.
         size: the largest number of rows.
+        vectors: as in `open_with_vectors`, for all rows of the stream in their order.
 
     Raises:
-        DataError: the stream or a batch is of another type.
+        DataError: the stream or a batch is of another type, or has another number of rows than
+            there are vectors.
     """
+    if vectors is None or column_of(vectors) is not None:
+        yield from _parts_of(batches, size, vectors)
+        return
+    beside, first = open_vectors(vectors), 0
+    for part in _parts_of(batches, size, None):
+        check_records(part)
+        end = first + len(part)
+        if end > len(beside.rows):
+            raise _other_number(beside, f"more than {first}")
+        yield part.with_vectors(_rows_of(beside, first, end))
+        first = end
+    if first != len(beside.rows):
+        raise _other_number(beside, f"{first}")
+
+
+def _other_number(beside: VectorsBeside, rows: str) -> DataError:
+    return DataError(
+        f"the stream has {rows} rows, and {beside.origin} has {len(beside.rows)} vectors. They are "
+        "matched by position, so there must be one vector for each row, in the same order."
+    )
+
+
+def _parts_of(batches: Any, size: int, column: str | None) -> Iterator[Samples]:
     if _is_batch(batches):
-        yield from read_batch(batches, size)
+        yield from read_batch(batches, size, column)
         return
     if hasattr(batches, "iter"):
         batches = batches.iter(batch_size=size)
@@ -40,10 +73,10 @@ def read_batches(batches: Any, size: int) -> Iterator[Samples]:
             f"a stream must be an iterable of batches or a path, got a {type(batches).__name__}."
         )
     for batch in batches:
-        yield from read_batch(batch, size)
+        yield from read_batch(batch, size, column)
 
 
-def read_batch(batch: Any, size: int) -> Iterator[Samples]:
+def read_batch(batch: Any, size: int, column: str | None = None) -> Iterator[Samples]:
     """Yield the rows of a batch in samples of at most `size` rows.
 
     Args:
@@ -51,6 +84,7 @@ def read_batch(batch: Any, size: int) -> Iterator[Samples]:
             a path, glob or folder; or a dict of columns; or a binary stream of JSON Lines, of
             which at most `size` lines are held in memory.
         size: the largest number of rows.
+        column: the column of the vectors, if the rows have some.
 
     Raises:
         DataError: the batch is of another type.
@@ -58,16 +92,21 @@ def read_batch(batch: Any, size: int) -> Iterator[Samples]:
     if isinstance(batch, Mapping):
         batch = _records_of(batch)
     if hasattr(batch, "read"):
-        yield from _lines(batch, size)
+        yield from (open_with_vectors(lines, column) for lines in _lines(batch, size))
         return
     whole = _open(batch)
+    if column is not None:
+        # Rows of parquet are taken from memory: on disk, each part would begin at a row group.
+        whole = open_with_vectors(as_records(whole), column, on_disk=False)
     if len(whole) <= size and whole.stored is None:
         if len(whole):
             yield whole
         return
     for begin in range(0, len(whole), size):
         end = min(begin + size, len(whole))
-        yield (_VectorPart if whole.holds_vectors else _RecordPart)(whole, begin, end)
+        rows = (_RecordPart if whole.holds_records else _VectorPart)(whole, begin, end)
+        beside = whole.beside
+        yield rows if beside is None else rows.with_vectors(_rows_of(beside, begin, end))
 
 
 def check_paths(batches: Any) -> None:
@@ -144,6 +183,19 @@ def _next_lines(stream: Any, size: int) -> list[Any]:
             "one record a line."
         )
     return lines
+
+
+def _rows_of(beside: VectorsBeside, begin: int, end: int) -> VectorsBeside:
+    """Return consecutive rows of vectors, as those of a batch."""
+    rows = beside.rows
+    vectors: Any = rows.vectors if rows.stored is None else rows.stored
+    part = VectorSamples(vectors[begin:end], origin=beside.origin)
+    reasons = {
+        row: beside.faults.get(begin + row) or rows.vector_fault(begin + row)
+        for row in range(end - begin)
+    }
+    faults = {row: reason for row, reason in reasons.items() if reason}
+    return replace(beside, rows=part, faults=faults)
 
 
 class _Part(Samples):

@@ -122,6 +122,15 @@ class PolarsFrame(_Frame):
         values: list[object] = series.to_list()
         return values
 
+    def arrow_column(self, name: str) -> Any:
+        """Return a column as a pyarrow ChunkedArray; None without pyarrow."""
+        check_columns([name], self.columns, self.origin)
+        try:
+            import pyarrow as pa
+        except ImportError:
+            return None
+        return pa.chunked_array([self._frame.get_column(name).to_arrow()])
+
     def _table(self, rows: RowNumbers) -> Any:
         require_pyarrow("writing parquet")
         frame = self.take(rows)

@@ -45,6 +45,11 @@ class HubDataset(Samples):
         table = self._arrow.select_columns(list(dict.fromkeys(names)))[:]
         return read_table_columns(table, names, self.origin)
 
+    def arrow_column(self, name: str) -> Any:
+        """Return a column as a pyarrow ChunkedArray."""
+        check_columns([name], self.columns, self.origin)
+        return self._arrow.select_columns([name])[:].column(name)
+
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a Dataset with the same features and format."""
         return self._dataset.select(row_numbers(rows, len(self)).tolist())

@@ -14,11 +14,14 @@ from evenly.errors import VectorError
 from evenly.samples.arrow_columns import require_pyarrow
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import check_shape
+from evenly.samples.number_lists import is_number_list, usual_length, vectors_of_lists
 from evenly.samples.rows import RowNumbers, check_unique
 from evenly.samples.source import FileStamp, guarded, incomplete
 
 # Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
+# Lists that are compared to find the length of a vector.
+_LISTS_LOOKED_AT = 64
 # Names of columns whose strings identify a row and are not its text, including pandas' index.
 _ID = re.compile(r"(^|[\W_])(id|uuid|guid|key|hash)$|^__index_level_\d+__$", re.IGNORECASE)
 
@@ -27,12 +30,13 @@ class ParquetRows:
     """The vector column of one parquet file: a `Part` of StoredVectors.
 
     A row group is decoded from its start, one block of rows at a time. The last block and the
-    position after it are kept, so that sequential reading decodes each row once. A missing list
-    or number becomes NaN.
+    position after it are kept, so that sequential reading decodes each row once. A missing
+    number becomes NaN, and so does a list that is missing or has another length than most.
 
     Attributes:
         stamp: size and date of the file when it was opened.
         column: name of the column of vectors.
+        faults: row number -> why the list that was read there became NaN.
         schema: pyarrow schema of all columns.
         shape, dtype, row_bytes, seekable: see `Part`.
     """
@@ -42,9 +46,10 @@ class ParquetRows:
     def __init__(self, stamp: FileStamp, column: str, file: Any, blocks: BlockSizes) -> None:
         self.stamp = stamp
         self.column = column
+        self.faults: dict[int, str] = {}
         self.schema = file.schema_arrow
         kind = self.schema.field(column).type
-        dimension = kind.list_size if _is_fixed(kind) else _first_length(file, column)
+        dimension = getattr(kind, "list_size", 0) or _usual_length(file, column)
         self.shape = (int(file.metadata.num_rows), dimension)
         self.dtype: np.dtype[Any] = np.dtype(f"f{kind.value_type.bit_width // 8}")
         self.row_bytes = dimension * self.dtype.itemsize
@@ -147,32 +152,20 @@ class ParquetRows:
                 start += len(batch)
 
     def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
-        count, dimension = len(lists), self.shape[1]
-        valid = lists.is_valid().to_numpy(zero_copy_only=False)
-        numbers: npt.NDArray[Any] = lists.flatten().to_numpy(zero_copy_only=False)
-        if not _is_fixed(lists.type):
-            lengths = lists.value_lengths().fill_null(dimension).to_numpy(zero_copy_only=False)
-            ragged = np.flatnonzero(lengths != dimension)
-            if len(ragged):
-                row = int(ragged[0])
-                raise VectorError(
-                    f"{self.stamp.path}, row {start + row}: the vector in {self.column!r} has "
-                    f"{lengths[row]} numbers, but others have {dimension}. All must have the same "
-                    "length."
-                )
-        if valid.all():
-            return numbers.reshape(count, dimension)
-        block = np.full((count, dimension), np.nan, self.dtype)
-        block[valid] = numbers.reshape(-1, dimension)
+        block, faults = vectors_of_lists(lists, self.shape[1])
+        self.faults.update({start + row: reason for row, reason in faults.items()})
         return block
 
 
-def open_parquet_rows(path: str, blocks: BlockSizes = BLOCK_SIZES) -> ParquetRows | None:
+def open_parquet_rows(
+    path: str, blocks: BlockSizes = BLOCK_SIZES, column: str | None = None
+) -> ParquetRows | None:
     """Locate the vectors in a parquet file; return None if the file holds records.
 
     A file holds vectors if exactly one column has lists of floats, and no other column can hold
     content: the others are numbers, dates or booleans, or strings whose column name ends in id,
-    uuid, guid, key or hash.
+    uuid, guid, key or hash. If a `column` is named, it holds the vectors if it has lists of
+    floats.
 
     Raises:
         DataError: the file is incomplete, or not parquet.
@@ -183,7 +176,10 @@ def open_parquet_rows(path: str, blocks: BlockSizes = BLOCK_SIZES) -> ParquetRow
     stamp = FileStamp.of(path)
     with guarded(path, "parquet file"), _open(path) as file:
         check_unique(file.schema_arrow.names, path)
-        column = _vector_column(file.schema_arrow)
+        if column is None:
+            column = _vector_column(file.schema_arrow)
+        elif not is_number_list(file.schema_arrow.field(column).type, floats_only=True):
+            column = None
         return None if column is None else ParquetRows(stamp, column, file, blocks)
 
 
@@ -194,24 +190,11 @@ def _open(path: str) -> Any:
 
 
 def _vector_column(schema: Any) -> str | None:
-    vectors = [field.name for field in schema if _is_vector(field.type)]
-    others = [field for field in schema if not _is_vector(field.type)]
+    vectors = [field.name for field in schema if is_number_list(field.type, floats_only=True)]
+    others = [field for field in schema if not is_number_list(field.type, floats_only=True)]
     if len(vectors) != 1 or any(_may_be_content(field) for field in others):
         return None
     return str(vectors[0])
-
-
-def _is_vector(kind: Any) -> bool:
-    from pyarrow import types
-
-    listed = types.is_list(kind) or types.is_large_list(kind) or _is_fixed(kind)
-    return bool(listed and types.is_floating(kind.value_type))
-
-
-def _is_fixed(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_fixed_size_list(kind))
 
 
 def _may_be_content(field: Any) -> bool:
@@ -226,10 +209,10 @@ def _may_be_content(field: Any) -> bool:
     return not (is_short and _ID.search(field.name))
 
 
-def _first_length(file: Any, column: str) -> int:
-    """Return the length of the first list, or 0 if there is none."""
-    for batch in file.iter_batches(batch_size=64, columns=[column]):
-        lengths = batch.column(column).value_lengths().drop_null()
-        if len(lengths):
-            return int(lengths[0].as_py())
+def _usual_length(file: Any, column: str) -> int:
+    """Return the length of most of the first lists that are not empty; 0 if there are none."""
+    for batch in file.iter_batches(batch_size=_LISTS_LOOKED_AT, columns=[column]):
+        lengths = batch.column(column).value_lengths().drop_null().to_pylist()
+        if any(lengths):
+            return usual_length(lengths)
     return 0

@@ -53,8 +53,7 @@ class _Parts:
         [(owner, local)] = self._locations(np.array([row]))
         return self._parts[owner].locate(local)
 
-    def check_unchanged(self) -> None:
-        """Raise DataError if a file has changed since it was opened."""
+    def _check_files(self) -> None:
         for part in self._parts:
             part.check_unchanged()
 
@@ -112,6 +111,10 @@ class _TableShards(_Parts, ArrowSamples):
         super().__init__(parts)
         table = _join_tables(cast("Sequence[ArrowSamples]", parts), origin)
         ArrowSamples.__init__(self, table, origin=origin, format="parquet")
+
+    def parquet_paths(self) -> list[str]:
+        """Return the files of all shards."""
+        return [path for part in self._parts for path in part.parquet_paths()]
 
 
 def _join_tables(parts: Sequence[ArrowSamples], origin: str) -> Any:

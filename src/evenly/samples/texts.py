@@ -10,6 +10,7 @@ from typing import Any
 from evenly.errors import ColumnError, OptionError, TextError
 from evenly.samples.base import Samples
 from evenly.samples.chat import ChatError, chat_text, check_roles, messages_of
+from evenly.samples.rows import check_columns
 
 _log = logging.getLogger("evenly")
 
@@ -62,7 +63,7 @@ def read_texts(
         TextError: the samples are vectors, or the function `text` failed.
         OptionError: `text` or `roles` is invalid.
     """
-    if samples.holds_vectors:
+    if not samples.holds_records:
         raise TextError(f"{samples.origin} holds vectors, so there are no texts to read.")
     wanted = check_roles(roles)
     if callable(text):
@@ -77,6 +78,11 @@ def read_texts(
     if text is None:
         _log.info("text column: %s (detected automatically)", texts.description)
     return texts
+
+
+def check_text(samples: Samples, text: str | Sequence[str]) -> None:
+    """Raise ColumnError if one of the columns of the text is missing."""
+    check_columns(_check_names(text), samples.columns, samples.origin)
 
 
 def texts_of_rows(
@@ -190,8 +196,9 @@ def _find_columns(samples: Samples) -> tuple[str, ...]:
 
     The column "text" takes precedence. If there are two other candidates, the user decides.
     """
-    columns = samples.columns
-    if not columns or "text" in columns:
+    beside = samples.beside
+    columns = tuple(name for name in samples.columns if beside is None or name != beside.given)
+    if not samples.columns or "text" in columns:
         return ("text",) if columns else ()
     found = [name for name in _CANDIDATES if name in columns]
     if not found and len(columns) == 1:

@@ -72,8 +72,7 @@ class VectorFiles(VectorRows, Generic[_PartT]):
         part, local = self.stored.locate(row)
         return f"{part.stamp.path}, row {local}"
 
-    def check_unchanged(self) -> None:
-        """Raise DataError if a file has changed since it was opened."""
+    def _check_files(self) -> None:
         for part in self.parts:
             part.stamp.check()
 
@@ -129,6 +128,15 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         if not names:
             return []
         return read_table_columns(self._table(np.arange(len(self)), names), names, self.origin)
+
+    def parquet_paths(self) -> list[str]:
+        """Return the files, in the order of their rows."""
+        return [part.stamp.path for part in self.parts]
+
+    def vector_fault(self, row: int) -> str | None:
+        """Return why the vector of a row was read as NaN."""
+        part, local = self.stored.locate(row)
+        return part.faults.get(local) if isinstance(part, ParquetRows) else None
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table with all columns."""

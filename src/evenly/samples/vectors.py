@@ -28,6 +28,7 @@ class VectorRows(Samples):
     """Base class of samples of vectors, in memory or on disk: they have no columns."""
 
     holds_vectors = True
+    holds_records = False
     columns: tuple[str, ...] = ()
     _stream_format = "npy"
     # Written at once; data larger than memory never are in memory as a whole.

@@ -56,6 +56,7 @@ def select_by_quality(
     id_column: Any = None,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
+    vectors: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,

@@ -50,6 +50,7 @@ def deduplicate(
     quality: Any = None,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
+    vectors: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,
@@ -196,13 +197,13 @@ def _order_of(prepared: PreparedData, how: DeduplicationOptions) -> Int[np.ndarr
         return np.flatnonzero(usable)
     if how.keep == "best":
         better = numbers_of(prepared, "quality", how.quality)
-    elif prepared.texts is None:
+    elif not prepared.samples.holds_records:
         raise OptionError(
             f'keep="longest" needs texts, and {prepared.samples.origin} holds vectors. Pass the '
             'lengths: keep="best", quality=…'
         )
     else:
-        better = np.array([len(text) for text in prepared.texts], float)
+        better = np.array([len(text) for text in prepared.all_texts()], float)
     return best_first(better, usable)
 
 

@@ -15,7 +15,7 @@ from evenly.geometry import single_threaded_blas, usable_threads
 from evenly.inputs.prepare import load_model, stay_on_disk
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColumns, documented
-from evenly.samples import Samples, open_samples, read_texts
+from evenly.samples import Samples, open_with_vectors, read_texts
 from evenly.selection.rules.budget import rows_of_budget
 
 _SAMPLE_TEXTS = 64
@@ -94,6 +94,7 @@ def estimate(
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
+    vectors: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     engine: str = "auto",
@@ -122,7 +123,7 @@ def estimate(
 
 def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> Estimate:
     """Estimate what a selection would cost; see `estimate`."""
-    samples = open_samples(data)
+    samples = open_with_vectors(data, inputs.vectors)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     n_chosen = rows_of_budget(rules.budget, len(samples))

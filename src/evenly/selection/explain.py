@@ -11,7 +11,7 @@ from evenly.errors import RowError
 from evenly.geometry import DistanceMatrix, Points, squared_distances_between
 from evenly.inputs.prepare import PreparedData
 from evenly.options import NotKept, whole_number
-from evenly.samples import Samples, excerpt
+from evenly.samples import Samples
 from evenly.selection.assign import prepare_with_dropped
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again
@@ -153,8 +153,8 @@ def explain(selection: SelectionData, row: int, data: Any, again: Again) -> Expl
         known["nearest_location"] = _place(samples, nearest)
         known["distance"] = float(np.sqrt(squared[at]))
         shown.append(nearest)
-    if prepared.embeddings is not None:
-        texts = map(excerpt, prepared.texts_of(shown))
+    texts = prepared.excerpts(shown)
+    if texts is not None:
         known |= zip(("text", "nearest_text"), texts, strict=False)
     return Explanation(**known)
 

@@ -24,6 +24,7 @@ from evenly.selection.results.provenance import (
     Provenance,
     hash_of_array,
     provenance_of,
+    vectors_hash,
 )
 from evenly.selection.results.run_key import RunKey
 from evenly.selection.results.selection import SelectionData
@@ -37,12 +38,13 @@ class Again:
     """The options that are given when a selection is resumed; the others are the earlier ones.
 
     Attributes:
-        text, encoder, encoder_options: None for the earlier ones.
+        text, vectors, encoder, encoder_options: None for the earlier ones.
         engine, device, memory, cache_dir, progress: as in `select_uniform`.
         rules: rules that are given again; None in it for the earlier ones.
     """
 
     text: TextColumns = None
+    vectors: Any = None
     encoder: Any = None
     encoder_options: Mapping[str, Any] | None = None
     engine: str = "auto"
@@ -65,7 +67,8 @@ class Again:
 
     def of_texts(self) -> dict[str, Any]:
         """Return the options that decide the vectors, as far as they are given."""
-        given = {name: getattr(self, name) for name in ("text", "encoder", "encoder_options")}
+        names = ("text", "vectors", "encoder", "encoder_options")
+        given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}
 
     def circumstances(self) -> dict[str, Any]:
@@ -134,28 +137,44 @@ def prepare_again(
         OptionError: the input cannot be opened again, and `data` is None.
         DataError: `data` has another number of rows than the input had.
     """
-    options = InputOptions.of({**_earlier_inputs(earlier, again), **again.circumstances()})
+    samples = earlier.samples_again(data)
+    inputs = _earlier_inputs(earlier, again, has_vectors=samples.beside is not None)
+    options = InputOptions.of({**inputs, **again.circumstances()})
     if earlier.provenance.options.get("engine") == "distances":
         options = replace(options, engine="distances")
     check = None if rules is None else partial(resolve_rules, options=rules)
-    prepared = prepare(earlier.samples_again(data), options, check=check)
+    prepared = prepare(samples, options, check=check)
     if data is None:
         return replace(prepared, path=earlier.provenance.input.path)
     return replace(prepared, path=fspath(data)) if isinstance(data, str | PathLike) else prepared
 
 
-def _earlier_inputs(earlier: SelectionData, again: Again) -> dict[str, Any]:
-    """Return the options that decided the vectors, overruled by those that are given again."""
+def _earlier_inputs(earlier: SelectionData, again: Again, *, has_vectors: bool) -> dict[str, Any]:
+    """Return the options that decided the vectors, overruled by those that are given again.
+
+    `has_vectors` is whether the records have their vectors still.
+    """
     given = again.of_texts()
-    unneeded = OF_TEXTS if earlier.provenance.encoder is None else ()
+    unneeded = _unneeded(earlier, has_vectors=has_vectors)
     before = options_of(earlier, overruled={*given, *unneeded, *declared(RuleOptions)})
     options = {name: before[name] for name in SPACE if name in before and name not in unneeded}
     options |= given
-    if not unneeded:
+    if earlier.provenance.encoder is not None:
         # An encoder that is passed again is the same encoder: its options stay.
         own = given.get("encoder_options", {})
         options["encoder_options"] = {**(before.get("encoder_options") or {}), **own}
     return options
+
+
+def _unneeded(earlier: SelectionData, *, has_vectors: bool) -> set[str]:
+    """Return the options of the input that need not be known to prepare it again."""
+    if earlier.provenance.encoder is not None:
+        return set()
+    if earlier.provenance.input.vectors is None:
+        return {*OF_TEXTS, "vectors"}
+    # Texts are only shown and counted.
+    lost = {name for name in OF_TEXTS if isinstance(earlier.provenance.options.get(name), NotKept)}
+    return lost | {"encoder", "encoder_options"} | ({"vectors"} if has_vectors else set())
 
 
 def check_same_vectors(earlier: SelectionData, prepared: PreparedData) -> None:
@@ -165,7 +184,7 @@ def check_same_vectors(earlier: SelectionData, prepared: PreparedData) -> None:
     if prepared.embeddings is not None:
         found = hash_of_array(prepared.embeddings.vectors)
     else:
-        found = prepared.samples.content_hash()
+        found = vectors_hash(prepared.samples)
         if found != vectors:
             # The same array has another content hash in a file than it had in memory.
             found = hash_of_array(prepared.points.stored)

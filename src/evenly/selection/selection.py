@@ -42,6 +42,7 @@ class Selection(SelectionData):
         data: Any = None,
         *,
         text: TextColumns = None,
+        vectors: Any = None,
         encoder: Any = None,
         encoder_options: Mapping[str, Any] | None = None,
         include: Any = None,
@@ -71,6 +72,7 @@ class Selection(SelectionData):
                 file and the input is no longer where it was. It may have another form, as long
                 as it gives the same vectors.
             text: the same again, if it was a function.
+            vectors: the same again, if they were an array, or if their file has moved.
             encoder: the same again, if it was a Python object.
             encoder_options: added to the earlier ones. `trust_remote_code` must be given again
                 if the model needs it.
@@ -105,6 +107,7 @@ class Selection(SelectionData):
         seconds: float | None = None,
         seed: int = 0,
         text: TextColumns = None,
+        vectors: Any = None,
         encoder: Any = None,
         encoder_options: Mapping[str, Any] | None = None,
         include: Any = None,
@@ -127,8 +130,8 @@ class Selection(SelectionData):
             seconds: the most time for the search. By default it ends when several rounds in a
                 row have found nothing, which gives the same answer on every machine. Ctrl-C ends
                 it, too, with the best so far.
-            text, encoder, encoder_options, include, exclude, away_from, id_column: as in
-                `extend`.
+            text, vectors, encoder, encoder_options, include, exclude, away_from, id_column: as
+                in `extend`.
 
         Returns:
             Selection: as many rows or more, such that no row of the pool could be added.
@@ -153,6 +156,7 @@ class Selection(SelectionData):
         data: Any = None,
         *,
         text: TextColumns = None,
+        vectors: Any = None,
         encoder: Any = None,
         encoder_options: Mapping[str, Any] | None = None,
         device: str = "auto",
@@ -163,7 +167,7 @@ class Selection(SelectionData):
         """Return, for every row of the input, the chosen row nearest to it. Exact.
 
         Args:
-            data, text, encoder, encoder_options: as in `extend`.
+            data, text, vectors, encoder, encoder_options: as in `extend`.
 
         Raises:
             ManifestError, OptionError, DataError: as in `extend`.
@@ -179,6 +183,7 @@ class Selection(SelectionData):
         data: Any = None,
         *,
         text: TextColumns = None,
+        vectors: Any = None,
         encoder: Any = None,
         encoder_options: Mapping[str, Any] | None = None,
         device: str = "auto",
@@ -190,7 +195,7 @@ class Selection(SelectionData):
 
         Args:
             row: the row number in the input.
-            data, text, encoder, encoder_options: as in `extend`.
+            data, text, vectors, encoder, encoder_options: as in `extend`.
 
         Returns:
             Explanation: print it, or use its numbers.

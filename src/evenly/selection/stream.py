@@ -19,7 +19,7 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
-from evenly.samples import can_be_read_again, check_paths, read_batches
+from evenly.samples import can_be_read_again, check_paths, column_of, read_batches
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.uniform_stream import UniformStream
 
@@ -31,6 +31,7 @@ def select_stream(
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
+    vectors: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",
@@ -83,10 +84,11 @@ def choose_from_stream(
             f"second_pass needs batches that can be read twice, but this {type(batches).__name__} "
             "cannot be. Pass a list, paths, or an object whose __iter__ starts again."
         )
-    stream = UniformStream.of(budget, inputs, how)
+    of_batches = column_of(inputs.vectors)
+    stream = UniformStream.of(budget, replace(inputs, vectors=of_batches), how)
     check_paths(batches)
     with _bar("choosing", inputs.progress) as bar:
-        for samples in read_batches(batches, how.batch_size):
+        for samples in read_batches(batches, how.batch_size, inputs.vectors):
             stream.add(samples)
             bar.update(len(samples))
             bar.set_postfix_str(f"{stream.candidates:,} candidates", refresh=False)
@@ -95,7 +97,7 @@ def choose_from_stream(
         return found
     with _bar("measuring", inputs.progress) as bar:
         radius = stream.coverage_radius(
-            read_batches(batches, how.batch_size), found, progress=bar.update
+            read_batches(batches, how.batch_size, inputs.vectors), found, progress=bar.update
         )
     return replace(found, coverage_radius=radius)
 

@@ -40,6 +40,7 @@ def select_uniform(
     *,
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
+    vectors: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,

@@ -10,7 +10,15 @@ from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, own_option, with_options
+from evenly.cli.options import (
+    FORCE,
+    LOUDNESS,
+    RUNNING,
+    VECTORS,
+    manifest_and_data,
+    own_option,
+    with_options,
+)
 
 
 @main.command()
@@ -23,7 +31,7 @@ from evenly.cli.options import FORCE, LOUDNESS, RUNNING, manifest_and_data, own_
     metavar="FILE",
     help="Where to write the table: .csv, .tsv, .jsonl, .json or .parquet.",
 )
-@with_options(FORCE, RUNNING, LOUDNESS)
+@with_options(FORCE, VECTORS, RUNNING, LOUDNESS)
 @click.pass_context
 def assign(
     ctx: click.Context, /, manifest: str, data: str | None, output: str, force: bool, **options: Any

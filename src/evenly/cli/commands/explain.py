@@ -9,14 +9,22 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import DATA_IF_MOVED, JSON, LOUDNESS, MANIFEST, RUNNING, with_options
+from evenly.cli.options import (
+    DATA_IF_MOVED,
+    JSON,
+    LOUDNESS,
+    MANIFEST,
+    RUNNING,
+    VECTORS,
+    with_options,
+)
 
 
 @main.command()
 @MANIFEST
 @click.argument("row", type=int)
 @DATA_IF_MOVED
-@with_options(RUNNING, JSON, LOUDNESS)
+@with_options(VECTORS, RUNNING, JSON, LOUDNESS)
 @click.pass_context
 def explain(
     ctx: click.Context, /, manifest: str, row: int, data: str | None, as_json: bool, **options: Any

@@ -12,6 +12,7 @@ from evenly.cli.options import (
     MEASURES,
     OUTPUT,
     RUNNING,
+    VECTORS,
     declared_options,
     manifest_and_data,
     with_options,
@@ -30,6 +31,7 @@ _AGAIN = (
 @manifest_and_data
 @with_options(
     declared_options(RuleOptions, "budget", budget="How many rows there will be in all."),
+    VECTORS,
     RUNNING,
     declared_options(RuleOptions, *_AGAIN),
     declared_options(InputOptions, "engine", "memory"),

@@ -13,6 +13,7 @@ from evenly.cli.options import (
     OUTPUT,
     ROWS,
     RUNNING,
+    VECTORS,
     declared_options,
     manifest_and_data,
     with_options,
@@ -25,6 +26,7 @@ from evenly.options import FillOptions, InputOptions
 @manifest_and_data
 @with_options(
     declared_options(FillOptions),
+    VECTORS,
     RUNNING,
     ROWS,
     declared_options(InputOptions, "engine", "memory"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,14 +87,15 @@ def _continue(
     state: str, sources: list[Any], budget: int, inputs: InputOptions, how: StreamOptions
 ) -> StreamSelection:
     """Continue the stream in a file, or start it, and save it there."""
-    from evenly.samples import check_paths
+    from evenly.samples import check_paths, column_of, read_batches
     from evenly.selection.streaming.uniform_stream import UniformStream
 
     if how.second_pass:
         raise OptionError(
             "a second pass needs all of the data, which a saved stream does not have: omit one."
         )
-    current = UniformStream.of(budget, inputs, how)
+    of_batches = column_of(inputs.vectors)
+    current = UniformStream.of(budget, replace(inputs, vectors=of_batches), how)
     check_paths(sources)
     if Path(state).exists():
         before = UniformStream.load(
@@ -109,8 +111,8 @@ def _continue(
                     f"{current.settings[name]!r} now. Give the same, or name another file."
                 )
         current = before
-    for source in sources:
-        current.update(source, batch_size=how.batch_size)
+    for samples in read_batches(sources, how.batch_size, inputs.vectors):
+        current.add(samples)
     current.save(state, force=True)
     try:
         return current.result()

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from evenly.geometry import Points, in_background, usable_threads
 from evenly.inputs.prepare import PreparedData
 from evenly.options import InputOptions
 from evenly.options.values import as_json_value, decode, encode
+from evenly.samples import Samples
 from evenly.samples.base import feed_array
 
 # Hashing fewer numbers takes less time than handing the work to another thread.
@@ -24,7 +25,20 @@ _LARGE = 200_000
 
 # The options of the input that decide what the vectors are; the first four only for texts.
 OF_TEXTS = ("text", "roles", "encoder", "encoder_options")
-SPACE = (*OF_TEXTS, "normalize", "on_invalid")
+SPACE = (*OF_TEXTS, "vectors", "normalize", "on_invalid")
+
+
+@dataclass(frozen=True)
+class VectorsRecord:
+    """The vectors that records were given.
+
+    Attributes:
+        origin: words for them, such as the name of a file.
+        content_hash: the sha256 of their content.
+    """
+
+    origin: str
+    content_hash: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class InputRecord:
         dimension: the number of coordinates of a vector.
         path: where it was read from; None if it was passed as an object.
         content_hash: the sha256 of its content; None for a stream.
+        vectors: the vectors that its records were given; None if there are none beside them.
     """
 
     origin: str
@@ -44,6 +59,14 @@ class InputRecord:
     dimension: int | None
     path: str | None = None
     content_hash: str | None = None
+    vectors: VectorsRecord | None = None
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> InputRecord:
+        """Return what `asdict` made of one."""
+        vectors = document.get("vectors")
+        record = None if vectors is None else VectorsRecord(**vectors)
+        return cls(**{**document, "vectors": record})
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,8 @@ class Provenance:
         document: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            document[one.name] = _plain(value) if is_dataclass(value) else encode(value)
+            is_record = isinstance(value, InputRecord | EncoderRecord)
+            document[one.name] = asdict(value) if is_record else encode(value)
         document["dropped"] = {str(row): reason for row, reason in self.dropped.items()}
         return document
 
@@ -143,7 +167,7 @@ class Provenance:
         """
         values = {one.name: document[one.name] for one in fields(cls)}
         encoder = values["encoder"]
-        values["input"] = InputRecord(**values["input"])
+        values["input"] = InputRecord.from_dict(values["input"])
         values["encoder"] = None if encoder is None else EncoderRecord(**encoder)
         values["options"] = decode(dict(values["options"]))
         values["dropped"] = {int(row): str(why) for row, why in values["dropped"].items()}
@@ -152,10 +176,6 @@ class Provenance:
         if not isinstance(values["input"].rows, int):
             raise TypeError("input.rows is not a whole number")
         return cls(**values)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 def now() -> str:
@@ -167,6 +187,7 @@ def input_options(options: InputOptions) -> dict[str, Any]:
     """Return the options that decide the vectors of a data set, as JSON values."""
     own = {name: getattr(options, name) for name in SPACE}
     own["encoder_options"] = dict(own["encoder_options"] or {})
+    own["vectors"] = None  # as the samples name them, which may have had them before
     return {name: as_json_value(value) for name, value in own.items()}
 
 
@@ -191,8 +212,9 @@ def provenance_of(
 ) -> Provenance:
     """Return what is known before the selection, from its options and `Rules.describe`.
 
-    Cost: hashes the input, and the vectors if they were made from texts.
+    Cost: hashes the input, and the vectors if they are not the input.
     """
+    beside = prepared.samples.beside
     return Provenance(
         evenly=__version__,
         input=InputRecord(
@@ -201,14 +223,30 @@ def provenance_of(
             dimension=prepared.points.dimension,
             path=prepared.path,
             content_hash=prepared.samples.content_hash(),
+            vectors=_describe_vectors(prepared.samples),
         ),
-        options={**input_options(prepared.options), **as_json_value(options)},
+        options={
+            **input_options(prepared.options),
+            "vectors": None if beside is None else beside.given,
+            **as_json_value(options),
+        },
         versions=versions(embedded=prepared.embeddings is not None),
         text=prepared.text,
         encoder=describe_encoder(prepared),
         dropped=prepared.dropped,
         rules=rules or {},
     )
+
+
+def vectors_hash(samples: Samples) -> str:
+    """Return the sha256 of vectors that were not embedded: files as they are, or an array."""
+    return (samples if samples.beside is None else samples.beside.rows).content_hash()
+
+
+def _describe_vectors(samples: Samples) -> VectorsRecord | None:
+    if samples.beside is None:
+        return None
+    return VectorsRecord(samples.beside.origin, vectors_hash(samples))
 
 
 def begin_provenance(

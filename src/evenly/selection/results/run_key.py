@@ -31,8 +31,9 @@ class RunKey:
         """Return the key of a selection with this provenance."""
         options, source, encoder = provenance.options, provenance.input, provenance.encoder
         start = options.get("start")
+        vectors = source.content_hash if encoder is None else encoder.vectors_hash
         inputs = {
-            "vectors": source.content_hash if encoder is None else encoder.vectors_hash,
+            "vectors": vectors if source.vectors is None else source.vectors.content_hash,
             "dropped rows": sorted(provenance.dropped),
             "normalize": options["normalize"],
             "start": start,
@@ -41,6 +42,8 @@ class RunKey:
         if provenance.rules:
             inputs["rules"] = dict(provenance.rules)
         labels = {"input": _with_hash(source.origin, source.content_hash)}
+        if source.vectors is not None:
+            labels = {"vectors of": _with_hash(source.vectors.origin, source.vectors.content_hash)}
         if encoder is not None:
             labels["text"] = str(provenance.text)
             labels["encoder"] = _with_hash(encoder.name, encoder.fingerprint)

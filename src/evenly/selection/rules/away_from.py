@@ -14,7 +14,7 @@ from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.prepare import load_model, prepare
 from evenly.options import InputOptions, NotKept
 from evenly.paths import expand
-from evenly.samples import open_samples
+from evenly.samples import column_of, open_samples, open_with_vectors
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
 from evenly.shapes import Int
@@ -129,8 +129,28 @@ def _points_of_selection(earlier: SelectionData, prepared: PreparedData) -> Poin
         for name, value in earlier.provenance.options.items()
         if name in ("text", "roles") and not isinstance(value, NotKept)
     }
-    records = earlier.samples_again().take(earlier.indices)
-    return _points_of(records, prepared, replace(prepared.options, **own))
+    samples = earlier.samples_again()
+    if prepared.samples.holds_vectors and earlier.provenance.input.vectors is not None:
+        return _points_of(_vectors_of(earlier, samples), prepared, prepared.options)
+    return _points_of(samples.take(earlier.indices), prepared, replace(prepared.options, **own))
+
+
+def _vectors_of(earlier: SelectionData, samples: Samples) -> Any:
+    """Return the vectors of chosen records that had vectors beside them.
+
+    Raises:
+        OptionError: they were passed as an array, and the selection was loaded from a file.
+    """
+    if samples.beside is None:
+        given = earlier.provenance.options.get("vectors")
+        if isinstance(given, NotKept):
+            raise OptionError(
+                f"away_from is a Selection whose vectors were a Python object ({given}), which it "
+                "does not keep. Pass the vectors of its rows instead."
+            )
+        samples = open_with_vectors(samples, given)
+    vectors: Any = samples.vectors if samples.stored is None else samples.stored
+    return vectors[np.array(earlier.indices)]
 
 
 def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Points | None:
@@ -140,9 +160,13 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
             'engine="distances" knows only distances between rows of the data, so away_from= must '
             "name some of these rows: row numbers, a mask or ids."
         )
-    samples = open_samples(given)
+    samples, beside = open_samples(given), prepared.samples.beside
     if not len(samples):
         return None
+    column = None if beside is None else column_of(beside.given)
+    if column is not None and samples.holds_records:
+        samples = open_with_vectors(samples, column)
+    options = replace(options, vectors=None)
     if samples.holds_vectors:
         if not prepared.embedded:
             return None

@@ -53,7 +53,7 @@ def token_costs(
 def _counted(
     prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
 ) -> Int[np.ndarray, " n"]:
-    if prepared.samples.holds_vectors:
+    if not prepared.samples.holds_records:
         raise OptionError(
             f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
@@ -65,8 +65,8 @@ def _count(
     prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
 ) -> Int[np.ndarray, " n"]:
     rows = np.flatnonzero(usable)
-    assert prepared.texts is not None  # kept, or not embedded yet
-    texts = [prepared.texts[row] for row in rows.tolist()]
+    every = prepared.all_texts()
+    texts = [every[row] for row in rows.tolist()]
     inputs = prepared.options
     backend = (inputs.encoder_options or {}).get("backend", "torch")
     tokenizer = load_tokenizer(options.tokenizer, encoder=inputs.encoder, backend=backend)

@@ -35,6 +35,7 @@ class StreamState:
         records: row number -> record of the candidates and of `equal`.
         encoder: what made the vectors; None if the rows are vectors.
         text: what was embedded of each record.
+        beside: whether the rows are records with vectors beside them.
     """
 
     cover: StreamingCover
@@ -44,11 +45,17 @@ class StreamState:
     records: dict[int, Any] = field(default_factory=dict)
     encoder: EncoderRecord | None = None
     text: str | None = None
+    beside: bool = False
+
+    @property
+    def of_records(self) -> bool:
+        """Whether the rows are records or texts; else they are vectors."""
+        return self.beside or self.encoder is not None
 
     def wanted(self) -> set[int]:
         """Return the rows whose records are kept; the candidates hold vectors themselves."""
         rows = set(self.equal)
-        if self.encoder is not None:
+        if self.of_records:
             rows.update(self.cover.numbers.tolist())
         return rows
 
@@ -63,7 +70,7 @@ class StreamState:
     def records_of(self, indices: Int[np.ndarray, " k"]) -> Any:
         """Return the records of some rows: a list, or an array if the rows are vectors."""
         rows = indices.tolist()
-        if self.encoder is not None:
+        if self.of_records:
             return [self.records[row] for row in rows]
         stored, numbers = self.cover.points.stored, self.cover.numbers
         positions = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
@@ -84,6 +91,7 @@ def save_state(
         "equal": state.equal,
         "encoder": None if state.encoder is None else asdict(state.encoder),
         "text": state.text,
+        "beside": state.beside,
         "threshold": cover.threshold,
         "records": [
             (row, record.tolist() if isinstance(record, np.ndarray) else record)
@@ -128,6 +136,7 @@ def _restored(
         equal=[int(row) for row in document["equal"]],
         encoder=None if encoder is None else EncoderRecord(**encoder),
         text=document["text"],
+        beside=bool(document["beside"]),
     )
     numbers, reach = arrays["numbers"], arrays["reach"]
     if not len(numbers) == len(reach) <= keep * budget:
@@ -136,7 +145,7 @@ def _restored(
         return state
     vectors = arrays["vectors"]
     records = {int(row): record for row, record in document["records"]}
-    if state.encoder is None:
+    if not state.of_records:
         records = {row: np.array(record, vectors.dtype) for row, record in records.items()}
     everyone = np.ones(len(vectors), bool)
     points = Points.of(

@@ -20,6 +20,7 @@ from evenly.errors import (
     DuplicateRowsWarning,
     EmptyPoolError,
     EvenlyError,
+    OptionError,
     VectorError,
 )
 from evenly.geometry import Points
@@ -34,7 +35,7 @@ from evenly.options import (
     documented,
     whole_number,
 )
-from evenly.samples import Samples, read_batch
+from evenly.samples import Samples, column_of, read_batch
 from evenly.selection.results.provenance import (
     EncoderRecord,
     InputRecord,
@@ -79,6 +80,7 @@ class UniformStream:
         *,
         text: TextColumns = None,
         roles: Sequence[str] = ("user",),
+        vectors: Any = None,
         encoder: Any = DEFAULT_ENCODER,
         encoder_options: Mapping[str, Any] | None = None,
         device: str = "auto",
@@ -108,6 +110,11 @@ class UniformStream:
             raise BudgetError(
                 f"the budget of a stream is a whole number of rows, 1 or more, got {budget!r}."
             )
+        if inputs.vectors is not None and column_of(inputs.vectors) is None:
+            raise OptionError(
+                "the vectors of a UniformStream are a column of its batches: vectors='embedding'. "
+                "For a file or an array of them, use select_stream."
+            )
         self.budget = int(budget)
         self.keep = how.keep
         self._inputs = replace(inputs, progress=False)
@@ -127,7 +134,9 @@ class UniformStream:
     @property
     def settings(self) -> dict[str, Any]:
         """The options as JSON values; streams with the same settings give the same answer."""
-        return {"budget": self.budget, "keep": self.keep, **input_options(self._inputs)}
+        options = input_options(self._inputs)
+        options["vectors"] = self._inputs.vectors  # a column
+        return {"budget": self.budget, "keep": self.keep, **options}
 
     @property
     def candidates(self) -> int:
@@ -144,7 +153,8 @@ class UniformStream:
         Raises:
             DataError: the batch cannot be used; the message says which row.
         """
-        for samples in read_batch(batch, whole_number("batch_size", batch_size, least=1)):
+        size = whole_number("batch_size", batch_size, least=1)
+        for samples in read_batch(batch, size, self._inputs.vectors):
             self.add(samples)
 
     def add(self, samples: Samples) -> None:
@@ -284,9 +294,11 @@ class UniformStream:
 
     def _prepare(self, samples: Samples) -> PreparedData | None:
         """Prepare a batch; None if none of its rows can be used and these are dropped."""
-        if self._model is None and not samples.holds_vectors:
-            self._model = load_model(self._inputs)
         options = self._inputs
+        if samples.beside is not None:
+            options = replace(options, vectors=None)
+        elif self._model is None and not samples.holds_vectors and options.vectors is None:
+            self._model = load_model(options)
         if self._model is not None:
             options = replace(options, encoder=self._model, encoder_options=None)
         try:
@@ -304,11 +316,12 @@ class UniformStream:
         """Raise VectorError if a batch has other vectors than those before it."""
         state = self._state
         encoder = describe_encoder(prepared, hashed=False)
+        beside = prepared.samples.beside is not None
         if state.cover.dimension is None:
-            state.encoder, state.text = encoder, prepared.text
+            state.encoder, state.text, state.beside = encoder, prepared.text, beside
             return
-        after = _kind(prepared.points.dimension, encoder, prepared.text)
-        before = _kind(state.cover.dimension, state.encoder, state.text)
+        after = _kind(prepared.points.dimension, encoder, prepared.text, beside=beside)
+        before = _kind(state.cover.dimension, state.encoder, state.text, beside=state.beside)
         if after != before:
             raise VectorError(
                 f"the batch that begins with row {state.seen:,} is of another kind than those "
@@ -346,8 +359,10 @@ class UniformStream:
         )
 
 
-def _kind(dimension: int | None, encoder: EncoderRecord | None, text: str | None) -> str:
+def _kind(
+    dimension: int | None, encoder: EncoderRecord | None, text: str | None, *, beside: bool
+) -> str:
     if encoder is None:
-        return f"{dimension} numbers a row"
+        return f"{dimension} numbers {'beside each record' if beside else 'a row'}"
     fingerprint = str(encoder.fingerprint)[:19]
     return f"{dimension} numbers a row of {text} by {encoder.name} {fingerprint}"
