@@ -372,3 +372,16 @@ def test_batches_with_and_without_records_are_of_different_kinds():
         stream.update(VECTORS[30:])
     with pytest.raises(OptionError, match="are a column of its batches"):
         UniformStream(4, vectors="emb.npy")
+
+
+def test_a_selection_is_measured_by_its_vectors():
+    h_min = pytest.approx(CHOSEN.h_min)
+    for data, vectors in FORMS:
+        subset = select_uniform(data, 8, vectors=vectors)
+
+        assert measure(data, subset, random_subsets=0).h_min == h_min
+        assert compare({"a": subset}, data, random_subsets=0).subsets["a"].h_min == h_min
+        assert measure(data, subset, vectors=-VECTORS, random_subsets=0).h_min == h_min
+    subset.save("subset.json")
+    with pytest.raises(ManifestError, match=r"vectors was a Python object"):
+        measure(RECORDS, Selection.load("subset.json"))

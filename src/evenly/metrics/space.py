@@ -42,7 +42,7 @@ def prepare_subsets(
     def rows_of(prepared: PreparedData) -> dict[str, Int[np.ndarray, " k"]]:
         return {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
 
-    samples = open_samples(data)
+    samples = _with_vectors(open_samples(data), subsets, options)
     prepared = prepare(samples, _inputs_of(samples, subsets, options), check=rows_of)
     for name, rows in subsets.items():
         if isinstance(rows, Result) and (different := _differences(rows.provenance, prepared)):
@@ -52,6 +52,19 @@ def prepare_subsets(
                 "; ".join(different),
             )
     return prepared, rows_of(prepared)
+
+
+def _with_vectors(
+    samples: Samples, subsets: Mapping[Any, Any], options: Mapping[str, Any]
+) -> Samples:
+    """Return records with the vectors of a result that still has them, if no others are given."""
+    if options.get("vectors") is not None or options.get("encoder") is not None:
+        return samples
+    for rows in subsets.values():
+        beside = rows.samples.beside if isinstance(rows, Result) and rows.samples else None
+        if beside is not None and len(beside.rows) == len(samples) and samples.holds_records:
+            return samples.with_vectors(beside)
+    return samples
 
 
 def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Int[np.ndarray, " k"]:
@@ -80,10 +93,11 @@ def _inputs_of(
         if found is None:
             found, source = own, name
         for option in {**found, **own}:
-            if own.get(option) != found.get(option):
+            one, other = found.get(option), own.get(option)
+            if one is not other and one != other:
                 raise ManifestError(
                     f"{source} and {name} are of different spaces: {option} is "
-                    f"{found.get(option)!r} in the one and {own.get(option)!r} in the other. Give "
+                    f"{one!r} in the one and {other!r} in the other. Give "
                     f"{option}= (on the command line: --{option.replace('_', '-')}) to measure "
                     "both in one."
                 )
@@ -99,6 +113,10 @@ def _space_of(earlier: Result, samples: Samples, given: dict[str, Any]) -> dict[
             f"{before.rows} ({before.origin}). Give the same data."
         )
     wanted = [name for name in SPACE if not (samples.holds_vectors and name in OF_TEXTS)]
+    if samples.holds_vectors or "encoder" in given:
+        wanted.remove("vectors")
+    if "vectors" in given:
+        wanted = [name for name in wanted if name not in ("encoder", "encoder_options")]
     options = earlier.provenance.options
     unneeded = {*options} - {*wanted}
     known = options_of(earlier, overruled={*given, *unneeded})

@@ -66,7 +66,7 @@ class ArrowSamples(Samples):
     def arrow_column(self, name: str) -> Any:
         """Return a column as a pyarrow ChunkedArray."""
         check_columns([name], self.columns, self.origin)
-        return self._data.column(name)
+        return self.table.column(name)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the rows as a pyarrow Table."""
