@@ -13,13 +13,16 @@ import numpy as np
 from evenly.atomic import atomic_write
 from evenly.errors import CheckpointError, OutputError
 from evenly.geometry import Points, RunningMean, row_lengths
+from evenly.options import InputOptions, NotKept, StreamOptions
 from evenly.options.values import decode, encode
 from evenly.samples import Samples
 from evenly.selection.results.codec import Codec
-from evenly.selection.results.provenance import EncoderRecord
+from evenly.selection.results.provenance import SPACE, EncoderRecord
 from evenly.selection.streaming.cover import StreamingCover
 from evenly.shapes import Int
 
+# The kinds of numbers in the arrays, as NumPy names them.
+_KINDS = {"numbers": "i", "reach": "f", "vectors": "f", "sums": "f"}
 _CODEC = Codec("evenly stream", 3, "a saved stream", CheckpointError)
 
 
@@ -121,19 +124,33 @@ def load_state(path: str | PathLike[str]) -> tuple[dict[str, Any], StreamState]:
     document, arrays = _CODEC.read_archive(path)
     with _CODEC.reading(fspath(path)):
         settings = decode(document["settings"])
+        _check_settings(settings)
+        for name, kind in _KINDS.items():
+            if name in arrays and arrays[name].dtype.kind != kind:
+                raise ValueError(f"its {name} are of type {arrays[name].dtype}")
         return settings, _restored(settings, document, arrays)
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError or EvenlyError unless all options are there, with right values."""
+    own = {name: settings[name] for name in SPACE}
+    dict(own["encoder_options"])
+    kept = {name: None if isinstance(one, NotKept) else one for name, one in own.items()}
+    InputOptions.of({**kept, "encoder": kept["encoder"] or "static"})
+    StreamOptions.of(settings)
 
 
 def _restored(
     settings: Mapping[str, Any], document: Mapping[str, Any], arrays: Mapping[str, Any]
 ) -> StreamState:
-    budget, keep = int(settings["budget"]), int(settings["keep"])
+    budget, keep = _count(settings["budget"]), _count(settings["keep"])
+    _count(budget * keep)
     encoder = document["encoder"]
     state = StreamState(
         StreamingCover(budget, keep * budget),
-        seen=int(document["seen"]),
-        dropped=int(document["dropped"]),
-        equal=[int(row) for row in document["equal"]],
+        seen=_count(document["seen"]),
+        dropped=_count(document["dropped"]),
+        equal=[_count(row) for row in document["equal"]],
         encoder=None if encoder is None else EncoderRecord(**encoder),
         text=document["text"],
         beside=bool(document["beside"]),
@@ -153,7 +170,7 @@ def _restored(
     )
     if arrays["sums"].shape != (3, points.dimension):
         raise ValueError("its arrays have different dimensions")
-    block, count = int(document["mean"]["block"]), int(document["mean"]["count"])
+    block, count = _count(document["mean"]["block"]), _count(document["mean"]["count"])
     mean = RunningMean(arrays["sums"][0], block=block, count=count)
     mean.finished, mean.current = arrays["sums"][1:]
     state.cover.restore(points, numbers, reach, float(document["threshold"]), mean)
@@ -161,3 +178,10 @@ def _restored(
     if len(vectors) != len(numbers) or set(records) != state.wanted():
         raise ValueError("its arrays and records belong to different rows")
     return state
+
+
+def _count(value: Any) -> int:
+    """Return a number of rows, or raise ValueError."""
+    if not 0 <= int(value) < 1 << 62:
+        raise ValueError(f"{value} is not a number of rows")
+    return int(value)
