@@ -111,9 +111,10 @@ def atomic_write(
         if not force:
             check_writable(path)
         _rename_all(renames)
-        for folder in {target.parent for _, target in renames}:
+        for folder in {written.parent for _, written in renames}:
             _sync_folder(folder)
-        _remove_abandoned(target)
+        for _, written in renames:
+            _remove_abandoned(written)
 
 
 def abandoned(path: PathLike) -> Iterator[Path]:

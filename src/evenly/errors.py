@@ -22,6 +22,7 @@
 
     EvenlyWarning (UserWarning)
     ├── DuplicateRowsWarning                more rows requested than there are distinct rows
+    ├── ChangedOutputWarning                records are not those of the manifest beside them
     └── IsolatedRowsWarning                 some early picks are far from all other rows
 
 Each message states what is wrong, the value received, what is allowed, and what to do next.
@@ -132,6 +133,10 @@ class EvenlyWarning(UserWarning):
 
 class DuplicateRowsWarning(EvenlyWarning):
     """More rows were requested than there are distinct rows, so h_min is 0."""
+
+
+class ChangedOutputWarning(EvenlyWarning):
+    """The records beside a manifest are not those that it was written with."""
 
 
 class IsolatedRowsWarning(EvenlyWarning):

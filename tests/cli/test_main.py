@@ -51,7 +51,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
         (["select", "vectors.npy", "-b", "1", "--engine", "x"], "engine must be one of"),
         (["select", "vectors.npy", "-b", "1", "--start", "x"], "start must be"),
         (["select", "vectors.npy", "-b", "1", "--checkpoint", "."], "'.' is a directory"),
-        (["select", "vectors.npy", "-b", "1", "--checkpoint", "vectors.npy"], "is not a check"),
+        (["select", "vectors.npy", "-b", "1", "--checkpoint", "vectors.npy"], "is the input"),
         (
             ["select", "vectors.npy", "-b", "1", "-o", "x.npy", "--checkpoint", "x.npy"],
             "x.npy cannot be both output and checkpoint",

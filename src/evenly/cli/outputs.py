@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from evenly.atomic import atomic_write, check_writable
+from evenly.atomic import abandoned, check_writable, sha256_of
 from evenly.cli.main import keep_at
 from evenly.cli.streams import standard_output
 from evenly.errors import OutputError
 from evenly.options import MeasuringOptions
+from evenly.paths import is_one_file, spare_inputs
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
     from evenly.selection import Selection
-    from evenly.selection.results.base import Order
-    from evenly.selection.results.deduplication import Deduplication
-    from evenly.selection.results.stream import StreamSelection
+    from evenly.selection.results.base import Order, Result
+
+# The options that name files to write, and those that name folders of a model.
+_WRITTEN = ("output", "checkpoint", "state")
+_MODELS = ("encoder", "tokenizer")
 
 _OF_PLAIN_SELECTIONS = {
     *("budget", "start", "engine", "memory", "seed"),
@@ -37,7 +41,7 @@ class Output:
     Attributes:
         name: the file that was given; "-" for standard output, None for none.
         order: the order of the records.
-        force: whether an existing file may be overwritten.
+        force: whether existing files are overwritten.
         as_json: whether numbers are printed as JSON.
     """
 
@@ -57,8 +61,12 @@ class Output:
         )
         keep_at(ctx, options.get("checkpoint"))
         MeasuringOptions.of(options)
-        also_written = options.get("checkpoint", options.get("state"))
-        check_output(output.target, force=output.force, checkpoint=also_written)
+        if output.name not in (None, "-"):
+            output = replace(output, force=check_output(output.name, force=output.force))
+        for kept in ("checkpoint", "state"):
+            if options.get(kept) is not None:
+                check_writable(options[kept], force=True)
+        check_written(ctx)
         return output
 
     @property
@@ -77,45 +85,102 @@ def manifest_path(output: str | PathLike[str]) -> Path:
     return name.with_suffix(".manifest.json")
 
 
-def check_output(
-    output: str | PathLike[str] | BinaryIO | None,
-    *,
-    force: bool,
-    checkpoint: str | PathLike[str] | None = None,
-) -> None:
+def check_output(output: str | PathLike[str], *, force: bool) -> bool:
     """Reject, before any work, an output that could not be written after it.
 
+    Returns:
+        Whether existing files are overwritten: with `force`, and those of a killed run.
+
     Raises:
-        OutputError: the suffix is unknown, or the checkpoint would be overwritten.
+        OutputError: the suffix is unknown, or the place cannot be written.
         OutputExistsError: it or its manifest exists and `force` is not set.
     """
     from evenly.samples.formats import output_format
 
-    if not isinstance(output, str | PathLike):
-        return
     output_format(output)
-    if checkpoint is not None and Path(checkpoint) in (Path(output), manifest_path(output)):
-        raise OutputError(f"{checkpoint} cannot be both output and checkpoint. Name another file.")
-    check_writable(output, force=force)
-    check_writable(manifest_path(output), force=force)
+    force = force or _is_half_written(output)
+    for path in (output, manifest_path(output)):
+        check_writable(path, force=force)
+    return force
+
+
+def _is_half_written(output: str | PathLike[str]) -> bool:
+    """Return whether a run was killed when only the manifest was in its place."""
+    try:
+        if Path(output).exists():
+            return False
+        sha256 = json.loads(manifest_path(output).read_bytes())["output"]["sha256"]
+        return any(sha256_of(path) == sha256 for path in abandoned(output))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_written(
+    ctx: click.Context, *, read: Iterable[Result] = (), manifest: bool = True
+) -> None:
+    """Reject, before any work, a file to write that the command reads or writes already.
+
+    Every word of the command line that names a file, a folder or a pattern counts as read, and
+    so does what the results in `read` were made from. `manifest` is whether the command writes
+    one beside its output.
+
+    Raises:
+        OutputError: an output is an input, or two outputs are one file.
+    """
+    words = dict(ctx.params)
+    written = {name: words.pop(name) for name in _WRITTEN if words.get(name) is not None}
+    output = written.pop("output", None)
+    files: list[str | PathLike[str]] = [*written.values()]
+    if output == "-":
+        files.append("/dev/stdout")
+    elif output is not None:
+        outputs = [output, manifest_path(output)] if manifest else [output]
+        for (name, other), own in itertools.product(written.items(), outputs):
+            if is_one_file(own, other):
+                raise OutputError(f"{other} cannot be both output and {name}. Name another file.")
+        files.extend(outputs)
+    if not any(Path(file).exists() for file in files):
+        return
+    folders = [words.pop(name) for name in _MODELS if isinstance(words.get(name), str)]
+    folders.append(_cached_vectors(words))
+    values = [value if isinstance(value, tuple) else (value,) for value in words.values()]
+    named = [word for value in values for word in value if isinstance(word, str)]
+    inputs = ["/dev/stdin" if word == "-" else word for word in named]
+    for file in files:
+        spare_inputs(file, inputs, folders=folders)
+        for result in read:
+            result.spare_inputs(file)
+
+
+def _cached_vectors(words: Mapping[str, Any]) -> str:
+    from evenly.embedding import open_cache
+
+    cache = open_cache(words.get("cache_dir"))
+    assert cache is not None  # only cache_dir=False means none
+    return str(cache.embeddings)
 
 
 def write_output(
-    result: Selection | Deduplication | StreamSelection,
+    result: Result,
     target: str | PathLike[str] | BinaryIO | None,
     *,
+    order: Order = "picked",
     force: bool,
-    **how: Any,
+    before: Callable[[], object] | None = None,
 ) -> None:
-    """Write the records; to a file with the manifest beside it, both or neither."""
+    """Write the records; to a file with the manifest beside it.
+
+    `before` is called when what can fail has been written, before a file takes its place.
+    """
     if isinstance(target, str | PathLike):
-        with atomic_write(manifest_path(target), force=force) as stream:
-            result.save(stream)
-            stream.flush()
-            result.write(target, force=force, **how)
-    elif target is not None:
-        result.write(target, **how)
+        manifest = manifest_path(target)
+        result.write_with_manifest(target, manifest, order=order, force=force, before=before)
+        return
+    if target is not None:
+        result.write_to(target, order)
         target.flush()
+    if before is not None:
+        before()
 
 
 def is_plain(selection: Selection) -> bool:

@@ -93,7 +93,7 @@ class EmbeddingCache:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._embeddings = self.folder / "embeddings"
+        self.embeddings = self.folder / "embeddings"
         self._writable = True
 
     def get(self, fingerprint: str, texts: Sequence[str]) -> CachedRows:
@@ -164,11 +164,11 @@ class EmbeddingCache:
         return freed
 
     def _model_folder(self, fingerprint: str) -> Path:
-        return self._embeddings / fingerprint.removeprefix("sha256:")
+        return self.embeddings / fingerprint.removeprefix("sha256:")
 
     def _model_folders(self) -> list[Path]:
         try:
-            return sorted(path for path in self._embeddings.iterdir() if path.is_dir())
+            return sorted(path for path in self.embeddings.iterdir() if path.is_dir())
         except OSError:
             return []
 

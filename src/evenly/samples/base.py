@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
+from evenly.atomic import Companion
 from evenly.errors import OutputError
 from evenly.options import NotKept
 from evenly.samples.arrow_columns import table_of_records, write_tables
@@ -58,6 +59,7 @@ class Samples(ABC):
         holds_records: whether the rows are records or strings, which may have vectors beside.
         stored: the vectors on disk; None if they are in memory, or if there are none.
         beside: the vectors that records were given; None for all other data.
+        path: the file, folder or pattern that it was opened from; None for data in memory.
     """
 
     origin: str
@@ -66,6 +68,7 @@ class Samples(ABC):
     holds_records: bool = True
     stored: StoredVectors | None = None
     beside: VectorsBeside | None = None
+    path: str | None = None
     _source: Source | FileStamp | None = None
     _stream_format = "jsonl"
 
@@ -192,13 +195,15 @@ class Samples(ABC):
         rows: Iterable[int] | npt.NDArray[Any],
         *,
         force: bool = False,
+        companion: Companion | None = None,
     ) -> None:
         """Write the given rows, in that order, to a file or a binary stream.
 
         The suffix of the path determines the format (.gz, .bz2, .xz and .zst compress); a stream
         gets the format of the input if that is a file format, else jsonl. A record of jsonl, csv,
         tsv or txt keeps its bytes if the format stays the same; otherwise records are converted,
-        and a string becomes {"text": string}. Files are written atomically.
+        and a string becomes {"text": string}. Files are written
+        atomically; `companion` is that of `atomic_write`.
 
         Raises:
             OutputExistsError: the path exists and `force` is False.
@@ -212,7 +217,7 @@ class Samples(ABC):
             own = self.format if self.format in FILE_FORMATS else self._stream_format
             self._encode(own, path_or_stream, numbers)
             return
-        with open_output(path_or_stream, force=force) as (format, stream):
+        with open_output(path_or_stream, force=force, companion=companion) as (format, stream):
             self._encode(format, stream, numbers)
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:

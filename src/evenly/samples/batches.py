@@ -211,11 +211,11 @@ class _Part(Samples):
 class _RecordPart(_Part, ListSamples):
     def __init__(self, whole: Samples, begin: int, end: int) -> None:
         super().__init__(list(whole.records(range(begin, end))), origin=whole.origin)
-        self._whole, self._begin = whole, begin
+        self._whole, self._begin, self.path = whole, begin, whole.path
 
 
 class _VectorPart(_Part, VectorSamples):
     def __init__(self, whole: Samples, begin: int, end: int) -> None:
         vectors: Any = whole.vectors if whole.stored is None else whole.stored
         super().__init__(vectors[begin:end], origin=whole.origin)
-        self._whole, self._begin = whole, begin
+        self._whole, self._begin, self.path = whole, begin, whole.path

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from evenly.atomic import atomic_write
+from evenly.atomic import Companion, atomic_write
 from evenly.errors import OutputError
 from evenly.samples.compression import compressed
 from evenly.samples.formats import output_format
@@ -26,14 +26,15 @@ OTHER_DELIMITERS = ";\t|"
 
 @contextlib.contextmanager
 def open_output(
-    path: str | os.PathLike[str], *, force: bool = False
+    path: str | os.PathLike[str], *, force: bool = False, companion: Companion | None = None
 ) -> Iterator[tuple[str, BinaryIO]]:
     """Yield the format that the suffix of `path` denotes, and a stream that writes the file.
 
-    The file is written atomically, and compressed if its suffix ends in .gz, .bz2, .xz or .zst.
+    The file is written atomically (see `atomic_write`), and compressed if its suffix ends in .gz,
+    .bz2, .xz or .zst.
     """
     format, compression = output_format(path)
-    with atomic_write(path, force=force) as file:
+    with atomic_write(path, force=force, companion=companion) as file:
         if compression is None:
             yield format, file
             return

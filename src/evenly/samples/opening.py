@@ -73,7 +73,10 @@ def open_samples(
     if isinstance(data, Samples):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return _open_path(expand(data), format, blocks)
+        path = expand(data)
+        samples = _open_path(path, format, blocks)
+        samples.path = path
+        return samples
     if hasattr(data, "read"):
         source = read_stream(data)
         return _open_source(source, check_format(format or "jsonl", STREAM_FORMATS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -31,6 +31,7 @@ class Assignments:
             dropped row.
         chosen: (k,) the chosen rows, in the order picked.
         sizes: (k,) how many rows each of them represents, including itself.
+        selection: what chose them.
     """
 
     rows: Int[np.ndarray, " n"]
@@ -38,6 +39,7 @@ class Assignments:
     distances: Float[np.ndarray, " n"]
     chosen: Int[np.ndarray, " k"]
     sizes: Int[np.ndarray, " k"]
+    selection: SelectionData | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,7 +78,7 @@ class Assignments:
 
         Raises:
             OutputExistsError: the file exists and `force` is not set.
-            OutputError: the file cannot be written, or has another suffix.
+            OutputError: the file cannot be written, has another suffix, or is the input.
         """
         none, rank = self.nearest < 0, np.zeros(len(self), np.int64)
         rank[self.chosen] = np.arange(len(self.chosen))
@@ -86,6 +88,8 @@ class Assignments:
             "distance": np.ma.masked_array(self.distances, none),
             "rank": np.ma.masked_array(rank[self.nearest], none),
         }
+        if self.selection is not None:
+            self.selection.spare_inputs(path)
         write_columns(path, columns, force=force)
 
 
@@ -106,7 +110,7 @@ def assign(selection: SelectionData, data: Any, again: Again) -> Assignments:
     chosen = np.array(selection.indices)
     nearest[chosen], distances[chosen] = chosen, 0.0
     sizes = np.bincount(nearest[found.rows], minlength=len(prepared))[chosen]
-    return Assignments(np.arange(len(prepared)), nearest, distances, chosen, sizes)
+    return Assignments(np.arange(len(prepared)), nearest, distances, chosen, sizes, selection)
 
 
 def prepare_with_dropped(selection: SelectionData, data: Any, again: Again) -> PreparedData:

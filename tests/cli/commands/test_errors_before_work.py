@@ -44,7 +44,7 @@ SELECT = [
     (("--token-budget", 1), "cheapest"),
     (("--token-budget", 9, "--tokenizer", "./nope.json"), "nope.json"),
     (("-b", 3, "--quality", "nope"), COLUMN),
-    (("-b", 3, "--checkpoint", "rated.jsonl"), "checkpoint"),
+    (("-b", 3, "--checkpoint", "rated.jsonl"), "is the input itself"),
     (("-b", 3, "-o", "out.xyz"), ".xyz"),
     (("-b", 3, "-o", "there.jsonl"), "already exists"),
 ]

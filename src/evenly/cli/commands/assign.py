@@ -19,6 +19,7 @@ from evenly.cli.options import (
     own_option,
     with_options,
 )
+from evenly.cli.outputs import check_written
 
 
 @main.command()
@@ -48,8 +49,10 @@ def assign(
 
     check_table_path(output)
     check_writable(output, force=force)
+    earlier = Selection.load(manifest)
+    check_written(ctx, read=[earlier], manifest=False)
     again = Again.of(library_options(ctx, options))
-    found = assign_rows(Selection.load(manifest), data_or_stdin(data), again)
+    found = assign_rows(earlier, data_or_stdin(data), again)
     found.write(output, force=force)
     click.echo(
         f"{len(found):,} rows, {len(found.chosen):,} of them chosen; each represents "

@@ -53,6 +53,6 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     arguments = library_options(ctx, options)
     inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
     found = remove_duplicates(data_or_stdin(data), inputs, how)
-    write_output(found, output.target, force=output.force)
+    write_output(found, output.target, order=output.order, force=output.force)
     summary = {**found.summary(), "indices": found.indices.tolist(), "groups": found.groups}
     print_result(deduplication_table(found), summary, output)

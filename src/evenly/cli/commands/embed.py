@@ -12,6 +12,7 @@ from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import DATA, EMBEDDING, FORCE, LOUDNESS, own_option, with_options
+from evenly.cli.outputs import check_written
 from evenly.errors import OutputError
 from evenly.options import InputOptions
 
@@ -42,6 +43,7 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
     if split_suffix(output)[0] not in ("npy", "safetensors"):
         raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")
     check_writable(output, force=force)
+    check_written(ctx, manifest=False)
     inputs = replace(InputOptions.of(library_options(ctx, options)), normalize=False)
     found = embed_rows(data_or_stdin(data), inputs)
     open_samples(found.vectors).write(output, range(len(found)), force=force)

@@ -17,7 +17,7 @@ from evenly.cli.options import (
     manifest_and_data,
     with_options,
 )
-from evenly.cli.outputs import Output, finish_selection
+from evenly.cli.outputs import Output, check_written, finish_selection
 from evenly.options import InputOptions, RuleOptions, UniformOptions
 
 # The rules that a manifest may not have kept.
@@ -56,6 +56,7 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
         raise click.UsageError("Missing option '--budget' (how many rows there will be in all).")
     output = Output.take(ctx, options)
     earlier = Selection.load(manifest)
+    check_written(ctx, read=[earlier])
     arguments = library_options(ctx, options)
     to, checkpoint = arguments.pop("budget"), arguments.pop("checkpoint")
     again = Again.of(arguments)

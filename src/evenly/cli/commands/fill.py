@@ -18,7 +18,7 @@ from evenly.cli.options import (
     manifest_and_data,
     with_options,
 )
-from evenly.cli.outputs import Output, finish_selection
+from evenly.cli.outputs import Output, check_written, finish_selection
 from evenly.options import FillOptions, InputOptions
 
 
@@ -46,6 +46,7 @@ def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any)
 
     output = Output.take(ctx, options)
     earlier = Selection.load(manifest)
+    check_written(ctx, read=[earlier])
     arguments = library_options(ctx, options)
     how = FillOptions.of(arguments)
     del arguments["min_distance"]  # the search's own, not a rule

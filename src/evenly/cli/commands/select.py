@@ -19,7 +19,7 @@ from evenly.cli.options import (
     own_option,
     with_options,
 )
-from evenly.cli.outputs import Output, finish_selection
+from evenly.cli.outputs import Output, check_written, finish_selection
 from evenly.cli.reproduce import check_reproduced, options_as_before
 from evenly.options import InputOptions, RuleOptions, UniformOptions
 
@@ -71,6 +71,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     earlier = None
     if manifest is not None:
         earlier = Selection.load(manifest)
+        check_written(ctx, read=[earlier])
         source, arguments = options_as_before(earlier, source, given(ctx, arguments), manifest)
         arguments["progress"] = ctx.obj
     by_quality = earlier is not None and earlier.provenance.by_quality is not None

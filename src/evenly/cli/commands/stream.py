@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,9 @@ from evenly.options import InputOptions, StreamOptions
 
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection
+    from evenly.selection.streaming.uniform_stream import UniformStream
+
+log = logging.getLogger("evenly")
 
 
 @main.command()
@@ -74,10 +81,11 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
     how = StreamOptions.of({**arguments, "batch_size": arguments["rows_at_once"]})
     sources = [data_or_stdin(one) for one in data]
     if state is None:
+        save = None
         found = choose_from_stream(sources, budget, inputs, how)
     else:
-        found = _continue(state, sources, budget, inputs, how)
-    write_output(found, output.target, order=output.order, force=output.force)
+        found, save = _continue(state, sources, budget, inputs, how)
+    write_output(found, output.target, order=output.order, force=output.force, before=save)
     summary = found.as_dict()
     del summary["indices"], summary["radii"]
     print_result(stream_table(found), summary, output)
@@ -85,36 +93,58 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
 
 def _continue(
     state: str, sources: list[Any], budget: int, inputs: InputOptions, how: StreamOptions
-) -> StreamSelection:
-    """Continue the stream in a file, or start it, and save it there."""
-    from evenly.samples import check_paths, column_of, read_batches
-    from evenly.selection.streaming.uniform_stream import UniformStream
+) -> tuple[StreamSelection, Callable[[], object]]:
+    """Continue the stream in a file, or start it; return its rows, and a call that saves it.
+
+    If a command was killed after it had saved the stream, its rows are recognised when it is
+    run again, and count once.
+    """
+    from evenly.samples import check_paths, read_batches
 
     if how.second_pass:
         raise OptionError(
             "a second pass needs all of the data, which a saved stream does not have: omit one."
         )
-    of_batches = column_of(inputs.vectors)
-    current = UniformStream.of(budget, replace(inputs, vectors=of_batches), how)
     check_paths(sources)
-    if Path(state).exists():
-        before = UniformStream.load(
-            state,
-            encoder_options=inputs.encoder_options,
-            device=inputs.device,
-            cache_dir=inputs.cache_dir,
-        )
-        for name, value in before.settings.items():
-            if value != current.settings[name]:
-                raise CheckpointError(
-                    f"{state} was started with other options: {name} was {value!r} then, and is "
-                    f"{current.settings[name]!r} now. Give the same, or name another file."
-                )
-        current = before
+    current = _opened(state, budget, inputs, how)
+    seen, arrived = current.seen, hashlib.sha256()
     for samples in read_batches(sources, how.batch_size, inputs.vectors):
         current.add(samples)
-    current.save(state, force=True)
+        arrived.update(samples.content_hash().encode())
+        if samples.beside is not None:
+            arrived.update(samples.beside.rows.content_hash().encode())
+    if current.last_arrival == arrived.hexdigest():
+        log.warning(
+            "%s took in the same %d rows last time: they count once", state, current.seen - seen
+        )
+        current = _opened(state, budget, inputs, how)
+    current.last_arrival = arrived.hexdigest()
+    save = partial(current.save, state, force=True)
     try:
-        return current.result()
+        return current.result(), save
     except BudgetError as error:
+        save()
         raise BudgetError(f"{error} They are kept in {state}: continue with more.") from None
+
+
+def _opened(state: str, budget: int, inputs: InputOptions, how: StreamOptions) -> UniformStream:
+    """Return the stream in a file, or a new one."""
+    from evenly.samples import column_of
+    from evenly.selection.streaming.uniform_stream import UniformStream
+
+    new = UniformStream.of(budget, replace(inputs, vectors=column_of(inputs.vectors)), how)
+    if not Path(state).exists():
+        return new
+    before = UniformStream.load(
+        state,
+        encoder_options=inputs.encoder_options,
+        device=inputs.device,
+        cache_dir=inputs.cache_dir,
+    )
+    for name, value in before.settings.items():
+        if value != new.settings[name]:
+            raise CheckpointError(
+                f"{state} was started with other options: {name} was {value!r} then, and is "
+                f"{new.settings[name]!r} now. Give the same, or name another file."
+            )
+    return before

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Literal
@@ -11,14 +12,19 @@ from typing import Any, BinaryIO, ClassVar, Literal
 import numpy as np
 from typing_extensions import Self
 
-from evenly.atomic import atomic_write
-from evenly.errors import DataError, ManifestError, OptionError, OutputError
+from evenly.atomic import atomic_write, check_writable, sha256_of
+from evenly.caller import level_of_the_caller
+from evenly.errors import ChangedOutputWarning, DataError, ManifestError, OptionError
+from evenly.paths import expand, spare_inputs
 from evenly.samples import Samples, open_aligned, open_samples
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
 
 Order = Literal["picked", "file"]
+
+# In a manifest: the records that were written together with it.
+_OUTPUT = "output"
 
 
 class Result(ABC):
@@ -116,7 +122,7 @@ class Result(ABC):
         if not isinstance(path, str | PathLike):
             path.write(content)
             return
-        self._spare_input(path)
+        self.spare_inputs(path)
         with atomic_write(path, force=force) as stream:
             stream.write(content)
 
@@ -124,24 +130,66 @@ class Result(ABC):
     def load(cls, path: str | PathLike[str]) -> Self:
         """Load what `save` wrote.
 
+        If it was written together with the records beside it (`evenly select -o`), and these
+        are others now, a ChangedOutputWarning says so.
+
         Raises:
             ManifestError: the file does not exist, is something else, is damaged, or has another
                 version of the format.
         """
         document = cls.codec.read_json(path)
+        _check_output(fspath(path), document.pop(_OUTPUT, None))
         with cls.codec.reading(fspath(path)):
             return cls._from_document(document, fspath(path))
 
+    @abstractmethod
+    def _written(self, order: Order, data: Any) -> tuple[Samples, Int[np.ndarray, " k"]]:
+        """Return the records to write, as rows of samples in their order."""
+
     def _write(
-        self,
-        path: str | PathLike[str] | BinaryIO,
-        rows: Int[np.ndarray, " k"],
-        *,
-        data: Any,
-        force: bool,
+        self, path: str | PathLike[str] | BinaryIO, order: Order, *, data: Any = None, force: bool
     ) -> None:
-        self._spare_input(path)
-        self.samples_again(data).write(path, rows, force=force)
+        if isinstance(path, str | PathLike):
+            self.spare_inputs(path, data)
+        samples, rows = self._written(order, data)
+        samples.write(path, rows, force=force)
+
+    def write_to(self, stream: BinaryIO, order: Order = "picked") -> None:
+        """Write the records to a binary stream."""
+        self._write(stream, order, force=False)
+
+    def write_with_manifest(
+        self,
+        path: str | PathLike[str],
+        manifest: str | PathLike[str],
+        *,
+        order: Order = "picked",
+        force: bool = False,
+        before: Callable[[], object] | None = None,
+    ) -> None:
+        """Write the records, and a manifest that holds their sha256, such that neither misleads.
+
+        The manifest takes its place first. If the process is killed before the records follow,
+        `load` notices that the records beside it are others.
+
+        Args:
+            path, manifest: the files, in one folder.
+            order: the order of the records.
+            force: overwrite existing files.
+            before: called when all that can fail is on disk, before either takes its place.
+        """
+        for output in (path, manifest):
+            self.spare_inputs(output)
+
+        def companion(sha256: str) -> tuple[str | PathLike[str], bytes]:
+            if before is not None:
+                before()
+            written = {"name": Path(path).name, "sha256": sha256}
+            return manifest, self.codec.to_json({**self.as_dict(), _OUTPUT: written})
+
+        check_writable(manifest, force=force)
+        samples, rows = self._written(order, None)
+        samples.write(path, rows, force=force, companion=companion)
 
     def samples_again(self, data: Any = None) -> Samples:
         """Return the records that the row numbers refer to: `data`, or the input opened again.
@@ -182,13 +230,37 @@ class Result(ABC):
                 "data, or something row-aligned with it."
             )
 
-    def _spare_input(self, output: object) -> None:
-        """Raise OutputError if the output is the file that the row numbers refer to."""
-        source = self.provenance.input.path
-        if source is None or not isinstance(output, str | PathLike):
-            return
-        if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
-            raise OutputError(f"{fspath(output)} is the input itself. Choose another output.")
+    def spare_inputs(self, output: str | PathLike[str], data: Any = None) -> None:
+        """Raise OutputError if `output` is a file that this was made from, or `data` itself."""
+        options = {**self.provenance.options}
+        encoder = options.pop("encoder", None)
+        found = [data, self.provenance.input.path, *options.values()]
+        if self.samples is not None:
+            found.append(self.samples.path)
+        spare_inputs(
+            output,
+            [one for one in found if isinstance(one, str | PathLike)],
+            folders=[encoder] if isinstance(encoder, str) else [],
+        )
+
+
+def _check_output(manifest: str, written: Any) -> None:
+    """Warn if the records beside a manifest are not those that it was written with."""
+    if not isinstance(written, dict):
+        return
+    path = Path(expand(manifest)).parent / Path(str(written.get("name"))).name
+    try:
+        changed = sha256_of(path) != written.get("sha256")
+    except OSError:
+        return  # they may have been moved away
+    if changed:
+        warnings.warn(
+            f"{path} does not hold the records that {manifest} was written with: it was changed "
+            "since, or the run that wrote both was killed. The manifest is whole; to write the "
+            "records of both again, run the same command with --force.",
+            ChangedOutputWarning,
+            stacklevel=level_of_the_caller(),
+        )
 
 
 def check_order(order: str) -> None:

@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from evenly.errors import ManifestError
 from evenly.samples import Samples
-from evenly.selection.results.base import Result, finite_or_none
+from evenly.selection.results.base import Order, Result, finite_or_none
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
@@ -96,7 +96,10 @@ class Deduplication(Result):
             OutputError: it cannot be written, or is the input itself; nothing is left
                 half-written.
         """
-        self._write(path, self.indices, data=data, force=force)
+        self._write(path, "file", data=data, force=force)
+
+    def _written(self, order: Order, data: Any) -> tuple[Samples, Int[np.ndarray, " k"]]:
+        return self.samples_again(data), self.indices
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the records as plain JSON values; nan becomes None."""

@@ -129,8 +129,11 @@ class SelectionData(Result):
                 half-written.
         """
         check_order(order)
+        self._write(path, order, data=data, force=force)
+
+    def _written(self, order: Order, data: Any) -> tuple[Samples, Int[np.ndarray, " k"]]:
         rows = self.indices if order == "picked" else np.sort(self.indices)
-        self._write(path, rows, data=data, force=force)
+        return self.samples_again(data), rows
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the records as plain JSON values; infinite distances are None."""

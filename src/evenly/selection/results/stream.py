@@ -10,6 +10,7 @@ import numpy as np
 from typing_extensions import Self
 
 from evenly.errors import ManifestError, OptionError
+from evenly.paths import spare_inputs
 from evenly.samples import Samples, open_samples
 from evenly.selection.results.base import (
     Order,
@@ -38,6 +39,7 @@ class StreamSelection(Result):
         h_min_bound: an upper bound on the h_min of any `budget` rows of the stream.
         records: the chosen records, a list in the order picked; an array (k, d) if the stream
             was of vectors. None if loaded from a file.
+        sources: the files, folders and patterns among the batches; empty if loaded from a file.
         provenance: versions, options and encoder; `details["stream"]` has the numbers of rows
             that were dropped and kept as candidates.
     """
@@ -55,6 +57,7 @@ class StreamSelection(Result):
     provenance: Provenance
     records: Any = field(default=None, repr=False)
     samples: Samples | None = field(default=None, repr=False)
+    sources: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         self.indices.flags.writeable = False
@@ -87,13 +90,21 @@ class StreamSelection(Result):
             OptionError: the selection was loaded from a file, which holds no records.
         """
         check_order(order)
+        self._write(path, order, force=force)
+
+    def _written(self, order: Order, data: Any) -> tuple[Samples, Int[np.ndarray, " k"]]:
         if self.records is None:
             raise OptionError(
                 "this stream selection was loaded from a file, which holds row numbers but no "
                 "records. Take the records from the data: take(data)."
             )
         rows = np.arange(len(self)) if order == "picked" else np.argsort(self.indices)
-        open_samples(self.records).write(path, rows, force=force)
+        return open_samples(self.records), rows
+
+    def spare_inputs(self, output: str | PathLike[str], data: Any = None) -> None:
+        """Raise OutputError if `output` is a file of the stream."""
+        super().spare_inputs(output, data)
+        spare_inputs(output, self.sources)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the records as plain JSON values; infinite distances are None."""

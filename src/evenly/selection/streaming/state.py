@@ -39,6 +39,7 @@ class StreamState:
         encoder: what made the vectors; None if the rows are vectors.
         text: what was embedded of each record.
         beside: whether the rows are records with vectors beside them.
+        last_arrival: the hash of the rows that the command line took in last.
     """
 
     cover: StreamingCover
@@ -49,6 +50,7 @@ class StreamState:
     encoder: EncoderRecord | None = None
     text: str | None = None
     beside: bool = False
+    last_arrival: str | None = None
 
     @property
     def of_records(self) -> bool:
@@ -95,6 +97,7 @@ def save_state(
         "encoder": None if state.encoder is None else asdict(state.encoder),
         "text": state.text,
         "beside": state.beside,
+        "last_arrival": state.last_arrival,
         "threshold": cover.threshold,
         "records": [
             (row, record.tolist() if isinstance(record, np.ndarray) else record)
@@ -154,6 +157,7 @@ def _restored(
         encoder=None if encoder is None else EncoderRecord(**encoder),
         text=document["text"],
         beside=bool(document["beside"]),
+        last_arrival=document["last_arrival"],
     )
     numbers, reach = arrays["numbers"], arrays["reach"]
     if not len(numbers) == len(reach) <= keep * budget:

@@ -35,6 +35,7 @@ from evenly.options import (
     documented,
     whole_number,
 )
+from evenly.paths import spare_inputs
 from evenly.samples import Samples, column_of, read_batch
 from evenly.selection.results.provenance import (
     EncoderRecord,
@@ -119,6 +120,7 @@ class UniformStream:
         self.keep = how.keep
         self._inputs = replace(inputs, progress=False)
         self._model: Any = None
+        self._sources: dict[str, None] = {}
         self._state = StreamState(StreamingCover(self.budget, self.keep * self.budget))
 
     @property
@@ -130,6 +132,15 @@ class UniformStream:
     def dropped(self) -> int:
         """The number of rows that could not be used, with `on_invalid="drop"`."""
         return self._state.dropped
+
+    @property
+    def last_arrival(self) -> str | None:
+        """The hash of the rows that `evenly stream --state` took in last; None for no such."""
+        return self._state.last_arrival
+
+    @last_arrival.setter
+    def last_arrival(self, value: str) -> None:
+        self._state.last_arrival = value
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -161,6 +172,8 @@ class UniformStream:
         """Take in the rows of one batch that was opened already."""
         state, count = self._state, len(samples)
         first = state.seen
+        if samples.path is not None:
+            self._sources[samples.path] = None
         prepared = self._prepare(samples)
         if prepared is None:
             state.dropped += count
@@ -205,6 +218,7 @@ class UniformStream:
             0.0 if equal else found.h_min_bound,
             self._provenance(),
             state.records_of(indices),
+            sources=tuple(self._sources),
         )
 
     def coverage_radius(
@@ -241,8 +255,10 @@ class UniformStream:
 
         Raises:
             OutputExistsError: the file exists and `force` is not set.
-            OutputError: the file cannot be written, or a record cannot be written as JSON.
+            OutputError: the file cannot be written or is a file of the stream, or a record
+                cannot be written as JSON.
         """
+        spare_inputs(path, self._sources)
         save_state(path, self.settings, self._state, force=force)
 
     @classmethod
