@@ -75,10 +75,16 @@ def _resolved(path: str) -> str:
     return resolved.casefold() if sys.platform in ("darwin", "win32") else resolved
 
 
+def names_of(path: str) -> list[str]:
+    """Return the names of files, folders and patterns in a path: several are one a line."""
+    several = "\n" in path and not os.path.exists(path)  # noqa: PTH110 - Path raises if it is long
+    return path.split("\n") if several else [path]
+
+
 def _files(inputs: Iterable[PathLike], folders: Iterable[PathLike], inode: int) -> Iterator[str]:
     """Yield the files of some names; of a folder, those that may have the number `inode`."""
-    for name in inputs:
-        path = os.path.expanduser(os.fspath(name))  # noqa: PTH111
+    for one in [name for several in inputs for name in names_of(os.fspath(several))]:
+        path = os.path.expanduser(one)  # noqa: PTH111
         if os.path.isdir(path):  # noqa: PTH112 - a Path raises if the name is too long
             yield from _in_folder(path, inode)
         elif os.path.exists(path):  # noqa: PTH110

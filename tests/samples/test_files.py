@@ -289,6 +289,12 @@ def test_incompatible_shards(file, tmp_path):
         open_samples(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("text", ["x" * 5000, "one\n" * 300, "a\0b"])
+def test_a_text_is_no_file(text):
+    with pytest.raises(DataError, match="there is no file"):
+        open_samples(text)
+
+
 def test_a_text_file_has_one_text_a_line(file, tmp_path):
     path = file("a.txt", "\ufeffb c \r\n\n \nd\re\nf")
     samples = open_samples(path)

@@ -201,7 +201,20 @@ MEASURES = [
 ]
 
 
+def _in_one_name(ctx: click.Context, param: click.Parameter, value: Any) -> str | None:
+    """Return several names, as a shell makes of shards/*.jsonl, as the library takes them."""
+    if len(value) > 1 and "-" in value:
+        raise click.UsageError("- for standard input cannot be given together with files.")
+    return "\n".join(value) or None
+
+
 DATA = click.argument("data", shell_complete=completing())
+DATA_FILES = click.argument(
+    "data", nargs=-1, required=True, shell_complete=completing(), callback=_in_one_name
+)
+DATA_FILES_IF_MOVED = click.argument(
+    "data", nargs=-1, shell_complete=completing(), callback=_in_one_name
+)
 DATA_IF_MOVED = click.argument("data", required=False, shell_complete=completing())
 MANIFEST = click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 

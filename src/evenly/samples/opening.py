@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
-from evenly.paths import expand
+from evenly.paths import expand, names_of
 from evenly.samples.arrow import open_parquet, open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
@@ -43,6 +43,9 @@ _ALLOWED = (
     "DataFrame; a pyarrow Table; a path; a NumPy array or a torch tensor of shape (n, d); "
     "or a binary stream"
 )
+
+# Longer names are texts.
+_LONGEST_NAME = 200
 
 
 def open_samples(
@@ -89,17 +92,32 @@ def open_samples(
 
 
 def _open_path(path: str, format: str | None, blocks: BlockSizes) -> Samples:
-    if Path(path).is_dir():
-        return _open_folder(path, format, blocks)
-    if not Path(path).exists() and glob.has_magic(path):
-        found = [file for file in glob.glob(path, recursive=True) if Path(file).is_file()]  # noqa: PTH207
-        if not found:
-            raise DataError(f"no file matches {path}. Pass a file, a folder or another pattern.")
-        return _open_shards(sorted(found), format, f"files matching {path}", blocks)
-    return _open_one(path, format, blocks)
+    names = names_of(path)
+    files = [file for name in names for file in _files_of(name)]
+    if files == [path]:
+        return _open_one(path, format, blocks)
+    if len(names) > 1:
+        return _open_shards(files, format, f"files from {names[0]} to {names[-1]}", blocks)
+    found = "in" if os.path.isdir(path) else "matching"  # noqa: PTH112
+    return _open_shards(files, format, f"files {found} {path}", blocks)
 
 
-def _open_folder(folder: str, format: str | None, blocks: BlockSizes) -> Samples:
+def _files_of(name: str) -> list[str]:
+    """Return the files of a folder or a pattern; any other name is that of a file."""
+    # The functions of os.path, unlike those of Path, take names of any length.
+    if os.path.isdir(name):  # noqa: PTH112
+        return _files_in(name)
+    if os.path.exists(name):  # noqa: PTH110
+        return [name]
+    if not glob.has_magic(name):
+        raise _missing_file(name)
+    found = [file for file in glob.glob(name, recursive=True) if Path(file).is_file()]  # noqa: PTH207
+    if not found:
+        raise DataError(f"no file matches {name}. Pass a file, a folder or another pattern.")
+    return sorted(found)
+
+
+def _files_in(folder: str) -> list[str]:
     names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_file())
     if {"state.json", "dataset_info.json"} <= set(names):
         raise DataError(
@@ -115,8 +133,7 @@ def _open_folder(folder: str, format: str | None, blocks: BlockSizes) -> Samples
         )
     # A README.txt beside records is not one of them.
     known = [name for name in known if formats[name] != "txt"] or known
-    paths = [os.path.join(folder, name) for name in known]  # noqa: PTH118
-    return _open_shards(paths, format, f"files in {folder}", blocks)
+    return [os.path.join(folder, name) for name in known]  # noqa: PTH118
 
 
 def _open_shards(
@@ -136,8 +153,6 @@ def _open_shards(
 
 
 def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
-    if not Path(path).exists():
-        raise _missing_file(path)
     if is_pipe(path) and split_suffix(path)[0] is None:
         format = format or "jsonl"  # as for standard input
     kind, compression = input_format(path, format)
@@ -159,6 +174,8 @@ def _open_source(source: Source, format: str) -> Samples:
 
 
 def _missing_file(path: str) -> DataError:
+    if len(path) > _LONGEST_NAME:
+        return DataError(f"there is no file {path[:_LONGEST_NAME]!r}…. Pass texts in a list.")
     folder = Path(path).parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     close = difflib.get_close_matches(Path(path).name, names, n=1)

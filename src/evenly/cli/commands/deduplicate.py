@@ -10,7 +10,7 @@ from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import (
-    DATA,
+    DATA_FILES,
     ENCODING,
     FORCE,
     JSON,
@@ -25,7 +25,7 @@ from evenly.options import DeduplicationOptions, InputOptions
 
 
 @main.command()
-@DATA
+@DATA_FILES
 @with_options(
     declared_options(DeduplicationOptions),
     ENCODING,

@@ -11,14 +11,14 @@ from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import DATA, EMBEDDING, FORCE, LOUDNESS, own_option, with_options
+from evenly.cli.options import DATA_FILES, EMBEDDING, FORCE, LOUDNESS, own_option, with_options
 from evenly.cli.outputs import check_written
 from evenly.errors import OutputError
 from evenly.options import InputOptions
 
 
 @main.command()
-@DATA
+@DATA_FILES
 @with_options(EMBEDDING)
 @own_option(
     "-o",

@@ -9,12 +9,12 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import DATA_FILES, ENCODING, JSON, LOUDNESS, declared_options, with_options
 from evenly.options import InputOptions, RuleOptions
 
 
 @main.command()
-@DATA
+@DATA_FILES
 @with_options(
     declared_options(RuleOptions, "budget"),
     ENCODING,

@@ -11,7 +11,7 @@ from evenly.cli.commands.select_by_quality import choose_by_quality
 from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import (
-    DATA_IF_MOVED,
+    DATA_FILES_IF_MOVED,
     ENCODING,
     MEASURES,
     OUTPUT,
@@ -25,7 +25,7 @@ from evenly.options import InputOptions, RuleOptions, UniformOptions
 
 
 @main.command()
-@DATA_IF_MOVED
+@DATA_FILES_IF_MOVED
 @with_options(
     declared_options(RuleOptions),
     declared_options(UniformOptions),
@@ -53,8 +53,8 @@ from evenly.options import InputOptions, RuleOptions, UniformOptions
 def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     """Choose the rows of DATA that are spread most evenly.
 
-    DATA is a file (.jsonl, .json, .csv, .tsv, .parquet, .npy or .safetensors), a glob or a folder
-    of such files, or - for JSON Lines from standard input.
+    DATA is a file (.jsonl, .json, .csv, .tsv, .txt, .parquet, .npy or .safetensors), several
+    files of one format, a glob or a folder of them, or - for JSON Lines from standard input.
 
     With -o, the chosen records are written as they are, in their own format, and beside them a
     manifest (OUTPUT.manifest.json): versions, options, hashes, row numbers and radii.

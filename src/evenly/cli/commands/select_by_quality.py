@@ -10,7 +10,7 @@ import click
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
 from evenly.cli.options import (
-    DATA,
+    DATA_FILES,
     ENCODING,
     MEASURES,
     OUTPUT,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @main.command("select-by-quality")
-@DATA
+@DATA_FILES
 @with_options(
     declared_options(QualityOptions, "quality", required=True),
     declared_options(RuleOptions, "budget"),

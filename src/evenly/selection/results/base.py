@@ -212,7 +212,7 @@ class Result(ABC):
         samples = open_samples(source.path)
         if samples.content_hash() != source.content_hash:
             raise ManifestError(
-                f"{source.path} is not the input that this {self.noun} was made from: its "
+                f"{source.origin} is not the input that this {self.noun} was made from: its "
                 "content has changed since. Select again, or pass the original: data=…"
             )
         return samples
