@@ -25,7 +25,7 @@ WRONG = [
     (EncoderOptions, "trust_remote_code", ("yes", 1, None), "True or False"),
     (InputOptions, "normalize", ("no", 0, None), "True or False"),
     (InputOptions, "engine", ("gpu", None, 3), "one of auto, memory, cuda"),
-    (InputOptions, "device", ("", None, 0), "a string"),
+    (InputOptions, "device", ("", None, 0), '"auto", "cpu"'),
     (InputOptions, "memory", ("much", 0, -1, NAN), "a number of bytes above 0, or a string"),
     (InputOptions, "on_invalid", ("skip", None), '"error" or "drop"'),
     (InputOptions, "cache_dir", (3, True, ""), "a path"),

@@ -76,6 +76,8 @@ def declared_options(
         flags = flags_of(name, about)
         section = _SHOWN_IN.get(name) or _SECTIONS.get(source, Section.CHOOSING)
         arguments |= {"required": required, "section": section}
+        if required:
+            del arguments["default"]  # click takes even None for a value
         found.append(own_option(*flags, stored_as or name, **arguments))
     return found
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import inf
 from os import PathLike
 from typing import Any, Literal
 
-from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import prepare
 from evenly.metrics.certificate import UpperBounds
 from evenly.metrics.curve import Curve
-from evenly.options import DEFAULT_ENCODER, InputOptions, OnInvalid, TextColumns, documented
+from evenly.options import (
+    DEFAULT_ENCODER,
+    InputOptions,
+    OnInvalid,
+    TextColumns,
+    checks,
+    documented,
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,7 @@ def rows_at(
         h_min / 2.
     """
     arguments = locals()
-    if isinstance(h_min, bool) or not isinstance(h_min, int | float) or not 0 < h_min < inf:
-        raise OptionError(f"h_min must be a distance above 0, got {h_min!r}.")
+    checks.number("a distance above 0", above=0.0)("h_min", h_min)
     prepared = prepare(data_or_vectors, InputOptions.of(arguments))
     points = prepared.points
     has_packing_bound = not isinstance(points, DistanceMatrix) and points.in_memory

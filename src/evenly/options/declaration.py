@@ -26,8 +26,8 @@ class Declared:
     Attributes:
         help: one line, for the command line and for tables.
         doc: the text for docstrings; the same as `help` if None.
-        check: raises OptionError for a value that is not allowed; None allows every value.
-        choices: the only values allowed besides None; checked if there is no other check.
+        check: raises OptionError for a value that is not allowed; None allows the choices only.
+        choices: the only values allowed if there is no other check, besides None as a default.
         flags: the spellings on the command line if they are not the name; () if the option is
             not available there.
         form: how a value is written there: a name in `evenly.cli.forms`; by default it follows
@@ -58,7 +58,7 @@ class Options:
             value = getattr(self, name)
             if about.check is not None:
                 about.check(name, value)
-            elif about.choices and not (value is None and one.default is None):
+            elif not (value is None and one.default is None):
                 choice(*about.choices)(name, value)
 
     @classmethod

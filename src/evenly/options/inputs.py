@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -32,7 +33,9 @@ class EncoderOptions(Options):
         "The number type that the model computes in.",
         choices=("float32", "float16", "bfloat16"),
     )
-    prompt: str | None = option(None, "A text to put before every text.")
+    prompt: str | None = option(
+        None, "A text to put before every text.", check=checks.optional(checks.text)
+    )
     backend: str = option(
         "torch",
         "The library that runs the model.",
@@ -54,22 +57,68 @@ def _encoder_options(name: str, value: Any) -> None:
     if value is None:
         return
     if not isinstance(value, Mapping):
-        raise OptionError(f"{name} must be a mapping of names to values, got {value!r}.")
+        raise OptionError(
+            f"{name} must be a mapping of names to values, got {checks.shown(value)}."
+        )
     allowed = [one.name for one in fields(EncoderOptions)]
     unknown = [given for given in value if given not in allowed]
     if unknown:
         raise OptionError(
-            f"encoder_options has no option {unknown[0]!r}. The options are: {', '.join(allowed)}."
+            f"encoder_options has no option {checks.shown(unknown[0])}. The options are: "
+            f"{', '.join(allowed)}."
+        )
+    EncoderOptions(**value)  # checks them
+
+
+def _text(name: str, value: Any) -> None:
+    if value is not None and not callable(value) and not checks.are_words(value):
+        raise OptionError(
+            f"{name} must be a column, a list of columns or a function of a record, "
+            f"got {checks.shown(value)}."
+        )
+
+
+def _roles(name: str, value: Any) -> None:
+    if not checks.are_words(value):
+        raise OptionError(
+            f"{name} must name at least one role, such as user or assistant, "
+            f"got {checks.shown(value)}."
+        )
+
+
+def _encoder(name: str, value: Any) -> None:
+    if not checks.is_path(value) and not hasattr(value, "encode"):
+        raise _no_encoder(name, value)
+    # Strings and their like encode, too, and classes do not encode until they are made.
+    if isinstance(value, type | str) and not checks.is_path(value):
+        raise _no_encoder(name, value)
+
+
+def _no_encoder(name: str, value: Any) -> OptionError:
+    return OptionError(
+        f'{name} must be a model name, a path, "static", a SentenceTransformer or an object with '
+        f"encode(list of texts), got {type(value).__name__}: {checks.shown(value)}."
+    )
+
+
+def _memory(name: str, value: Any) -> None:
+    if value is None or isinstance(value, str):
+        memory_bytes(value)
+    elif not 0 < checks.as_float(value) < math.inf:
+        raise OptionError(
+            f'{name} must be a number of bytes above 0, or a string such as "2GB", '
+            f"got {checks.shown(value)}."
         )
 
 
 def _vectors(name: str, value: Any) -> None:
-    if value is None or (isinstance(value, str) and value) or isinstance(value, PathLike):
+    if value is None or checks.is_path(value):
         return
-    if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
+    several = hasattr(value, "__len__") and getattr(value, "ndim", 1) in (1, 2)
+    if not several or isinstance(value, str | bytes | Mapping | type):
         raise OptionError(
             f"{name} must be a column of lists of numbers, the path of a file of vectors, or an "
-            f"array with a vector for each row, got {value!r:.60}."
+            f"array with a vector for each row, got {checks.shown(value)}."
         )
 
 
@@ -88,12 +137,14 @@ class InputOptions(Options):
         "the column that holds the text, several columns to join, or a function of the record; "
         "detected automatically if unambiguous. Chat data (`messages`, `conversations`) are "
         "understood.",
+        check=_text,
         form="columns",
         metavar="COLUMN[,COLUMN…]",
     )
     roles: Sequence[str] = option(
         ("user",),
         "The roles whose messages are the text of chat data.",
+        check=_roles,
         form="list",
         metavar="ROLE[,ROLE…]",
     )
@@ -115,6 +166,7 @@ class InputOptions(Options):
         "The embedding model: a sentence-transformers name, a path, or static.",
         'the embedding model: a sentence-transformers name, a path, "static", a '
         "SentenceTransformer, or any object with `encode(list[str]) -> (n, d)`.",
+        check=_encoder,
         metavar="NAME|PATH|static",
     )
     encoder_options: Mapping[str, Any] | None = option(
@@ -150,7 +202,7 @@ class InputOptions(Options):
         "auto",
         "The device for the encoder and the engine cuda: auto, cpu, cuda, mps, …",
         'the device for the encoder and the engine "cuda": "auto", "cpu", "cuda", "mps", …',
-        check=checks.text,
+        check=checks.device,
         metavar="DEVICE",
     )
     memory: str | float | None = option(
@@ -158,7 +210,7 @@ class InputOptions(Options):
         "How much memory the vectors and the engine may use, such as 2GB.",
         'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
         "files of vectors stay on disk.",
-        check=lambda name, value: memory_bytes(value),
+        check=_memory,
         metavar="SIZE",
     )
     on_invalid: OnInvalid = option(

@@ -5,12 +5,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
+from os import PathLike
 from typing import Any, Literal
 
+from evenly.errors import OptionError
 from evenly.options import checks
 from evenly.options.declaration import Options, option
 
 BALANCES = ("equal", "proportional")
+
+
+def _rows(name: str, value: Any) -> None:
+    # A string can be the path of a selection; a selection says itself which rows it has.
+    if value is not None and not isinstance(value, str | PathLike) and not _names_rows(value):
+        checks.several(name, value)
+
+
+def _names_rows(value: Any) -> bool:
+    return not hasattr(value, "ndim") and hasattr(value, "indices")
+
+
+def _away_from(name: str, value: Any) -> None:
+    if value is None or checks.is_path(value):
+        return
+    is_data = any(hasattr(value, name) for name in ("__len__", "read", "columns"))
+    wrong = isinstance(value, Real | str | bytes | Mapping | type) or not is_data
+    if wrong or getattr(value, "ndim", 1) not in (1, 2):
+        raise OptionError(
+            f"{name} must be rows of the data, a Selection, or data, got {checks.shown(value)}."
+        )
+
+
+def _quotas(name: str, value: Any) -> None:
+    if value is not None and (not isinstance(value, Mapping) or not value):
+        raise OptionError(f'{name} must be {{"group": rows, …}}, got {checks.shown(value)}.')
+
+
+def _tokenizer(name: str, value: Any) -> None:
+    if not (value is None or checks.is_path(value) or _tokenizes(value)):
+        raise OptionError(
+            f"{name} must be a model name, a path, a tokenizer or a function of a text, got "
+            f"{type(value).__name__}: {checks.shown(value)}."
+        )
+
+
+def _tokenizes(value: Any) -> bool:
+    # Strings encode, too.
+    return not isinstance(value, str) and (callable(value) or hasattr(value, "encode"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -32,6 +74,7 @@ class RuleOptions(Options):
         "Rows that are chosen from the start: row numbers, ids, or a file of them.",
         "rows that are chosen from the start, counted, and first in the answer, in this order: "
         "row numbers, a mask (n,), or ids.",
+        check=_rows,
         form="row_names",
         metavar="ROW[,ROW…]|FILE",
     )
@@ -39,6 +82,7 @@ class RuleOptions(Options):
         None,
         "Rows that are never chosen.",
         "rows that are never chosen and need not be covered, named like `include`.",
+        check=_rows,
         form="row_names",
         metavar="ROW[,ROW…]|FILE",
     )
@@ -48,6 +92,7 @@ class RuleOptions(Options):
         "what the chosen rows keep away from as from each other, without it being counted or "
         "returned: rows of the data, an earlier Selection, or anything that `data` may be. It "
         "counts in `radii`, `h_min` and `coverage_radius`.",
+        check=_away_from,
         form="data_or_row_names",
         metavar="DATA|MANIFEST|ROW[,ROW…]|FILE",
     )
@@ -55,6 +100,7 @@ class RuleOptions(Options):
         None,
         "The column of ids by which rows are named.",
         "the column of ids, or the ids (n,), by which rows can be named.",
+        check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -72,6 +118,7 @@ class RuleOptions(Options):
         "The column of the group, or groups, of each row.",
         "the column, or an array (n,), of the group of each row; a list puts a row into several "
         "groups.",
+        check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -81,6 +128,7 @@ class RuleOptions(Options):
         "group -> how many of its rows to choose: exactly (an int, or a fraction of the budget), "
         "or (least, most). Quotas are met exactly, or QuotaError says why they cannot be. Groups "
         "without a quota are not restricted.",
+        check=_quotas,
         flags=("--quota",),
         form="quotas",
         metavar="NAME=ROWS",
@@ -106,6 +154,7 @@ class RuleOptions(Options):
         "The column of the number of tokens of each row; counted by default.",
         "the column, or an array (n,) of whole numbers, of the number of tokens of each row. By "
         "default the tokens are counted, with the encoder's tokenizer.",
+        check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -114,12 +163,14 @@ class RuleOptions(Options):
         "The tokenizer that counts tokens, instead of the encoder's.",
         "the tokenizer that counts tokens, instead of the encoder's: a name, a tokenizer, or a "
         "function of a text.",
+        check=_tokenizer,
         metavar="NAME|PATH",
     )
     quality: Any = option(
         None,
         "The column of the quality of each row, 0 or more.",
         "the column, or an array (n,) of numbers, 0 or more, of the quality of each row.",
+        check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
+from numbers import Integral
 from os import PathLike
 from typing import Any, Literal
 
@@ -15,11 +17,20 @@ _DISTANCE = checks.optional(checks.number("a finite distance, 0 or more"))
 
 
 def _start(name: str, value: Any) -> None:
-    is_row = hasattr(value, "__index__") and not isinstance(value, bool)
+    is_row = isinstance(value, Integral) and not isinstance(value, bool)
     if not is_row and not (isinstance(value, str) and value in STARTS):
         raise OptionError(
             f'{name} must be a row number, "{STARTS[0]}", "{STARTS[1]}" or "{STARTS[2]}", '
-            f"got {value!r}."
+            f"got {checks.shown(value)}."
+        )
+
+
+def _refine(name: str, value: Any) -> None:
+    # A mapping comes from a manifest or the command line; `Refine` is declared above this package.
+    flags = value is None or type(value).__name__ in checks.BOOLEANS
+    if not flags and not isinstance(value, Mapping) and not hasattr(value, "method"):
+        raise OptionError(
+            f"{name} must be True, False or Refine(seconds=…), got {checks.shown(value)}."
         )
 
 
@@ -68,7 +79,7 @@ class UniformOptions(Options):
         "`provenance.refined` describes it. The row of `start` need not be among the chosen rows. "
         "Not with `token_budget`, `quality` or `density_weight`.",
         choices=("search", "exact"),
-        check=lambda name, value: None,  # by `check_refine`, which knows the rules, too
+        check=_refine,
     )
     checkpoint: str | PathLike[str] | None = option(
         None,
@@ -91,6 +102,7 @@ class QualityOptions(Options):
     quality: Any = option(
         MISSING,
         "The column of the quality of each row, 0 or more.",
+        check=checks.column_or_several,
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -108,14 +120,16 @@ class QualityOptions(Options):
     diversity_weight: float | None = option(
         None,
         "For gist: what a distance of 1 is worth, in units of quality.",
+        check=checks.optional(checks.number("a finite number, 0 or more")),
         metavar="WEIGHT",
     )
 
 
 def _similarity(name: str, value: Any) -> None:
-    if value is not None and not (checks.is_number(value) and -1.0 <= float(value) <= 1.0):
+    if value is not None and not -1.0 <= checks.as_float(value) <= 1.0:
         raise OptionError(
-            f"{name} must be a cosine similarity between -1 and 1, such as 0.95, got {value!r}."
+            f"{name} must be a cosine similarity between -1 and 1, such as 0.95, "
+            f"got {checks.shown(value)}."
         )
 
 
@@ -152,6 +166,7 @@ class DeduplicationOptions(Options):
     quality: Any = option(
         None,
         "For --keep best: the column of the quality of each row, 0 or more.",
+        check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
     )
@@ -188,24 +203,23 @@ class FillOptions(Options):
     min_distance: float | None = option(
         None,
         "How far apart rows must be; by default the h_min of the manifest.",
+        check=checks.optional(checks.number("a finite distance, more than 0", above=0.0)),
         metavar="DISTANCE",
     )
     seconds: float | None = option(
         None,
         "The most time for the search; by default it ends when nothing more is found.",
+        check=checks.optional(checks.number("a number of seconds, more than 0", above=0.0)),
         metavar="SECONDS",
     )
     seed: int = option(0, "The seed of the search.", **_SEED)
 
 
-CERTIFICATES = (True, False, "thorough")
-
-
 def _certificate(name: str, value: Any) -> None:
-    if not any(value is allowed or value == allowed for allowed in CERTIFICATES) or (
-        value in (0, 1) and not isinstance(value, bool)
+    if type(value).__name__ not in checks.BOOLEANS and not (
+        isinstance(value, str) and value == "thorough"
     ):
-        raise OptionError(f'{name} must be True, False or "thorough", got {value!r}.')
+        raise OptionError(f'{name} must be True, False or "thorough", got {checks.shown(value)}.')
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -8,6 +8,8 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from evenly.errors import BudgetError
+from evenly.options import UniformOptions
+from evenly.options.checks import shown
 from evenly.selection.greedy.checkpoint import read_checkpoint
 from evenly.selection.greedy.report import report_run
 from evenly.selection.greedy.run import Beginning, run_greedy
@@ -28,6 +30,7 @@ def resume_to_extend(
     checkpoint: str | PathLike[str] | None = None,
 ) -> Resumed:
     """Resume a selection with a larger budget; everything is checked before the data are read."""
+    UniformOptions(checkpoint=checkpoint)  # checks it
     _check_larger(earlier, to)
     if checkpoint is not None:
         read_checkpoint(checkpoint)
@@ -79,6 +82,6 @@ def _check_larger(earlier: SelectionData, to: Any) -> None:
     rows = rows_of_budget(to, provenance.input.rows - len(provenance.dropped))
     if rows <= len(earlier):
         raise BudgetError(
-            f"this selection has {len(earlier)} rows, and to={to!r} means {rows}. Extending "
+            f"this selection has {len(earlier)} rows, and to={shown(to)} means {rows}. Extending "
             f"makes it larger; a smaller one is prefix({rows}), at no cost."
         )

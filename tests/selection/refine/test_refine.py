@@ -466,7 +466,7 @@ def test_what_cannot_be_refined_is_rejected(refine, rules, says):
         ({"seconds": 0}, "more than 0"),
         ({"seconds": float("nan")}, "more than 0"),
         ({"seconds": "1"}, "more than 0"),
-        ({"method": "best"}, "search, exact"),
+        ({"method": "best"}, '"search" or "exact"'),
         ({"seed": -1}, "seed"),
         ({"seed": 1.5}, "seed"),
     ],

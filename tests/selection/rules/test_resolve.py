@@ -140,7 +140,7 @@ def test_exclude_takes_sets_and_rows_named_twice(words):
         ({"exclude": range(10)}, EmptyPoolError, "none of the 10 rows"),
         ({"include": [0, 1, 2, 3, 4]}, BudgetError, "5 rows, more than the budget of 4"),
         ({"exclude": range(7)}, BudgetError, "3, got 4"),
-        ({"away_from": 7}, DataError, "int"),
+        ({"away_from": 7}, OptionError, "got 7"),
         ({"away_from": [1.5, 2.5]}, DataError, "float"),
         ({"away_from": "nowhere.jsonl"}, DataError, "nowhere.jsonl"),
         ({"away_from": np.ones((2, 3))}, VectorError, "3 dimensions.* 11"),
@@ -307,7 +307,7 @@ def test_options_are_written_down_as_json_and_many_values_as_a_hash():
 def test_what_no_data_could_have_is_refused_before_any_are_read():
     with pytest.raises(QuotaError):
         check_rules(RuleOptions(budget=3, groups="kind", quotas={"a": "many"}))
-    check_rules(RuleOptions(budget=3, include=object(), away_from=object()))
+    check_rules(RuleOptions(budget=3, include=[object()], away_from=[object()]))
 
 
 def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.options import RuleOptions
+from evenly.options.checks import BOOLEANS, shown
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import searching_bar
@@ -29,13 +30,16 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
     Raises:
         OptionError: it is neither True, False nor a `Refine`, or the rules cannot be kept.
     """
-    if wanted is None or wanted is False:
-        return None
-    if isinstance(wanted, Mapping):  # from a manifest
-        wanted = Refine(**wanted)
-    if wanted is not True and not isinstance(wanted, Refine):
-        raise OptionError(f"refine must be True, False or Refine(seconds=…), got {wanted!r}.")
-    refinement = wanted if isinstance(wanted, Refine) else Refine()
+    if isinstance(wanted, Mapping) and set(wanted) <= {one.name for one in fields(Refine)}:
+        wanted = Refine(**wanted)  # from a manifest
+    if isinstance(wanted, Refine):
+        refinement = wanted
+    elif wanted is None or type(wanted).__name__ in BOOLEANS:
+        if not wanted:
+            return None
+        refinement = Refine()
+    else:
+        raise OptionError(f"refine must be True, False or Refine(seconds=…), got {shown(wanted)}.")
     for name in ("token_budget", "quality", "density_weight"):
         if getattr(rules, name) is not None:
             raise OptionError(

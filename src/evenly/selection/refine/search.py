@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from evenly.errors import OptionError
-from evenly.options import is_number, whole_number
+from evenly.options import checks, whole_number
 from evenly.selection.refine.effort import Clock, SearchEffort, TimeIsUp
 from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.min_degree import max_radius_by_degree
@@ -55,15 +54,11 @@ class Refine:
     effort: ClassVar[SearchEffort] = SearchEffort()
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not (is_number(self.seconds) and self.seconds > 0):
-            raise OptionError(
-                "Refine(seconds=) must be a number of more than 0, or None for no limit; got "
-                f"{self.seconds!r}."
+        if self.seconds is not None:
+            checks.number("a number of more than 0, or None for no limit", above=0.0)(
+                "Refine(seconds=)", self.seconds
             )
-        if self.method not in _METHODS:
-            raise OptionError(
-                f"Refine(method=) must be one of {', '.join(_METHODS)}, got {self.method!r}."
-            )
+        checks.choice(*_METHODS)("Refine(method=)", self.method)
         whole_number("Refine(seed=)", self.seed, least=0)
 
 

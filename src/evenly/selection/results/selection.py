@@ -11,6 +11,7 @@ import numpy as np
 from typing_extensions import Self
 
 from evenly.errors import BudgetError, ManifestError
+from evenly.options.checks import shown
 from evenly.samples import Samples
 from evenly.selection.results.base import (
     Order,
@@ -82,11 +83,11 @@ class SelectionData(Result):
 
     def _check_prefix(self, budget: Any) -> None:
         if isinstance(budget, bool) or not isinstance(budget, Integral):
-            raise BudgetError(f"a prefix is a whole number of rows, got {budget!r}.")
+            raise BudgetError(f"a prefix is a whole number of rows, got {shown(budget)}.")
         if not 1 <= int(budget) <= len(self):
             raise BudgetError(
                 f"a prefix has between 1 and {len(self)} rows (all of this selection), "
-                f"got {budget}. To choose more, call extend(to)."
+                f"got {shown(budget)}. To choose more, call extend(to)."
             )
         rules, by_quality = self.provenance.rules, self.provenance.by_quality
         reason = None

@@ -20,8 +20,8 @@ def rows_of_budget(budget: Any, pool_size: int) -> int:
     if isinstance(budget, Integral):
         if int(budget) > pool_size:
             raise BudgetError(
-                f"budget must be between 1 and the pool size {pool_size}, got {budget}. "
-                "To keep every row, pass budget=1.0."
+                f"budget must be between 1 and the pool size {pool_size}, "
+                f"got {checks.shown(budget)}. To keep every row, pass budget=1.0."
             )
         return int(budget)
     return max(1, math.floor(float(budget) * pool_size + 0.5))

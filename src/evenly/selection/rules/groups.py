@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import OptionError, QuotaError
+from evenly.options.checks import shown
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.row_values import name_of, values_of
 from evenly.shapes import Bool, Float, Int
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from evenly.inputs.prepare import PreparedData
-
-BALANCES = ("equal", "proportional")
 
 # How many groups a message names.
 _SHOWN = 8
@@ -38,8 +37,6 @@ def check_quotas(groups: Any, quotas: Any, balance: Any) -> None:
         QuotaError: a quota is neither a number of rows nor a fraction, or its minimum is above
             its maximum.
     """
-    if balance is not None and balance not in BALANCES:
-        raise OptionError(f"balance must be {' or '.join(map(repr, BALANCES))}, got {balance!r}.")
     if balance is not None and quotas is not None:
         raise OptionError("quotas= and balance= both set the rows of each group; give only one.")
     if groups is None:
@@ -49,11 +46,7 @@ def check_quotas(groups: Any, quotas: Any, balance: Any) -> None:
         return
     if quotas is None and balance is None:
         raise OptionError('groups= needs quotas={"name": rows, …} or balance="equal".')
-    if quotas is None:
-        return
-    if not isinstance(quotas, Mapping) or not quotas:
-        raise OptionError(f'quotas must be {{"group": rows, …}}, got {quotas!r}.')
-    for name, quota in quotas.items():
+    for name, quota in (quotas or {}).items():
         _ends(name, quota)
 
 
@@ -289,7 +282,7 @@ def _ends(name: Any, quota: Any) -> tuple[int | float, int | float]:
     Raises:
         QuotaError: the quota is not valid.
     """
-    if isinstance(quota, str) or not isinstance(quota, Sequence):
+    if isinstance(quota, str | bytes | bytearray) or not isinstance(quota, Sequence):
         end = _end(name, quota, quota)
         return end, end
     if len(quota) != 2:
@@ -323,4 +316,4 @@ def _invalid_quota(name: Any, quota: Any) -> QuotaError:
 
 
 def _shown(quota: Any) -> str:
-    return repr(tuple(quota)) if isinstance(quota, list) else repr(quota)
+    return shown(tuple(quota) if isinstance(quota, list) else quota)

@@ -35,6 +35,7 @@ from evenly.options import (
     documented,
     whole_number,
 )
+from evenly.options.checks import shown
 from evenly.paths import spare_inputs
 from evenly.samples import Samples, column_of, read_batch
 from evenly.selection.results.provenance import (
@@ -109,7 +110,7 @@ class UniformStream:
     def _start(self, budget: int, inputs: InputOptions, how: StreamOptions) -> None:
         if isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1:
             raise BudgetError(
-                f"the budget of a stream is a whole number of rows, 1 or more, got {budget!r}."
+                f"the budget of a stream is a whole number of rows, 1 or more, got {shown(budget)}."
             )
         if inputs.vectors is not None and column_of(inputs.vectors) is None:
             raise OptionError(
