@@ -2,14 +2,16 @@
 
 import errno
 import io
+import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evenly import Selection, select_uniform
 from evenly.cli.outputs import is_plain, manifest_path
-from tests.support.command_line import VECTORS, fail, ids_of, succeed
+from tests.support.command_line import LETTERS, VECTORS, fail, ids_of, succeed
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,39 @@ def test_radii_of_a_selection_with_rules_are_not_covering_radii():
     assert not is_plain(ruled)
     ruled.save("ruled.manifest.json")
     assert "best possible" in succeed("measure", "vectors.npy", "ruled.manifest.json").stdout
+
+
+NOTHING = "\n\nNothing was written: -o FILE writes the records, and a manifest beside them.\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("select", "vectors.npy", "-b", "4"),
+        ("deduplicate", "vectors.npy", "--min-distance", "0.5"),
+        ("stream", "vectors.npy", "-b", "4"),
+    ],
+)
+def test_a_command_says_what_it_wrote_and_where(command):
+    assert succeed(*command).stdout.endswith(NOTHING)
+
+    told = succeed(*command, "-o", "out/kept.npy").stdout
+    count = len(np.load("out/kept.npy"))
+    assert told.endswith(
+        f"\n\nWritten: {count} records to out/kept.npy, and the manifest out/kept.manifest.json.\n"
+    )
+    shown = json.loads(succeed(*command, "-o", "out/kept.npy", "--force", "--json").stdout)
+    assert (shown["output"], shown["manifest"]) == ("out/kept.npy", "out/kept.manifest.json")
+
+
+def test_one_record_on_standard_output_is_said_on_stderr():
+    ran = succeed("select", "train.jsonl", "-b", "1", *LETTERS, "-o", "-")
+
+    assert json.loads(ran.stdout)
+    assert ran.stderr.endswith("\n\nWritten: 1 record to standard output.\n")
+
+
+def test_a_stream_says_where_it_is_kept():
+    told = succeed("stream", "vectors.npy", "-b", "4", "--state", "state.npz").stdout
+
+    assert "\n\nKept: the stream is in state.npz, to be continued.\nNothing was written" in told

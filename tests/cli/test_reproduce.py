@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evenly import Selection, select_uniform
 from tests.support.command_line import (
     RECORDS,
     VECTORS,
+    as_json,
     fail,
     ids_of,
     make_manifest,
@@ -46,6 +48,70 @@ def test_a_selection_can_be_reproduced(options):
     assert Path("first.jsonl").read_bytes() == Path("second.jsonl").read_bytes()
     one, two = Selection.load(manifest), Selection.load("second.manifest.json")
     assert one.provenance.options == two.provenance.options
+
+
+def test_it_is_said_that_the_same_rows_came_out():
+    manifest = make_manifest("-b", "8")
+
+    told = succeed("select", "--from-manifest", manifest).stdout
+    shown = as_json("select", "--from-manifest", manifest)
+
+    assert "\nReproduced: these are the rows of first.manifest.json, in the same order.\n" in told
+    assert shown["reproduces"] == manifest
+    assert shown["selection"]["indices"] == Selection.load(manifest).indices.tolist()
+
+
+def test_a_selection_that_includes_another_is_reproduced():
+    pool = np.random.default_rng(0).normal(size=(300, 3))
+    np.save("pool.npy", pool)
+    succeed("select", "pool.npy", "-b", "120", "-o", "first.npy")  # more rows than are kept
+    succeed("select", "pool.npy", "-b", 140, "--include", "first.manifest.json", "-o", "two.npy")
+    Path("first.manifest.json").unlink()
+
+    told = succeed("select", "--from-manifest", "two.manifest.json", "-o", "three.npy").stdout
+    longer = as_json("extend", "two.manifest.json", "-b", 150)
+
+    assert "Reproduced: these are the rows of two.manifest.json" in told
+    assert np.array_equal(np.load("three.npy"), np.load("two.npy"))
+    rows = Selection.load("two.manifest.json").indices.tolist()
+    assert longer["selection"]["indices"][:140] == rows
+
+
+def test_a_folder_can_be_moved_with_all_that_is_in_it(monkeypatch):
+    Path("project/data").mkdir(parents=True)
+    np.save("project/data/pool.npy", VECTORS)
+    np.save("project/seen.npy", VECTORS[:3] + 0.01)
+    monkeypatch.chdir("project")
+    succeed(
+        *("select", "data/pool.npy", "-b", "5", "--away-from", "seen.npy"),
+        *("--include", "4,7", "-o", "out/first.npy"),
+    )
+    glob = ("select", "data/*.npy", "-b", "5", "-o", "out/glob.npy")
+    succeed(*glob)
+    monkeypatch.chdir("..")
+    Path("project").rename("renamed")
+
+    for name in ("first", "glob"):
+        manifest = f"renamed/out/{name}.manifest.json"
+        assert "Reproduced: " in succeed("select", "--from-manifest", manifest).stdout
+        assert len(as_json("extend", manifest, "-b", 7)["selection"]["indices"]) == 7
+        assert "row 4" in succeed("explain", manifest, 4).stdout
+    loaded = Selection.load("renamed/out/first.manifest.json")
+    loaded.write("again.npy")
+    assert np.array_equal(np.load("again.npy"), np.load("renamed/out/first.npy"))
+
+
+def test_a_file_of_the_same_name_with_other_content_is_refused():
+    Path("old").mkdir()
+    Path("new").mkdir()
+    np.save("old/pool.npy", VECTORS)
+    succeed("select", "old/pool.npy", "-b", "5", "-o", "new/first.npy")
+    Path("old/pool.npy").unlink()
+    np.save("new/pool.npy", VECTORS + 1)
+
+    message = fail("select", "--from-manifest", "new/first.manifest.json")
+
+    assert "its content has changed since" in message
 
 
 def test_the_input_may_have_moved():

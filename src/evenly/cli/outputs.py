@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -18,6 +18,7 @@ from evenly.cli.streams import standard_output
 from evenly.errors import OutputError
 from evenly.options import MeasuringOptions
 from evenly.paths import is_one_file, spare_inputs
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -191,9 +192,17 @@ def is_plain(selection: Selection) -> bool:
 
 
 def finish_selection(
-    selection: Selection, prepared: PreparedData, output: Output, options: Mapping[str, Any]
+    selection: Selection,
+    prepared: PreparedData,
+    output: Output,
+    options: Mapping[str, Any],
+    *,
+    reproduces: str | None = None,
 ) -> None:
-    """Measure a selection, write it if there is an output, and print what was selected."""
+    """Measure a selection, write it if there is an output, and print what was selected.
+
+    `reproduces` is the manifest whose rows came out again, if there is one.
+    """
     import numpy as np
 
     from evenly.metrics.curve import Curve
@@ -212,13 +221,38 @@ def finish_selection(
         prepared, selection.indices, measuring, curve=curve, known_bounds=known
     )
     write_output(selection, output.target, order=output.order, force=output.force)
-    summary = {"selection": selection.as_dict(), "measures": measures.as_dict()}
-    del summary["selection"]["indices"], summary["selection"]["radii"]
-    print_result(selection_table(selection, measures), summary, output)
+    summary: dict[str, Any] = {
+        "selection": selection.as_dict(),
+        "measures": measures.as_dict(),
+    }
+    notes = []
+    if reproduces is not None:
+        summary["reproduces"] = reproduces
+        notes = [f"Reproduced: these are the rows of {reproduces}, in the same order."]
+    print_result(selection_table(selection, measures), summary, output, len(selection), notes)
 
 
-def print_result(table: str, summary: dict[str, Any], output: Output) -> None:
-    """Print a table, or its summary as JSON; on stderr if the records go to standard output."""
+def print_result(
+    table: str, summary: dict[str, Any], output: Output, records: int, notes: Sequence[str] = ()
+) -> None:
+    """Print a table and what was written, or both as JSON.
+
+    They go to stderr if the records go to standard output.
+    """
+    to_file = output.name not in (None, "-")
+    manifest = str(manifest_path(str(output.name))) if to_file else None
     if output.as_json:
-        table = json.dumps({**summary, "output": output.name}, ensure_ascii=False, indent=1)
+        summary = {**summary, "output": output.name, "manifest": manifest}
+        table = json.dumps(summary, ensure_ascii=False, indent=1)
+    else:
+        table = "\n".join([table, "", *notes, _written(output.name, manifest, records)])
     click.echo(table, err=output.name == "-")
+
+
+def _written(name: str | None, manifest: str | None, records: int) -> str:
+    """Say where the records are, or how to get them."""
+    if name is None:
+        return "Nothing was written: -o FILE writes the records, and a manifest beside them."
+    if manifest is None:
+        return f"Written: {count(records, 'record')} to standard output."
+    return f"Written: {count(records, 'record')} to {name}, and the manifest {manifest}."

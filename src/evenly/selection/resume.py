@@ -87,6 +87,8 @@ def options_of(earlier: Result, *, overruled: Collection[str]) -> dict[str, Any]
             name is left, or a list, of which only a hash was kept.
     """
     options = dict(earlier.provenance.options)
+    if isinstance(options.get("include"), NotKept) and isinstance(earlier, SelectionData):
+        options["include"] = _included(earlier) or options["include"]
     lost = {
         name: _why_not_kept(name, value)
         for name, value in options.items()
@@ -104,6 +106,20 @@ def options_of(earlier: Result, *, overruled: Collection[str]) -> dict[str, Any]
             name: value for name, value in kept if name != "trust_remote_code"
         }
     return options
+
+
+def _included(earlier: SelectionData) -> SelectionData | None:
+    """Return the rows that were included, which are the first that were chosen.
+
+    Returns None if other rows are: refinement and choosing by quality reorder them.
+    """
+    told = earlier.provenance.rules.get("include")
+    if not isinstance(told, Mapping) or not isinstance(told.get("rows"), int):
+        return None
+    rows = earlier.indices[: told["rows"]]
+    if not len(rows) or hash_of_array(rows) != told.get("hash"):
+        return None
+    return replace(earlier, indices=rows, radii=earlier.radii[: len(rows)])
 
 
 def _why_not_kept(name: str, value: NotKept) -> str:

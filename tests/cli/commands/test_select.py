@@ -31,7 +31,9 @@ def test_select_prints_a_table_and_writes_records_and_manifest():
     np.testing.assert_array_equal(manifest.indices, expected.indices)
     np.testing.assert_array_equal(manifest.radii, expected.radii)
     assert ran.stderr == ""
-    table = dict(line.split("  ", 1) for line in ran.stdout.splitlines() if line and line[0] != " ")
+    table = dict(
+        line.split("  ", 1) for line in ran.stdout.split("\n\n")[0].splitlines() if line[0] != " "
+    )
     told = {name: value.strip() for name, value in table.items()}
     assert told["input"] == "train.jsonl: 40 rows, 27 dimensions"
     assert told["text"] == "text, embedded with letters"
@@ -125,7 +127,7 @@ def test_numbers_can_be_printed_as_json():
     assert told["selection"]["h_min"] == expected.h_min
     assert told["selection"]["coverage_radius"] == expected.coverage_radius
     assert told["selection"]["provenance"]["options"]["budget"] == 8
-    assert "indices" not in told["selection"]
+    assert told["selection"]["indices"] == expected.indices.tolist()
     assert told["measures"]["size"] == 8
     assert told["measures"]["random"]["subsets"] == 3
     assert told["output"] is None

@@ -55,4 +55,4 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     found = remove_duplicates(data_or_stdin(data), inputs, how)
     write_output(found, output.target, order=output.order, force=output.force)
     summary = {**found.summary(), "indices": found.indices.tolist(), "groups": found.groups}
-    print_result(deduplication_table(found), summary, output)
+    print_result(deduplication_table(found), summary, output, len(found))

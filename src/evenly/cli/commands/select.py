@@ -79,7 +79,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     prepared, selection = choose(source, arguments)
     if earlier is not None:
         check_reproduced(earlier, selection, str(manifest))
-    finish_selection(selection, prepared, output, options)
+    finish_selection(selection, prepared, output, options, reproduces=manifest)
 
 
 def _check_complete(data: str | None, options: dict[str, Any]) -> None:

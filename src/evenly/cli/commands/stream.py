@@ -86,9 +86,8 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
     else:
         found, save = _continue(state, sources, budget, inputs, how)
     write_output(found, output.target, order=output.order, force=output.force, before=save)
-    summary = found.as_dict()
-    del summary["indices"], summary["radii"]
-    print_result(stream_table(found), summary, output)
+    kept = [] if state is None else [f"Kept: the stream is in {state}, to be continued."]
+    print_result(stream_table(found), found.as_dict(), output, len(found), kept)
 
 
 def _continue(

@@ -18,6 +18,7 @@ from evenly.errors import ChangedOutputWarning, DataError, ManifestError, Option
 from evenly.paths import expand, spare_inputs
 from evenly.samples import Samples, open_aligned, open_samples
 from evenly.selection.results.codec import Codec
+from evenly.selection.results.moved import find_moved_inputs
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
 
@@ -133,6 +134,9 @@ class Result(ABC):
         If it was written together with the records beside it (`evenly select -o`), and these
         are others now, a ChangedOutputWarning says so.
 
+        Files that the manifest names and that are no longer where they were are looked for at the
+        same place relative to the manifest: a folder can be moved as a whole.
+
         Raises:
             ManifestError: the file does not exist, is something else, is damaged, or has another
                 version of the format.
@@ -140,6 +144,7 @@ class Result(ABC):
         document = cls.codec.read_json(path)
         _check_output(fspath(path), document.pop(_OUTPUT, None))
         with cls.codec.reading(fspath(path)):
+            find_moved_inputs(document["provenance"], Path(fspath(path)).absolute().parent)
             return cls._from_document(document, fspath(path))
 
     @abstractmethod
