@@ -70,6 +70,20 @@ class Output:
         check_written(ctx)
         return output
 
+    def open(self, data: Any) -> Any:
+        """Return the data, opened if there is an output, to which all of them can be written.
+
+        Raises:
+            OutputError: the format of the output cannot hold a column.
+        """
+        if data is None or self.name in (None, "-"):
+            return data
+        from evenly.samples import check_output, open_samples
+
+        samples = open_samples(data)
+        check_output(samples, str(self.name))
+        return samples
+
     @property
     def target(self) -> str | BinaryIO | None:
         """The file or stream to write records to; None for none."""

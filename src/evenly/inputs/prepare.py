@@ -204,7 +204,7 @@ def prepare(
         embeddings=embeddings,
         text=description,
         seconds=seconds,
-        path=fspath(data) if isinstance(data, str | PathLike) else None,
+        path=fspath(data) if isinstance(data, str | PathLike) else samples.path,
         options=options,
         texts=texts,
         known=known,

@@ -9,6 +9,7 @@ from evenly.samples.base import Samples, VectorsBeside
 from evenly.samples.batches import can_be_read_again, check_paths, read_batch, read_batches
 from evenly.samples.beside import column_of, open_with_vectors
 from evenly.samples.opening import open_samples
+from evenly.samples.output_check import check_output
 from evenly.samples.stored import StoredVectors
 from evenly.samples.tables import check_table_path, write_columns
 from evenly.samples.texts import Texts, check_text, excerpt, read_texts, texts_of_rows
@@ -19,6 +20,7 @@ __all__ = [
     "Texts",
     "VectorsBeside",
     "can_be_read_again",
+    "check_output",
     "check_paths",
     "check_table_path",
     "check_text",

@@ -86,6 +86,22 @@ def _largest_column(table: Any) -> int:
     return max(sizes, default=0)
 
 
+def is_plain(kind: Any) -> bool:
+    """Return whether JSON and CSV can hold every value of an Arrow type, however large."""
+    from pyarrow import types
+
+    if types.is_nested(kind):
+        return all(is_plain(field.type) for field in _parts(kind))
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_null(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+    )
+
+
 def _check_readable(field: Any) -> None:
     """Raise ValueError if the type, or a part of it, would lose its meaning in Python."""
     from pyarrow import types

@@ -233,12 +233,12 @@ class Samples(ABC):
         else:
             items = self.records(rows.tolist())
             # A JSON array of strings remains one.
-            records = items if format == self.format == "json" else map(_as_record, items)
+            records = items if format == self.format == "json" else map(as_record, items)
             write_records(format, stream, records, self.columns or ("text",))
 
     def _table(self, rows: RowNumbers) -> Any:
         """Return rows as a pyarrow Table."""
-        records = [_as_record(item) for item in self.records(rows.tolist())]
+        records = [as_record(item) for item in self.records(rows.tolist())]
         return table_of_records(records, self.columns or ("text",))
 
 
@@ -285,7 +285,7 @@ class RecordSamples(Samples):
         return list(self.records(row_numbers(rows, len(self)).tolist()))
 
 
-def _as_record(item: Any) -> Any:
+def as_record(item: Any) -> Any:
     """Return the record of an item: a plain string becomes the column "text"."""
     return item if hasattr(item, "keys") else {"text": item}
 

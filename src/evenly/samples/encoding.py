@@ -45,32 +45,43 @@ def open_output(
 def write_records(
     format: str, stream: BinaryIO, records: Iterable[Any], columns: Sequence[str]
 ) -> None:
-    """Write records as "jsonl", "json", "csv", "tsv" or "txt".
-
-    In CSV and TSV, None becomes an empty field, and lists and dicts become JSON. JSON has no NaN
-    and no infinite numbers; they become null, with a warning that names their columns.
+    """Write records as `encode_records` does, and warn of numbers that became null.
 
     Raises:
         OutputError: the format cannot hold a value; the message names the column.
     """
     replaced: set[str] = set()
+    for part in encode_records(format, records, columns, replaced):
+        stream.write(part)
+    if replaced:
+        warn_of_nulls(replaced)
+
+
+def encode_records(
+    format: str, records: Iterable[Any], columns: Sequence[str], replaced: set[str]
+) -> Iterator[bytes]:
+    """Yield the bytes of records as "jsonl", "json", "csv", "tsv" or "txt".
+
+    In CSV and TSV, None becomes an empty field, and lists and dicts become JSON. JSON has no NaN
+    and no infinite numbers; they become null, and `replaced` gets the names of their columns.
+
+    Raises:
+        OutputError: the format cannot hold a value; the message names the column.
+    """
     if format == "jsonl":
         for record in records:
-            stream.write(json_record(record, replaced) + b"\n")
+            yield json_record(record, replaced) + b"\n"
     elif format == "json":
-        _write_array(stream, records, replaced)
+        yield from _array(records, replaced)
     elif format == "txt":
-        for record in records:
-            stream.write(_text_line(record))
+        yield from map(_text_line, records)
     else:
         # Quotes keep a semicolon in a name from being read as a separator.
         quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
-        stream.write(delimited_line(columns, DELIMITERS[format], quoted=quoted))
+        yield delimited_line(columns, DELIMITERS[format], quoted=quoted)
         for record in records:
             fields = [json_field(name, record.get(name), replaced) for name in columns]
-            stream.write(delimited_line(fields, DELIMITERS[format], columns))
-    if replaced:
-        warn_of_nulls(replaced)
+            yield delimited_line(fields, DELIMITERS[format], columns)
 
 
 def warn_of_nulls(columns: set[str]) -> None:
@@ -112,14 +123,13 @@ def delimited_line(
         ) from error
 
 
-def _write_array(stream: BinaryIO, records: Iterable[Any], replaced: set[str]) -> None:
-    """Write a JSON array with one record per line."""
-    stream.write(b"[")
-    separator = b"\n"
+def _array(records: Iterable[Any], replaced: set[str]) -> Iterator[bytes]:
+    """Yield a JSON array with one record per line."""
+    separator = b"[\n"
     for record in records:
-        stream.write(separator + json_record(record, replaced))
+        yield separator + json_record(record, replaced)
         separator = b",\n"
-    stream.write(b"\n]\n")
+    yield b"\n]\n" if separator == b",\n" else b"[\n]\n"
 
 
 def _text_line(record: Any) -> bytes:

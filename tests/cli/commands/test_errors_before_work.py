@@ -24,6 +24,7 @@ def records_and_a_broken_model(folder_of_data):
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / "modules.json").write_text("[]")
     (folder / "model.safetensors").write_bytes(b"no weights")
+    write_lines("mixed.jsonl", [{"text": f"t {x}", "q": 1, "x": x} for x in (1, "a", [])])
     Path("there.jsonl").touch()
     np.save("wrong.npy", np.array([0, 99]))
 
@@ -55,10 +56,14 @@ def test_select(words, expected):
     assert expected in fail("select", "rated.jsonl", *USUAL, *words)
 
 
+MIXED = ("-o", "out.parquet")
 OTHERS = [
     (("select", "nope.jsonl", "-b", 3), "no file nope.jsonl"),
     (("select-by-quality", "rated.jsonl", "-b", 3, "--quality", "nope"), COLUMN),
     (("select-by-quality", "rated.jsonl", "-b", 99, "--quality", "quality"), "got 99"),
+    (("select", "mixed.jsonl", "-b", 1, *MIXED), "column 'x'"),
+    (("select-by-quality", "mixed.jsonl", "-b", 1, "--quality", "q", *MIXED), "column 'x'"),
+    (("deduplicate", "mixed.jsonl", "--to", 1, *MIXED), "column 'x'"),
     (("deduplicate", "rated.jsonl", "--to", 99), "got 99"),
     (("deduplicate", "rated.jsonl", "--to", 3, "--keep", "best", "--quality", "nope"), COLUMN),
     (("deduplicate", "rated.jsonl", "--to", 3, "-o", "there.jsonl"), "already exists"),

@@ -52,7 +52,7 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     output = Output.take(ctx, options)
     arguments = library_options(ctx, options)
     inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
-    found = remove_duplicates(data_or_stdin(data), inputs, how)
+    found = remove_duplicates(output.open(data_or_stdin(data)), inputs, how)
     write_output(found, output.target, order=output.order, force=output.force)
     summary = {**found.summary(), "indices": found.indices.tolist(), "groups": found.groups}
     print_result(deduplication_table(found), summary, output, len(found))

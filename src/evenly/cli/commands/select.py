@@ -76,7 +76,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
         arguments["progress"] = ctx.obj
     by_quality = earlier is not None and earlier.provenance.by_quality is not None
     choose = choose_by_quality if by_quality else _choose_uniform
-    prepared, selection = choose(source, arguments)
+    prepared, selection = choose(source, arguments, output)
     if earlier is not None:
         check_reproduced(earlier, selection, str(manifest))
     finish_selection(selection, prepared, output, options, reproduces=manifest)
@@ -103,9 +103,10 @@ def _take_refinement(options: dict[str, Any]) -> None:
         raise click.UsageError("--refine-seconds needs --refine search or --refine exact.")
 
 
-def _choose_uniform(data: Any, arguments: dict[str, Any]) -> Any:
+def _choose_uniform(data: Any, arguments: dict[str, Any], output: Output) -> Any:
     from evenly.selection.uniform import prepare_uniform, select_prepared
 
     rules, how = RuleOptions.of(arguments), UniformOptions.of(arguments)
-    prepared = prepare_uniform(data, InputOptions.of(arguments), rules, how)
+    inputs = InputOptions.of(arguments)
+    prepared = prepare_uniform(output.open(data), inputs, rules, how)
     return prepared, select_prepared(prepared, rules, how)

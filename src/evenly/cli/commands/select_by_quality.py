@@ -49,14 +49,17 @@ def select_by_quality(ctx: click.Context, /, data: str, **options: Any) -> None:
     """
     output = Output.take(ctx, options)
     arguments = library_options(ctx, options)
-    prepared, selection = choose_by_quality(data_or_stdin(data), arguments)
+    prepared, selection = choose_by_quality(data_or_stdin(data), arguments, output)
     finish_selection(selection, prepared, output, options)
 
 
-def choose_by_quality(data: Any, arguments: Mapping[str, Any]) -> tuple[PreparedData, Selection]:
+def choose_by_quality(
+    data: Any, arguments: Mapping[str, Any], output: Output
+) -> tuple[PreparedData, Selection]:
     """Choose by quality with the options of the library; `evenly select` reproduces with it."""
     from evenly.selection import by_quality
 
     rules, how = by_quality.rules_by_quality(arguments), QualityOptions.of(arguments)
-    prepared = by_quality.prepare_by_quality(data, InputOptions.of(arguments), rules, how)
+    inputs = InputOptions.of(arguments)
+    prepared = by_quality.prepare_by_quality(output.open(data), inputs, rules, how)
     return prepared, by_quality.choose_by_quality(prepared, rules, how)
