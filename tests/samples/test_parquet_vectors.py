@@ -139,7 +139,8 @@ def test_a_missing_vector_or_number_becomes_nan(parquet, kind):
     lists = [None, [number(1), number(2)], [number(3), None], None, [number(5), number(6)]]
     try:
         path = parquet(v=pa.array(lists, kind))
-    except pa.ArrowNotImplementedError as error:  # old versions of pyarrow
+        pq.read_table(path)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:  # old versions of pyarrow
         pytest.skip(str(error))
     samples = open_samples(path)
     expected = [[np.nan] * 2, [1, 2], [3, np.nan], [np.nan] * 2, [5, 6]]

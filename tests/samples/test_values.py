@@ -156,7 +156,7 @@ CASES = {
     "half a character": (rows("\ud800"), "\ud800", REFUSED, REFUSED),
     "dicts": (rows({"a": 1}, {"b": [2]}), {"a": 1}, '{"a": 1}', None),
     "a date of NumPy": (rows(NANO.to_datetime64()), NANO.isoformat(), NANO.isoformat(), None),
-    "no date of NumPy": (rows(np.datetime64("NaT")), None, "", None),
+    "no date of NumPy": (rows(np.datetime64("NaT", "ns")), None, "", None),
     "a number of NumPy": (rows(np.float32(INF)), None, "Infinity", SAME),
     "a 2-D array": (rows(np.zeros((1, 2))), [[0, 0]], "[[0.0, 0.0]]", REFUSED),
     "a UUID": (rows(ID), str(ID), str(ID), SAME),
