@@ -132,6 +132,7 @@ ALLOWED = {
     "id_column": _COLUMNS,
     "groups": _COLUMNS,
     "costs": _COLUMNS,
+    "count": _PATHS | _FUNCTIONS | {"a list of words", "a null character"},
     "quality": _COLUMNS,
     "quotas": {"a dict"},
     "balance": {"equal"},

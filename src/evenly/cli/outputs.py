@@ -232,7 +232,12 @@ def finish_selection(
     if bound is not None and not provenance.rules:  # with rules it holds for other rows
         known = {"proof": bound}
     measures = measure_prepared(
-        prepared, selection.indices, measuring, curve=curve, known_bounds=known
+        prepared,
+        selection.indices,
+        measuring,
+        curve=curve,
+        known_bounds=known,
+        rules=tuple(provenance.rules),
     )
     write_output(selection, output.target, order=output.order, force=output.force)
     summary: dict[str, Any] = {

@@ -18,7 +18,7 @@ from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
-from evenly.metrics.space import prepare_subsets
+from evenly.metrics.space import prepare_subsets, rules_of
 from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
     InputOptions,
@@ -132,7 +132,7 @@ def measure(
     arguments = locals()
     options = MeasuringOptions.of(arguments)
     prepared, rows = prepare_subsets(data_or_vectors, {"": indices}, arguments)
-    return measure_prepared(prepared, rows[""], options)
+    return measure_prepared(prepared, rows[""], options, rules=rules_of(indices))
 
 
 def measure_prepared(
@@ -142,6 +142,7 @@ def measure_prepared(
     *,
     curve: Curve | None = None,
     known_bounds: Mapping[str, float] | None = None,
+    rules: tuple[str, ...] = (),
 ) -> Measures:
     """Measure rows of prepared data.
 
@@ -151,6 +152,7 @@ def measure_prepared(
         options: what to measure.
         curve: an existing plain farthest-first run to k picks or more.
         known_bounds: name -> a proven bound on the h_min of any k rows.
+        rules: those that the rows were chosen under, which bounds and random subsets are not.
     """
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
@@ -171,7 +173,7 @@ def measure_prepared(
     if options.details:
         measures = _with_details(measures, stats, chosen)
     random = RandomMeasures.of(drawn) if drawn else None
-    return replace(measures, random=random, seconds=perf_counter() - began)
+    return replace(measures, random=random, rules=rules, seconds=perf_counter() - began)
 
 
 def pool_stats(

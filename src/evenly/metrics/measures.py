@@ -85,6 +85,8 @@ class Measures:
         theory: properties of the pool at this subset size; None unless `details`.
         diversity: diversity measures from the literature; None unless `details`.
         normalized: whether distances are between rows of length 1.
+        rules: the rules of the selection that was measured, such as "quotas". The bounds and the
+            random subsets are of the pool without them.
         random: the same for random subsets of the same size; None if none were drawn.
         seconds: wall time of measuring, random subsets included.
     """
@@ -109,6 +111,7 @@ class Measures:
     theory: Theory | None = None
     diversity: Diversity | None = None
     normalized: bool = False
+    rules: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -192,12 +195,16 @@ def _certificate(measures: Measures) -> str:
     assert measures.upper_bound is not None
     assert measures.certified_fraction is not None
     line = f"{measures.upper_bound:.4f} for any {measures.size:,} rows"
+    without = ""
+    if measures.rules:
+        without = " without quotas" if "quotas" in measures.rules else " without the rules"
+        line += without
     if measures.certified_fraction >= 1.0 - 1e-6:
         return f"{line}: none are farther apart"
     name = min(measures.bounds, key=measures.bounds.__getitem__)
     # A guarantee must be rounded down.
     certified = math.floor(measures.certified_fraction * 1000) / 1000
-    return f"{line} ({name}): at least {certified:.1%} of the best possible"
+    return f"{line} ({name}): at least {certified:.1%} of the best possible{without}"
 
 
 def _lines_of_theory(theory: Theory) -> list[tuple[str, str]]:

@@ -67,6 +67,11 @@ def _with_vectors(
     return samples
 
 
+def rules_of(rows: Any) -> tuple[str, ...]:
+    """Return the names of the rules that a result was made under; () for row numbers."""
+    return tuple(rows.provenance.rules) if isinstance(rows, Result) else ()
+
+
 def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Int[np.ndarray, " k"]:
     try:
         return row_numbers(prepared, rows)

@@ -117,6 +117,15 @@ def several(name: str, value: Any) -> None:
         )
 
 
+def columns_or_function(name: str, value: Any) -> None:
+    """Allow a column, several columns, or a function of a record."""
+    if not callable(value) and not are_words(value):
+        raise OptionError(
+            f"{name} must be a column, a list of columns or a function of a record, "
+            f"got {shown(value)}."
+        )
+
+
 def column_or_several(name: str, value: Any) -> None:
     """Allow the name of a column, or the values of one."""
     if not (value if isinstance(value, str) else _is_series(value)):

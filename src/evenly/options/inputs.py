@@ -70,14 +70,6 @@ def _encoder_options(name: str, value: Any) -> None:
     EncoderOptions(**value)  # checks them
 
 
-def _text(name: str, value: Any) -> None:
-    if value is not None and not callable(value) and not checks.are_words(value):
-        raise OptionError(
-            f"{name} must be a column, a list of columns or a function of a record, "
-            f"got {checks.shown(value)}."
-        )
-
-
 def _roles(name: str, value: Any) -> None:
     if not checks.are_words(value):
         raise OptionError(
@@ -137,7 +129,7 @@ class InputOptions(Options):
         "the column that holds the text, several columns to join, or a function of the record; "
         "detected automatically if unambiguous. Chat data (`messages`, `conversations`) are "
         "understood.",
-        check=_text,
+        check=checks.optional(checks.columns_or_function),
         form="columns",
         metavar="COLUMN[,COLUMN…]",
     )

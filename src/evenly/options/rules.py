@@ -153,10 +153,20 @@ class RuleOptions(Options):
         None,
         "The column of the number of tokens of each row; counted by default.",
         "the column, or an array (n,) of whole numbers, of the number of tokens of each row. By "
-        "default the tokens are counted, with the encoder's tokenizer.",
+        "default the tokens of its texts are counted (`count`).",
         check=checks.optional(checks.column_or_several),
         form="column_or_array",
         metavar="COLUMN",
+    )
+    count: Any = option(
+        None,
+        "The columns whose tokens are counted; by default all texts of the record.",
+        "the column, several columns, or a function of a record that returns a text, whose tokens "
+        "are counted. By default the whole record counts: all columns of texts, with answers and "
+        "the turns of all roles, but without ids, names, and what `groups` or `quality` name.",
+        check=checks.optional(checks.columns_or_function),
+        form="columns",
+        metavar="COLUMN[,COLUMN…]",
     )
     tokenizer: Any = option(
         None,

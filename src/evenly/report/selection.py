@@ -60,7 +60,8 @@ def _rules(provenance: Provenance) -> str:
     if options.get("min_distance"):
         parts.append(f"none nearer than {options['min_distance']:g}")
     if "quotas" in rules:
-        parts.append(_quotas(rules["quotas"]))
+        chosen = provenance.details.get("groups", {}).get("rows", {})
+        parts.append(_quotas(rules["quotas"], chosen))
     if "token_budget" in rules:
         parts.append(f"at most {rules['token_budget']:,} tokens")
     if "weights" in rules:
@@ -70,12 +71,14 @@ def _rules(provenance: Provenance) -> str:
     return "; ".join(parts)
 
 
-def _quotas(quotas: dict[str, Any]) -> str:
+def _quotas(quotas: dict[str, Any], chosen: Mapping[str, int]) -> str:
+    """List the rows that were chosen of each group, with its limits if these leave a choice."""
     limits = quotas.get("limits", {})
     if not 0 < len(limits) <= _MAX_GROUPS:
         return f"quotas of {quotas['groups']:,} groups"
     parts = [
-        f"{name} {least:,}" if least == most else f"{name} {least:,} to {most:,}"
+        f"{name} {chosen.get(name, least):,}"
+        + ("" if least == most else f" (of {least:,} to {most:,})")
         for name, (least, most) in limits.items()
     ]
     return ", ".join(parts)
@@ -109,5 +112,10 @@ def _filled(step: Mapping[str, Any]) -> tuple[str, str]:
     return "filled", result + _ENDED_BY.get(step["ended_by"], "")
 
 
-_STEPS = {"by_quality": _by_quality, "refined": _refined, "filled": _filled}
+def _tokens(step: Mapping[str, Any]) -> tuple[str, str]:
+    share = step["spent"] / step["budget"]
+    return "tokens", f"{step['spent']:,} ({share:.1%} of the budget), counted in {step['counted']}"
+
+
+_STEPS = {"tokens": _tokens, "by_quality": _by_quality, "refined": _refined, "filled": _filled}
 """The steps of a selection that its provenance may record, and the line about each."""

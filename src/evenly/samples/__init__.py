@@ -12,7 +12,15 @@ from evenly.samples.opening import open_samples
 from evenly.samples.output_check import check_output
 from evenly.samples.stored import StoredVectors
 from evenly.samples.tables import check_table_path, write_columns
-from evenly.samples.texts import Texts, check_text, excerpt, read_texts, texts_of_rows
+from evenly.samples.texts import (
+    Texts,
+    check_text,
+    excerpt,
+    read_texts,
+    text_columns,
+    texts_of_rows,
+)
+from evenly.samples.whole import read_whole
 
 __all__ = [
     "Samples",
@@ -32,6 +40,8 @@ __all__ = [
     "read_batch",
     "read_batches",
     "read_texts",
+    "read_whole",
+    "text_columns",
     "texts_of_rows",
     "write_columns",
 ]

@@ -13,7 +13,7 @@ from evenly.errors import OptionError
 # ShareGPT's names for the roles.
 _SAME_ROLE = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 # In a pair such as ["user", "hi"], only these are roles; any word is one in a dict.
-_ROLES_OF_PAIRS = {*_SAME_ROLE, "user", "assistant", "system", "developer", "tool", "function"}
+ROLES_OF_PAIRS = {*_SAME_ROLE, "user", "assistant", "system", "developer", "tool", "function"}
 _KEYS = (("role", "content"), ("from", "value"))
 # The beginning of the source of messages; no text begins like this by chance.
 _SOURCE = re.compile(r"""\s*\[?\s*\{\s*(["'])(role|content|from|value)\1\s*:""")
@@ -142,7 +142,7 @@ def _is_pair(message: Any) -> bool:
     return (
         len(message) == 2
         and isinstance(message[0], str)
-        and message[0].lower() in _ROLES_OF_PAIRS
+        and message[0].lower() in ROLES_OF_PAIRS
         and (message[1] is None or isinstance(message[1], str))
     )
 

@@ -85,6 +85,15 @@ def check_text(samples: Samples, text: str | Sequence[str]) -> None:
     check_columns(_check_names(text), samples.columns, samples.origin)
 
 
+def text_columns(
+    samples: Samples, text: str | Sequence[str] | Callable[[Any], str] | None = None
+) -> tuple[str, ...]:
+    """Return the columns that `read_texts` reads; () for plain strings and functions."""
+    if callable(text):
+        return ()
+    return _find_columns(samples) if text is None else _check_names(text)
+
+
 def texts_of_rows(
     samples: Samples,
     rows: Iterable[int],
@@ -96,7 +105,7 @@ def texts_of_rows(
     `text` and `roles` are as in `read_texts`, and raise the same errors.
     """
     wanted = check_roles(roles)
-    names = () if callable(text) else _find_columns(samples) if text is None else _check_names(text)
+    names = text_columns(samples, text)
     texts = []
     for record in samples.records(rows):
         if callable(text):

@@ -58,7 +58,9 @@ def extend_resumed(
         indices=answer.picks.rows,
         radii=answer.picks.radii,
         coverage_radius=answer.coverage_radius,
-        provenance=resumed.provenance.finished(seconds, answer.taken_over),
+        provenance=resumed.provenance.finished(
+            seconds, answer.taken_over, resumed.problem.rules.outcome(answer.picks.rows)
+        ),
         samples=prepared.samples,
     )
 

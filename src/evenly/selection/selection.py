@@ -53,6 +53,7 @@ class Selection(SelectionData):
         groups: Any = None,
         quotas: Mapping[Any, Any] | None = None,
         costs: Any = None,
+        count: Any = None,
         tokenizer: Any = None,
         quality: Any = None,
         engine: str = "auto",
@@ -76,8 +77,9 @@ class Selection(SelectionData):
             encoder: the same again, if it was a Python object.
             encoder_options: added to the earlier ones. `trust_remote_code` must be given again
                 if the model needs it.
-            include, exclude, away_from, id_column, groups, quotas, costs, tokenizer, quality:
-                the same again, if they were arrays or objects, which a selection does not keep.
+            include, exclude, away_from, id_column, groups, quotas, costs, count: the same again,
+                if they were arrays or objects, which a selection does not keep.
+            tokenizer, quality: likewise.
             checkpoint: as in `select_uniform`.
 
         Returns:

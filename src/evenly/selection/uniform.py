@@ -55,6 +55,7 @@ def select_uniform(
     balance: Literal["equal", "proportional"] | None = None,
     token_budget: int | None = None,
     costs: Any = None,
+    count: Any = None,
     tokenizer: Any = None,
     quality: Any = None,
     quality_weight: float | None = None,
@@ -155,7 +156,7 @@ def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOpti
         answer.picks.rows,
         answer.picks.radii,
         answer.coverage_radius,
-        provenance().finished(seconds, answer.taken_over),
+        provenance().finished(seconds, answer.taken_over, resolved.outcome(answer.picks.rows)),
         prepared.samples,
     )
     if refinement is None:

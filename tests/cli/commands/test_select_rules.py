@@ -182,7 +182,7 @@ def test_the_table_lists_the_rules():
     options = ("--quota", "code=4", "--quota", "talk=1..3", "--quality", "quality")
     ran = select("train.jsonl", "--text", "text", "-b", 9, "--groups", "kind", *options)
     [line] = [line for line in ran.stdout.splitlines() if line.startswith("rules")]
-    assert line.split(maxsplit=1)[1] == "code 4, talk 1 to 3; weighted by quality"
+    assert line.split(maxsplit=1)[1] == "code 4, talk 2 (of 1 to 3); weighted by quality"
 
 
 def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():

@@ -23,7 +23,7 @@ from evenly.options import InputOptions, RuleOptions, UniformOptions
 # The rules that a manifest may not have kept.
 _AGAIN = (
     *("include", "exclude", "away_from", "id_column", "min_distance", "groups", "quotas"),
-    *("costs", "tokenizer", "quality"),
+    *("costs", "count", "tokenizer", "quality"),
 )
 
 

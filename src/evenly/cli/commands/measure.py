@@ -32,7 +32,7 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     number (from 0) a line.
     """
     from evenly.metrics.measure import measure_prepared
-    from evenly.metrics.space import prepare_subsets
+    from evenly.metrics.space import prepare_subsets, rules_of
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
@@ -40,7 +40,7 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     measuring = MeasuringOptions.of(options)
     subsets = {"": read_row_numbers(subset)}
     prepared, chosen = prepare_subsets(data_or_stdin(data), subsets, inputs)
-    measures = measure_prepared(prepared, chosen[""], measuring)
+    measures = measure_prepared(prepared, chosen[""], measuring, rules=rules_of(subsets[""]))
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:

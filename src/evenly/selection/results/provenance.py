@@ -108,7 +108,7 @@ class Provenance:
         seconds: wall time by step.
         taken_over: how many picks were there before, in a checkpoint or an earlier selection.
         details: what the verb reports in addition to its answer, by name: "refined", "filled",
-            "by_quality" or "stream", each a mapping.
+            "by_quality", "stream", "tokens" or "groups", each a mapping.
     """
 
     evenly: str
@@ -139,10 +139,16 @@ class Provenance:
         """What choosing by quality came to; None if rows were chosen otherwise."""
         return self.details.get("by_quality")
 
-    def finished(self, seconds: Mapping[str, float], taken_over: int = 0) -> Provenance:
+    def finished(
+        self,
+        seconds: Mapping[str, float],
+        taken_over: int = 0,
+        details: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Provenance:
         """Return the provenance of a result that is made now, with the time of each step."""
         rounded = {step: round(value, 4) for step, value in seconds.items()}
-        return replace(self, created=now(), seconds=rounded, taken_over=taken_over)
+        both = {**self.details, **(details or {})}
+        return replace(self, created=now(), seconds=rounded, taken_over=taken_over, details=both)
 
     def with_detail(self, name: str, **values: Any) -> Provenance:
         """Return the provenance with what a verb reports."""

@@ -62,6 +62,11 @@ class Quotas:
         """Whether no row is in two groups."""
         return bool(np.diff(self.members.indptr).max(initial=0) <= 1)
 
+    @property
+    def few(self) -> bool:
+        """Whether the groups are few enough to be listed."""
+        return len(self.names) <= _DESCRIBED
+
     def groups_of(self, stratum: int) -> Int[np.ndarray, " g"]:
         """Return the groups that the rows of a stratum are in."""
         begin, end = self.members.indptr[stratum : stratum + 2]
@@ -133,7 +138,7 @@ class Quotas:
         limits = np.stack([self.least, self.most]).T
         hashes = [hash_of_array(part) for part in (self.strata, self.members.indices, limits)]
         described = {"groups": len(self.names), "hash": hashes}
-        if len(self.names) <= _DESCRIBED:
+        if self.few:
             described["limits"] = dict(zip(self.names, limits.tolist(), strict=True))
         return described
 

@@ -47,11 +47,12 @@ def check_rules(options: RuleOptions) -> None:
         )
     check_quotas(options.groups, options.quotas, options.balance)
     if options.token_budget is None:
-        for name in ("costs", "tokenizer"):
+        for name in ("costs", "count", "tokenizer"):
             if getattr(options, name) is not None:
                 raise OptionError(f"{name}= needs token_budget=, which is not given.")
-    if options.costs is not None and options.tokenizer is not None:
-        raise OptionError("costs= and tokenizer= both say what rows cost; give one.")
+    for name in ("count", "tokenizer"):
+        if options.costs is not None and getattr(options, name) is not None:
+            raise OptionError(f"costs= and {name}= both say what rows cost; give one.")
     if options.quality_weight is not None and options.quality is None:
         raise OptionError("quality_weight= needs quality=, a column or one number a row.")
     if options.density_neighbours is not None and options.density_weight is None:
@@ -94,6 +95,7 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
             raise BudgetError(
                 f"include= names {len(included)} rows, more than the budget of {budget}."
             )
+    costs = token_costs(prepared, usable, included, options)
     rules = Rules(
         include=included,
         budget=budget,
@@ -111,7 +113,8 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
             balance=options.balance,
             counted=options.token_budget is None,
         ),
-        costs=token_costs(prepared, usable, included, options),
+        costs=None if costs is None else costs.tokens,
+        counted=None if costs is None else costs.counted,
         token_budget=None if options.token_budget is None else int(options.token_budget),
         weights=_weights(prepared, usable, options),
     )

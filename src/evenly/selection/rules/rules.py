@@ -32,6 +32,7 @@ class Rules:
         min_distance: a pick nearer than this to an earlier one ends the selection; 0 for no limit.
         quotas: how many rows of each group to choose.
         costs: (n,) tokens of each row; None without a token budget.
+        counted: what the costs are, for people; None without a token budget.
         token_budget: the most tokens that the chosen rows may have together; see `Limits`.
         weights: (n,) in (0, 1], factors for the distances of each row; None if all are equal.
     """
@@ -44,6 +45,7 @@ class Rules:
     min_distance: float = 0.0
     quotas: Quotas | None = None
     costs: Int[np.ndarray, " n"] | None = None
+    counted: str | None = None
     token_budget: int | None = None
     weights: Float[np.ndarray, " n"] | None = None
 
@@ -97,6 +99,25 @@ class Rules:
                 f"before all quotas were met: {fault}. Lower min_distance=, or the quotas, or "
                 "give limits only: (0, most)."
             )
+
+    def outcome(self, rows: Int[np.ndarray, " k"]) -> dict[str, dict[str, Any]]:
+        """Return what the rules came to for these picks, as JSON values for `Provenance.details`.
+
+        "tokens" says how many were spent, and what was counted; "groups" how many rows of each
+        group with a quota were chosen, unless there are many.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        if self.costs is not None:
+            spent = int(self.costs[rows].sum())
+            found["tokens"] = {
+                "budget": self.token_budget,
+                "spent": spent,
+                "counted": self.counted,
+            }
+        if self.quotas is not None and self.quotas.few:
+            counts = self.quotas.in_groups(self.quotas.count(rows))
+            found["groups"] = {"rows": dict(zip(self.quotas.names, counts.tolist(), strict=True))}
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Return the rules that decide which rows are picked, as JSON values.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from evenly.embedding.tokens import count_tokens, load_tokenizer
 from evenly.errors import BudgetError, OptionError
 from evenly.options import RuleOptions
+from evenly.samples import read_whole, text_columns
 from evenly.selection.rules.row_values import numbers_of
 from evenly.shapes import Bool, Int
 
@@ -16,13 +18,26 @@ if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
 
 
+@dataclass(frozen=True, eq=False)
+class TokenCosts:
+    """What each row costs.
+
+    Attributes:
+        tokens: (n,) the cost of each row, 0 if it is not usable.
+        counted: what was counted, for people: columns, or the option that gave the costs.
+    """
+
+    tokens: Int[np.ndarray, " n"]
+    counted: str
+
+
 def token_costs(
     prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
     include: Int[np.ndarray, " i"],
     options: RuleOptions,
-) -> Int[np.ndarray, " n"] | None:
-    """Return the cost of each row, in tokens or in whatever `costs` count; 0 if it is not usable.
+) -> TokenCosts | None:
+    """Return the cost of each row, in tokens or in whatever `costs` count; None without a budget.
 
     Raises:
         DataError: the cost of a usable row is missing, negative or not a whole number.
@@ -33,43 +48,50 @@ def token_costs(
     if budget is None:
         return None
     if options.costs is not None:
-        costs = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
-        costs[~usable] = 0
+        given = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
+        name = f"column {options.costs}" if isinstance(options.costs, str) else "costs="
+        costs = TokenCosts(given, name)
     else:
-        costs = np.where(usable, _counted(prepared, usable, options), 0)
-    taken = int(costs[include].sum())
+        costs = _counted(prepared, options)
+    tokens = np.where(usable, costs.tokens, 0)
+    taken = int(tokens[include].sum())
     if taken > budget:
         raise BudgetError(
             f"the {len(include)} rows of include= cost {taken} tokens, more than "
             f"token_budget={budget}."
         )
-    if not len(include) and (cheapest := int(costs[usable].min())) > budget:
+    if not len(include) and (cheapest := int(tokens[usable].min())) > budget:
         raise BudgetError(
-            f"token_budget is {budget}, and the cheapest usable row costs {cheapest}."
+            f"token_budget is {budget}, and the cheapest usable row costs {cheapest} "
+            f"({costs.counted})."
         )
-    return costs
+    return TokenCosts(tokens, costs.counted)
 
 
-def _counted(
-    prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
-) -> Int[np.ndarray, " n"]:
+def _counted(prepared: PreparedData, options: RuleOptions) -> TokenCosts:
     if not prepared.samples.holds_records:
         raise OptionError(
             f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
         )
-    return prepared.remember("tokens", lambda: _count(prepared, usable, options))
+    return prepared.remember("tokens", lambda: _count(prepared, options))
 
 
-def _count(
-    prepared: PreparedData, usable: Bool[np.ndarray, " n"], options: RuleOptions
-) -> Int[np.ndarray, " n"]:
-    rows = np.flatnonzero(usable)
-    every = prepared.all_texts()
-    texts = [every[row] for row in rows.tolist()]
+def _count(prepared: PreparedData, options: RuleOptions) -> TokenCosts:
     inputs = prepared.options
     backend = (inputs.encoder_options or {}).get("backend", "torch")
     tokenizer = load_tokenizer(options.tokenizer, encoder=inputs.encoder, backend=backend)
-    counts = np.zeros(len(prepared), np.int64)
-    counts[rows] = count_tokens(texts, tokenizer, progress=inputs.progress)
-    return counts
+    # Columns that another option explains are no part of what is trained on.
+    named = (options.id_column, options.groups, options.quality)
+    leave_out = [name for name in named if isinstance(name, str)]
+    is_embedded = inputs.text is not None or not prepared.samples.holds_vectors
+    embedded = text_columns(prepared.samples, inputs.text) if is_embedded else ()
+    texts, counted = read_whole(
+        prepared.samples, options.count, embedded=embedded, leave_out=leave_out
+    )
+    # Rows without a text to embed are never chosen.
+    tokens = np.zeros(len(prepared), np.int64)
+    rows = np.flatnonzero(prepared.points.eligible)
+    some = [texts[row] for row in rows.tolist()]
+    tokens[rows] = count_tokens(some, tokenizer, progress=inputs.progress)
+    return TokenCosts(tokens, counted)
