@@ -35,7 +35,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
     train = ("select", "train.jsonl", "-b", "2", "--encoder", "letters")
     assert succeed(*same).stderr == (
         "evenly: warning: only 1 of the rows are distinct, fewer than the 2 requested: "
-        "h_min is 0. For distinct rows only, take prefix(1).\n"
+        "h_min is 0. For distinct rows only, choose 1 row.\n"
     )
     assert stderr_with("-q", *same) == ""
     assert succeed(*train).stderr == ""

@@ -329,3 +329,15 @@ def test_so_it_is_wherever_there_is_a_quality(rated, column, value):
         select_by_quality(rated, 4, quality=column, **TEXTS)
     with pytest.raises(DataError, match=words):
         deduplicate(rated, 0.1, keep="best", quality=column, **TEXTS)
+
+
+def test_the_advice_for_duplicates_can_be_followed():
+    rows = np.array([[0.0], [0.0], [1.0], [3.0]])
+    with pytest.warns(DuplicateRowsWarning, match=r"only 3 .* choose 3 rows\.$"):
+        select_uniform(rows, 4, normalize=False)
+    assert select_uniform(rows, 3, normalize=False).h_min > 0
+    # The first two of these are equal, so that fewer rows would not be distinct either.
+    with pytest.warns(DuplicateRowsWarning, match="min_distance= above 0"):
+        select_uniform(rows, 3, include=[0, 1], normalize=False)
+    with pytest.warns(DuplicateRowsWarning, match="only 0 .* min_distance= above 0"):
+        select_uniform(rows, 2, away_from=rows, normalize=False)

@@ -27,7 +27,10 @@ def report_run(
     distinct = int(np.count_nonzero(picks.radii))
     if distinct < len(picks):
         counted = rules.quotas is not None or rules.token_budget is not None
-        way = "pass a min_distance= above 0" if counted else f"take prefix({distinct})"
+        # Only picks without rows before them begin with all the distinct ones.
+        first = not (counted or len(rules.include) or problem.keeps_away)
+        noun = "row" if distinct == 1 else "rows"
+        way = f"choose {distinct} {noun}" if first else "pass a min_distance= above 0"
         warnings.warn(
             f"only {distinct} of the rows are distinct, fewer than the {len(picks)} requested: "
             f"h_min is 0. For distinct rows only, {way}.",
