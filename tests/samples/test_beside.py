@@ -277,3 +277,73 @@ def test_a_parquet_file_of_vectors_can_have_others():
 
     np.testing.assert_array_equal(samples.vectors, other)
     assert samples.take([1]).column("id").to_pylist() == ["r1"]
+
+
+SHUFFLED = [5, 0, 8, 2, 7, 1, 4, 3, 6]
+
+
+def shuffled_table(ids=None):
+    table = table_of().take(SHUFFLED).drop_columns(["text"])
+    return table if ids is None else table.set_column(0, "id", pa.array(ids))
+
+
+TABLES = {
+    "parquet": lambda: write_parquet("emb.parquet", shuffled_table()),
+    "arrow": shuffled_table,
+    "jsonl": lambda: write_lines("emb.jsonl", [RECORDS[row] for row in SHUFFLED]),
+    "frame": lambda: shuffled_table().to_pandas(),
+}
+
+
+@pytest.mark.parametrize("vectors", TABLES.values(), ids=TABLES)
+def test_vectors_in_a_table_are_matched_by_id(vectors):
+    samples = open_with_vectors(RECORDS, vectors(), "id")
+
+    np.testing.assert_array_equal(samples.vectors, VECTORS)
+    assert samples.beside.origin.endswith(", matched by 'id'")
+
+
+def test_a_table_may_have_more_vectors_than_there_are_rows_or_fewer():
+    samples = open_with_vectors(RECORDS[2:6], shuffled_table(), "id")
+    np.testing.assert_array_equal(samples.vectors, VECTORS[2:6])
+
+    samples = open_with_vectors(RECORDS, shuffled_table()[1:], "id")  # without row 5
+    assert samples.vector_fault(5) == "has the id 'r5', which is not in an Arrow table of 8 rows"
+    assert np.isnan(samples.vectors[5]).all()
+    good = [0, 1, 2, 3, 4, 6, 7, 8]
+    np.testing.assert_array_equal(samples.vectors[good], VECTORS[good])
+
+
+def test_ids_in_the_same_order_leave_the_vectors_on_disk():
+    samples = open_with_vectors(RECORDS, write_parquet("emb.parquet"), "id")
+
+    assert samples.stored is not None
+    assert samples.beside.origin == "emb.parquet, matched by 'id'"
+
+
+def test_numbers_and_strings_are_the_same_ids():
+    records = [{"id": row} for row in range(9)]
+    table = shuffled_table([str(row) for row in SHUFFLED])
+
+    np.testing.assert_array_equal(open_with_vectors(records, table, "id").vectors, VECTORS)
+
+
+def test_two_vectors_of_one_id_are_an_error():
+    table = shuffled_table(["r1", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"])
+
+    with pytest.raises(DataError, match=r"two vectors have the id 'r1': row 0 and row 1"):
+        open_with_vectors(RECORDS, table, "id")
+    assert open_with_vectors(RECORDS[2:], table, "id").vectors.shape == (7, 4)
+
+
+def test_a_column_of_ids_must_be_in_both():
+    with pytest.raises(ColumnError, match=r"Arrow table of 9 rows has no column 'key'"):
+        open_with_vectors([{"key": 1}], shuffled_table(), "key")
+    with pytest.raises(ColumnError, match=r"list of 1 records has no column 'id'"):
+        open_with_vectors([{"key": 1}], shuffled_table(), "id")
+
+
+def test_vectors_without_ids_are_matched_by_position():
+    for vectors in (VECTORS, save("emb.npy"), table_of().select(["embedding"])):
+        samples = open_with_vectors(RECORDS, vectors, "id")
+        np.testing.assert_array_equal(samples.vectors, VECTORS)

@@ -385,3 +385,33 @@ def test_a_selection_is_measured_by_its_vectors():
     subset.save("subset.json")
     with pytest.raises(ManifestError, match=r"vectors was a Python object"):
         measure(RECORDS, Selection.load("subset.json"))
+
+
+def test_vectors_in_a_table_are_matched_by_id_and_found_again():
+    order = np.random.default_rng(1).permutation(60)
+    table = pa.table({"id": [f"r{row}" for row in order], "v": pa.array(VECTORS[order].tolist())})
+    pq.write_table(table, "by_id.parquet")
+    options = {"vectors": "by_id.parquet", "id_column": "id"}
+
+    subset = select_uniform("data.jsonl", 8, **options)
+    subset.save("subset.json")
+
+    assert subset.indices.tolist() == CHOSEN.indices.tolist()
+    longer = Selection.load("subset.json").extend(12)
+    assert longer.indices.tolist() == select_uniform(VECTORS, 12).indices.tolist()
+    h_min = pytest.approx(CHOSEN.h_min)
+    for indices in (Selection.load("subset.json"), subset.indices):
+        own = {} if indices is not subset.indices else options
+        assert measure("data.jsonl", indices, random_subsets=0, **own).h_min == h_min
+    assert len(deduplicate("data.jsonl", 0.0, **options)) == 60
+    assert estimate("data.jsonl", 8, **options).dimension == 5
+
+
+def test_a_row_whose_id_has_no_vector_is_dropped():
+    table = pa.table({"id": [f"r{row}" for row in range(59)], "v": VECTORS[:59].tolist()})
+    options = {"vectors": table, "id_column": "id"}
+
+    with pytest.raises(VectorError, match=r"row 59 has the id 'r59', which is not in an Arrow"):
+        select_uniform(RECORDS, 8, **options)
+    subset = select_uniform(RECORDS, 59, on_invalid="drop", **options)
+    assert list(subset.provenance.dropped) == [59]

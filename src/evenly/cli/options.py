@@ -159,6 +159,8 @@ PACKING_INPUTS = declared_options(
     engine="Where the vectors are: auto, memory, mapped or distances.",
 )
 
+# For commands that do not have it among their rules.
+IDS = declared_options(InputOptions, "id_column")
 ROWS = declared_options(RuleOptions, "include", "exclude", "away_from", "id_column")
 FORCE = [
     own_option(

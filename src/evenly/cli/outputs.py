@@ -31,7 +31,16 @@ _MODELS = ("encoder", "tokenizer")
 
 _OF_PLAIN_SELECTIONS = {
     *("budget", "start", "engine", "memory", "seed"),
-    *("text", "roles", "vectors", "encoder", "encoder_options", "normalize", "on_invalid"),
+    *(
+        "text",
+        "roles",
+        "vectors",
+        "id_column",
+        "encoder",
+        "encoder_options",
+        "normalize",
+        "on_invalid",
+    ),
 }
 
 

@@ -162,7 +162,7 @@ def prepare(
     """
     began = perf_counter()
     check_available(options.engine, options.device)
-    samples = open_with_vectors(data, options.vectors)
+    samples = open_with_vectors(data, options.vectors, options.id_column)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     rows = DroppedRows(samples, options.on_invalid)

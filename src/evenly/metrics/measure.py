@@ -84,6 +84,7 @@ def measure(
     text: TextColumns = None,
     roles: Sequence[str] | None = None,
     vectors: Any = None,
+    id_column: Any = None,
     encoder: Any = None,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",

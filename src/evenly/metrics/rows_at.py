@@ -50,6 +50,7 @@ def rows_at(
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
     vectors: Any = None,
+    id_column: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",

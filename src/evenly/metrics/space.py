@@ -126,6 +126,8 @@ def _space_of(earlier: Result, samples: Samples, given: dict[str, Any]) -> dict[
     unneeded = {*options} - {*wanted}
     known = options_of(earlier, overruled={*given, *unneeded})
     own = {name: value for name, value in known.items() if name in wanted}
+    if own.get("vectors") is not None:
+        own["id_column"] = options.get("id_column")
     if "encoder" in given and as_json_value(given["encoder"]) != options.get("encoder"):
         own.pop("encoder_options", None)  # those of another encoder
     if options.get("engine") == "distances":

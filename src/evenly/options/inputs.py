@@ -119,6 +119,17 @@ def _cache_dir(name: str, value: Any) -> None:
         checks.a_path(name, value)
 
 
+# The ids of rows find both the vectors of rows and the rows of rules.
+ID_COLUMN: dict[str, Any] = {
+    "help": "The column of ids by which rows are named, and found in a table of vectors.",
+    "doc": "the column of ids, or the ids (n,), by which rows can be named. If `vectors` are a "
+    "table that has the column, too, rows and vectors are matched by it.",
+    "check": checks.optional(checks.column_or_several),
+    "form": "column_or_array",
+    "metavar": "COLUMN",
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InputOptions(Options):
     """How a data set is read and becomes vectors, and what computes with these."""
@@ -153,6 +164,7 @@ class InputOptions(Options):
         form="path",
         metavar="FILE|FOLDER",
     )
+    id_column: Any = option(None, **ID_COLUMN)
     encoder: Any = option(
         DEFAULT_ENCODER,
         "The embedding model: a sentence-transformers name, a path, or static.",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from evenly.errors import OptionError
 from evenly.options import checks
 from evenly.options.declaration import Options, option
+from evenly.options.inputs import ID_COLUMN
 
 BALANCES = ("equal", "proportional")
 
@@ -96,14 +97,7 @@ class RuleOptions(Options):
         form="data_or_row_names",
         metavar="DATA|MANIFEST|ROW[,ROW…]|FILE",
     )
-    id_column: Any = option(
-        None,
-        "The column of ids by which rows are named.",
-        "the column of ids, or the ids (n,), by which rows can be named.",
-        check=checks.optional(checks.column_or_several),
-        form="column_or_array",
-        metavar="COLUMN",
-    )
+    id_column: Any = option(None, **ID_COLUMN)
     min_distance: float | None = option(
         None,
         "End before a pick that is nearer than this; needs no --budget.",

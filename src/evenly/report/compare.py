@@ -120,6 +120,7 @@ def compare(
     text: TextColumns = None,
     roles: Sequence[str] | None = None,
     vectors: Any = None,
+    id_column: Any = None,
     encoder: Any = None,
     encoder_options: Mapping[str, Any] | None = None,
     device: str = "auto",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from evenly.samples.number_lists import (
 )
 from evenly.samples.opening import open_samples
 from evenly.samples.parquet_vectors import open_parquet_rows
-from evenly.samples.rows import check_columns
+from evenly.samples.rows import check_columns, name_of
 from evenly.samples.shards import join_shards
 from evenly.samples.vector_files import ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples
@@ -30,7 +31,9 @@ from evenly.samples.vectors import VectorSamples
 _LOOKED_AT = 20
 
 
-def open_with_vectors(data: Any, vectors: Any, *, on_disk: bool = True) -> Samples:
+def open_with_vectors(
+    data: Any, vectors: Any, id_column: Any = None, *, on_disk: bool = True
+) -> Samples:
     """Open data, and give each row its vector.
 
     Args:
@@ -39,6 +42,8 @@ def open_with_vectors(data: Any, vectors: Any, *, on_disk: bool = True) -> Sampl
             of records with one such column; an array, a tensor, a frame or a series of them. A
             string is a path if it has the suffix of a file format or a slash, else a column.
             None for the data as they are.
+        id_column: the column, if both have it, by which rows and vectors are matched; otherwise
+            they are matched by position.
         on_disk: whether the column of a parquet file may stay there.
 
     Raises:
@@ -53,12 +58,15 @@ def open_with_vectors(data: Any, vectors: Any, *, on_disk: bool = True) -> Sampl
     column = column_of(vectors)
     if column is not None:
         return _with_column(samples, column, on_disk=on_disk)
-    beside = open_vectors(vectors)
+    beside, table = _open_beside(vectors)
+    if isinstance(id_column, str) and table is not None:
+        return as_records(samples).with_vectors(_matched(samples, beside, table, id_column))
     if len(beside.rows) != len(samples):
         raise DataError(
             f"{samples.origin} has {len(samples)} rows, and {beside.origin} has "
             f"{len(beside.rows)} vectors. They are matched by position, so there must be one "
-            "vector for each row, in the same order."
+            "vector for each row, in the same order. Vectors in a table with ids are matched by "
+            "these: id_column=…"
         )
     return as_records(samples).with_vectors(beside)
 
@@ -137,19 +145,70 @@ def _column_as_array(samples: Samples, column: str, origin: str) -> Vectors:
 
 def open_vectors(vectors: Any) -> VectorsBeside:
     """Open what was passed as vectors: an array, a file, or a table with one column of lists."""
+    return _open_beside(vectors)[0]
+
+
+def _open_beside(vectors: Any) -> tuple[VectorsBeside, Samples | None]:
+    """Return the vectors that were passed, and the table that they are in if it has more columns.
+
+    A table without other columns has nothing to match by, and is None, too.
+    """
     path = path_of(vectors)
     given: str | NotKept = NotKept(type(vectors).__qualname__) if path is None else path
     if path is None and _is_series(vectors):
         origin = f"a {type(vectors).__name__} of {len(vectors)} vectors"
         array, faults = _series_as_array(vectors, origin)
-        return VectorsBeside(VectorSamples(array, origin=origin), origin, given, faults)
+        return VectorsBeside(VectorSamples(array, origin=origin), origin, given, faults), None
     samples = open_samples(getattr(vectors, "vectors", vectors) if path is None else path)
     if samples.holds_vectors or not len(samples):
-        return VectorsBeside(samples, samples.origin, given)
+        table = samples if len(samples.columns) > 1 else None
+        return VectorsBeside(samples, samples.origin, given), table
     column = _only_column_of_vectors(samples)
     beside = _with_column(samples, column).beside
     assert beside is not None
-    return VectorsBeside(beside.rows, samples.origin, given, beside.faults)
+    table = samples if len(samples.columns) > 1 else None
+    return VectorsBeside(beside.rows, samples.origin, given, beside.faults), table
+
+
+def _matched(
+    samples: Samples, beside: VectorsBeside, table: Samples, id_column: str
+) -> VectorsBeside:
+    """Return vectors in the order of the records with the same ids.
+
+    Raises:
+        ColumnError: the records or the vectors have no such column.
+        DataError: two vectors have the id of a record.
+    """
+    positions: dict[str | None, int] = {}
+    twice: dict[str | None, int] = {}
+    for row, value in enumerate(table.column_values(id_column)):
+        if positions.setdefault(name_of(value), row) != row:
+            twice.setdefault(name_of(value), row)
+    wanted = [name_of(value) for value in samples.column_values(id_column)]
+    for name in wanted:
+        if name in twice and name is not None:
+            raise DataError(
+                f"two vectors have the {id_column} {name!r}: {table.locate(positions[name])} and "
+                f"{table.locate(twice[name])}. Each id may have one."
+            )
+    positions.pop(None, None)
+    order = np.array([positions.get(name, -1) for name in wanted], np.int64)
+    origin = f"{beside.origin}, matched by {id_column!r}"
+    rows = beside.rows
+    if np.array_equal(order, np.arange(len(rows))):
+        return replace(beside, origin=origin)
+    found = np.flatnonzero(order >= 0)
+    stored: Any = rows.vectors if rows.stored is None else rows.stored
+    array = np.full((len(order), stored.shape[1]), np.nan, stored.dtype)
+    array[found] = stored[order[found]]
+    reasons = {
+        row: beside.faults.get(of) or rows.vector_fault(of)
+        if of >= 0
+        else f"has the {id_column} {wanted[row]!r}, which is not in {beside.origin}"
+        for row, of in enumerate(order.tolist())
+    }
+    faults = {row: reason for row, reason in reasons.items() if reason}
+    return VectorsBeside(VectorSamples(array, origin=origin), origin, beside.given, faults)
 
 
 def _is_series(vectors: Any) -> bool:

@@ -14,6 +14,9 @@ from evenly.errors import ColumnError, RowError
 
 RowNumbers = npt.NDArray[np.int64]
 
+# How pandas marks a missing value.
+_MISSING = ("NAType", "NaTType")
+
 
 def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumbers:
     """Return `rows` as an int64 array (k,) of numbers from 0 to count - 1.
@@ -64,3 +67,15 @@ def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:
                 f"{origin} has {count} columns named {name!r}. Rename all but one of them."
             )
     return tuple(columns)
+
+
+def name_of(value: Any) -> str | None:
+    """Return the name of an id or a group: 17, "17" and 17.0 are the same. None if missing."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or type(value).__name__ in _MISSING:
+        return None
+    if isinstance(value, float):
+        if np.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value)

@@ -51,6 +51,7 @@ def deduplicate(
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
     vectors: Any = None,
+    id_column: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     normalize: bool = True,

@@ -95,6 +95,7 @@ def estimate(
     text: TextColumns = None,
     roles: Sequence[str] = ("user",),
     vectors: Any = None,
+    id_column: Any = None,
     encoder: Any = DEFAULT_ENCODER,
     encoder_options: Mapping[str, Any] | None = None,
     engine: str = "auto",
@@ -123,7 +124,7 @@ def estimate(
 
 def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> Estimate:
     """Estimate what a selection would cost; see `estimate`."""
-    samples = open_with_vectors(data, inputs.vectors)
+    samples = open_with_vectors(data, inputs.vectors, inputs.id_column)
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     n_chosen = rows_of_budget(rules.budget, len(samples))

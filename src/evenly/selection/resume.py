@@ -174,7 +174,7 @@ def _earlier_inputs(earlier: SelectionData, again: Again, *, has_vectors: bool) 
     unneeded = _unneeded(earlier, has_vectors=has_vectors)
     before = options_of(earlier, overruled={*given, *unneeded, *declared(RuleOptions)})
     options = {name: before[name] for name in SPACE if name in before and name not in unneeded}
-    options |= given
+    options |= {"id_column": earlier.provenance.options.get("id_column"), **given}
     if earlier.provenance.encoder is not None:
         # An encoder that is passed again is the same encoder: its options stay.
         own = given.get("encoder_options", {})

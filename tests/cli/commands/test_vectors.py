@@ -137,3 +137,19 @@ def test_the_summary_says_where_the_vectors_are_from():
     assert json.loads(
         succeed("select", "train.jsonl", "--vectors", "vectors.npy", "-b", "8", "--json").stdout
     )
+
+
+def test_vectors_are_matched_by_id():
+    order = np.random.default_rng(1).permutation(len(RECORDS))
+    write_lines("by_id.jsonl", [{"id": int(row), "v": VECTORS[row].tolist()} for row in order])
+    options = ("--vectors", "by_id.jsonl", "--id-column", "id")
+    expected = select_uniform(VECTORS, 8)
+
+    succeed("select", "train.jsonl", *options, "-b", "8", "-o", "out.jsonl")
+    succeed("select", "--from-manifest", "out.manifest.json", "-o", "again.jsonl")
+    np.save("rows.npy", expected.indices)
+
+    assert ids_of("out.jsonl") == ids_of("again.jsonl") == expected.indices.tolist()
+    for subset, own in (("out.manifest.json", ()), ("rows.npy", options)):
+        measured = as_json("measure", "train.jsonl", subset, *own)
+        assert measured["h_min"] == pytest.approx(expected.h_min)

@@ -9,7 +9,7 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
 from evenly.cli.main import main
-from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import DATA, ENCODING, IDS, JSON, LOUDNESS, declared_options, with_options
 from evenly.cli.subsets import names_of
 from evenly.options import InputOptions, MeasuringOptions
 
@@ -19,6 +19,7 @@ from evenly.options import InputOptions, MeasuringOptions
 @click.argument("subsets", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @with_options(
     ENCODING,
+    IDS,
     declared_options(InputOptions, "normalize", "on_invalid"),
     declared_options(MeasuringOptions, "random_subsets", "certificate", "seed"),
     JSON,

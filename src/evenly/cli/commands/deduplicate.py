@@ -13,6 +13,7 @@ from evenly.cli.options import (
     DATA_FILES,
     ENCODING,
     FORCE,
+    IDS,
     JSON,
     LOUDNESS,
     PACKING_INPUTS,
@@ -29,6 +30,7 @@ from evenly.options import DeduplicationOptions, InputOptions
 @with_options(
     declared_options(DeduplicationOptions),
     ENCODING,
+    IDS,
     PACKING_INPUTS,
 )
 @own_option(

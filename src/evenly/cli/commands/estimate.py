@@ -9,7 +9,15 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.main import main
-from evenly.cli.options import DATA_FILES, ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import (
+    DATA_FILES,
+    ENCODING,
+    IDS,
+    JSON,
+    LOUDNESS,
+    declared_options,
+    with_options,
+)
 from evenly.options import InputOptions, RuleOptions
 
 
@@ -18,6 +26,7 @@ from evenly.options import InputOptions, RuleOptions
 @with_options(
     declared_options(RuleOptions, "budget"),
     ENCODING,
+    IDS,
     declared_options(InputOptions, "engine", "memory"),
     LOUDNESS,
     JSON,

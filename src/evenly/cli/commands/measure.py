@@ -9,7 +9,7 @@ import click
 
 from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
 from evenly.cli.main import main
-from evenly.cli.options import DATA, ENCODING, JSON, LOUDNESS, declared_options, with_options
+from evenly.cli.options import DATA, ENCODING, IDS, JSON, LOUDNESS, declared_options, with_options
 from evenly.options import InputOptions, MeasuringOptions
 
 
@@ -18,6 +18,7 @@ from evenly.options import InputOptions, MeasuringOptions
 @click.argument("subset", type=click.Path(exists=True, dir_okay=False))
 @with_options(
     ENCODING,
+    IDS,
     declared_options(InputOptions, "normalize", "on_invalid"),
     declared_options(MeasuringOptions),
     JSON,

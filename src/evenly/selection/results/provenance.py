@@ -17,7 +17,7 @@ from evenly.geometry import Points, in_background, usable_threads
 from evenly.inputs.prepare import PreparedData
 from evenly.options import InputOptions
 from evenly.options.values import as_json_value, decode, encode
-from evenly.samples import Samples
+from evenly.samples import Samples, VectorsBeside
 from evenly.samples.base import feed_array
 
 # Hashing fewer numbers takes less time than handing the work to another thread.
@@ -233,7 +233,7 @@ def provenance_of(
         ),
         options={
             **input_options(prepared.options),
-            "vectors": None if beside is None else beside.given,
+            **({} if beside is None else _how_given(beside, prepared.options)),
             **as_json_value(options),
         },
         versions=versions(embedded=prepared.embeddings is not None),
@@ -247,6 +247,12 @@ def provenance_of(
 def vectors_hash(samples: Samples) -> str:
     """Return the sha256 of vectors that were not embedded: files as they are, or an array."""
     return (samples if samples.beside is None else samples.beside.rows).content_hash()
+
+
+def _how_given(beside: VectorsBeside, options: InputOptions) -> dict[str, Any]:
+    """Return the options that gave records their vectors."""
+    by_id = {"id_column": options.id_column} if isinstance(options.id_column, str) else {}
+    return {"vectors": beside.given, **by_id}
 
 
 def _describe_vectors(samples: Samples) -> VectorsRecord | None:

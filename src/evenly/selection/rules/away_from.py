@@ -148,7 +148,7 @@ def _vectors_of(earlier: SelectionData, samples: Samples) -> Any:
                 f"away_from is a Selection whose vectors were a Python object ({given}), which it "
                 "does not keep. Pass the vectors of its rows instead."
             )
-        samples = open_with_vectors(samples, given)
+        samples = open_with_vectors(samples, given, earlier.provenance.options.get("id_column"))
     vectors: Any = samples.vectors if samples.stored is None else samples.stored
     return vectors[np.array(earlier.indices)]
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from evenly.errors import OptionError, QuotaError
 from evenly.options.checks import shown
+from evenly.samples.rows import name_of
 from evenly.selection.rules.quotas import Quotas
-from evenly.selection.rules.row_values import name_of, values_of
+from evenly.selection.rules.row_values import values_of
 from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:

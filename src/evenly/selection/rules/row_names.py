@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenly.errors import OptionError, RowError
+from evenly.samples.rows import name_of
 from evenly.selection.results.selection import SelectionData
-from evenly.selection.rules.row_values import as_plain, name_of, values_of
+from evenly.selection.rules.row_values import as_plain, values_of
 from evenly.shapes import Int
 
 if TYPE_CHECKING:

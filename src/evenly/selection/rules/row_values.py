@@ -13,8 +13,6 @@ from evenly.shapes import Float
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
 
-# How pandas marks a missing value.
-_MISSING = ("NAType", "NaTType")
 MOST = 2**53
 """The largest number up to which every whole number is exact in float64."""
 
@@ -111,15 +109,3 @@ def _as_float(value: Any) -> float:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def name_of(value: Any) -> str | None:
-    """Return the name of an id or a group: 17, "17" and 17.0 are the same. None if missing."""
-    value = _plain(value)
-    if value is None or type(value).__name__ in _MISSING:
-        return None
-    if isinstance(value, float):
-        if np.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    return str(value)
