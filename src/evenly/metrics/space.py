@@ -15,7 +15,13 @@ from evenly.options import InputOptions, as_json_value
 from evenly.options.declaration import declared
 from evenly.samples import Samples, open_samples
 from evenly.selection.results.base import Result
-from evenly.selection.results.provenance import OF_TEXTS, SPACE, EncoderRecord, Provenance
+from evenly.selection.results.provenance import (
+    OF_TEXTS,
+    SPACE,
+    EncoderRecord,
+    Provenance,
+    id_column_of,
+)
 from evenly.selection.resume import merge_options, options_of
 from evenly.shapes import Int
 
@@ -127,7 +133,7 @@ def _space_of(earlier: Result, samples: Samples, given: dict[str, Any]) -> dict[
     known = options_of(earlier, overruled={*given, *unneeded})
     own = {name: value for name, value in known.items() if name in wanted}
     if own.get("vectors") is not None:
-        own["id_column"] = options.get("id_column")
+        own |= id_column_of(earlier.provenance)
     if "encoder" in given and as_json_value(given["encoder"]) != options.get("encoder"):
         own.pop("encoder_options", None)  # those of another encoder
     if options.get("engine") == "distances":

@@ -23,6 +23,7 @@ from evenly.selection.results.provenance import (
     SPACE,
     Provenance,
     hash_of_array,
+    id_column_of,
     provenance_of,
     vectors_hash,
 )
@@ -174,7 +175,7 @@ def _earlier_inputs(earlier: SelectionData, again: Again, *, has_vectors: bool) 
     unneeded = _unneeded(earlier, has_vectors=has_vectors)
     before = options_of(earlier, overruled={*given, *unneeded, *declared(RuleOptions)})
     options = {name: before[name] for name in SPACE if name in before and name not in unneeded}
-    options |= {"id_column": earlier.provenance.options.get("id_column"), **given}
+    options |= id_column_of(earlier.provenance) | given
     if earlier.provenance.encoder is not None:
         # An encoder that is passed again is the same encoder: its options stay.
         own = given.get("encoder_options", {})

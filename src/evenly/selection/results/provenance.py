@@ -249,6 +249,12 @@ def vectors_hash(samples: Samples) -> str:
     return (samples if samples.beside is None else samples.beside.rows).content_hash()
 
 
+def id_column_of(provenance: Provenance) -> dict[str, Any]:
+    """Return the option of the column that found the vectors of rows, if a column was named."""
+    column = provenance.options.get("id_column")
+    return {"id_column": column} if isinstance(column, str) else {}
+
+
 def _how_given(beside: VectorsBeside, options: InputOptions) -> dict[str, Any]:
     """Return the options that gave records their vectors."""
     by_id = {"id_column": options.id_column} if isinstance(options.id_column, str) else {}
