@@ -13,6 +13,6 @@ def test_truncated_texts_are_counted():
     chosen = select_uniform(texts, 2, encoder=TopicEncoder())
 
     assert text_line(chosen.provenance).endswith(
-        "embedded with TopicEncoder (1 texts exceed its window and were truncated)"
+        "embedded with TopicEncoder (1 text longer than its window, and cut)"
     )
     assert text_line(replace(chosen.provenance, encoder=None)) == chosen.provenance.text

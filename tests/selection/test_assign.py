@@ -331,11 +331,14 @@ def test_the_command_line_explains_and_assigns(tmp_path, monkeypatch):
 
     explanation = evenly_("assign", "subset.json", "-o", "explanation.csv")
     assert (
-        explanation.output
-        == "6 rows, 3 of them chosen; each represents 1 to 3 rows: explanation.csv\n"
+        explanation.output == "6 rows, 3 of them chosen; each represents 1 to 3 rows.\n"
+        "Written: explanation.csv, a line for each row.\n"
     )
     assert len((tmp_path / "explanation.csv").read_text().splitlines()) == 7
     assert evenly_("assign", "subset.json", "-o", "explanation.csv").exit_code == 2
+    told = json.loads(evenly_("assign", "subset.json", "-o", "told.csv", "--json").output)
+    assert (told["rows"], sum(told["sizes"]), told["output"]) == (6, 6, "told.csv")
+    assert told["chosen"] == Selection.load("subset.json").indices.tolist()
     assert evenly_("assign", "subset.json", "-o", "explanation.csv", "--force").exit_code == 0
     assert (
         "cannot determine the output format"

@@ -175,7 +175,12 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
         ("singletons", alone),
     ]
     if measures.duplicates:
-        lines.append(("duplicates", f"{measures.duplicates:,} chosen rows coincide with another"))
+        lines.append(
+            (
+                "duplicates",
+                f"{count(measures.duplicates, 'chosen row')} at the same place as another",
+            )
+        )
     if measures.theory is not None:
         lines += _lines_of_theory(measures.theory)
     if measures.diversity is not None:
@@ -185,7 +190,7 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
 
 def _random_h_min(h_min: float, random: RandomMeasures) -> str:
     mean = random.h_min.mean
-    line = f"{mean:.4f} ± {random.h_min.std:.4f} ({random.subsets} subsets)"
+    line = f"{mean:.4f} ± {random.h_min.std:.4f} ({count(random.subsets, 'subset')})"
     if mean > 0 and math.isfinite(h_min):
         return f"{line}: {h_min / mean:.1f} times as far apart"
     return f"{line}: they hold duplicates" if mean == 0 else line
@@ -194,7 +199,7 @@ def _random_h_min(h_min: float, random: RandomMeasures) -> str:
 def _certificate(measures: Measures) -> str:
     assert measures.upper_bound is not None
     assert measures.certified_fraction is not None
-    line = f"{measures.upper_bound:.4f} for any {measures.size:,} rows"
+    line = f"{measures.upper_bound:.4f} for any {count(measures.size, 'row')}"
     without = ""
     if measures.rules:
         without = " without quotas" if "quotas" in measures.rules else " without the rules"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evenly.tables import format_seconds
+from evenly.tables import count, format_seconds
 
 if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance
@@ -19,8 +19,8 @@ def is_normalized(provenance: Provenance) -> bool:
 def input_line(provenance: Provenance) -> str:
     """Describe the input."""
     source = provenance.input
-    dimension = f", {source.dimension} dimensions" if source.dimension else ""
-    return f"{source.origin}: {source.rows:,} rows{dimension}"
+    dimension = f", {count(source.dimension, 'dimension')}" if source.dimension else ""
+    return f"{source.origin}: {count(source.rows, 'row')}{dimension}"
 
 
 def text_line(provenance: Provenance) -> str:
@@ -32,7 +32,7 @@ def text_line(provenance: Provenance) -> str:
         return provenance.text or "none: the rows are vectors"
     line = f"{provenance.text}, embedded with {encoder.name}"
     if encoder.truncated:
-        line += f" ({encoder.truncated:,} texts exceed its window and were truncated)"
+        line += f" ({count(encoder.truncated, 'text')} longer than its window, and cut)"
     return line
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenly.metrics.measures import Measures, lines_of_measures
 from evenly.report.provenance import input_line, seconds_line, text_line
-from evenly.tables import two_columns
+from evenly.tables import count, two_columns
 
 if TYPE_CHECKING:
     from evenly.selection.results.provenance import Provenance
@@ -45,8 +45,8 @@ def _chosen(size: int, provenance: Provenance) -> str:
     total = provenance.input.rows
     dropped = len(provenance.dropped)
     why = "unusable or as outliers" if "drop_outliers" in provenance.options else "unusable"
-    left_out = f"; {dropped:,} rows dropped as {why}" if dropped else "; none dropped"
-    return f"{size:,} rows ({size / total:.1%}){left_out}"
+    left_out = f"; {count(dropped, 'row')} dropped as {why}" if dropped else "; none dropped"
+    return f"{count(size, 'row')} ({size / total:.1%}){left_out}"
 
 
 def _rules(provenance: Provenance) -> str:
@@ -75,7 +75,7 @@ def _quotas(quotas: dict[str, Any], chosen: Mapping[str, int]) -> str:
     """List the rows that were chosen of each group, with its limits if these leave a choice."""
     limits = quotas.get("limits", {})
     if not 0 < len(limits) <= _MAX_GROUPS:
-        return f"quotas of {quotas['groups']:,} groups"
+        return f"quotas of {count(quotas['groups'], 'group')}"
     parts = [
         f"{name} {chosen.get(name, least):,}"
         + ("" if least == most else f" (of {least:,} to {most:,})")
@@ -108,7 +108,7 @@ def _refined(step: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _filled(step: Mapping[str, Any]) -> tuple[str, str]:
-    result = f"from {step['rows_before']:,} rows, at {step['min_distance']:.4f} or more"
+    result = f"from {count(step['rows_before'], 'row')}, at {step['min_distance']:.4f} or more"
     return "filled", result + _ENDED_BY.get(step["ended_by"], "")
 
 

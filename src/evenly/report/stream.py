@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evenly.report.provenance import is_normalized
-from evenly.tables import two_columns, with_cosine
+from evenly.tables import count, two_columns, with_cosine
 
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection
@@ -20,10 +20,10 @@ def stream_table(found: StreamSelection) -> str:
     if provenance.encoder is not None:
         lines.append(("text", f"{provenance.text}, embedded with {provenance.encoder.name}"))
     lines += [
-        ("chosen", f"{len(found):,} of {rows:,} rows in one pass; {dropped} dropped"),
-        ("candidates", f"{stream['candidates']:,} rows kept to choose from"),
+        ("chosen", f"{len(found):,} of {count(rows, 'row')} in one pass; {dropped} dropped"),
+        ("candidates", f"{count(stream['candidates'], 'row')} kept to choose from"),
         ("h_min", with_cosine(found.h_min, normalized=normalized)),
-        ("", f"at most {found.h_min_bound:.4f} for any {len(found):,} rows"),
+        ("", f"at most {found.h_min_bound:.4f} for any {count(len(found), 'row')}"),
         ("covered within", with_cosine(found.coverage_bound, normalized=normalized)),
     ]
     if found.coverage_radius is not None:

@@ -11,7 +11,7 @@ from tests.support.command_line import MODEL, TEXTS, fail, select_texts, succeed
 def test_embed_writes_vectors_that_select_takes():
     ran = succeed("embed", "train.jsonl", "-o", "embedded.npy", "--encoder", "letters")
 
-    assert ran.stdout.startswith("40 × 27 vectors by letters in ")
+    assert ran.stdout.startswith("40 vectors of 27 dimensions by letters in ")
     np.testing.assert_array_equal(
         np.load("embedded.npy"), evenly.embed(TEXTS, encoder=MODEL, cache_dir=False).vectors
     )

@@ -162,7 +162,7 @@ def test_dropped_rows_are_reported():
     ran = select("bad.jsonl", "-b", "1.0", "-o", "subset.jsonl", "--on-invalid", "drop")
 
     assert sorted(ids_of("subset.jsonl")) == [*range(40), 41]
-    assert "41 rows (97.6%); 1 rows dropped as unusable" in ran.stdout
+    assert "41 rows (97.6%); 1 row dropped as unusable" in ran.stdout
     assert (
         "1 of 42 rows dropped for their text: bad.jsonl, line 41 column 'text' is None"
         in ran.stderr

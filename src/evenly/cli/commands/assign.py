@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import (
     FORCE,
+    JSON,
     LOUDNESS,
     RUNNING,
     VECTORS,
@@ -32,10 +34,18 @@ from evenly.cli.outputs import check_written
     metavar="FILE",
     help="Where to write the table: .csv, .tsv, .jsonl, .json or .parquet.",
 )
-@with_options(FORCE, VECTORS, RUNNING, LOUDNESS)
+@with_options(FORCE, VECTORS, RUNNING, JSON, LOUDNESS)
 @click.pass_context
 def assign(
-    ctx: click.Context, /, manifest: str, data: str | None, output: str, force: bool, **options: Any
+    ctx: click.Context,
+    /,
+    manifest: str,
+    data: str | None,
+    output: str,
+    *,
+    force: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Write the chosen row of MANIFEST that represents each row of its input, and its distance.
 
@@ -46,6 +56,7 @@ def assign(
     from evenly.selection import Selection
     from evenly.selection.assign import assign as assign_rows
     from evenly.selection.resume import Again
+    from evenly.tables import count
 
     check_table_path(output)
     check_writable(output, force=force)
@@ -54,7 +65,12 @@ def assign(
     again = Again.of(library_options(ctx, options))
     found = assign_rows(earlier, data_or_stdin(data), again)
     found.write(output, force=force)
+    if as_json:
+        numbers = {"rows": len(found), "chosen": found.chosen.tolist()}
+        click.echo(json.dumps({**numbers, "sizes": found.sizes.tolist(), "output": output}))
+        return
     click.echo(
-        f"{len(found):,} rows, {len(found.chosen):,} of them chosen; each represents "
-        f"{found.sizes.min():,} to {found.sizes.max():,} rows: {output}"
+        f"{count(len(found), 'row')}, {len(found.chosen):,} of them chosen; each represents "
+        f"{found.sizes.min():,} to {count(int(found.sizes.max()), 'row')}.\n"
+        f"Written: {output}, a line for each row."
     )

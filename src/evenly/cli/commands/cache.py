@@ -23,7 +23,7 @@ def cache() -> None:
 def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
     """Show where the cache is and what it holds."""
     from evenly.embedding import open_cache
-    from evenly.tables import two_columns
+    from evenly.tables import count, two_columns
 
     opened = open_cache(cache_dir)
     assert opened is not None  # only cache_dir=False means none
@@ -34,10 +34,11 @@ def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
         return
     rows = [
         ("folder", str(info.folder)),
-        ("in all", f"{info.rows:,} vectors, {info.bytes / 1e6:.1f} MB"),
+        ("in all", f"{count(info.rows, 'vector')}, {info.bytes / 1e6:.1f} MB"),
     ]
     for model in info.models:
-        held = f"{model.rows:,} vectors, {model.bytes / 1e6:.1f} MB, {model.shards} shards"
+        vectors, shards = count(model.rows, "vector"), count(model.shards, "shard")
+        held = f"{vectors}, {model.bytes / 1e6:.1f} MB, {shards}"
         rows.append((model.name, f"{held}, {model.fingerprint[:19]}…"))
     click.echo(two_columns(rows))
 

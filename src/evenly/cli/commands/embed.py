@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,15 @@ from evenly.atomic import check_writable
 from evenly.cli.arguments import data_or_stdin, library_options
 from evenly.cli.help import Section
 from evenly.cli.main import main
-from evenly.cli.options import DATA_FILES, EMBEDDING, FORCE, LOUDNESS, own_option, with_options
+from evenly.cli.options import (
+    DATA_FILES,
+    EMBEDDING,
+    FORCE,
+    JSON,
+    LOUDNESS,
+    own_option,
+    with_options,
+)
 from evenly.cli.outputs import check_written
 from evenly.errors import OutputError
 from evenly.options import InputOptions
@@ -28,9 +37,11 @@ from evenly.options import InputOptions
     metavar="FILE.npy",
     help="Where to write the vectors; .safetensors too.",
 )
-@with_options(FORCE, LOUDNESS)
+@with_options(FORCE, JSON, LOUDNESS)
 @click.pass_context
-def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **options: Any) -> None:
+def embed(
+    ctx: click.Context, /, data: str, output: str, *, force: bool, as_json: bool, **options: Any
+) -> None:
     """Embed the texts of DATA and write the vectors, (n, d) float32, as .npy or .safetensors.
 
     They go through the same cache as in `select`, and `select` accepts the file as DATA.
@@ -38,7 +49,7 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
     from evenly.inputs.embed import embed_rows
     from evenly.samples import open_samples
     from evenly.samples.formats import split_suffix
-    from evenly.tables import format_seconds
+    from evenly.tables import count, format_seconds
 
     if split_suffix(output)[0] not in ("npy", "safetensors"):
         raise OutputError(f"vectors are written as .npy or .safetensors, got {output!r}.")
@@ -47,8 +58,14 @@ def embed(ctx: click.Context, /, data: str, output: str, *, force: bool, **optio
     inputs = replace(InputOptions.of(library_options(ctx, options)), normalize=False)
     found = embed_rows(data_or_stdin(data), inputs)
     open_samples(found.vectors).write(output, range(len(found)), force=force)
+    rows, dimension = found.vectors.shape
+    if as_json:
+        numbers = {"rows": rows, "dimension": dimension, "encoder": found.encoder}
+        numbers |= {"reused": found.reused, "truncated": found.truncated, "output": output}
+        click.echo(json.dumps(numbers))
+        return
     click.echo(
-        f"{len(found):,} × {found.vectors.shape[1]} vectors by {found.encoder} "
-        f"in {format_seconds(found.seconds)} ({found.reused:,} from the cache, "
-        f"{found.truncated:,} texts over the window): {output}"
+        f"{count(rows, 'vector')} of {count(dimension, 'dimension')} by {found.encoder} in "
+        f"{format_seconds(found.seconds)}: {found.reused:,} from the cache, "
+        f"{count(found.truncated, 'text')} longer than its window.\nWritten: {output}."
     )

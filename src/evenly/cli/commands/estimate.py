@@ -35,7 +35,7 @@ from evenly.options import InputOptions, RuleOptions
 def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any) -> None:
     """Predict how much memory and time `evenly select` would take for DATA, and its engine."""
     from evenly.selection.estimate import estimate_selection
-    from evenly.tables import format_seconds, two_columns
+    from evenly.tables import count, format_seconds, two_columns
 
     if options["budget"] is None:
         raise click.UsageError("Missing option '--budget' (500, or 0.5 for half of the rows).")
@@ -47,7 +47,7 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
         return
     rows = [
         ("engine", found.engine),
-        ("rows", f"{found.budget:,} of {found.rows:,}, {found.dimension} dimensions"),
+        ("rows", f"{found.budget:,} of {found.rows:,}, {count(found.dimension, 'dimension')}"),
         ("memory", f"{found.memory / 1e6:,.0f} MB, in addition to the interpreter and a model"),
         ("embedding", f"{format_seconds(found.embedding_seconds)}, if nothing is cached"),
         ("selection", format_seconds(found.selection_seconds)),
