@@ -123,8 +123,8 @@ class Samples(ABC):
     def vectors(self) -> npt.NDArray[Any] | None:
         """The vectors as one array (n, d) of float16, float32 or float64; None without vectors.
 
-        A memory map remains one, and a .npy or .safetensors file becomes one if possible. All
-        other files are read into memory on first use; `stored` avoids that.
+        A memory map remains one, and a .npy or .safetensors file that would fill the memory
+        becomes one. Other files are read into memory on first use; `stored` avoids that.
         """
         return None if self.beside is None else self.beside.rows.vectors
 
