@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import io
 import json
 import os
 import random
@@ -227,11 +228,18 @@ def fault_after(command: Command, kill: Kill, right: dict[str, Any]) -> str | No
     return f"left {left}" if left and code == 0 else None
 
 
-def soak(commands: tuple[Command, ...], kills: int | None, seed: int = 0) -> dict[str, Count]:
+def soak(
+    commands: tuple[Command, ...],
+    kills: int | None,
+    *,
+    seed: int = 0,
+    moments: int = RANDOM_MOMENTS,
+) -> dict[str, Count]:
     """Kill the commands, and count what became of it.
 
     Args:
         kills: how many in all, drawn evenly from each command's; None for every one.
+        moments: how many random moments there are for each command.
     """
     chance = random.Random(seed)
     counts: dict[str, Count] = {}
@@ -239,6 +247,7 @@ def soak(commands: tuple[Command, ...], kills: int | None, seed: int = 0) -> dic
         inputs = Path(folder, "inputs")
         inputs.mkdir()
         make_inputs(inputs)
+        _warm_up(commands, Path(shutil.copytree(inputs, Path(folder, "warm"))))
         for number, command in enumerate(commands):
             origin = Path(folder, f"origin{number}")
             shutil.copytree(inputs, origin)
@@ -247,7 +256,7 @@ def soak(commands: tuple[Command, ...], kills: int | None, seed: int = 0) -> dic
                     assert run(command.first)[0] == 0, Path("log").read_text()
             right, points, seconds = _undisturbed(command, origin, Path(folder, "right"))
             count = counts[command.name] = Count(points)
-            planned = [*_kills(points, seconds, chance)]
+            planned = [*_kills(points, seconds, moments, chance)]
             if kills is not None:
                 planned = chance.sample(planned, min(len(planned), -(-kills // len(commands))))
             for kill in planned:
@@ -264,6 +273,17 @@ def soak(commands: tuple[Command, ...], kills: int | None, seed: int = 0) -> dic
     return counts
 
 
+def _warm_up(commands: tuple[Command, ...], folder: Path) -> None:
+    """Run the commands here, so that forked processes find everything loaded and compiled."""
+    from evenly.cli import main
+
+    said = io.StringIO()
+    with within(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        for command in commands:
+            for words in filter(None, (command.first, command.words)):
+                main(list(words), standalone_mode=False)
+
+
 def _undisturbed(command: Command, origin: Path, folder: Path) -> tuple[dict[str, Any], int, float]:
     shutil.copytree(origin, folder)
     began = time.monotonic()
@@ -276,13 +296,13 @@ def _undisturbed(command: Command, origin: Path, folder: Path) -> tuple[dict[str
     return right, points, seconds
 
 
-def _kills(points: int, seconds: float, chance: random.Random) -> Iterator[Kill]:
+def _kills(points: int, seconds: float, moments: int, chance: random.Random) -> Iterator[Kill]:
     for point in range(1, points + 1):
         yield Kill(signal.SIGKILL, point)
         yield Kill(signal.SIGKILL, point, after=True)
         yield Kill(signal.SIGTERM, point, after=chance.random() < 0.5)
         yield Kill(signal.SIGINT, point, after=chance.random() < 0.5)
-    for _ in range(RANDOM_MOMENTS):
+    for _ in range(moments):
         number = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
         yield Kill(number, delay=chance.uniform(0, seconds))
 
@@ -318,12 +338,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="how many in all; by default every one")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    # Loaded here, so that no forked process has to.
-    import sentence_transformers  # noqa: F401
-
-    import evenly.cli  # noqa: F401
-
-    counts = soak(COMMANDS, arguments.kills, arguments.seed)
+    counts = soak(COMMANDS, arguments.kills, seed=arguments.seed)
     print(table(counts))
     sys.exit(any(count.faults for count in counts.values()))
 
