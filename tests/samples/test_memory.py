@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evenly.errors import ColumnError, DataError, EvenlyError, VectorError
-from evenly.samples import open_aligned, open_samples, read_texts
+from evenly.samples import open_aligned, open_samples, read_batches, read_texts
 
 datasets = pytest.importorskip("datasets")
 pd = pytest.importorskip("pandas")
@@ -138,6 +138,15 @@ def test_json_strings_stay_strings_in_json(tmp_path):
 def test_unsupported_data(data, message):
     with pytest.raises(DataError, match=message):
         open_samples(data)
+
+
+def test_splits_are_named_by_folders_and_streams_too(tmp_path):
+    splits = datasets.DatasetDict({"train": TABLES["dataset"]()})
+    with pytest.raises(DataError, match=r"one of them: data\['train'\]"):
+        list(read_batches(splits, 2))
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    with pytest.raises(DataError, match=r"one of its splits: datasets.load_from_disk"):
+        open_samples(tmp_path)
 
 
 def test_importing_the_package_imports_no_data_library():

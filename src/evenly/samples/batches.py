@@ -19,7 +19,7 @@ from evenly.samples.beside import (
     open_with_vectors,
 )
 from evenly.samples.lists import ListSamples
-from evenly.samples.opening import open_samples
+from evenly.samples.opening import is_of, open_samples
 from evenly.samples.vectors import VectorSamples
 
 # A stream may be endless, without a line break.
@@ -68,6 +68,8 @@ def _parts_of(batches: Any, size: int, column: str | None) -> Iterator[Samples]:
         return
     if hasattr(batches, "iter"):
         batches = batches.iter(batch_size=size)
+    if is_of(batches, "datasets", {"DatasetDict", "IterableDatasetDict"}):
+        open_samples(batches)  # raises the error that names the splits
     if isinstance(batches, Mapping) or not isinstance(batches, Iterable):
         raise DataError(
             f"a stream must be an iterable of batches or a path, got a {type(batches).__name__}."
@@ -89,7 +91,7 @@ def read_batch(batch: Any, size: int, column: str | None = None) -> Iterator[Sam
     Raises:
         DataError: the batch is of another type.
     """
-    if isinstance(batch, Mapping):
+    if isinstance(batch, Mapping) and not is_of(batch, "datasets", {"DatasetDict"}):
         batch = _records_of(batch)
     if hasattr(batch, "read"):
         yield from (open_with_vectors(lines, column) for lines in _lines(batch, size))

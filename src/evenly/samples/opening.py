@@ -119,6 +119,11 @@ def _files_of(name: str) -> list[str]:
 
 def _files_in(folder: str) -> list[str]:
     names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_file())
+    if "dataset_dict.json" in names:
+        raise DataError(
+            f"{folder} is a DatasetDict saved with save_to_disk. Pass one of its splits: "
+            "datasets.load_from_disk(folder)['train']."
+        )
     if {"state.json", "dataset_info.json"} <= set(names):
         raise DataError(
             f"{folder} is a Dataset saved with save_to_disk. "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import ColumnError, RowError
+from evenly.errors import ColumnError, DataError, RowError
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -78,4 +78,11 @@ def name_of(value: Any) -> str | None:
         if np.isnan(value):
             return None
         return str(int(value)) if value.is_integer() else str(value)
+    kind: Any = type(value)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        # Its text would be its address, which is another one in every run.
+        raise DataError(
+            f"an object of type {kind.__name__} cannot name a group or a row. Pass strings "
+            "or numbers."
+        )
     return str(value)
