@@ -196,11 +196,11 @@ def test_texts_beside_vectors_are_counted_and_compared_by_length():
     assert found.representative[0] == 60
 
 
-def test_a_row_without_a_text_has_no_tokens_to_count():
+def test_a_row_without_a_text_has_no_length_to_prefer():
     records = [*RECORDS, {**RECORDS[0], "text": ""}]
 
-    with pytest.raises(TextError, match=r"1 rows have a vector but no text: row 60 is empty"):
-        select_uniform(records, token_budget=20, tokenizer=words, vectors="embedding")
+    with pytest.raises(TextError, match=r"1 row has a vector but no text: row 60 is empty"):
+        deduplicate(records, 0.0, keep="longest", vectors="embedding")
 
 
 def test_a_text_that_is_not_needed_may_be_missing():

@@ -119,10 +119,11 @@ class PreparedData:
         found = read_texts(self.samples, self.options.text, self.options.roles)
         missing = [row for row in found.invalid if self.points.eligible[row]]
         if missing:
+            count = f"{len(missing)} rows have" if len(missing) > 1 else "1 row has"
             raise TextError(
-                f"{len(missing)} rows have a vector but no text: "
+                f"{count} a vector but no text: "
                 f"{self.samples.locate(missing[0])} {found.invalid[missing[0]]}. Correct these "
-                "rows, or leave them out with exclude=."
+                "rows, or leave them out."
             )
         return found.values
 

@@ -104,7 +104,9 @@ def as_records(samples: Samples) -> Samples:
     if not isinstance(samples, ParquetVectorFiles):
         return samples
     tables = [open_parquet(part.stamp.path) for part in samples.parts]
-    return tables[0] if len(tables) == 1 else join_shards(tables, samples.origin)
+    records = tables[0] if len(tables) == 1 else join_shards(tables, samples.origin)
+    records.path = samples.path
+    return records
 
 
 def _with_column(samples: Samples, column: str, *, on_disk: bool = True) -> Samples:
@@ -126,7 +128,11 @@ def _files_with_column(samples: Samples, column: str) -> ParquetVectorFiles | No
     check_columns([column], samples.columns, samples.origin)
     parts = [open_parquet_rows(path, column=column) for path in paths]
     found = [part for part in parts if part is not None]
-    return ParquetVectorFiles(found, origin=samples.origin) if len(found) == len(parts) else None
+    if len(found) < len(parts):
+        return None
+    files = ParquetVectorFiles(found, origin=samples.origin)
+    files.path = samples.path
+    return files
 
 
 def _column_as_array(samples: Samples, column: str, origin: str) -> Vectors:
