@@ -20,6 +20,7 @@ from evenly._version import __version__
 from evenly.cli.colours import report
 from evenly.cli.help import Group
 from evenly.cli.options import LOUDNESS, with_options
+from evenly.cli.spelling import as_flags
 from evenly.cli.streams import replace_closed_streams
 from evenly.errors import EvenlyError, EvenlyWarning
 
@@ -68,7 +69,7 @@ class _Commands(Group):
             with _usage_errors_in_one_line():
                 return super().invoke(ctx)
         except EvenlyError as error:
-            report(str(error), "error")
+            report(as_flags(str(error)), "error")
             ctx.exit(_WRONG_USE)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
@@ -143,7 +144,7 @@ class _ToStderr(logging.Handler):
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    report(str(message), "warning")
+    report(as_flags(str(message)), "warning")
 
 
 @contextlib.contextmanager

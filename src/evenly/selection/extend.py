@@ -84,6 +84,6 @@ def _check_larger(earlier: SelectionData, to: Any) -> None:
     rows = rows_of_budget(to, provenance.input.rows - len(provenance.dropped))
     if rows <= len(earlier):
         raise BudgetError(
-            f"this selection has {len(earlier)} rows, and to={shown(to)} means {rows}. Extending "
-            f"makes it larger; a smaller one is prefix({rows}), at no cost."
+            f"this selection has {len(earlier)} rows, and a budget of {shown(to)} means "
+            f"{rows}. Extending makes it larger; a smaller one is prefix({rows}), at no cost."
         )

@@ -67,7 +67,9 @@ def test_what_cannot_be_extended_is_rejected():
     manifest = make_manifest("-b", "8")
     select_uniform("train.jsonl", 3, encoder=TopicEncoder()).save("object.json")
 
-    assert "this selection has 8 rows, and to=8 means 8" in fail("extend", manifest, "-b", "8")
+    assert "this selection has 8 rows, and a budget of 8 means 8" in fail(
+        "extend", manifest, "-b", "8"
+    )
     assert "encoder was a Python object (TopicEncoder)" in fail("extend", "object.json", "-b", "9")
     assert "engine must be one of" in fail("extend", manifest, "-b", "9", "--engine", "x")
     assert "first.jsonl already exists" in fail("extend", manifest, "-b", "9", "-o", "first.jsonl")
