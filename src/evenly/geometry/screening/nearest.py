@@ -47,16 +47,12 @@ def lower_to_nearest(
         end: where they end, at the end of a chunk.
         queries: (m,) rows, each with its own proxy, as `Targets.queries` returns them.
         best: what is known so far. `nearest` must be above all numbers if nothing is known.
-        skip: (m,) the number of a target that a row is not compared with.
+        skip: (m,) the position of a target that a row is not compared with; -1 for none.
 
     Cost: m·k·K multiplications, and about one exact distance for every row that comes nearer.
     """
     count = len(queries.rows)
-    skipped = np.full(count, -1)
-    if skip is not None:
-        present = targets.numbers[begin : min(end, len(targets))]
-        _, in_rows, in_targets = np.intersect1d(skip, present, return_indices=True)
-        skipped[in_rows] = in_targets + begin
+    skipped = np.full(count, -1) if skip is None else skip
     proxies = targets.proxies
     if targets.precision == "int16":
         seen = np.full(count, begin, np.int32)
@@ -73,7 +69,7 @@ def lower_to_nearest(
         np.einsum("ij,ij->i", used, used),
         lengths,
         np.arange(count),
-        skipped if skip is None else np.where(skipped >= 0, skipped - begin, -1),
+        np.where((begin <= skipped) & (skipped < end), skipped - begin, -1),
         begin,
     )
     lower_by_products(tile, queries, targets.arrays, proxies.screen(), best)
@@ -180,7 +176,14 @@ def lower_to_nearest_of_all(
     end: int | None = None,
     skip: Int[np.ndarray, " m"] | None = None,
 ) -> None:
-    """Call `lower_to_nearest` for all targets, or those from `begin` to `end`, in segments."""
+    """Call `lower_to_nearest` for all targets, or those from `begin` to `end`, in segments.
+
+    `begin` must be at the beginning of a chunk.
+    """
+    if targets.precision == "int16":  # cuts the targets itself
+        last = len(targets) if end is None else end
+        lower_to_nearest(targets, begin, last, queries, best, skip=skip)
+        return
     for part in targets.segments(begin, end):
         lower_to_nearest(targets, *part, queries, best, skip=skip)
 

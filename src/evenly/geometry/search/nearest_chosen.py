@@ -11,6 +11,7 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
+from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
@@ -72,12 +73,15 @@ def nearest_chosen(
         targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
         targets.append(points.take(chosen), chosen)
 
+        position = np.full(len(points), -1)
+        position[chosen] = np.arange(len(chosen))
+
         def compare_all(begin: int, end: int) -> None:
             def compare(block: slice) -> None:
                 own = rows[block]
-                lower_to_nearest_of_all(
-                    targets, targets.queries(own), best.part(block), begin=begin, end=end, skip=own
-                )
+                queries, some = targets.queries(own), best.part(block)
+                skip = position[own]
+                lower_to_nearest_of_all(targets, queries, some, begin=begin, end=end, skip=skip)
                 if progress is not None and end == len(targets):
                     progress(len(own))
 
@@ -86,14 +90,17 @@ def nearest_chosen(
         compared = 0
         tuning = Tuning(points, len(chosen), thresholds=thresholds)
         if tuning.is_long and points.in_memory and len(chosen) > 2 * SEGMENT:
-            # The distances to the first targets show how many coordinates to compare afterwards.
+            # The distances to the first targets show how many coordinates to compare afterwards,
+            # and how precisely.
             if np.isposinf(below):
                 compared = SEGMENT
                 compare_all(0, compared)
-            proxies = tuning.cheaper(targets, rows, best.squared)
-            if proxies is not None:
+            proxies = tuning.cheaper(targets, rows, best.squared) or targets.proxies
+            if proxies.kept is None and tuning.keeps(proxies.transform):
                 proxies.keep(threads)
-                targets.change(proxies, "float32")
+            work = float(len(rows)) * len(chosen) * points.dimension
+            nearest = float(np.median(best.squared))
+            targets.change(proxies, choose_precision(points, work, proxies.transform, nearest))
         compare_all(compared, len(targets))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(best.squared), best.nearest)
 
