@@ -14,10 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
+from evenly.geometry.screening.tuning import SHARE_COMPARED
 from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
+from evenly.metrics.random_subsets import measure_random
 from evenly.metrics.space import prepare_subsets, rules_of
 from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
@@ -95,6 +97,7 @@ def measure(
     random_subsets: int = 3,
     certificate: Certificate = True,
     details: bool = False,
+    exact: bool = False,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Measures:
@@ -118,17 +121,18 @@ def measure(
             radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others).
 
     Returns:
-        Measures: exact at any size. Only blocks of distances are held in memory.
+        Measures: exact at any size, but for the mean distance of random subsets. Only blocks of
+            distances are held in memory.
 
     Raises:
         RowError: a row number is out of range, named twice, or that of an unusable row.
         ManifestError: a selection was made from another number of rows; or one of
             its options was a Python object, which must be passed again.
 
-    Cost: (1 + random_subsets)·n·k·d multiplications, as matrix products. The certificate takes
-        at most another n·k·d for its run; its clusters take about as many as all subsets
-        together, or 2e11 if that is more, and 0.5 to 1 kB of memory per row. Details take
-        n·1024·d and k²·d.
+    Cost: n·k·d multiplications, as matrix products; about a third of it for each random subset,
+        or all of it if `exact`. The certificate takes at most another n·k·d for its run; its
+        clusters take about as much as choosing the rows, or 2e11 if that is more, and 0.5 to 1 kB
+        of memory per row. Details take n·1024·d and k²·d.
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
@@ -157,12 +161,12 @@ def measure_prepared(
     """
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
-    stats = pool_stats(prepared, options, size, subsets=1 + subsets, curve=curve)
+    stats = pool_stats(prepared, options, size, curve=curve)
     total, hidden = (1 + subsets) * len(stats.eligible_rows), hide(prepared.options.progress)
     with tqdm(total=total, desc="measuring", unit="row", disable=hidden) as bar:
         measures = _measure(points, chosen, bar.update)
         drawn = [
-            _measure(points, random_rows(stats, size, options.seed + draw), bar.update)
+            measure_random(points, size, options.seed + draw, bar.update, exact=options.exact)
             for draw in range(subsets)
         ]
     if options.certificate:
@@ -182,17 +186,17 @@ def pool_stats(
     options: MeasuringOptions,
     size: int,
     *,
-    subsets: int,
     curve: Curve | None = None,
 ) -> PoolStats:
-    """Return statistics of a pool for measuring `subsets` subsets of up to `size` rows.
+    """Return statistics of a pool for measuring subsets of up to `size` rows.
 
-    The upper bounds may take about as much work as measuring those subsets.
+    The upper bounds may take about as much work as choosing so many rows.
     """
     points = prepared.points
     effort = BoundingEffort.thorough()
     if options.certificate != "thorough":
-        work = 2.0 * subsets * size * np.count_nonzero(points.eligible) * points.dimension
+        pairs = float(np.count_nonzero(points.eligible)) * size
+        work = SHARE_COMPARED * pairs * points.dimension
         effort = BoundingEffort(max(work, BoundingEffort.multiplications))
     bounds = UpperBounds(points, size, effort, curve, progress=prepared.options.progress)
     return PoolStats(points, options.seed, bounds)
@@ -205,11 +209,6 @@ def measure_in_pool(stats: PoolStats, chosen: Int[np.ndarray, " k"], *, details:
     if details:
         measures = _with_details(measures, stats, chosen)
     return replace(measures, seconds=perf_counter() - began)
-
-
-def random_rows(stats: PoolStats, size: int, seed: int) -> Int[np.ndarray, " k"]:
-    """Draw `size` eligible rows of a pool; row numbers ascend."""
-    return np.sort(np.random.default_rng(seed).choice(stats.eligible_rows, size, replace=False))
 
 
 def _with_details(measures: Measures, stats: PoolStats, chosen: Int[np.ndarray, " k"]) -> Measures:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,23 +35,38 @@ class RandomMeasures:
 
     Attributes:
         subsets: number of subsets, drawn with the seeds seed, seed + 1, …
-        h_min, coverage_radius, mean_distance: statistics over those subsets.
+        h_min, coverage_radius: statistics over those subsets; each is exact.
+        mean_distance: the same of the mean distances, each of which is estimated from a random
+            sample of the rows of a large pool.
+        standard_error: of the mean of `mean_distance`, from sampling rows; 0 if it is exact.
     """
 
     subsets: int
     h_min: Spread
     coverage_radius: Spread
     mean_distance: Spread
+    standard_error: float = 0.0
 
     @classmethod
-    def of(cls, drawn: Sequence[Measures]) -> RandomMeasures:
+    def of(cls, drawn: Sequence[RandomSubset]) -> RandomMeasures:
         """Summarise the measures of random subsets."""
+        errors = np.array([one.standard_error for one in drawn])
         return cls(
             subsets=len(drawn),
             h_min=Spread.of([one.h_min for one in drawn]),
             coverage_radius=Spread.of([one.coverage_radius for one in drawn]),
             mean_distance=Spread.of([one.mean_distance for one in drawn]),
+            standard_error=float(np.sqrt((errors**2).sum())) / len(drawn),
         )
+
+
+class RandomSubset(NamedTuple):
+    """What is measured of a random subset; see `RandomMeasures`."""
+
+    h_min: float
+    coverage_radius: float
+    mean_distance: float
+    standard_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +182,8 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
     if random is not None:
         covered = random.coverage_radius
         lines.append(("  random subsets", f"{covered.mean:.4f} ± {covered.std:.4f}"))
-        mean_distance += f" (random {random.mean_distance.mean:.4f})"
+        error = f" ± {random.standard_error:.4f}" if random.standard_error else ""
+        mean_distance += f" (random {random.mean_distance.mean:.4f}{error})"
     alone = f"{measures.singleton_share:.1%} of the chosen rows represent only themselves"
     lines += [
         ("mean distance", f"{mean_distance}, from a row to the nearest chosen one"),

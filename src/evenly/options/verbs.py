@@ -243,4 +243,12 @@ class MeasuringOptions(Options):
         "Also measure the pool's dimension and the subset's diversity.",
         check=checks.flag,
     )
+    exact: bool = option(
+        False,
+        "Average over all rows for random subsets, too, instead of a sample.",
+        "average over all rows for random subsets, too. By default, their mean distance is "
+        "estimated from 4,096 rows if the pool has more than four times as many, and the standard "
+        "error is reported beside it. All else is exact anyway.",
+        check=checks.flag,
+    )
     seed: int = option(0, "The seed of the random subsets.", **_SEED)

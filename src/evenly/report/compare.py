@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from evenly.errors import OptionError
 from evenly.metrics import Measures
-from evenly.metrics.measure import Certificate, measure_in_pool, pool_stats, random_rows
+from evenly.metrics.measure import Certificate, measure_in_pool, pool_stats
+from evenly.metrics.random_subsets import random_rows
 from evenly.metrics.space import prepare_subsets
 from evenly.options import (
     InputOptions,
@@ -181,10 +182,9 @@ def compare_subsets(
 
     prepared, chosen = prepare_subsets(data, subsets, inputs)
     sizes = sorted({len(rows) for rows in chosen.values()})
-    n_subsets = len(chosen) + options.random_subsets * len(sizes)
-    stats = pool_stats(prepared, options, sizes[-1], subsets=n_subsets)
+    stats = pool_stats(prepared, options, sizes[-1])
     seeds = range(options.seed, options.seed + options.random_subsets)
-    drawn_rows = [random_rows(stats, size, seed) for size in sizes for seed in seeds]
+    drawn_rows = [random_rows(stats.eligible_rows, size, seed) for size in sizes for seed in seeds]
     hidden = hide(prepared.options.progress)
     bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=hidden)
     found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]

@@ -32,8 +32,8 @@ _SAMPLE = 128
 _PER_COORDINATE = 0.023
 _PER_SUSPECT = 25.0
 
-# Share of the comparisons of rows with chosen rows that are made: 0.1 to 0.4 were observed.
-_SHARE_COMPARED = 0.3
+SHARE_COMPARED = 0.3
+"""Share of the comparisons of rows with chosen rows that are made: 0.1 to 0.4 were observed."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Tuning:
     @property
     def _work_left(self) -> float:
         """A rough estimate of the multiplications to come."""
-        pairs = float(len(self._points)) * self.n_remaining * _SHARE_COMPARED
+        pairs = float(len(self._points)) * self.n_remaining * SHARE_COMPARED
         return pairs * self._points.dimension
 
     def first_precision(self) -> str:
