@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from evenly import Selection, select_uniform
 from evenly.cli.outputs import is_plain, manifest_path
-from tests.support.command_line import LETTERS, VECTORS, fail, ids_of, succeed
+from tests.support.command_line import LETTERS, VECTORS, fail, ids_of, run_evenly, succeed
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,28 @@ def test_a_stream_says_where_it_is_kept():
     told = succeed("stream", "vectors.npy", "-b", "4", "--state", "state.npz").stdout
 
     assert "\n\nKept: the stream is in state.npz, to be continued.\nNothing was written" in told
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_interrupted_measuring_leaves_the_records_and_prints_what_is_known(monkeypatch, as_json):
+    def interrupt(*_, **__):
+        assert Path("nine.npy").exists()
+        raise KeyboardInterrupt
+
+    options = ["--json"] if as_json else []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("evenly.metrics.measure"), "measure_prepared", interrupt)
+        ran = run_evenly("select", "vectors.npy", "-b", "9", "-o", "nine.npy", *options)
+
+    assert ran.exit_code == 130
+    selection = Selection.load("nine.manifest.json")
+    assert np.load("nine.npy").tolist() == VECTORS[selection.indices].tolist()
+    if as_json:
+        assert json.loads(ran.stdout)["measures"] is None
+    else:
+        assert f"{selection.h_min:.4f}" in ran.stdout
+        assert f"{selection.coverage_radius:.4f}" in ran.stdout
+        assert "not measured" in ran.stdout
+    assert "`evenly measure DATA nine.manifest.json` does that" in ran.stderr
+    assert "h_min" in succeed("measure", "vectors.npy", "nine.manifest.json").stdout

@@ -28,6 +28,7 @@ _WRONG_USE = 2
 _INTERRUPTED = 130
 _TERMINATED = 143
 _CHECKPOINT = "evenly.checkpoint"
+_MANIFEST = "evenly.manifest"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -110,7 +111,18 @@ def keep_at(ctx: click.Context, checkpoint: str | None) -> None:
     ctx.meta[_CHECKPOINT] = checkpoint
 
 
+def keep_rows(manifest: str) -> None:
+    """Remember that the chosen rows are written, to say so if measuring them is interrupted."""
+    click.get_current_context().meta[_MANIFEST] = manifest
+
+
 def _what_is_kept(ctx: click.Context) -> str:
+    manifest = ctx.meta.get(_MANIFEST)
+    if manifest is not None:
+        return (
+            "the chosen rows are written, but they are not fully measured: "
+            f"`evenly measure DATA {manifest}` does that."
+        )
     checkpoint = ctx.meta.get(_CHECKPOINT)
     if checkpoint is not None and Path(checkpoint).exists():
         return f"the picks so far are in {checkpoint}: the same command again continues from there."

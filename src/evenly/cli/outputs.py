@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from evenly.atomic import abandoned, check_writable, sha256_of
-from evenly.cli.main import keep_at
+from evenly.cli.main import keep_at, keep_rows
 from evenly.cli.streams import standard_output
 from evenly.errors import OutputError
 from evenly.options import MeasuringOptions
@@ -222,9 +222,10 @@ def finish_selection(
     *,
     reproduces: str | None = None,
 ) -> None:
-    """Measure a selection, write it if there is an output, and print what was selected.
+    """Write a selection if there is an output, then measure it, and print what was selected.
 
-    `reproduces` is the manifest whose rows came out again, if there is one.
+    If measuring is interrupted, what is known is printed, and the output stays. `reproduces` is the
+    manifest whose rows came out again, if there is one.
     """
     import numpy as np
 
@@ -240,24 +241,27 @@ def finish_selection(
     bound = (provenance.refined or {}).get("upper_bound")
     if bound is not None and not provenance.rules:  # with rules it holds for other rows
         known = {"proof": bound}
-    measures = measure_prepared(
-        prepared,
-        selection.indices,
-        measuring,
-        curve=curve,
-        known_bounds=known,
-        rules=tuple(provenance.rules),
-    )
     write_output(selection, output.target, order=output.order, force=output.force)
-    summary: dict[str, Any] = {
-        "selection": selection.as_dict(),
-        "measures": measures.as_dict(),
-    }
+    if output.name not in (None, "-"):
+        keep_rows(str(manifest_path(str(output.name))))
+    summary: dict[str, Any] = {"selection": selection.as_dict(), "measures": None}
     notes = []
     if reproduces is not None:
         summary["reproduces"] = reproduces
         notes = [f"Reproduced: these are the rows of {reproduces}, in the same order."]
-    print_result(selection_table(selection, measures), summary, output, len(selection), notes)
+    measures = None
+    try:
+        measures = measure_prepared(
+            prepared,
+            selection.indices,
+            measuring,
+            curve=curve,
+            known_bounds=known,
+            rules=tuple(provenance.rules),
+        )
+        summary["measures"] = measures.as_dict()
+    finally:  # also if measuring is interrupted
+        print_result(selection_table(selection, measures), summary, output, len(selection), notes)
 
 
 def print_result(

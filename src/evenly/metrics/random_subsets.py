@@ -1,4 +1,4 @@
-"""Random subsets, which show what a subset gains: their h_min, coverage radius and mean distance."""
+"""Random subsets, beside which a subset is judged: h_min, coverage radius and mean distance."""
 
 from __future__ import annotations
 

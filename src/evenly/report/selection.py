@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,15 @@ _ROW_RULES = {
 }
 
 
-def selection_table(selection: SelectionData, measures: Measures) -> str:
-    """Return a selection and its measures as a table to read in a terminal."""
+def selection_table(selection: SelectionData, measures: Measures | None) -> str:
+    """Return a selection and its measures as a table to read in a terminal.
+
+    Without measures, the table shows what is known of the selection anyway.
+    """
     provenance = selection.provenance
-    seconds = {**provenance.seconds, "measuring": measures.seconds}
+    seconds = dict(provenance.seconds)
+    if measures is not None:
+        seconds["measuring"] = measures.seconds
     lines = [
         ("input", input_line(provenance)),
         ("text", text_line(provenance)),
@@ -36,9 +42,17 @@ def selection_table(selection: SelectionData, measures: Measures) -> str:
     for step, describe in _STEPS.items():
         if step in provenance.details:
             lines.append(describe(provenance.details[step]))
-    lines += lines_of_measures(measures)
+    lines += _known(selection) if measures is None else lines_of_measures(measures)
     lines.append(("seconds", seconds_line(seconds)))
     return two_columns((label, value) for label, value in lines if value)
+
+
+def _known(selection: SelectionData) -> list[tuple[str, str]]:
+    lines = [("h_min", f"{selection.h_min:.4f}")]
+    if not math.isnan(selection.coverage_radius):
+        lines.append(("coverage radius", f"{selection.coverage_radius:.4f}"))
+    lines.append(("not measured", "random subsets, certificate, mean distance and the rest"))
+    return lines
 
 
 def _chosen(size: int, provenance: Provenance) -> str:
