@@ -156,6 +156,7 @@ ALLOWED = {
     "random_subsets": _WHOLE,
     "certificate": {"True"},
     "details": {"True"},
+    "exact": {"True"},
 }
 DIFFERENT = {
     (StreamOptions, "keep"): set(),
