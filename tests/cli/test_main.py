@@ -231,3 +231,13 @@ def test_a_missing_model_is_one_error_with_the_alternatives(monkeypatch):
     assert "no-such-model" in ran.stderr
     assert "evenly[offline]" in ran.stderr
     assert "path of a model folder" in ran.stderr
+
+
+def test_an_interruption_before_the_command_begins_is_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    module = sys.modules["evenly.cli.main"]  # the command has the same name
+    monkeypatch.setattr(module, "_reporting_on_stderr", interrupted)
+
+    assert run_evenly("select", "train.jsonl", "-b", 3).exit_code == 130

@@ -58,8 +58,11 @@ class _Commands(Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
         replace_closed_streams()
         words = [_with_home(word) for word in (sys.argv[1:] if args is None else args)]
-        with _reporting_on_stderr(), _terminating_tidily():
-            return super().main(words, *more, **kwargs)
+        try:
+            with _reporting_on_stderr(), _terminating_tidily():
+                return super().main(words, *more, **kwargs)
+        except KeyboardInterrupt as error:  # before the command began, or after it ended
+            sys.exit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _usage_errors_in_one_line():
