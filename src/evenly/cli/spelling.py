@@ -36,7 +36,7 @@ _FLAGS = {
 
 # A parameter with or without a value: "min_distance=0", 'keep="best"', "costs=…", "budget=".
 _PARAMETER = re.compile(
-    r"""(?<![\w.(\[?&/\-])(\w+)=(?:["']([^"']*)["']|(True|…)|(?=[\d ,.;:)]|$))"""
+    r"""(?<![\w.(\[?&/\-])(\w+)=(?:["']([^"']*)["']|(True|…|\{[^}]*\})|(?=[\d ,.;:)]|$))"""
 )
 _AGAIN = re.compile(r" \(on the command line: [^)]*\)")
 

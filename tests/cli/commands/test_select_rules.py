@@ -211,7 +211,7 @@ def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():
         ((), "missing option '--budget' (500, or 0.5"),
         (("-b", 5, "--include", "99"), "include names row 99"),
         (("-b", 5, "--include", "-1"), "include names row -1"),
-        (("-b", 5, "--include", "no.txt"), "id_column="),
+        (("-b", 5, "--include", "no.txt"), "--id-column"),
         (("-b", 5, "--away-from", "no.jsonl"), "no.jsonl"),
         (("-b", 5, "--include", "1", "--exclude", "1,2"), "cannot be in --include"),
         (("-b", 5, "--min-distance", "nan"), "min_distance"),
