@@ -125,9 +125,9 @@ ALLOWED = {
     "cache_dir": _PATHS,
     "progress": {"True"},
     "budget": {"1", "a huge int", "an int of 5,000 digits"},
-    # A word may be the path of a selection; it is refused with the data.
-    "include": _ROWS | _PATHS | {"an empty string", "a null character"},
-    "exclude": _ROWS | _PATHS | {"an empty string", "a null character"},
+    # A word may be the path of a file of rows; it is refused with the data.
+    "include": _ROWS | _PATHS,
+    "exclude": _ROWS | _PATHS,
     "away_from": _ROWS | _PATHS | {"an array of two dimensions"},
     "id_column": _COLUMNS,
     "groups": _COLUMNS,

@@ -165,7 +165,7 @@ def test_trust_in_code_is_not_read_from_a_file(train, tmp_path, monkeypatch):
     [
         (10, r"has 10 rows, and a budget of 10 means 10\. .* prefix\(10\)"),
         (3, r"has 10 rows, and a budget of 3 means 3\. .* prefix\(3\)"),
-        (0.1, r"to=0\.1 means 4\. .* prefix\(4\)"),
+        (0.1, r"a budget of 0\.1 means 4\. .* prefix\(4\)"),
         (41, "between 1 and the pool size 40, got 41"),
         (0, "at least 1 row, got 0"),
         (1.5, "got 1.5"),

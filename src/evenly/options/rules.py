@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from os import PathLike
 from typing import Any, Literal
 
 from evenly.errors import OptionError
@@ -18,8 +17,8 @@ BALANCES = ("equal", "proportional")
 
 
 def _rows(name: str, value: Any) -> None:
-    # A string can be the path of a selection; a selection says itself which rows it has.
-    if value is not None and not isinstance(value, str | PathLike) and not _names_rows(value):
+    # A string is the path of a file of rows; a result says itself which rows it has.
+    if value is not None and not checks.is_path(value) and not _names_rows(value):
         checks.several(name, value)
 
 
@@ -74,10 +73,11 @@ class RuleOptions(Options):
         None,
         "Rows that are chosen from the start: row numbers, ids, or a file of them.",
         "rows that are chosen from the start, counted, and first in the answer, in this order: "
-        "row numbers, a mask (n,), or ids.",
+        "row numbers, a mask (n,), ids, an earlier Selection from the same data, or the path of "
+        "its manifest or of another file of rows.",
         check=_rows,
         form="row_names",
-        metavar="ROW[,ROW…]|FILE",
+        metavar="ROW[,ROW…]|MANIFEST|FILE",
     )
     exclude: Any = option(
         None,
@@ -85,13 +85,14 @@ class RuleOptions(Options):
         "rows that are never chosen and need not be covered, named like `include`.",
         check=_rows,
         form="row_names",
-        metavar="ROW[,ROW…]|FILE",
+        metavar="ROW[,ROW…]|MANIFEST|FILE",
     )
     away_from: Any = option(
         None,
         "Keep chosen rows away from other data, an earlier selection, or rows of DATA.",
         "what the chosen rows keep away from as from each other, without it being counted or "
-        "returned: rows of the data, an earlier Selection, or anything that `data` may be. It "
+        "returned: rows of the data, an earlier Selection or its manifest, or anything that "
+        "`data` may be. It "
         "counts in `radii`, `h_min` and `coverage_radius`.",
         check=_away_from,
         form="data_or_row_names",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.options import InputOptions, NotKept, RuleOptions, TextColumns
 from evenly.options.declaration import declared
+from evenly.paths import expand
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import are_usable
 from evenly.selection.results.base import Result
@@ -88,7 +90,7 @@ def options_of(earlier: Result, *, overruled: Collection[str]) -> dict[str, Any]
             name is left, or a list, of which only a hash was kept.
     """
     options = dict(earlier.provenance.options)
-    if isinstance(options.get("include"), NotKept) and isinstance(earlier, SelectionData):
+    if _is_lost(options.get("include")) and isinstance(earlier, SelectionData):
         options["include"] = _included(earlier) or options["include"]
     lost = {
         name: _why_not_kept(name, value)
@@ -107,6 +109,11 @@ def options_of(earlier: Result, *, overruled: Collection[str]) -> dict[str, Any]
             name: value for name, value in kept if name != "trust_remote_code"
         }
     return options
+
+
+def _is_lost(rows: Any) -> bool:
+    """Whether rows were not kept, or in a file that is gone."""
+    return isinstance(rows, NotKept) or (isinstance(rows, str) and not Path(expand(rows)).exists())
 
 
 def _included(earlier: SelectionData) -> SelectionData | None:

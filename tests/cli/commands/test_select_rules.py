@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenly import Selection, select_uniform
+from evenly import Deduplication, Selection, StreamSelection, select_uniform
 from tests.support.command_line import (
     MODEL,
     TEXTS,
@@ -187,8 +187,8 @@ def test_the_table_lists_the_rules():
 
 def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():
     np.save("many.npy", np.random.default_rng(1).normal(size=(400, 5)))
-    Path("out.txt").write_text("".join(f"{row}\n" for row in range(150)))
-    first = rows_chosen("many.npy", "-b", 9, "--include", "399", "--exclude", "out.txt")
+    out = ",".join(map(str, range(150)))
+    first = rows_chosen("many.npy", "-b", 9, "--include", "399", "--exclude", out)
 
     told = succeed("measure", "many.npy", "subset.manifest.json", "--json")
     assert json.loads(told.stdout)["size"] == 9
@@ -197,12 +197,62 @@ def test_a_selection_with_rules_can_be_measured_reproduced_and_extended():
     told = fail(*again)
     assert "exclude was too long to be kept, only its hash was (150 values" in told
     assert "Pass it again: --exclude" in told
-    succeed(*again, "--exclude", "out.txt")
+    succeed(*again, "--exclude", out)
     extend = ("extend", "subset.manifest.json", "-b", 15, "-o", "more.npy")
     assert "exclude" in fail(*extend)
     assert "rules" in fail(*extend, "--exclude", "1,2")
-    succeed(*extend, "--exclude", "out.txt")
+    succeed(*extend, "--exclude", out)
     assert Selection.load("more.manifest.json").indices[:9].tolist() == first
+
+
+@pytest.mark.parametrize("option", ["include", "exclude"])
+def test_a_file_of_many_rows_is_read_again(option):
+    np.save("many.npy", np.random.default_rng(1).normal(size=(400, 5)))
+    Path("named.txt").write_text("".join(f"{row}\n" for row in range(150)))
+    first = rows_chosen("many.npy", "-b", 160, f"--{option}", "named.txt")
+    manifest = Selection.load("subset.manifest.json").provenance
+    assert manifest.options[option] == "named.txt"
+
+    succeed("select", "--from-manifest", "subset.manifest.json", "-o", "again.npy")
+    extend = ("extend", "subset.manifest.json", "-b", 170, "-o", "more.npy")
+    succeed(*extend)
+    assert Selection.load("more.manifest.json").indices[:160].tolist() == first
+
+    Path("named.txt").write_text("5\n")
+    assert "rules" in fail(*extend, "--force")
+
+
+def test_a_manifest_from_other_data_names_no_rows():
+    np.save("others.npy", VECTORS[:30])
+    np.save("changed.npy", VECTORS + 1)
+    for other, rows in (("others.npy", 30), ("changed.npy", 40)):
+        succeed("select", other, "-b", 5, "-o", "first.npy", "--force")
+        for option in ("include", "exclude"):
+            told = fail("select", "vectors.npy", "-b", 6, f"--{option}", "first.manifest.json")
+            assert f"{option} is a selection from other data ({other}, {rows} rows)" in told
+            assert "not those of vectors.npy (40 rows)" in told
+
+
+def test_manifests_of_other_results_name_rows_too():
+    succeed("deduplicate", "vectors.npy", "--min-distance", 1, "-o", "distinct.npy")
+    kept = Deduplication.load("distinct.manifest.json").indices
+    expected = of_vectors(budget=len(kept) + 3, include=kept).indices.tolist()
+    manifest = ("--include", "distinct.manifest.json")
+    assert rows_chosen("vectors.npy", "-b", len(kept) + 3, *manifest) == expected
+
+    succeed("stream", "vectors.npy", "-b", 4, "-o", "streamed.npy")
+    streamed = StreamSelection.load("streamed.manifest.json").indices
+    expected = of_vectors(budget=6, exclude=streamed).indices.tolist()
+    assert rows_chosen("vectors.npy", "-b", 6, "--exclude", "streamed.manifest.json") == expected
+    expected = of_vectors(budget=6, away_from=streamed).indices.tolist()
+    assert rows_chosen("vectors.npy", "-b", 6, "--away-from", "streamed.manifest.json") == expected
+
+
+def test_texts_to_keep_away_from_may_be_lines():
+    Path("seen.txt").write_text("".join(f"{text}\n" for text in TEXTS[:3]))
+
+    expected = of_texts(budget=6, away_from=TEXTS[:3]).indices.tolist()
+    assert texts_chosen("-b", 6, "--away-from", "seen.txt") == expected
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_an_earlier_selection_from_other_data_is_its_vectors(words):
     np.testing.assert_array_equal(
         found.away.exact(np.arange(2)), prepare(chosen, INPUTS).points.exact(np.arange(2))
     )
-    with pytest.raises(OptionError, match="include is a Selection from other data"):
+    with pytest.raises(OptionError, match="include is a selection from other data"):
         rules(words, include=earlier)
 
 

@@ -123,7 +123,7 @@ def test_exclude_takes_sets_and_rows_named_twice(words):
         ({"include": [1, 2, 1]}, RowError, "row 1 twice"),
         ({"include": [1.0]}, OptionError, "1.0"),
         ({"include": ["w1"]}, OptionError, "id_column="),
-        ({"include": "w1"}, OptionError, "include must be a list"),
+        ({"include": "w1"}, OptionError, "'w1', which does not exist"),
         ({"include": (row for row in [1])}, OptionError, "include must be a list"),
         ({"include": {1: 2}}, OptionError, "include must be a list"),
         ({"include": 3}, OptionError, "include must be a list"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
+from evenly.cli.arguments import data_or_stdin, given, library_options
 from evenly.cli.main import main
 from evenly.cli.options import DATA, ENCODING, IDS, JSON, LOUDNESS, declared_options, with_options
 from evenly.cli.subsets import names_of
@@ -33,10 +33,11 @@ def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **option
     must agree on how texts become vectors, unless options say it.
     """
     from evenly.report import compare_subsets
+    from evenly.selection.results.row_files import rows_in_file
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
-    found = {name: read_row_numbers(path) for name, path in names_of(subsets).items()}
+    found = {name: rows_in_file(path, by_id=False) for name, path in names_of(subsets).items()}
     inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of({**options, "details": True})
     comparison = compare_subsets(found, data_or_stdin(data), inputs, measuring)

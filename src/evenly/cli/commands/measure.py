@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evenly.cli.arguments import data_or_stdin, given, library_options, read_row_numbers
+from evenly.cli.arguments import data_or_stdin, given, library_options
 from evenly.cli.main import main
 from evenly.cli.options import DATA, ENCODING, IDS, JSON, LOUDNESS, declared_options, with_options
 from evenly.options import InputOptions, MeasuringOptions
@@ -34,12 +34,13 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     """
     from evenly.metrics.measure import measure_prepared
     from evenly.metrics.space import prepare_subsets, rules_of
+    from evenly.selection.results.row_files import rows_in_file
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
     inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of(options)
-    subsets = {"": read_row_numbers(subset)}
+    subsets = {"": rows_in_file(subset, by_id=False)}
     prepared, chosen = prepare_subsets(data_or_stdin(data), subsets, inputs)
     measures = measure_prepared(prepared, chosen[""], measuring, rules=rules_of(subsets[""]))
     if as_json:

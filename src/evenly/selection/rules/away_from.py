@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +12,9 @@ from evenly.errors import OptionError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.prepare import load_model, prepare
 from evenly.options import InputOptions, NotKept
-from evenly.paths import expand
 from evenly.samples import column_of, open_samples, open_with_vectors
-from evenly.selection.results.selection import SelectionData
+from evenly.selection.results.base import Result
+from evenly.selection.results.row_files import is_manifest, load_result
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
 from evenly.shapes import Int
 
@@ -42,13 +41,13 @@ class AwayFrom:
         """Resolve what the user keeps away from.
 
         Args:
-            given: row numbers, a mask or ids of rows of the pool; an earlier Selection or the
-                path of its manifest; or anything that `data` may be, prepared like the pool.
+            given: row numbers, a mask or ids of rows of the pool; an earlier result or the path
+                of its manifest; or anything that `data` may be, prepared like the pool.
             prepared: the pool. If it is not embedded yet, everything is checked that can be.
             names: the ways to name its rows.
 
         Raises:
-            OptionError: it is a Selection by another encoder, or texts although the pool is of
+            OptionError: it is a result by another encoder, or texts although the pool is of
                 vectors.
             VectorError: its vectors have another dimension than the pool's.
             DataError: it cannot be prepared.
@@ -56,12 +55,12 @@ class AwayFrom:
         if given is None or (not prepared.embedded and hasattr(given, "read")):
             return cls(None, None)  # what can be read only once is read after embedding
         given = _loaded(given)
-        if isinstance(given, SelectionData):
+        if isinstance(given, Result):
             _check_encoder(given, prepared)
         rows = rows_of_the_pool(given, names)
         if rows is not None:
             return cls._rows(prepared, rows)
-        if isinstance(given, SelectionData):
+        if isinstance(given, Result):
             return cls(_points_of_selection(given, prepared), None)
         return cls(_points_of(given, prepared, prepared.options), None)
 
@@ -78,7 +77,7 @@ class AwayFrom:
 def rows_of_the_pool(given: Any, names: RowNames) -> Int[np.ndarray, " a"] | None:
     """Return the rows of the pool that `away_from` names; None if it is other data, or None."""
     given = _loaded(given)
-    if isinstance(given, SelectionData):
+    if isinstance(given, Result):
         return np.array(given.indices) if is_of_the_pool(given, names.prepared) else None
     if given is not None and names_rows(given, by_id=names.id_column is not None):
         return names.rows("away_from", given)
@@ -86,21 +85,11 @@ def rows_of_the_pool(given: Any, names: RowNames) -> Int[np.ndarray, " a"] | Non
 
 
 def _loaded(given: Any) -> Any:
-    return SelectionData.load(given) if _is_manifest(given) else given
+    is_path = isinstance(given, str | PathLike)
+    return load_result(given) if is_path and is_manifest(given) else given
 
 
-def _is_manifest(given: Any) -> bool:
-    """Whether a value is the path of one JSON object: data would be a JSON array."""
-    if not isinstance(given, str | PathLike) or not fspath(given).endswith(".json"):
-        return False
-    try:
-        with Path(expand(given)).open("rb") as file:
-            return file.read(1) == b"{"
-    except OSError:
-        return False
-
-
-def _check_encoder(earlier: SelectionData, prepared: PreparedData) -> None:
+def _check_encoder(earlier: Result, prepared: PreparedData) -> None:
     before = earlier.provenance.encoder
     if before is None or prepared.samples.holds_vectors:
         return
@@ -111,7 +100,7 @@ def _check_encoder(earlier: SelectionData, prepared: PreparedData) -> None:
         name, fingerprint = model.name, model.fingerprint
     if (before.name, before.fingerprint) != (name, fingerprint):
         raise OptionError(
-            f"away_from is a Selection made with the encoder {before.name} "
+            f"away_from is a {earlier.noun} made with the encoder {before.name} "
             f"({_short(before.fingerprint)}), but the encoder is now {name} "
             f"({_short(fingerprint)}), in whose space distances differ. Use the same encoder, "
             "or pass the chosen records: away_from=earlier.take(data)"
@@ -122,20 +111,30 @@ def _short(fingerprint: str | None) -> str:
     return "no fingerprint" if fingerprint is None else f"{fingerprint[:19]}…"
 
 
-def _points_of_selection(earlier: SelectionData, prepared: PreparedData) -> Points | None:
-    """Return the rows that a selection chose, with the text that it was made from."""
+def _points_of_selection(earlier: Result, prepared: PreparedData) -> Points | None:
+    """Return the rows that a result of other data chose, with the text that it was made from.
+
+    Raises:
+        OptionError: its data were passed as an object, and it was loaded from a file.
+    """
+    source = earlier.provenance.input
+    if earlier.samples is None and source.path is None:
+        raise OptionError(
+            f"away_from is a {earlier.noun} from other data ({source.origin}), which cannot be "
+            "opened again. Pass the chosen records instead."
+        )
     own = {
         name: value
         for name, value in earlier.provenance.options.items()
         if name in ("text", "roles") and not isinstance(value, NotKept)
     }
     samples = earlier.samples_again()
-    if prepared.samples.holds_vectors and earlier.provenance.input.vectors is not None:
+    if prepared.samples.holds_vectors and source.vectors is not None:
         return _points_of(_vectors_of(earlier, samples), prepared, prepared.options)
     return _points_of(samples.take(earlier.indices), prepared, replace(prepared.options, **own))
 
 
-def _vectors_of(earlier: SelectionData, samples: Samples) -> Any:
+def _vectors_of(earlier: Result, samples: Samples) -> Any:
     """Return the vectors of chosen records that had vectors beside them.
 
     Raises:
@@ -145,8 +144,8 @@ def _vectors_of(earlier: SelectionData, samples: Samples) -> Any:
         given = earlier.provenance.options.get("vectors")
         if isinstance(given, NotKept):
             raise OptionError(
-                f"away_from is a Selection whose vectors were a Python object ({given}), which it "
-                "does not keep. Pass the vectors of its rows instead."
+                f"away_from is a {earlier.noun} whose vectors were a Python object ({given}), "
+                "which it does not keep. Pass the vectors of its rows instead."
             )
         samples = open_with_vectors(samples, given, earlier.provenance.options.get("id_column"))
     vectors: Any = samples.vectors if samples.stored is None else samples.stored

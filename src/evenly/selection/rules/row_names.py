@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.errors import OptionError, RowError
+from evenly.paths import expand
 from evenly.samples.rows import name_of
-from evenly.selection.results.selection import SelectionData
+from evenly.selection.results.base import Result
+from evenly.selection.results.row_files import rows_in_file
 from evenly.selection.rules.row_values import as_plain, values_of
 from evenly.shapes import Int
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
 
 _SHOWN = 5
+_LONGEST = 200
 _BOOLS = bool | np.bool_
 _WHOLE = int | np.integer
 
@@ -37,18 +42,20 @@ class RowNames:
     def rows(self, option: str, given: Any) -> Int[np.ndarray, " m"]:
         """Return the row numbers that an option names, in the order given; ascending for a mask.
 
+        Args:
+            option: its name in messages.
+            given: row numbers, a mask, ids, an earlier result, or the path of a file of them.
+
         Raises:
-            OptionError: the value is neither row numbers, nor a mask of n values, nor ids.
+            OptionError: the value is neither row numbers, nor a mask of n values, nor ids, nor a
+                result from the same data, nor a file.
             RowError: a row or an id does not exist, or several rows have the same id.
+            DataError, ManifestError: the file cannot be read.
         """
-        if isinstance(given, SelectionData):
-            if not is_of_the_pool(given, self.prepared):
-                other = given.provenance.input.origin
-                raise OptionError(
-                    f"{option} is a Selection from other data ({other}), whose row numbers are "
-                    f"not those of {self.prepared.samples.origin}."
-                )
-            return np.array(given.indices)
+        if isinstance(given, str | PathLike):
+            given = self._in_file(option, fspath(given))
+        if isinstance(given, Result):
+            return self._of_result(option, given)
         values = as_plain(option, given)
         if not len(values):
             return np.empty(0, np.int64)
@@ -63,6 +70,26 @@ class RowNames:
                 "To name rows by their ids, say which column these are in: id_column=…"
             )
         return self._of_numbers(option, values)
+
+    def _in_file(self, option: str, path: str) -> Any:
+        by_id = self.id_column is not None
+        if not _is_file(path):
+            raise OptionError(
+                f"{option} is the name of a file, {path[:_LONGEST]!r}, which does not exist. Give "
+                "row numbers, a mask or ids in a list, or a file of row numbers or ids: a "
+                "manifest, a .npy array, or text with one row a line."
+            )
+        return self.prepared.remember(f"rows in {path}", lambda: rows_in_file(path, by_id=by_id))
+
+    def _of_result(self, option: str, given: Result) -> Int[np.ndarray, " m"]:
+        if not is_of_the_pool(given, self.prepared):
+            source, samples = given.provenance.input, self.prepared.samples
+            raise OptionError(
+                f"{option} is a {given.noun} from other data ({source.origin}, {source.rows} "
+                f"rows), whose row numbers are not those of {samples.origin} ({len(samples)} "
+                "rows). If they are the same rows in another form, pass their numbers alone."
+            )
+        return np.array(given.indices)
 
     def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         if len(values) != len(self.prepared):
@@ -118,10 +145,22 @@ class RowNames:
         return first, second
 
 
-def is_of_the_pool(earlier: SelectionData, prepared: PreparedData) -> bool:
-    """Whether the row numbers of an earlier selection are row numbers of this data set."""
+def is_of_the_pool(earlier: Result, prepared: PreparedData) -> bool:
+    """Whether the row numbers of an earlier result are row numbers of this data set.
+
+    Of a stream, only the number of rows is known.
+    """
     source = earlier.provenance.input
-    return source.rows == len(prepared) and source.content_hash == prepared.samples.content_hash()
+    if source.rows != len(prepared):
+        return False
+    return source.content_hash in (None, prepared.samples.content_hash())
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(expand(path)).is_file()
+    except (OSError, ValueError):  # too long a name, or a null byte
+        return False
 
 
 def names_rows(given: Any, *, by_id: bool) -> bool:
