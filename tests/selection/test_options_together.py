@@ -109,7 +109,10 @@ def test_quotas_of_0_that_leave_no_row_are_an_error(quotas, rest, message, start
 
 
 def test_a_distance_that_no_row_keeps_from_what_is_there_is_an_error():
-    message = "no row is as far as min_distance=6 from what away_from= names; the farthest is at 5"
+    message = (
+        "no row is as far as min_distance=6 from what away_from= names; "
+        "the farthest of all rows is at 5"
+    )
     with pytest.raises(BudgetError, match=message):
         select_uniform(LINE, min_distance=6, away_from=[4], normalize=False)
 

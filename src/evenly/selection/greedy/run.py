@@ -82,9 +82,12 @@ def run_greedy(
         answer = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
     picks, coverage_radius = answer
     if not len(picks):
+        that_fits = (
+            "" if rules.costs is None else f" that fits in token_budget={rules.token_budget}"
+        )
         raise BudgetError(
-            f"no row is as far as min_distance={rules.min_distance:g} from what away_from= names; "
-            f"the farthest is at {coverage_radius:.6g}."
+            f"no row{that_fits} is as far as min_distance={rules.min_distance:g} from what "
+            f"away_from= names; the farthest of all rows is at {coverage_radius:.6g}."
         )
     rules.check_met(picks.rows)
     return Answer(picks, coverage_radius, min(taken_over, len(picks)))
