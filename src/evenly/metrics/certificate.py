@@ -35,12 +35,12 @@ class BoundingEffort:
     """How much work the upper bounds may take: more of it makes them sharper.
 
     Attributes:
-        multiplications: for the tree of clusters; the default takes a second or two.
+        multiplications: for the tree of clusters; the default takes a fraction of a second.
         smallest_cell, largest_cell: limits on the number of rows that are clustered by Ward's
             rule; larger pools are halved into such cells first.
     """
 
-    multiplications: float = 2e11
+    multiplications: float = 2e9
     smallest_cell: int = 1024
     largest_cell: int = 32768
 
@@ -57,7 +57,7 @@ class BoundingEffort:
 
     def centre_steps(self, rows: int, dimension: int) -> int:
         """Return how often a centre may be moved; each step reads the pool once."""
-        return int(min(max(self.multiplications / 100 / (float(rows) * dimension), 4), 30))
+        return int(min(max(self.multiplications / 1000 / (float(rows) * dimension), 4), 30))
 
 
 DEFAULT_EFFORT = BoundingEffort()

@@ -131,7 +131,7 @@ def measure(
 
     Cost: n·k·d multiplications, as matrix products; about a third of it for each random subset,
         or all of it if `exact`. The certificate takes at most another n·k·d for its run; its
-        clusters take about as much as choosing the rows, or 2e11 if that is more, and 0.5 to 1 kB
+        clusters take about as much as choosing the rows, or 2e9 if that is more, and 0.5 to 1 kB
         of memory per row. Details take n·1024·d and k²·d.
     """
     arguments = locals()

@@ -247,7 +247,7 @@ class MeasuringOptions(Options):
         False,
         "Average over all rows for random subsets, too, instead of a sample.",
         "average over all rows for random subsets, too. By default, their mean distance is "
-        "estimated from 4,096 rows if the pool has more than four times as many, and the standard "
+        "estimated from 2,048 rows if the pool has more than four times as many, and the standard "
         "error is reported beside it. All else is exact anyway.",
         check=checks.flag,
     )

@@ -53,7 +53,7 @@ import numpy as np
 
 from evenly.geometry.kernels.screening import CHUNK, ErrorBound, Screen, fill_proxies
 from evenly.geometry.points import Points, blocks
-from evenly.geometry.threads import parallel_for
+from evenly.geometry.threads import parallel_for, single_threaded_blas
 from evenly.shapes import Float, Float32, Int
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -255,7 +255,8 @@ def principal_axes(transform: ProxyTransform, points: Points) -> Float32[np.ndar
     sample = eligible[:: max(1, len(eligible) // wanted)]
     straight = replace(transform, axes=None, stretch=1.0, off=None)
     rows = straight.proxies(points, sample)[:, : transform.dimension]
-    _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
+    with single_threaded_blas():  # threads wait for each other if the machine has other work
+        _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
     leading: Float32[np.ndarray, "d d"] = axes[:, ::-1].astype(np.float32)
     return leading
 
