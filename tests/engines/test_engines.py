@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from evenly.engines.cuda import make_cuda_engine
 from evenly.engines.distances import DistancesEngine
 from evenly.engines.memory import MemoryEngine
+from evenly.engines.registry import check_available
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest, row_lengths
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
@@ -273,7 +274,7 @@ def test_a_gpu_gives_the_oracles_picks(kind, normalize):
 
 def test_without_a_gpu_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    vectors = np.eye(3, dtype=np.float32)
-    points = Points.of(vectors, row_lengths(vectors), np.ones(3, bool), normalize=True)
     with pytest.raises(OptionError, match='engine="memory"'):
-        make_cuda_engine(points, 2)
+        check_available("cuda", "auto")
+    check_available("cuda", "cpu")
+    check_available("memory", "auto")

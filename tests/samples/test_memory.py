@@ -161,12 +161,15 @@ def test_importing_the_package_imports_no_data_library():
 # Vectors
 
 
-def test_arrays_are_not_copied_and_memory_maps_stay_maps(tmp_path):
+def test_arrays_are_not_copied_and_memory_maps_stay_maps(tmp_path, monkeypatch):
     array = np.arange(6, dtype=np.float16).reshape(3, 2)
     assert open_samples(array).vectors is array
     np.save(tmp_path / "v.npy", array)
     samples = open_samples(tmp_path / "v.npy")
-    assert isinstance(samples.vectors, np.memmap)
+    assert not isinstance(samples.vectors, np.memmap)
+    with monkeypatch.context() as patch:
+        patch.setattr("evenly.samples.stored.free_memory", lambda: 1)
+        assert isinstance(open_samples(tmp_path / "v.npy").vectors, np.memmap)
     assert samples.vectors.dtype == np.float16
     assert samples.locate(2) == f"{tmp_path / 'v.npy'}, row 2"
     assert samples.take([2, 0]).tolist() == [[4, 5], [0, 1]]

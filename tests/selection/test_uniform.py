@@ -246,6 +246,7 @@ def test_provenance_says_what_was_done_with_what():
         "budget": 5,
         "text": ["question"],
         "roles": ["user"],
+        "vectors": None,
         "encoder": encode(NotKept("TopicEncoder")),
         "encoder_options": {},
         "normalize": True,

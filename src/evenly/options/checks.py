@@ -24,6 +24,8 @@ _DEVICE = re.compile(r"[a-z]+(:[0-9]+)?")
 
 def shown(value: Any) -> str:
     """Return a value for a message: on one line, and not too long."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        value = value.item()
     try:
         text = " ".join(repr(value).split())
     except Exception:  # such as an int of more digits than Python prints

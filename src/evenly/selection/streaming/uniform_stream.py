@@ -141,6 +141,7 @@ class UniformStream:
 
     @last_arrival.setter
     def last_arrival(self, value: str) -> None:
+        """Remember the hash of the rows that were taken in last."""
         self._state.last_arrival = value
 
     @property
