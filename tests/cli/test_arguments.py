@@ -20,7 +20,7 @@ from tests.support.command_line import fail, ids_of, succeed
         ("rows.txt", b"\xfe\xff\x00x", "line 1: 'x' is not a row number"),
         ("rows.npy", b"", "rows.npy is not a complete .npy file of an array"),
         ("rows.npy", b"\x93NUMPY", "rows.npy is not a complete .npy file of an array"),
-        ("rows.json", b"[1]", "rows.json is not a saved selection"),
+        ("rows.json", b"[1]", "rows.json, record 1: a JSON number instead of an object"),
     ],
 )
 def test_wrong_row_numbers_are_rejected(name, content, message):

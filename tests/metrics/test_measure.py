@@ -154,7 +154,7 @@ def test_any_sequence_of_row_numbers_is_accepted():
         ([True, False], "dtype bool"),
         ([[0], [1]], "shape (2, 1)"),
         ([[0], [1, 2]], "sequence of row numbers"),
-        ("01", "got str"),
+        ("01", "there is no file 01. A subset is row numbers"),
         ([0, 5], "from 0 to 4, got 5"),
         ([-1], "got -1"),
         ([2, 1, 2], "row 2 is named 2 times"),

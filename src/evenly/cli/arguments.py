@@ -84,14 +84,14 @@ def data_or_rows(value: str | None, *, by_id: bool) -> Any:
     """Return what a word says to keep away from: the path of data, or rows of the data."""
     if value is None:
         return None
-    from evenly.selection.results.row_files import holds_row_numbers, read_array, rows_in_file
+    from evenly.selection.results.row_files import begins_with_row_number, read_array, rows_in_file
 
     if value.endswith(".npy") and _is_file(value):
         rows = read_array(value)
         return rows if rows.ndim == 1 else value
     if _is_file(value):
-        # A .txt file of texts is data.
-        of_rows = value.endswith(".txt") and (by_id or holds_row_numbers(value))
+        # A .txt file may hold texts, which are data.
+        of_rows = value.endswith(".txt") and (by_id or begins_with_row_number(value))
         return rows_in_file(value, by_id=by_id) if of_rows else value
     listed = all(name.strip().isdecimal() for name in value.split(","))
     return rows_or_ids(value, by_id=by_id) if listed or (by_id and "," in value) else value

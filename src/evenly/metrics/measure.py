@@ -20,7 +20,7 @@ from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.random_subsets import measure_random
-from evenly.metrics.space import prepare_subsets, rules_of
+from evenly.metrics.space import prepare_subsets
 from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
     InputOptions,
@@ -108,8 +108,11 @@ def measure(
     Args:
         data_or_vectors: what the rows were selected from, in any form that `select_uniform`
             accepts.
-        indices: (k,) distinct row numbers; or a `Selection`, a `Deduplication` or a
-            `StreamSelection`.
+        indices: (k,) distinct row numbers, or ids if `id_column` is given; a `Selection`, a
+            `Deduplication` or a `StreamSelection`; or the path of a file: a manifest, row numbers
+            or ids (.npy, or text with one a line), or records that are rows of the data. Records
+            are found by `id_column`, if it is given; else by the text that is embedded, or as
+            they are if nothing is embedded.
         text, roles, encoder, encoder_options, normalize, on_invalid: as in `select_uniform`. By
             default as the selection was made; those of `select_uniform` for row numbers alone.
             A warning is logged if a selection is measured in another space than its own.
@@ -125,7 +128,8 @@ def measure(
             distances are held in memory.
 
     Raises:
-        RowError: a row number is out of range, named twice, or that of an unusable row.
+        RowError: a row number is out of range, named twice, or that of an unusable row; or a
+            record of the file is not in the data.
         ManifestError: a selection was made from another number of rows; or one of
             its options was a Python object, which must be passed again.
 
@@ -136,8 +140,8 @@ def measure(
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
-    prepared, rows = prepare_subsets(data_or_vectors, {"": indices}, arguments)
-    return measure_prepared(prepared, rows[""], options, rules=rules_of(indices))
+    subsets = prepare_subsets(data_or_vectors, {"": indices}, arguments)
+    return measure_prepared(subsets.prepared, subsets.rows[""], options, rules=subsets.rules[""])
 
 
 def measure_prepared(

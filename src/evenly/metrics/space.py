@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from evenly.errors import ManifestError, RowError
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.metrics.row_numbers import row_numbers
+from evenly.metrics.subset_files import open_subset, rows_of_records
 from evenly.options import InputOptions, as_json_value
 from evenly.options.declaration import declared
 from evenly.samples import Samples, open_samples
@@ -23,41 +25,67 @@ from evenly.selection.results.provenance import (
     id_column_of,
 )
 from evenly.selection.resume import merge_options, options_of
+from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Int
 
 log = logging.getLogger("evenly")
 
 
-def prepare_subsets(
-    data: Any, subsets: Mapping[Any, Any], options: Mapping[str, Any]
-) -> tuple[PreparedData, dict[str, Int[np.ndarray, " k"]]]:
+@dataclass(frozen=True, eq=False)
+class Subsets:
+    """Subsets of one data set, ready to be measured.
+
+    Attributes:
+        prepared: the data set.
+        rows: name -> the row numbers of each subset.
+        rules: name -> the rules that a result was made under; () for other subsets.
+    """
+
+    prepared: PreparedData
+    rows: dict[str, Int[np.ndarray, " k"]]
+    rules: dict[str, tuple[str, ...]]
+
+
+def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str, Any]) -> Subsets:
     """Prepare a data set and check the rows of subsets to measure, first before embedding.
 
     Args:
         data: the data set.
-        subsets: name -> row numbers, or a result that has them: a `Selection`, a
-            `Deduplication` or a `StreamSelection`. Messages leave out a name of "".
+        subsets: name -> row numbers, or ids if a column of ids is given; a result that has row
+            numbers: a `Selection`, a `Deduplication` or a `StreamSelection`; or the path of a
+            file of these, or of records of the data. Messages leave out a name of "".
         options: those of the input that were given, which decide; None for the others: then
             those of the results count, which must agree, or else the defaults.
 
     Raises:
         ManifestError: results differ in an option, or one was made from other data.
-        RowError: as in `row_numbers`; the message names the subset.
+        RowError: as in `row_numbers`, or a record is not in the data; the message names the
+            subset.
+        DataError: the file of a subset cannot be read.
     """
+    samples, id_column = open_samples(data), options.get("id_column")
+    opened = {
+        str(name): open_subset(given, samples, by_id=id_column is not None)
+        for name, given in subsets.items()
+    }
 
     def rows_of(prepared: PreparedData) -> dict[str, Int[np.ndarray, " k"]]:
-        return {str(name): _rows_of(prepared, name, rows) for name, rows in subsets.items()}
+        return {name: _rows_of(prepared, name, one, id_column) for name, one in opened.items()}
 
-    samples = _with_vectors(open_samples(data), subsets, options)
-    prepared = prepare(samples, _inputs_of(samples, subsets, options), check=rows_of)
-    for name, rows in subsets.items():
+    samples = _with_vectors(samples, opened, options)
+    prepared = prepare(samples, _inputs_of(samples, opened, options), check=rows_of)
+    for name, rows in opened.items():
         if isinstance(rows, Result) and (different := _differences(rows.provenance, prepared)):
             log.warning(
                 "%s is measured in another space than its own: %s",
                 name or f"the {rows.noun}",
                 "; ".join(different),
             )
-    return prepared, rows_of(prepared)
+    rules = {
+        name: tuple(rows.provenance.rules) if isinstance(rows, Result) else ()
+        for name, rows in opened.items()
+    }
+    return Subsets(prepared, rows_of(prepared), rules)
 
 
 def _with_vectors(
@@ -73,18 +101,34 @@ def _with_vectors(
     return samples
 
 
-def rules_of(rows: Any) -> tuple[str, ...]:
-    """Return the names of the rules that a result was made under; () for row numbers."""
-    return tuple(rows.provenance.rules) if isinstance(rows, Result) else ()
+def _rows_of(
+    prepared: PreparedData, name: str, given: Any, id_column: Any
+) -> Int[np.ndarray, " k"]:
+    def found() -> Any:
+        if isinstance(given, Samples):
+            column = id_column if isinstance(id_column, str) else None
+            return rows_of_records(prepared, given, column)
+        if id_column is not None and _are_ids(given):
+            return RowNames(prepared, id_column).rows("the subset", given)
+        return given
 
-
-def _rows_of(prepared: PreparedData, name: Any, rows: Any) -> Int[np.ndarray, " k"]:
     try:
-        return row_numbers(prepared, rows)
+        return row_numbers(prepared, prepared.remember(f"subset {name}", found))
     except RowError as error:
         if name == "":
             raise
-        raise RowError(f"subset {str(name)!r}: {error}") from None
+        raise RowError(f"subset {name!r}: {error}") from None
+
+
+def _are_ids(given: Any) -> bool:
+    """Whether a value is several strings; numbers are row numbers."""
+    if (
+        isinstance(given, Result)
+        or not isinstance(given, Iterable)
+        or getattr(given, "ndim", 1) != 1
+    ):
+        return False
+    return all(isinstance(one, str) for one in given)
 
 
 def _inputs_of(

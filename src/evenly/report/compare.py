@@ -140,8 +140,9 @@ def compare(
     The data set is prepared once, and the pool's own measures are computed once.
 
     Args:
-        subsets: name -> what `measure` takes. Sizes may differ, but h_min can be compared only
-            between subsets of the same size.
+        subsets: name -> what `measure` takes, such as row numbers, a Selection or the path of a
+            file. Sizes may differ, but h_min can be compared only between subsets of the same
+            size.
         data: what the rows were selected from, in any form that `select_uniform` accepts.
         text, roles, encoder, encoder_options, normalize, on_invalid: as in `select_uniform`. By
             default as the selections were made, which must agree; those of `select_uniform` for
@@ -180,7 +181,8 @@ def compare_subsets(
             f'subsets must be a dict of at least one, {{"name": row numbers}}, got {subsets!r:.80}.'
         )
 
-    prepared, chosen = prepare_subsets(data, subsets, inputs)
+    prepared_subsets = prepare_subsets(data, subsets, inputs)
+    prepared, chosen = prepared_subsets.prepared, prepared_subsets.rows
     sizes = sorted({len(rows) for rows in chosen.values()})
     stats = pool_stats(prepared, options, sizes[-1])
     seeds = range(options.seed, options.seed + options.random_subsets)

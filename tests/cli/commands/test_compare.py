@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from evenly import Selection, compare, measure, select_uniform
-from tests.support.command_line import VECTORS, as_json, fail, succeed, without_seconds
+from tests.support.command_line import (
+    MODEL,
+    VECTORS,
+    as_json,
+    fail,
+    succeed,
+    without_seconds,
+    write_lines,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +74,25 @@ def test_a_manifest_of_other_data_is_rejected():
     np.save("shorter.npy", VECTORS[:30])
 
     assert "shorter.npy has 30 rows" in fail("compare", "shorter.npy", "even.manifest.json")
+
+
+def test_subsets_may_be_records_rows_and_manifests():
+    arguments = ("train.jsonl", "-b", 6, "--encoder", MODEL, "--text", "text")
+    succeed("select", *arguments, "-o", "chosen.jsonl")
+    rows = Selection.load("chosen.manifest.json").indices.tolist()
+    Path("chosen.manifest.json").rename("c.manifest.json")
+    Path("chosen.jsonl").rename("a.jsonl")
+    Path("b.txt").write_text("".join(f"{row}\n" for row in rows))
+    files = ("a.jsonl", "b.txt", "c.manifest.json")
+
+    found = as_json("compare", "train.jsonl", *files, "--random-subsets", 0)["subsets"]
+
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"]["size"] == 6
+    assert without_seconds(found["a"]) == without_seconds(found["b"]) == without_seconds(found["c"])
+    alone = as_json("measure", "train.jsonl", "a.jsonl", "--encoder", MODEL, "--text", "text")
+    assert alone["h_min"] == found["a"]["h_min"]
+    write_lines("a.jsonl", [{"id": 3, "text": "Unknown."}])
+    told = fail("compare", "train.jsonl", *files)
+    assert "subset 'a': a.jsonl, line 1: not among the rows of train.jsonl" in told
+    assert "name the column of their ids: --id-column" in told

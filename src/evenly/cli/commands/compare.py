@@ -29,16 +29,14 @@ from evenly.options import InputOptions, MeasuringOptions
 def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **options: Any) -> None:
     """Measure several subsets of DATA side by side with random ones of the same sizes.
 
-    Each of SUBSETS names rows as for `evenly measure`, and is called like its file. Manifests
-    must agree on how texts become vectors, unless options say it.
+    Each of SUBSETS is a file as for `evenly measure`, and is called like it. Manifests must
+    agree on how texts become vectors, unless options say it.
     """
     from evenly.report import compare_subsets
-    from evenly.selection.results.row_files import rows_in_file
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
-    found = {name: rows_in_file(path, by_id=False) for name, path in names_of(subsets).items()}
     inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of({**options, "details": True})
-    comparison = compare_subsets(found, data_or_stdin(data), inputs, measuring)
+    comparison = compare_subsets(names_of(subsets), data_or_stdin(data), inputs, measuring)
     click.echo(json.dumps(comparison.as_dict(), indent=1) if as_json else str(comparison))

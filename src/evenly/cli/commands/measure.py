@@ -28,21 +28,19 @@ from evenly.options import InputOptions, MeasuringOptions
 def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> None:
     """Measure how evenly rows of DATA are spread, compared with random subsets of the same size.
 
-    SUBSET names the rows: a manifest of `evenly select`, `deduplicate` or `stream`, whose options
-    apply unless others are given; a .npy array of row numbers; or a text file with one row
-    number (from 0) a line.
+    SUBSET is a manifest of `evenly select`, `deduplicate` or `stream`, whose options apply unless
+    others are given; row numbers (from 0) as a .npy array or as text with one a line, or ids with
+    --id-column; or a file of records that are rows of DATA, found by --id-column or by their text.
     """
     from evenly.metrics.measure import measure_prepared
-    from evenly.metrics.space import prepare_subsets, rules_of
-    from evenly.selection.results.row_files import rows_in_file
+    from evenly.metrics.space import prepare_subsets
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
     inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of(options)
-    subsets = {"": rows_in_file(subset, by_id=False)}
-    prepared, chosen = prepare_subsets(data_or_stdin(data), subsets, inputs)
-    measures = measure_prepared(prepared, chosen[""], measuring, rules=rules_of(subsets[""]))
+    found = prepare_subsets(data_or_stdin(data), {"": subset}, inputs)
+    measures = measure_prepared(found.prepared, found.rows[""], measuring, rules=found.rules[""])
     if as_json:
         click.echo(json.dumps(measures.as_dict(), indent=1))
     else:

@@ -56,9 +56,10 @@ def is_row_number(word: str) -> bool:
     return word.removeprefix("-").isdecimal() and len(word) <= _MOST_DIGITS
 
 
-def holds_row_numbers(path: str) -> bool:
-    """Whether every line of a text is a row number."""
-    return all(is_row_number(line.strip()) for line in lines_of(path) if line.strip())
+def begins_with_row_number(path: str) -> bool:
+    """Whether the first line of a text that is not empty is a row number, or there is none."""
+    first = next((line for line in lines_of(path) if line.strip()), "0")
+    return is_row_number(first.strip())
 
 
 def is_manifest(path: str | PathLike[str]) -> bool:
