@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from evenly import Deduplication, Selection, UniformStream, deduplicate, select_uniform
-from evenly.cli.arguments import data_or_rows, read_row_numbers, rows_or_ids
+from evenly.cli.arguments import data_or_rows
 from evenly.embedding.shard import CorruptShardError, read_index, read_rows, write_shard
 from evenly.errors import EvenlyError
 from evenly.samples import open_samples
 from evenly.selection.greedy.checkpoint import read_checkpoint
 from evenly.selection.results.codec import _checksum
+from evenly.selection.results.row_files import rows_in_file
 from fuzz.mutations import damaged, damaged_json
 
 _RECORDS = [
@@ -241,7 +242,7 @@ def _read_shard(path: Path) -> Any:
 
 
 def _read_rows(path: Path) -> Any:
-    for read in (read_row_numbers, _rows, _ids, _away):
+    for read in (str, _rows, _ids, _away):
         with contextlib.suppress(EvenlyError):
             rows = read(str(path))
             select_uniform(_VECTORS, 1, exclude=rows)
@@ -249,11 +250,11 @@ def _read_rows(path: Path) -> Any:
 
 
 def _rows(path: str) -> Any:
-    return rows_or_ids(path, by_id=False)
+    return rows_in_file(path, by_id=False)
 
 
 def _ids(path: str) -> Any:
-    return rows_or_ids(path, by_id=True)
+    return rows_in_file(path, by_id=True)
 
 
 def _away(path: str) -> Any:
