@@ -64,7 +64,7 @@ BAD_FILES = [
     ("a.npy", npy(np.ones((4, 0))), "d at least 1"),
     ("a.npy", npy(np.ones((4, 1), bool)), "has the type bool. Vectors must be float16"),
     ("a.npy", npy(np.ones((4, 1), "c8")), "has the type complex64"),
-    ("a.npy", npy(np.ones((4, 1), np.longdouble)), "has the type (float128|longdouble)"),
+    ("a.npy", npy(np.zeros((4, 1), np.longdouble)), "has the type (float128|longdouble)"),
     ("a.npy", npy(np.ones((4, 1))).replace(b"Y\x01", b"Y\x03"), "for named fields"),
     (
         "a.safetensors",
