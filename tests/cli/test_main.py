@@ -34,7 +34,7 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
     same = ("select", "same.npy", "-b", "2")
     train = ("select", "train.jsonl", "-b", "2", "--encoder", "letters")
     assert succeed(*same).stderr == (
-        "evenly: warning: only 1 of the rows are distinct, fewer than the 2 requested: "
+        "evenly: warning: only 1 of the rows is distinct, fewer than the 2 requested: "
         "h_min is 0. For distinct rows only, choose 1 row.\n"
     )
     assert stderr_with("-q", *same) == ""
@@ -77,8 +77,8 @@ def test_quiet_and_verbose_go_before_and_after_the_command(where):
             ["select", "vectors.npy", "-b", "1", "-o", "x.jsonl"],
             "cannot be written as jsonl. Write .npy",
         ),
-        (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "batch_size must be"),
-        (["select", "train.jsonl", "-b", "1", "--max-length", "0"], "max_length must be"),
+        (["select", "train.jsonl", "-b", "1", "--batch-size", "0"], "--batch-size must be"),
+        (["select", "train.jsonl", "-b", "1", "--max-length", "0"], "--max-length must be"),
         (["select", "train.jsonl", "-b", "1", "--roles", ","], "roles must name"),
         (["measure", "vectors.npy", "gone.txt"], "'gone.txt' does not exist"),
         (["embed", "train.jsonl", "-o", "x.txt"], "vectors are written as .npy or .safetensors"),

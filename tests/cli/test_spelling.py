@@ -15,6 +15,13 @@ from tests.support.command_line import fail
         ("pass force=True (on the command line: --force).", "pass --force."),
         ("what it costs: costs=…", "what it costs: --costs"),
         ("a filter of another tool, limit=3", "a filter of another tool, limit=3"),
+        ("min_distance must be a finite distance.", "--min-distance must be a finite distance."),
+        ("quality: the value at row 3 is -1.", "--quality: the value at row 3 is -1."),
+        ("rows of quality must be", "rows of quality must be"),
+        ("in.jsonl, line 3: column 'text' is None", "in.jsonl, line 3: column 'text' is null"),
+        ("a smaller one is prefix(4), at no cost", "a smaller one is its first 4 rows, at no cost"),
+        ('Refine(method="exact") does not support', "--refine exact does not support"),
+        ("give limits only: (0, most).", "give limits only: ..most."),
         ("https://example.org/?text=3", "https://example.org/?text=3"),
     ],
 )

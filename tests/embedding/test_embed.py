@@ -141,7 +141,7 @@ def test_texts_over_the_window_are_counted_and_logged_once(cache, caplog, cached
 
     assert result.truncated == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "3 of 4 texts are longer than the 20 tokens that fake reads: their ends are ignored"
+        "3 of 4 texts are longer than the 20 tokens that fake reads: what follows is ignored"
     ]
 
 

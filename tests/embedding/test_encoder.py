@@ -74,7 +74,7 @@ def test_a_failure_inside_the_encoder_names_the_encoder():
         def encode(self, texts):
             raise KeyError("inside")
 
-    with pytest.raises(EncoderError, match="'the broken one' failed on 1 texts with KeyError"):
+    with pytest.raises(EncoderError, match="'the broken one' failed on 1 text with KeyError"):
         load_encoder(Broken()).encode(["a"])
 
 

@@ -93,7 +93,7 @@ def test_another_space_is_a_choice_and_is_reported(caplog):
         compare({"a": selection}, VECTORS, normalize=True, **QUIET)
 
     assert found == expected
-    other = "is measured in another space than its own: normalize True, not False"
+    other = "is measured in another space than its own: normalize on, not off"
     assert [record.getMessage() for record in caplog.records] == [
         f"the selection {other}",
         f"a {other}",

@@ -33,7 +33,7 @@ WRONG = [
     (InputOptions, "encoder_options", ("float16", 3), "a mapping of names to values"),
     (RuleOptions, "budget", (0, -3), "at least 1 row"),
     (RuleOptions, "budget", (0.0, 1.5, NAN), "in (0, 1]"),
-    (RuleOptions, "budget", ("8", True), "a number of rows (int) or a fraction"),
+    (RuleOptions, "budget", ("8", True), "a whole number of rows or a fraction"),
     (RuleOptions, "min_distance", (-1, NAN, INF, "1"), "a finite distance, 0 or more"),
     (RuleOptions, "balance", ("even", 1), '"equal" or "proportional"'),
     (RuleOptions, "token_budget", (0, 1.5, "9"), "a whole number, 1 or more"),

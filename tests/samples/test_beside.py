@@ -339,7 +339,7 @@ def test_two_vectors_of_one_id_are_an_error():
 def test_a_column_of_ids_must_be_in_both():
     with pytest.raises(ColumnError, match=r"Arrow table of 9 rows has no column 'key'"):
         open_with_vectors([{"key": 1}], shuffled_table(), "key")
-    with pytest.raises(ColumnError, match=r"list of 1 records has no column 'id'"):
+    with pytest.raises(ColumnError, match=r"list of 1 record has no column 'id'"):
         open_with_vectors([{"key": 1}], shuffled_table(), "id")
 
 

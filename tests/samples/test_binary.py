@@ -95,9 +95,9 @@ BAD_FILES = [
     ("a.safetensors", (2).to_bytes(8, "little") + b"[]", "is not a complete .safetensors file"),
     ("a.safetensors", header(v=tensor(dtype="BOOL")), "the tensor 'v' has the type BOOL. Vectors"),
     ("a.safetensors", header(v=tensor(dtype="F8_E4M3")), "has the type F8_E4M3.* bfloat16, float"),
-    ("a.safetensors", header(), r"holds 0 tensor\(s\): none. The vectors must be the only"),
-    ("a.safetensors", header(v=tensor((2,))), r"holds 1 tensor\(s\): 'v' \(2,\). The vectors must"),
-    ("a.safetensors", header(v=tensor((1, 0), offsets=[0, 0])), r"holds 1 tensor\(s\): 'v' \(1, 0"),
+    ("a.safetensors", header(), r"holds 0 tensors: none. The vectors must be the only"),
+    ("a.safetensors", header(v=tensor((2,))), r"holds 1 tensor: 'v' \(2,\). The vectors must"),
+    ("a.safetensors", header(v=tensor((1, 0), offsets=[0, 0])), r"holds 1 tensor: 'v' \(1, 0"),
     (
         "a.safetensors",
         header(a=tensor(), b=tensor()),

@@ -55,7 +55,7 @@ def test_the_text_column_is_detected_and_logged(record, text, description, caplo
     ],
 )
 def test_an_ambiguous_text_column_is_an_error(record, message):
-    with pytest.raises(ColumnError, match=f"a list of 1 records {message}"):
+    with pytest.raises(ColumnError, match=f"a list of 1 record {message}"):
         texts_of([record])
 
 

@@ -281,7 +281,7 @@ def test_why_a_row_was_excluded():
     )
 
     assert str(by_number.explain(5)) == (
-        "row 5 was excluded: exclude= names it. The nearest chosen row is row 4 (pick 2), at "
+        "row 5 was excluded by the option exclude. The nearest chosen row is row 4 (pick 2), at "
         "distance 1."
     )
     assert by_number.explain(1).outcome == "left"

@@ -98,7 +98,8 @@ def test_a_warning_says_how_many_rows_are_distinct(vectors, normalize):
     )
     if caught:
         assert chosen.h_min == 0
-        assert f"only {distinct} of the rows are distinct" in str(caught[0].message)
+        are = "is" if distinct == 1 else "are"
+        assert f"only {distinct} of the rows {are} distinct" in str(caught[0].message)
         assert chosen.prefix(distinct).h_min > 0
 
 
@@ -143,7 +144,7 @@ def test_a_budget_is_a_number_of_rows_or_a_fraction(budget, rows):
         (41, "between 1 and the pool size 40, got 41"),
         (0.0, r"in \(0, 1\], got 0.0"),
         (-0.5, "got -0.5"),
-        (1.5, "got 1.5. For a number of rows, pass an int"),
+        (1.5, "got 1.5. For a number of rows, give a whole number"),
         (math.nan, "got nan"),
         (math.inf, "got inf"),
         (True, "got True"),

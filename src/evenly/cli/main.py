@@ -155,7 +155,7 @@ class _ToStderr(logging.Handler):
     """Writes to whatever stderr is at that time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        report(self.format(record))
+        report(as_flags(self.format(record)))
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

@@ -38,6 +38,16 @@ _FLAGS = {
 _PARAMETER = re.compile(
     r"""(?<![\w.(\[?&/\-])(\w+)=(?:["']([^"']*)["']|(True|…|\{[^}]*\})|(?=[\d ,.;:)]|$))"""
 )
+# An option that is the subject of a message: "include names row 5", "quality: the value at …".
+_SUBJECT = re.compile(r"^(\w+)(?=: | (?:must|names|has|is|holds|was) )")
+# What Python writes differently, in this order.
+_WORDS = [
+    (re.compile(r'Refine\(method="(\w+)"\)'), r"--refine \1"),
+    (re.compile(r"\bprefix\((\d+)\)"), r"its first \1 rows"),
+    (re.compile(r"\(least, most\)"), "least..most"),
+    (re.compile(r"\(0, most\)"), "..most"),
+    (re.compile(r"\bis None\b"), "is null"),
+]
 _AGAIN = re.compile(r" \(on the command line: [^)]*\)")
 
 
@@ -52,4 +62,7 @@ def as_flags(message: str) -> str:
         number = " " if message[found.end() : found.end() + 1].isdigit() else ""
         return f"{_FLAGS[name]}{value}{number}"
 
-    return _PARAMETER.sub(flag, _AGAIN.sub("", message))
+    message = _AGAIN.sub("", message)
+    for of_python, ours in _WORDS:
+        message = of_python.sub(ours, message)
+    return _SUBJECT.sub(lambda found: _FLAGS.get(found[1], found[1]), _PARAMETER.sub(flag, message))

@@ -16,6 +16,7 @@ from evenly.embedding.encoder import LoadedEncoder
 from evenly.errors import EncoderError
 from evenly.progress import hide
 from evenly.shapes import Float
+from evenly.tables import count
 
 logger = logging.getLogger("evenly")
 
@@ -127,9 +128,10 @@ def embed_texts(
     reused = int(cached.found[rows].sum())
     if truncated:
         logger.warning(
-            "%d of %d texts are longer than the %s tokens that %s reads: their ends are ignored",
+            "%d of %s %s longer than the %s tokens that %s reads: what follows is ignored",
             truncated,
-            len(rows),
+            count(len(rows), "text"),
+            "is" if truncated == 1 else "are",
             encoder.window or "",
             encoder.name,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from evenly.errors import EncoderError, EvenlyError
 from evenly.shapes import Bool, Float
+from evenly.tables import count
 
 _TEXTS_PER_CALL = 256
 
@@ -77,7 +78,7 @@ class LoadedEncoder:
             raise
         except Exception as error:
             raise EncoderError(
-                f"the encoder {self.name!r} failed on {len(texts)} texts with "
+                f"the encoder {self.name!r} failed on {count(len(texts), 'text')} with "
                 f"{type(error).__name__}: {error}"
             ) from error
         return _as_vectors(returned, len(texts), self.name)
@@ -101,7 +102,8 @@ def _as_vectors(returned: Any, texts: int, name: str) -> Float[np.ndarray, "n d"
         vectors = np.asarray(_detached(returned))
     except (ValueError, TypeError, RuntimeError) as error:
         raise EncoderError(
-            f"the encoder {name!r} returned {_describe(returned)} for {texts} texts, which cannot "
+            f"the encoder {name!r} returned {_describe(returned)} for {count(texts, 'text')}, "
+            "which cannot "
             f"be converted to an array ({error}). It must return one vector per text, all of the "
             "same length."
         ) from error
@@ -112,7 +114,8 @@ def _as_vectors(returned: Any, texts: int, name: str) -> Float[np.ndarray, "n d"
         )
     if vectors.ndim != 2 or vectors.shape[0] != texts or vectors.shape[1] == 0:
         raise EncoderError(
-            f"the encoder {name!r} returned shape {vectors.shape} for {texts} texts. It must "
+            f"the encoder {name!r} returned shape {vectors.shape} for {count(texts, 'text')}. It "
+            "must "
             f"return one vector per text: shape ({texts}, d) with d at least 1."
         )
     # A value too large for float32 becomes inf, which the caller reports with its row.

@@ -14,6 +14,7 @@ from evenly.memory import free_memory
 from evenly.options import OnInvalid
 from evenly.samples import Samples
 from evenly.shapes import Bool, Float
+from evenly.tables import count
 
 log = logging.getLogger("evenly")
 _SHOWN = 5
@@ -46,17 +47,21 @@ class DroppedRows:
         samples, rows = self._samples, len(self._samples)
         examples = self._examples(reasons)
         if self._on_invalid != "drop":
+            have = "has" if len(reasons) == 1 else "have"
             raise error(
-                f"{len(reasons)} of {rows} rows have no usable {what}: {examples}. Correct these "
-                'rows, or leave them out with on_invalid="drop" (on the command line: '
+                f"{len(reasons)} of {count(rows, 'row')} {have} no usable {what}: {examples}. "
+                "Correct "
+                'these rows, or leave them out with on_invalid="drop" (on the command line: '
                 "--on-invalid drop)."
             )
-        log.warning("%d of %d rows dropped for their %s: %s", len(reasons), rows, what, examples)
+        log.warning(
+            "%d of %s dropped for their %s: %s", len(reasons), count(rows, "row"), what, examples
+        )
         self.dropped.update(reasons)
         self.eligible[list(reasons)] = False
         if not self.eligible.any():
             raise EmptyPoolError(
-                f"none of the {rows} rows of {samples.origin} can be used: "
+                f"none of the {count(rows, 'row')} of {samples.origin} can be used: "
                 + self._examples(self.dropped)
             )
 

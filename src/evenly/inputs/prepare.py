@@ -32,6 +32,7 @@ from evenly.samples import (
     texts_of_rows,
 )
 from evenly.shapes import Bool, Float
+from evenly.tables import count
 
 T = TypeVar("T")
 log = logging.getLogger("evenly")
@@ -119,9 +120,9 @@ class PreparedData:
         found = read_texts(self.samples, self.options.text, self.options.roles)
         missing = [row for row in found.invalid if self.points.eligible[row]]
         if missing:
-            count = f"{len(missing)} rows have" if len(missing) > 1 else "1 row has"
+            have = "have" if len(missing) > 1 else "has"
             raise TextError(
-                f"{count} a vector but no text: "
+                f"{count(len(missing), 'row')} {have} a vector but no text: "
                 f"{self.samples.locate(missing[0])} {found.invalid[missing[0]]}. Correct these "
                 "rows, or leave them out."
             )

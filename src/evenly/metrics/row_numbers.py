@@ -24,9 +24,11 @@ def row_numbers(prepared: PreparedData, indices: Any) -> Int[np.ndarray, " k"]:
         rows = np.asarray(indices)
     except ValueError as error:
         raise RowError(f"indices must be a sequence of row numbers: {error}.") from None
-    if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu":
+    if rows.ndim == 1 and len(rows) == 0:
+        raise RowError("a subset must be a non-empty sequence of row numbers, but it has no row.")
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise RowError(
-            "indices must be a non-empty sequence of row numbers (or a Selection), got "
+            "indices must be a sequence of row numbers (or a Selection), got "
             f"{type(indices).__name__} with shape {rows.shape} and dtype {rows.dtype}."
         )
     rows = rows.astype(np.int64)

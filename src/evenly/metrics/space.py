@@ -13,7 +13,7 @@ from evenly.errors import ManifestError, RowError
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.metrics.row_numbers import row_numbers
 from evenly.metrics.subset_files import open_subset, rows_of_records
-from evenly.options import InputOptions, as_json_value
+from evenly.options import InputOptions, as_json_value, in_words
 from evenly.options.declaration import declared
 from evenly.samples import Samples, open_samples
 from evenly.selection.results.base import Result
@@ -27,6 +27,7 @@ from evenly.selection.results.provenance import (
 from evenly.selection.resume import merge_options, options_of
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Int
+from evenly.tables import count
 
 log = logging.getLogger("evenly")
 
@@ -152,7 +153,7 @@ def _inputs_of(
             if one is not other and one != other:
                 raise ManifestError(
                     f"{source} and {name} are of different spaces: {option} is "
-                    f"{one!r} in the one and {other!r} in the other. Give "
+                    f"{in_words(one)} in the one and {in_words(other)} in the other. Give "
                     f"{option}= (on the command line: --{option.replace('_', '-')}) to measure "
                     "both in one."
                 )
@@ -164,7 +165,8 @@ def _space_of(earlier: Result, samples: Samples, given: dict[str, Any]) -> dict[
     before = earlier.provenance.input
     if before.rows != len(samples):
         raise ManifestError(
-            f"{samples.origin} has {len(samples)} rows, but the {earlier.noun} was made from "
+            f"{samples.origin} has {count(len(samples), 'row')}, but the {earlier.noun} was made "
+            "from "
             f"{before.rows} ({before.origin}). Give the same data."
         )
     wanted = [name for name in SPACE if not (samples.holds_vectors and name in OF_TEXTS)]
@@ -202,7 +204,7 @@ def _differences(before: Provenance, now: PreparedData) -> list[str]:
             "roles": (_roles(before.options["roles"]), _roles(now.options.roles)),
             **pairs,
         }
-    return [f"{name} {b}, not {a}" for name, (a, b) in pairs.items() if a != b]
+    return [f"{name} {in_words(b)}, not {in_words(a)}" for name, (a, b) in pairs.items() if a != b]
 
 
 def _with_hash(encoder: Any) -> str:

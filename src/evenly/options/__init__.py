@@ -12,7 +12,7 @@ from evenly.options.inputs import (
     TextColumns,
 )
 from evenly.options.rules import RuleOptions
-from evenly.options.values import NotKept, as_json_value
+from evenly.options.values import NotKept, as_json_value, in_words
 from evenly.options.verbs import (
     DeduplicationOptions,
     FillOptions,
@@ -41,6 +41,7 @@ __all__ = [
     "as_json_value",
     "declared",
     "documented",
+    "in_words",
     "is_number",
     "whole_number",
 ]

@@ -201,8 +201,7 @@ def rows_or_fraction(name: str, value: Any) -> None:
     """
     if not is_number(value):
         raise BudgetError(
-            f"{name} must be a number of rows (int) or a fraction in (0, 1] (float), "
-            f"got {shown(value)}."
+            f"{name} must be a whole number of rows or a fraction in (0, 1], got {shown(value)}."
         )
     if isinstance(value, Integral):
         if value < 1:
@@ -210,5 +209,5 @@ def rows_or_fraction(name: str, value: Any) -> None:
     elif not 0.0 < as_float(value) <= 1.0:
         raise BudgetError(
             f"a fractional {name} must be in (0, 1], got {shown(value)}. For a number of rows, "
-            "pass an int."
+            "give a whole number."
         )

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
-from evenly.options.checks import BOOLEANS
+from evenly.options.checks import BOOLEANS, shown
 
 _NOT_KEPT = "not kept"
 
@@ -45,6 +45,15 @@ def as_json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): as_json_value(part) for name, part in value.items()}
     return NotKept(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def in_words(value: Any) -> str:
+    """Return a value for a message: on and off for a switch, a string as it is."""
+    if value is None:
+        return "not given"
+    if type(value).__name__ in BOOLEANS:
+        return "on" if value else "off"
+    return value if isinstance(value, str) else shown(value)
 
 
 def encode(value: Any) -> Any:

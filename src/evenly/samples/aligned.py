@@ -12,6 +12,7 @@ import numpy as np
 from evenly.samples.base import Samples
 from evenly.samples.opening import is_of, open_samples
 from evenly.samples.rows import RowNumbers
+from evenly.tables import count
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,23 @@ def open_aligned(data: Any) -> Samples | AlignedValues:
         origin = f"a tensor of shape {tuple(data.shape)}"
         return AlignedValues(origin, len(data), partial(_take_of_tensor, data))
     if is_of(data, "pandas", {"Series", "Index", "ExtensionArray"}):
-        return AlignedValues(f"a {kind} of {len(data)} values", len(data), data.take)
+        return AlignedValues(f"a {kind} of {count(len(data), 'value')}", len(data), data.take)
     if is_of(data, "polars", {"Series"}):
-        return AlignedValues(f"a {kind} of {len(data)} values", len(data), data.__getitem__)
+        return AlignedValues(
+            f"a {kind} of {count(len(data), 'value')}", len(data), data.__getitem__
+        )
     if is_of(data, "pyarrow", {"Array", "ChunkedArray"}):
-        return AlignedValues(f"a {kind} of {len(data)} values", len(data), partial(_take_of, data))
+        return AlignedValues(
+            f"a {kind} of {count(len(data), 'value')}", len(data), partial(_take_of, data)
+        )
     if is_of(data, "scipy", {"spmatrix", "sparray"}) and hasattr(data, "tocsr"):
         return AlignedValues(
             f"a {kind} of shape {data.shape}", data.shape[0], data.tocsr().__getitem__
         )
     if isinstance(data, Sequence) and not isinstance(data, str | bytes | bytearray):
-        return AlignedValues(f"a {kind} of {len(data)} values", len(data), partial(_items_of, data))
+        return AlignedValues(
+            f"a {kind} of {count(len(data), 'value')}", len(data), partial(_items_of, data)
+        )
     return open_samples(data)
 
 

@@ -13,6 +13,7 @@ from evenly.samples.arrow_values import column_values, table_records, take_rows
 from evenly.samples.base import Samples
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp, guarded
+from evenly.tables import count
 
 # The name that pandas gives to the column of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
@@ -81,7 +82,7 @@ def open_table(data: Any) -> ArrowSamples:
     import pyarrow as pa
 
     table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
-    return ArrowSamples(table, origin=f"an Arrow table of {table.num_rows} rows")
+    return ArrowSamples(table, origin=f"an Arrow table of {count(table.num_rows, 'row')}")
 
 
 def open_parquet(path: str) -> ArrowSamples:

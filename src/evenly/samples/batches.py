@@ -21,6 +21,7 @@ from evenly.samples.beside import (
 from evenly.samples.lists import ListSamples
 from evenly.samples.opening import is_of, open_samples
 from evenly.samples.vectors import VectorSamples
+from evenly.tables import count
 
 # A stream may be endless, without a line break.
 _LONGEST_LINE = 1 << 30
@@ -48,16 +49,17 @@ def read_batches(batches: Any, size: int, vectors: Any = None) -> Iterator[Sampl
         check_records(part)
         end = first + len(part)
         if end > len(beside.rows):
-            raise _other_number(beside, f"more than {first}")
+            raise _other_number(beside, f"more than {count(first, 'row')}")
         yield part.with_vectors(_rows_of(beside, first, end))
         first = end
     if first != len(beside.rows):
-        raise _other_number(beside, f"{first}")
+        raise _other_number(beside, count(first, "row"))
 
 
 def _other_number(beside: VectorsBeside, rows: str) -> DataError:
     return DataError(
-        f"the stream has {rows} rows, and {beside.origin} has {len(beside.rows)} vectors. They are "
+        f"the stream has {rows}, and {beside.origin} has {count(len(beside.rows), 'vector')}. "
+        "They are "
         "matched by position, so there must be one vector for each row, in the same order."
     )
 

@@ -27,6 +27,7 @@ from evenly.samples.rows import check_columns, name_of
 from evenly.samples.shards import join_shards
 from evenly.samples.vector_files import ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples
+from evenly.tables import count
 
 _LOOKED_AT = 20
 
@@ -63,8 +64,9 @@ def open_with_vectors(
         return as_records(samples).with_vectors(_matched(samples, beside, table, id_column))
     if len(beside.rows) != len(samples):
         raise DataError(
-            f"{samples.origin} has {len(samples)} rows, and {beside.origin} has "
-            f"{len(beside.rows)} vectors. They are matched by position, so there must be one "
+            f"{samples.origin} has {count(len(samples), 'row')}, and {beside.origin} has "
+            f"{count(len(beside.rows), 'vector')}. They are matched by position, so there must "
+            "be one "
             "vector for each row, in the same order. Vectors in a table with ids are matched by "
             "these: id_column=…"
         )

@@ -17,6 +17,7 @@ from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import ALLOWED, check_exact, check_shape, float_type
 from evenly.samples.rows import RowNumbers
 from evenly.samples.source import FileStamp, guarded, incomplete
+from evenly.tables import count
 
 _NPY, _SAFETENSORS = ".npy file of numbers", ".safetensors file of numbers"
 _NPY_HEADERS = {
@@ -271,7 +272,8 @@ def _vector_tensor(shapes: dict[str, tuple[int, ...]], path: str) -> str:
     shown = ", ".join(f"{name!r} {shapes[name]}" for name in list(shapes)[:_N_SHOWN])
     more = f" and {len(shapes) - _N_SHOWN} more" if len(shapes) > _N_SHOWN else ""
     raise VectorError(
-        f"{path} holds {len(shapes)} tensor(s): {shown or 'none'}{more}. The vectors must be the "
+        f"{path} holds {count(len(shapes), 'tensor')}: {shown or 'none'}{more}. The vectors must "
+        "be the "
         "only two-dimensional tensor (n, d), or the only one of these named 'embeddings' or "
         "'vectors'. Save the vectors in a separate file."
     )

@@ -17,6 +17,7 @@ from evenly.samples.encoding import DELIMITERS, OTHER_DELIMITERS
 from evenly.samples.lines import LineSamples, decode, line_bounds
 from evenly.samples.rows import check_columns, check_unique
 from evenly.samples.source import Source
+from evenly.tables import count
 
 
 class Delimited(LineSamples):
@@ -70,7 +71,8 @@ class Delimited(LineSamples):
                     continue
                 if len(fields) != len(self.columns):
                     raise RecordError(
-                        f"{self.origin}, line {first + 1}: the record has {len(fields)} field(s), "
+                        f"{self.origin}, line {first + 1}: the record has "
+                        f"{count(len(fields), 'field')}, "
                         f"but the header has {len(self.columns)} ({', '.join(self.columns)})."
                     )
                 spans.append((first, last))

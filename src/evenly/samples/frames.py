@@ -18,6 +18,7 @@ from evenly.samples.base import Samples
 from evenly.samples.json_values import plain_json
 from evenly.samples.lists import ListSamples
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -32,7 +33,7 @@ class _Frame(Samples):
     columns: tuple[str, ...] = ()
 
     def __init__(self, frame: Any) -> None:
-        self.origin = f"a {self.format} DataFrame of {len(frame)} rows"
+        self.origin = f"a {self.format} DataFrame of {count(len(frame), 'row')}"
         self._frame = frame
         self.columns = check_unique([str(name) for name in frame.columns], self.origin)
 
@@ -173,7 +174,7 @@ def _open_series(data: Any, values: list[object], pick: Any, format: str) -> Sam
             f"a {format} Series must hold strings, but this one has the type {data.dtype}. "
             "Pass a DataFrame, or a 2-D array of vectors (to_numpy())."
         )
-    origin = f"a {format} Series of {len(values)} strings"
+    origin = f"a {format} Series of {count(len(values), 'string')}"
     return ListSamples(values, origin=origin, format=format, pick=pick)
 
 

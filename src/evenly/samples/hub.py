@@ -12,6 +12,7 @@ from evenly.samples.arrow import read_table_columns
 from evenly.samples.arrow_values import table_records
 from evenly.samples.base import Samples
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
+from evenly.tables import count
 
 _RECORDS_PER_BATCH = 1000
 
@@ -23,7 +24,7 @@ class HubDataset(Samples):
     columns: tuple[str, ...] = ()
 
     def __init__(self, dataset: Any) -> None:
-        self.origin = f"a Dataset of {len(dataset)} records"
+        self.origin = f"a Dataset of {count(len(dataset), 'record')}"
         self.columns = tuple(dataset.column_names)
         self._dataset = dataset
         self._arrow = dataset.with_format("arrow")

@@ -37,6 +37,7 @@ from evenly.samples.shards import join_shards
 from evenly.samples.source import Source, is_pipe, open_file, read_stream
 from evenly.samples.vector_files import BinaryVectorFiles, ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples, open_tensor, stack_rows
+from evenly.tables import count
 
 _ALLOWED = (
     "a list of strings, of dicts or of vectors; a datasets.Dataset; a pandas or Polars "
@@ -219,11 +220,11 @@ def _open_items(items: Sequence[Any], kind: str, pick: Callable[[Any], Any]) -> 
     format = "list" if kind == "tuple" else kind
     first = items[0] if len(items) else None
     if isinstance(first, (list, tuple, np.ndarray)) or is_of(first, "torch", {"Tensor"}):
-        origin = f"{name} of {len(items)} vectors"
+        origin = f"{name} of {count(len(items), 'vector')}"
         return VectorSamples(stack_rows(items), origin=origin, format=format, pick=pick)
     check_elements(items)
-    noun = "records" if isinstance(first, Mapping) else "strings"
-    origin = f"{name} of {len(items)} {noun}"
+    noun = "record" if isinstance(first, Mapping) else "string"
+    origin = f"{name} of {count(len(items), noun)}"
     return ListSamples(items, origin=origin, format=format, pick=pick)
 
 

@@ -30,7 +30,7 @@ def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumber
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise RowError(
             "rows must be a list of row numbers, got an array of "
-            f"{array.dtype} with {array.ndim} dimension(s)."
+            f"{array.dtype} of shape {array.shape}."
         )
     outside = np.flatnonzero((array < 0) | (array >= count))
     if outside.size:

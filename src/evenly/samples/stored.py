@@ -16,6 +16,7 @@ from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import float_type
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import FileStamp
+from evenly.tables import count
 
 
 class Part(Protocol):
@@ -97,7 +98,7 @@ class StoredVectors:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"<StoredVectors {self.shape} {self.dtype} in {len(self.parts)} file(s)>"
+        return f"<StoredVectors {self.shape} {self.dtype} in {count(len(self.parts), 'file')}>"
 
     def __getitem__(
         self, rows: int | np.integer[Any] | slice | npt.NDArray[Any] | list[int]

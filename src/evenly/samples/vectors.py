@@ -17,6 +17,7 @@ from evenly.samples.binary import safetensors_header
 from evenly.samples.blocks import BLOCK_SIZES
 from evenly.samples.floats import ALLOWED, as_vectors
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -211,6 +212,6 @@ def _row(row: Any, number: int) -> npt.NDArray[Any]:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
         raise VectorError(
             f"row {number} is not a list of numbers: it is {str(row)[:60]!r} "
-            f"({array.ndim} dimension(s) of {array.dtype})."
+            f"({count(array.ndim, 'dimension')} of {array.dtype})."
         )
     return array

@@ -38,6 +38,7 @@ from evenly.selection.rules.resolve import describe_rule_options, resolve_rules
 from evenly.selection.rules.row_values import numbers_of
 from evenly.selection.selection import Selection
 from evenly.shapes import Float, Int
+from evenly.tables import count
 
 
 @documented(InputOptions, RuleOptions)
@@ -278,8 +279,10 @@ def _coverage_radius(problem: Problem, rows: Int[np.ndarray, " k"]) -> float:
 def _warn_of_duplicates(radii: Float[np.ndarray, " k"], budget: int | None) -> None:
     distinct = int(np.count_nonzero(radii))
     if budget is not None and distinct < len(radii):
+        are = "is" if distinct == 1 else "are"
         warnings.warn(
-            f"only {distinct} of the {len(radii)} rows are distinct: h_min is 0. For distinct "
+            f"only {distinct} of the {count(len(radii), 'row')} {are} distinct: h_min is 0. For "
+            "distinct "
             "rows alone, pass min_distance=0.",
             DuplicateRowsWarning,
             stacklevel=level_of_the_caller(),

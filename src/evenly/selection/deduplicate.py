@@ -159,14 +159,14 @@ def _check(how: DeduplicationOptions, inputs: InputOptions) -> None:
     ways = (how.min_distance, how.similarity, how.to)
     if sum(way is not None for way in ways) != 1:
         raise OptionError(
-            "give one of min_distance (the distance below which rows are duplicates; 0 merges "
-            "exact duplicates only), similarity (the cosine similarity above which they are) and "
-            "to (the most rows to keep)."
+            "give one of min_distance= (the distance below which rows are duplicates; 0 merges "
+            "exact duplicates only), similarity= (the cosine similarity above which they are) and "
+            "to= (the most rows to keep)."
         )
     if how.similarity is not None and (not inputs.normalize or inputs.engine == "distances"):
         raise OptionError(
             "a similarity is that of rows of length 1, which a matrix of distances and rows that "
-            "are not normalized do not have: give min_distance."
+            "are not normalized do not have: give min_distance=."
         )
     if (how.quality is not None) != (how.keep == "best"):
         raise OptionError(

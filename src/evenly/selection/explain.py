@@ -78,9 +78,10 @@ class Explanation:
 
     def _said(self) -> str:
         if self.outcome == "dropped":
-            return f"{self.location} was dropped: it {self.reason}."
+            column = str(self.reason).startswith(("column ", "coordinate "))
+            return f"{self.location} was dropped: {'' if column else 'it '}{self.reason}."
         if self.outcome == "excluded":
-            return f"{self.location} was excluded: exclude= names it. {self._nearest_chosen()}."
+            return f"{self.location} was excluded by the option exclude. {self._nearest_chosen()}."
         if self.outcome == "left":
             return f"{self.location} was left out. {self._said_if_left()}"
         which = f"{self.location} was chosen, as pick {(self.position or 0) + 1} of {self.rows}"

@@ -17,6 +17,7 @@ from evenly.selection.results.run_key import RunKey
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, Resumed, resume
 from evenly.selection.rules.budget import rows_of_budget
+from evenly.tables import count
 
 S = TypeVar("S", bound=SelectionData)
 
@@ -71,19 +72,18 @@ def _check_larger(earlier: SelectionData, to: Any) -> None:
     if provenance.by_quality is not None:
         raise BudgetError(
             "rows chosen by quality cannot be extended: another budget has another distance. "
-            "Choose again: select_by_quality(data, budget, …)"
+            "Choose again by quality."
         )
     if provenance.filled is not None:
         raise BudgetError("a filled selection cannot be extended: no more rows fit in.")
     if provenance.refined is not None:
         raise BudgetError(
             "a refined selection cannot be extended: for another budget, other rows are the best. "
-            "Choose again: select_uniform(data, budget, refine=…); or, for as many more rows as "
-            "fit at this h_min, fill()."
+            "Choose again with refine=; or, for as many more rows as fit at this h_min, fill it."
         )
     rows = rows_of_budget(to, provenance.input.rows - len(provenance.dropped))
     if rows <= len(earlier):
         raise BudgetError(
-            f"this selection has {len(earlier)} rows, and a budget of {shown(to)} means "
+            f"this selection has {count(len(earlier), 'row')}, and a budget of {shown(to)} means "
             f"{rows}. Extending makes it larger; a smaller one is prefix({rows}), at no cost."
         )

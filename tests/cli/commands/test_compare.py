@@ -63,7 +63,10 @@ def test_manifests_of_different_spaces_are_not_compared_by_default():
 
     message = fail(*arguments)
 
-    assert "even and raw are of different spaces: normalize is True in the one" in message
+    assert (
+        "even and raw are of different spaces: normalize is on in the one and off in the other"
+        in message
+    )
     assert "--normalize" in message
     table = run(*arguments, "--no-normalize", "--random-subsets", 0)
     expected = measure(VECTORS, select_uniform(VECTORS, 8), normalize=False)

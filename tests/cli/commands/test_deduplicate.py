@@ -90,7 +90,7 @@ def test_vectors_and_arrays_of_qualities_are_read():
 
 
 def test_wrong_use_is_reported_in_one_line():
-    assert "give one of min_distance" in fail("deduplicate", "train.jsonl", *LETTERS)
+    assert "give one of --min-distance" in fail("deduplicate", "train.jsonl", *LETTERS)
     assert "got 1.5" in fail("deduplicate", "train.jsonl", "--to", 1.5, *LETTERS)
     assert "without --quality" in fail(
         "deduplicate", "train.jsonl", "--to", 3, "--keep", "best", *LETTERS

@@ -164,14 +164,14 @@ def test_dropped_rows_are_reported():
     assert sorted(ids_of("subset.jsonl")) == [*range(40), 41]
     assert "41 rows (97.6%); 1 row dropped as unusable" in ran.stdout
     assert (
-        "1 of 42 rows dropped for their text: bad.jsonl, line 41 column 'text' is None"
+        "1 of 42 rows dropped for their text: bad.jsonl, line 41 column 'text' is null"
         in ran.stderr
     )
     assert all(line.startswith("evenly: ") for line in ran.stderr.splitlines())
     assert Selection.load("subset.manifest.json").provenance.dropped == {
         40: "column 'text' is None"
     }
-    assert "bad.jsonl, line 41 column 'text' is None" in fail(
+    assert "bad.jsonl, line 41 column 'text' is null" in fail(
         "select", "bad.jsonl", "-b", "3", "--encoder", "letters", "-o", "other.jsonl"
     )
 

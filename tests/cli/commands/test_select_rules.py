@@ -264,7 +264,7 @@ def test_texts_to_keep_away_from_may_be_lines():
         (("-b", 5, "--include", "no.txt"), "--id-column"),
         (("-b", 5, "--away-from", "no.jsonl"), "no.jsonl"),
         (("-b", 5, "--include", "1", "--exclude", "1,2"), "cannot be in --include"),
-        (("-b", 5, "--min-distance", "nan"), "min_distance"),
+        (("-b", 5, "--min-distance", "nan"), "--min-distance must be"),
         (("-b", 5, "--groups", "kind"), "--groups needs --quota"),
         (("-b", 5, "--groups", "kind", "--quota", "code"), "is not NAME=ROWS"),
         (("-b", 5, "--groups", "kind", "--quota", "code=x"), "does not say how many rows"),

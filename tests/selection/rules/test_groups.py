@@ -107,7 +107,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({"quotas": {"code": 5, "math": 2}}, QuotaError, "at least 7 rows"),
         ({"quotas": {"code": 1, "math": (0, 2), "talk": 1}}, QuotaError, "at most 4 rows"),
         ({"quotas": {"code": (3, 2)}}, QuotaError, "minimum above its maximum"),
-        ({"quotas": {"code": "many"}}, QuotaError, "'code' must be a number of rows"),
+        ({"quotas": {"code": "many"}}, QuotaError, "'code' must be a whole number of rows"),
         ({"quotas": {"code": -1}}, QuotaError, "-1"),
         ({"quotas": {"code": 1.5}}, QuotaError, "fraction.*1.5"),
         ({"quotas": {"code": float("nan")}}, QuotaError, "nan"),
@@ -121,7 +121,7 @@ def test_rows_may_be_in_several_groups_or_in_none(prepared):
         ({}, OptionError, "groups= needs quotas="),
         ({"balance": "even"}, OptionError, 'balance must be "equal" or "proportional"'),
         ({"balance": "equal", "quotas": {"code": 1}}, OptionError, "give only one"),
-        ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 values.*10 rows"),
+        ({"quotas": {"code": 1}, "groups": ["a"]}, OptionError, "groups has 1 value,.*10 rows"),
         ({"quotas": {"code": 1}, "groups": [None] * 10}, QuotaError, "no group"),
         ({"balance": "equal", "groups": [["a", "b"]] * 10}, OptionError, "share no row"),
         (

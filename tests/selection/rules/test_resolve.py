@@ -168,7 +168,7 @@ def test_exclude_takes_sets_and_rows_named_twice(words):
         ({"token_budget": 9, "costs": [1] * 9}, OptionError, "costs has 9 values.*10 rows"),
         ({"token_budget": 9, "costs": [2**60] * 10}, DataError, "row 0"),
         ({"token_budget": 9, "costs": [10] * 10}, BudgetError, "cheapest usable row costs 10"),
-        ({"token_budget": 9, "costs": "tokens", "include": [9]}, BudgetError, "cost 10 tokens"),
+        ({"token_budget": 9, "costs": "tokens", "include": [9]}, BudgetError, "costs 10 tokens"),
         ({"token_budget": 9}, OptionError, "TopicEncoder has no tokenizer.*costs=.*tokenizer="),
         ({"token_budget": 9, "tokenizer": 5}, OptionError, "tokenizer must be"),
         ({"quality_weight": 1}, OptionError, "quality_weight= needs quality="),
@@ -316,7 +316,7 @@ def test_a_distance_that_ends_before_the_quotas_are_met_is_refused():
     options = {"groups": groups, "quotas": {"high": 2}, "normalize": False}
 
     assert len(select_uniform(rows, 4, min_distance=2, **options)) == 4
-    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 rows, not 2"):
+    with pytest.raises(QuotaError, match=r"min_distance=6 ended .* 'high' has 1 row, not 2"):
         select_uniform(rows, 6, min_distance=6, **options)
     # A most holds whatever ends the selection.
     at_most = {**options, "quotas": {"high": (0, 2)}}

@@ -27,7 +27,8 @@ from evenly.cli.options import (
 )
 from evenly.cli.outputs import Output, print_result, write_output
 from evenly.errors import BudgetError, CheckpointError, OptionError
-from evenly.options import InputOptions, StreamOptions
+from evenly.options import InputOptions, StreamOptions, in_words
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.selection.results.stream import StreamSelection
@@ -114,7 +115,9 @@ def _continue(
             arrived.update(samples.beside.rows.content_hash().encode())
     if current.last_arrival == arrived.hexdigest():
         log.warning(
-            "%s took in the same %d rows last time: they count once", state, current.seen - seen
+            "%s took in the same %s last time: they count once",
+            state,
+            count(current.seen - seen, "row"),
         )
         current = _opened(state, budget, inputs, how)
     current.last_arrival = arrived.hexdigest()
@@ -143,7 +146,7 @@ def _opened(state: str, budget: int, inputs: InputOptions, how: StreamOptions) -
     for name, value in before.settings.items():
         if value != new.settings[name]:
             raise CheckpointError(
-                f"{state} was started with other options: {name} was {value!r} then, and is "
-                f"{new.settings[name]!r} now. Give the same, or name another file."
+                f"{state} was started with other options: {name} was {in_words(value)} then, and "
+                f"is {in_words(new.settings[name])} now. Give the same, or name another file."
             )
     return before

@@ -12,6 +12,7 @@ from evenly.inputs.prepare import PreparedData
 from evenly.selection.greedy.run import Answer
 from evenly.selection.rules.outliers import warn_of_isolated
 from evenly.selection.rules.problem import Problem
+from evenly.tables import count
 
 
 def report_run(
@@ -29,10 +30,10 @@ def report_run(
         counted = rules.quotas is not None or rules.token_budget is not None
         # Only picks without rows before them begin with all the distinct ones.
         first = not (counted or len(rules.include) or problem.keeps_away)
-        noun = "row" if distinct == 1 else "rows"
-        way = f"choose {distinct} {noun}" if first else "pass a min_distance= above 0"
+        are = "is" if distinct == 1 else "are"
+        way = f"choose {count(distinct, 'row')}" if first else "pass a min_distance= above 0"
         warnings.warn(
-            f"only {distinct} of the rows are distinct, fewer than the {len(picks)} requested: "
+            f"only {distinct} of the rows {are} distinct, fewer than the {len(picks)} requested: "
             f"h_min is 0. For distinct rows only, {way}.",
             DuplicateRowsWarning,
             stacklevel=level_of_the_caller(),

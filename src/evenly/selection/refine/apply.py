@@ -48,7 +48,8 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
             )
     if refinement.method == "exact" and rules.groups is not None:
         raise OptionError(
-            'Refine(method="exact") does not support groups: omit groups=, or use method="search".'
+            'Refine(method="exact") does not support groups: omit groups=, or use'
+            ' Refine(method="search").'
         )
     return refinement
 

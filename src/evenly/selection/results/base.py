@@ -21,6 +21,7 @@ from evenly.selection.results.codec import Codec
 from evenly.selection.results.moved import find_moved_inputs
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
+from evenly.tables import count
 
 Order = Literal["picked", "file"]
 
@@ -227,11 +228,12 @@ class Result(ABC):
         self._check_count(len(samples), samples.origin)
         return samples
 
-    def _check_count(self, count: int, name: str) -> None:
+    def _check_count(self, found: int, name: str) -> None:
         rows = self.provenance.input.rows
-        if count != rows:
+        if found != rows:
             raise DataError(
-                f"{name} has {count} rows, but the {self.noun} was made from {rows}. Pass the same "
+                f"{name} has {count(found, 'row')}, but the {self.noun} was made from {rows}. "
+                "Pass the same "
                 "data, or something row-aligned with it."
             )
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evenly.options.values import encode
+from evenly.options.values import encode, in_words
 from evenly.selection.results.provenance import Provenance
 
 _SHOWN = 5
@@ -82,4 +82,4 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         more = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
         return ", ".join(map(str, value[:_SHOWN])) + more or "none"
-    return value if isinstance(value, str) else json.dumps(value)
+    return in_words(value) if value is None or isinstance(value, str | bool) else json.dumps(value)

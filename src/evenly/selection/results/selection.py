@@ -23,6 +23,7 @@ from evenly.selection.results.base import (
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
+from evenly.tables import count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +87,7 @@ class SelectionData(Result):
             raise BudgetError(f"a prefix is a whole number of rows, got {shown(budget)}.")
         if not 1 <= int(budget) <= len(self):
             raise BudgetError(
-                f"a prefix has between 1 and {len(self)} rows (all of this selection), "
+                f"a prefix has at least 1 row and at most {len(self)} (all of this selection), "
                 f"got {shown(budget)}. To choose more, call extend(to)."
             )
         rules, by_quality = self.provenance.rules, self.provenance.by_quality
@@ -104,7 +105,8 @@ class SelectionData(Result):
         included = rules.get("include", {}).get("rows", 0)
         if int(budget) < included:
             raise BudgetError(
-                f"include= named {included} rows; a prefix of {budget} would leave some out."
+                f"include= named {count(included, 'row')}; a prefix of {budget} would leave some "
+                "out."
             )
 
     def write(

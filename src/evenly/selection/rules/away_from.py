@@ -17,6 +17,7 @@ from evenly.selection.results.base import Result
 from evenly.selection.results.row_files import is_manifest, load_result
 from evenly.selection.rules.row_names import RowNames, is_of_the_pool, names_rows
 from evenly.shapes import Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -103,7 +104,7 @@ def _check_encoder(earlier: Result, prepared: PreparedData) -> None:
             f"away_from is a {earlier.noun} made with the encoder {before.name} "
             f"({_short(before.fingerprint)}), but the encoder is now {name} "
             f"({_short(fingerprint)}), in whose space distances differ. Use the same encoder, "
-            "or pass the chosen records: away_from=earlier.take(data)"
+            "or keep away from the chosen records instead."
         )
 
 
@@ -179,8 +180,8 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
     elif prepared.samples.holds_vectors:
         raise OptionError(
             f"away_from is {samples.origin}, which holds texts, but {prepared.samples.origin} "
-            "holds vectors of an unknown encoder. Embed the texts with that encoder first: "
-            "evenly.embed(…)"
+            "holds vectors of an unknown encoder. Embed the texts with that encoder first, and "
+            "keep away from their vectors."
         )
     elif not samples.columns:
         # Plain strings are the texts, whatever the column of the pool is called.
@@ -196,7 +197,8 @@ def _points_of(given: Any, prepared: PreparedData, options: InputOptions) -> Poi
 def _check_dimension(dimension: int, samples: Samples, prepared: PreparedData) -> None:
     if dimension != prepared.points.dimension:
         raise VectorError(
-            f"away_from is {samples.origin} with vectors of {dimension} dimensions; those of "
+            f"away_from is {samples.origin} with vectors of {count(dimension, 'dimension')}; "
+            "those of "
             f"{prepared.samples.origin} have {prepared.points.dimension}. Both must come from the "
             "same encoder."
         )

@@ -16,6 +16,7 @@ from evenly.samples.rows import name_of
 from evenly.selection.rules.quotas import Quotas
 from evenly.selection.rules.row_values import values_of
 from evenly.shapes import Bool, Float, Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -135,7 +136,9 @@ def _limits(
         if low:
             _need_budget(f"the quota of {name!r} ({_shown(quota)})", budget, counted)
         if budget is not None and not _is_fraction(low) and low > budget:
-            raise QuotaError(f"the quota of {name!r} is {low} rows, more than the budget {budget}.")
+            raise QuotaError(
+                f"the quota of {name!r} is {count(int(low), 'row')}, more than the budget {budget}."
+            )
         chosen.append(place[name])
         least.append(low)
         most.append(high)
@@ -268,7 +271,7 @@ def _unknown_group(
     close = difflib.get_close_matches(given, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     largest = np.argsort(-counts, kind="stable")[:_SHOWN]
-    shown = ", ".join(f"{names[g]!r} ({counts[g]} rows)" for g in largest)
+    shown = ", ".join(f"{names[g]!r} ({count(int(counts[g]), 'row')})" for g in largest)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return QuotaError(f"no row is in the group {given!r}.{hint} The groups are: {shown}{more}.")
 
@@ -311,8 +314,8 @@ def _end(name: Any, quota: Any, end: Any) -> int | float:
 
 def _invalid_quota(name: Any, quota: Any) -> QuotaError:
     return QuotaError(
-        f"the quota of {name!r} must be a number of rows (int), a fraction of the budget from 0 "
-        f"to 1 (float), or a pair of these, (least, most); got {_shown(quota)}."
+        f"the quota of {name!r} must be a whole number of rows, a fraction of the budget from "
+        f"0 to 1, or a pair of these, (least, most); got {_shown(quota)}."
     )
 
 

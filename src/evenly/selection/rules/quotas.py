@@ -10,6 +10,7 @@ import numpy as np
 from evenly.errors import QuotaError
 from evenly.selection.results.provenance import hash_of_array
 from evenly.shapes import Bool, Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -94,7 +95,10 @@ class Quotas:
         sums = self.in_groups(counts)
         groups = np.flatnonzero((sums < self.least) | (sums > self.most))
         return _listed(
-            [f"{self.names[g]!r} has {sums[g]} rows, not {self._limits_of(g)}" for g in groups]
+            [
+                f"{self.names[g]!r} has {count(int(sums[g]), 'row')}, not {self._limits_of(g)}"
+                for g in groups
+            ]
         )
 
     def excess(self, counts: Int[np.ndarray, " T"]) -> str | None:
@@ -110,7 +114,8 @@ class Quotas:
         if len(short):
             return _listed(
                 [
-                    f"group {self.names[g]!r} has {available[g]} usable rows, but its quota "
+                    f"group {self.names[g]!r} has {count(int(available[g]), 'usable row')}, but "
+                    "its quota "
                     f"requires {self.least[g]}"
                     for g in short
                 ]
@@ -119,16 +124,20 @@ class Quotas:
             return None
         needed, reach = int(self.least.sum()), self._largest_total(usable)
         if self.disjoint and needed > budget:
-            return f"the quotas require at least {needed} rows, more than the budget {budget}"
+            return (
+                f"the quotas require at least {count(needed, 'row')}, more than the budget {budget}"
+            )
         if int(self.least.max(initial=0)) > budget:
             g = int(np.argmax(self.least))
             return (
-                f"the quota of {self.names[g]!r} requires {self.least[g]} rows, more than the "
+                f"the quota of {self.names[g]!r} requires {count(int(self.least[g]), 'row')}, "
+                "more than the "
                 f"budget {budget}"
             )
         if reach < budget:
             return (
-                f"the quotas allow at most {reach} rows, fewer than the budget {budget}: raise "
+                f"the quotas allow at most {count(reach, 'row')}, fewer than the budget "
+                f"{budget}: raise "
                 "some of them, or lower the budget"
             )
         return None

@@ -24,6 +24,7 @@ from evenly.selection.rules.row_values import as_plain
 from evenly.selection.rules.rules import Rules
 from evenly.selection.rules.token_costs import token_costs
 from evenly.shapes import Bool, Float, Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -85,7 +86,7 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
     usable = eligible if excluded is None else eligible & ~excluded
     if not usable.any():
         raise EmptyPoolError(
-            f"exclude= and away_from= leave none of the {len(prepared)} rows of "
+            f"exclude= and away_from= leave none of the {count(len(prepared), 'row')} of "
             f"{prepared.samples.origin}."
         )
     budget = None
@@ -93,7 +94,7 @@ def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:
         budget = rows_of_budget(options.budget, int(np.count_nonzero(usable)))
         if len(included) > budget:
             raise BudgetError(
-                f"include= names {len(included)} rows, more than the budget of {budget}."
+                f"include= names {count(len(included), 'row')}, more than the budget of {budget}."
             )
     costs = token_costs(prepared, usable, included, options)
     rules = Rules(

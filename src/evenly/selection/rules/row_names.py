@@ -17,6 +17,7 @@ from evenly.selection.results.base import Result
 from evenly.selection.results.row_files import rows_in_file
 from evenly.selection.rules.row_values import as_plain, values_of
 from evenly.shapes import Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -85,28 +86,30 @@ class RowNames:
         if not is_of_the_pool(given, self.prepared):
             source, samples = given.provenance.input, self.prepared.samples
             raise OptionError(
-                f"{option} is a {given.noun} from other data ({source.origin}, {source.rows} "
-                f"rows), whose row numbers are not those of {samples.origin} ({len(samples)} "
-                "rows). If they are the same rows in another form, pass their numbers alone."
+                f"{option} is a {given.noun} from other data ({source.origin}, "
+                f"{count(source.rows, 'row')}), whose row numbers are not those of "
+                f"{samples.origin} ({count(len(samples), 'row')}). If they are the same rows in "
+                "another form, pass their numbers alone."
             )
         return np.array(given.indices)
 
     def _of_mask(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
         if len(values) != len(self.prepared):
             raise OptionError(
-                f"{option} is a mask of {len(values)} values, but {self.prepared.samples.origin} "
-                f"has {len(self.prepared)} rows. A mask has one bool a row."
+                f"{option} is a mask of {count(len(values), 'value')}, but "
+                f"{self.prepared.samples.origin} has {count(len(self.prepared), 'row')}. A mask "
+                "has one bool a row."
             )
         return np.flatnonzero(np.asarray(values, bool))
 
     def _of_numbers(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
-        count = len(self.prepared)
+        total = len(self.prepared)
         # Compared before conversion: numbers beyond int64 must not wrap around.
-        outside = next((row for row in values if not 0 <= row < count), None)
+        outside = next((row for row in values if not 0 <= row < total), None)
         if outside is not None:
             raise RowError(
-                f"{option} names row {outside}, but {self.prepared.samples.origin} has {count} "
-                f"rows, numbered from 0 to {count - 1}."
+                f"{option} names row {outside}, but {self.prepared.samples.origin} has "
+                f"{count(total, 'row')}, numbered from 0 to {total - 1}."
             )
         return np.array(values, np.int64)
 

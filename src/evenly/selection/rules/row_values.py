@@ -9,6 +9,7 @@ import numpy as np
 
 from evenly.errors import DataError, OptionError
 from evenly.shapes import Float
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -54,8 +55,8 @@ def values_of(prepared: PreparedData, option: str, given: Any) -> np.ndarray[Any
     values = as_plain(option, given)
     if len(values) != len(prepared):
         raise OptionError(
-            f"{option} has {len(values)} values, but {prepared.samples.origin} has {len(prepared)} "
-            "rows. Pass one value a row, or the name of a column."
+            f"{option} has {count(len(values), 'value')}, but {prepared.samples.origin} has "
+            f"{count(len(prepared), 'row')}. Pass one value a row, or the name of a column."
         )
     return values
 
@@ -82,10 +83,12 @@ def numbers_of(
         row = int(np.argmax(wrong))
         what = f"a whole number from 0 to {MOST}" if whole else "a finite number, 0 or more"
         name = f"column {given!r}" if isinstance(given, str) else "the value"
-        more = int(np.count_nonzero(wrong)) - 1
+        others = int(np.count_nonzero(wrong)) - 1
+        are = "is" if others == 1 else "are"
+        more = f" ({count(others, 'more row')} {are} like it)" if others else ""
         raise DataError(
             f"{option}: {name} at {prepared.samples.locate(row)} is {_plain(values[row])!r}"
-            f"{f' ({more} more rows are like it)' if more else ''}. Every usable row needs {what}: "
+            f"{more}. Every usable row needs {what}: "
             "correct them, or leave such rows out."
         )
     return np.where(eligible, numbers, 0.0)

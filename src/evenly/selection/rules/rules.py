@@ -12,6 +12,7 @@ from evenly.selection.results.provenance import hash_of_array
 from evenly.selection.rules.plans import make_plan
 from evenly.selection.rules.quotas import Quotas
 from evenly.shapes import Bool, Float, Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.geometry import Points
@@ -95,7 +96,8 @@ class Rules:
         fault = self.quotas.violations(self.quotas.count(rows))
         if fault is not None:
             raise QuotaError(
-                f"min_distance={self.min_distance:g} ended the selection after {len(rows)} rows, "
+                f"min_distance={self.min_distance:g} ended the selection after "
+                f"{count(len(rows), 'row')}, "
                 f"before all quotas were met: {fault}. Lower min_distance=, or the quotas, or "
                 "give limits only: (0, most)."
             )

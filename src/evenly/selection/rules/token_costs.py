@@ -13,6 +13,7 @@ from evenly.options import RuleOptions
 from evenly.samples import read_whole, text_columns
 from evenly.selection.rules.row_values import numbers_of
 from evenly.shapes import Bool, Int
+from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
@@ -57,7 +58,9 @@ def token_costs(
     taken = int(tokens[include].sum())
     if taken > budget:
         raise BudgetError(
-            f"the {len(include)} rows of include= cost {taken} tokens, more than "
+            f"the {count(len(include), 'row')} of include= "
+            f"{'costs' if len(include) == 1 else 'cost'} "
+            f"{count(taken, 'token')}, more than "
             f"token_budget={budget}."
         )
     if not len(include) and (cheapest := int(tokens[usable].min())) > budget:

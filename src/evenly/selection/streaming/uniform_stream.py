@@ -49,6 +49,7 @@ from evenly.selection.results.provenance import (
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.cover import StreamingCover, radius_around
 from evenly.selection.streaming.state import StreamState, load_state, save_state
+from evenly.tables import count
 
 
 class UniformStream:
@@ -199,7 +200,8 @@ class UniformStream:
         usable = state.seen - state.dropped
         if usable < self.budget:
             raise BudgetError(
-                f"the budget is {self.budget} rows, but only {usable} usable ones have arrived."
+                f"the budget is {count(self.budget, 'row')}, but only "
+                f"{count(usable, 'usable row')} arrived."
             )
         found = cover.select(min(self.budget, len(cover)))
         equal = sorted(state.equal)[: self.budget - len(found.positions)]
@@ -207,7 +209,7 @@ class UniformStream:
         radii = np.concatenate([found.radii, np.zeros(len(equal))])
         if equal:
             warnings.warn(
-                f"only {len(found.positions)} of the rows that arrived are distinct, fewer than "
+                f"the rows that arrived are only {len(found.positions)} distinct ones, fewer than "
                 f"the {self.budget} requested: h_min is 0.",
                 DuplicateRowsWarning,
                 stacklevel=level_of_the_caller(),
@@ -247,7 +249,8 @@ class UniformStream:
             progress(len(samples))
         if rows != self.seen:
             raise DataError(
-                f"{self.seen:,} rows arrived in the first pass and {rows:,} in the second. For the "
+                f"{count(self.seen, 'row')} arrived in the first pass and {rows:,} in the "
+                "second. For the "
                 "true coverage radius the batches must be the same both times."
             )
         return radius
@@ -367,7 +370,7 @@ class UniformStream:
         return Provenance(
             evenly=__version__,
             input=InputRecord(
-                f"a stream of {state.seen:,} rows", state.seen, state.cover.dimension
+                f"a stream of {count(state.seen, 'row')}", state.seen, state.cover.dimension
             ),
             options=options,
             text=state.text,
