@@ -250,7 +250,7 @@ def test_rows_that_cannot_be_used_are_counted_and_never_chosen():
         errors.TextError, match=r"^in the batch that begins with row 10: .*row 1 is"
     ):
         select_stream([TEXTS[:10], ["a", ""]], 3, encoder=TopicEncoder())
-    with pytest.raises(errors.BudgetError, match="budget is 21 rows, but only 20 usable ones"):
+    with pytest.raises(errors.BudgetError, match="budget is 21 rows, but only 20 usable rows"):
         select_stream(batches, 21, encoder=TopicEncoder(), on_invalid="drop")
 
 
@@ -294,7 +294,7 @@ def test_what_cannot_be_a_count_is_refused(option):
 
 
 def test_a_stream_without_rows_is_too_small_for_any_budget():
-    with pytest.raises(errors.BudgetError, match="only 0 usable ones"):
+    with pytest.raises(errors.BudgetError, match="only 0 usable rows"):
         select_stream([], 1)
 
 

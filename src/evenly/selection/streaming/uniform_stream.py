@@ -208,8 +208,9 @@ class UniformStream:
         indices = np.concatenate([cover.numbers[found.positions], np.array(equal, np.int64)])
         radii = np.concatenate([found.radii, np.zeros(len(equal))])
         if equal:
+            are = "is" if len(found.positions) == 1 else "are"
             warnings.warn(
-                f"the rows that arrived are only {len(found.positions)} distinct ones, fewer than "
+                f"only {len(found.positions)} of the rows that arrived {are} distinct, fewer than "
                 f"the {self.budget} requested: h_min is 0.",
                 DuplicateRowsWarning,
                 stacklevel=level_of_the_caller(),
