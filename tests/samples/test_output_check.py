@@ -1,6 +1,7 @@
 """Records that a format cannot hold are found before anything is computed."""
 
 import json
+import re
 
 import pytest
 
@@ -82,3 +83,15 @@ def test_opened_data_know_their_path(tmp_path, opened):
     assert opened("jsonl", FITS).path == str(tmp_path / "in.jsonl")
     assert open_samples(tmp_path).path == str(tmp_path)
     assert open_samples(["a"]).path is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize("key", [1, None, ("a", "b"), 0.5])
+def test_a_key_that_is_no_name_is_not_dropped(key, suffix, tmp_path):
+    samples = open_samples([{"text": "a"}, {"text": "b", key: 3}])
+    message = re.escape(f"{suffix} has names of columns, which are strings, but a record has the ")
+    for act in (check_output, lambda samples, path: samples.write(path, [0, 1])):
+        with pytest.raises(OutputError, match=message + re.escape(f"key {key!r}")):
+            act(samples, tmp_path / f"out.{suffix}")
+    assert not list(tmp_path.glob("out*"))
+    samples.write(tmp_path / f"out.{suffix}", [0])

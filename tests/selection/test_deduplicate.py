@@ -272,7 +272,7 @@ def test_a_similarity_of_1_needs_no_encoder():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({}, OptionError, "give one of min_distance .* similarity .* and to"),
+        ({}, OptionError, "give one of min_distance= .* similarity= .* and to="),
         ({"similarity": 0.9, "to": 2}, OptionError, "give one of"),
         ({"similarity": 0.9, "min_distance": 0.1}, OptionError, "give one of"),
         ({"similarity": 95}, OptionError, "between -1 and 1, such as 0.95, got 95"),

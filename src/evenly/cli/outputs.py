@@ -93,6 +93,22 @@ class Output:
         check_output(samples, str(self.name))
         return samples
 
+    def check_sources(self, sources: Sequence[Any]) -> None:
+        """Check files of a stream that need not be read for it: all that are not read by lines."""
+        from evenly.samples.formats import STREAM_FORMATS, split_suffix
+
+        for source in sources:
+            if isinstance(source, str) and Path(source).is_file():
+                format, _ = split_suffix(source)
+                if format is not None and format not in STREAM_FORMATS:
+                    self.open(source)
+
+    def open_again(self, earlier: Selection, data: Any) -> tuple[Selection, Any]:
+        """Return a selection and its data as `open` does; its own input is opened without data."""
+        if data is None and self.name not in (None, "-"):
+            return replace(earlier, samples=self.open(earlier.samples_again())), None
+        return earlier, self.open(data)
+
     @property
     def target(self) -> str | BinaryIO | None:
         """The file or stream to write records to; None for none."""

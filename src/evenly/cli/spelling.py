@@ -43,6 +43,15 @@ _SUBJECT = re.compile(r"^(\w+)(?=: | (?:must|names|has|is|holds|was) )")
 # What Python writes differently, in this order.
 _WORDS = [
     (re.compile(r'Refine\(method="(\w+)"\)'), r"--refine \1"),
+    (
+        re.compile(r"select_uniform\(data, budget, refine=…\)"),
+        "evenly select DATA --budget ROWS --refine search",
+    ),
+    (
+        re.compile(r"select_by_quality\(data, budget, …\)"),
+        "evenly select-by-quality DATA --budget ROWS",
+    ),
+    (re.compile(r"\bfill\(\)"), "evenly fill"),
     (re.compile(r"\bprefix\((\d+)\)"), r"its first \1 rows"),
     (re.compile(r"\(least, most\)"), "least..most"),
     (re.compile(r"\(0, most\)"), "..most"),

@@ -13,6 +13,7 @@ import numpy as np
 from evenly.errors import MissingExtraError, OutputError
 from evenly.samples.compression import Unclosed
 from evenly.samples.json_values import MISSING, json_record
+from evenly.samples.rows import check_names
 
 _NUMBERS: frozenset[type] = frozenset({int, float})
 # Columns of one of these types keep their values by definition.
@@ -35,6 +36,8 @@ def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:
         OutputError: a column cannot keep its values; the message names the column.
     """
     pa = require_pyarrow("writing parquet")
+    for record in records:
+        check_names(record, "parquet")
     arrays = []
     for name in columns:
         values = [record.get(name) for record in records]

@@ -15,6 +15,7 @@ from evenly.errors import OutputError
 from evenly.samples.compression import compressed
 from evenly.samples.formats import output_format
 from evenly.samples.json_values import json_field, json_record
+from evenly.samples.rows import check_names
 
 _log = logging.getLogger("evenly")
 
@@ -80,6 +81,7 @@ def encode_records(
         quoted = any(mark in name for name in columns for mark in OTHER_DELIMITERS)
         yield delimited_line(columns, DELIMITERS[format], quoted=quoted)
         for record in records:
+            check_names(record, format)
             fields = [json_field(name, record.get(name), replaced) for name in columns]
             yield delimited_line(fields, DELIMITERS[format], columns)
 

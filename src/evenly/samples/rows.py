@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evenly.errors import ColumnError, DataError, RowError
+from evenly.errors import ColumnError, DataError, OutputError, RowError
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -57,6 +57,16 @@ def check_columns(names: Iterable[str], columns: Sequence[str], origin: str) -> 
     for name in names:
         if name not in columns:
             raise missing_column(name, columns, origin)
+
+
+def check_names(record: Iterable[Any], format: str) -> None:
+    """Raise OutputError if a key of a record is not a string, as names of columns must be."""
+    for key in record:
+        if not isinstance(key, str):
+            raise OutputError(
+                f"{format} has names of columns, which are strings, but a record has the key "
+                f"{key!r} of type {type(key).__name__}. Rename it, or write .jsonl instead."
+            )
 
 
 def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:

@@ -72,14 +72,15 @@ def _check_larger(earlier: SelectionData, to: Any) -> None:
     if provenance.by_quality is not None:
         raise BudgetError(
             "rows chosen by quality cannot be extended: another budget has another distance. "
-            "Choose again by quality."
+            "Choose again: select_by_quality(data, budget, …)"
         )
     if provenance.filled is not None:
         raise BudgetError("a filled selection cannot be extended: no more rows fit in.")
     if provenance.refined is not None:
         raise BudgetError(
             "a refined selection cannot be extended: for another budget, other rows are the best. "
-            "Choose again with refine=; or, for as many more rows as fit at this h_min, fill it."
+            "Choose again: select_uniform(data, budget, refine=…); or, for as many more rows as "
+            "fit at this h_min, fill()."
         )
     rows = rows_of_budget(to, provenance.input.rows - len(provenance.dropped))
     if rows <= len(earlier):

@@ -7,6 +7,9 @@ import pytest
 
 from tests.support.command_line import MODEL, RATED_RECORDS, fail, select, write_lines
 
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
 BROKEN = "broken"
 ROWS = len(RATED_RECORDS)
 COLUMN = "column 'nope'"
@@ -17,14 +20,18 @@ USUAL = ("--encoder", BROKEN, "--text", "text")
 def records_and_a_broken_model(folder_of_data):
     """Write records, a selection of them, and a model that cannot be loaded."""
     write_lines("rated.jsonl", RATED_RECORDS)
+    write_lines("mixed.jsonl", [{"text": f"t {x}", "q": 1, "x": x} for x in (1, "a", [])])
     select("rated.jsonl", "-b", 3, "--text", "text", "-o", "first.jsonl")
+    select("mixed.jsonl", "-b", 2, "--text", "text", "-o", "some.jsonl")
+    Path("some.manifest.json").rename("mixed.manifest.json")
+    table = pa.table({"text": ["a", "b"], "x": [b"a", b"b"]})
+    pq.write_table(table, "bytes.parquet")
     folder = Path(BROKEN)
     folder.mkdir()
     for file in Path(MODEL).iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / "modules.json").write_text("[]")
     (folder / "model.safetensors").write_bytes(b"no weights")
-    write_lines("mixed.jsonl", [{"text": f"t {x}", "q": 1, "x": x} for x in (1, "a", [])])
     Path("there.jsonl").touch()
     np.save("wrong.npy", np.array([0, 99]))
 
@@ -69,6 +76,7 @@ OTHERS = [
     (("deduplicate", "rated.jsonl", "--to", 3, "-o", "there.jsonl"), "already exists"),
     (("stream", "rated.jsonl", "nope.jsonl", "-b", 3), "no file nope.jsonl"),
     (("stream", "rated.jsonl", "nope.jsonl", "-b", 3, "--state", "s"), "no file nope.jsonl"),
+    (("stream", "bytes.parquet", "-b", 1, "-o", "out.jsonl"), "column 'x'"),
     (("stream", "rated.jsonl", "-b", 3, "-o", "there.jsonl"), "already exists"),
     (("estimate", "rated.jsonl", "-b", 99), "got 99"),
     (("embed", "rated.jsonl", "-o", "out.txt"), "out.txt"),
@@ -87,6 +95,9 @@ RESUMING = [
     (("extend", "first.manifest.json", "-b", 99), "99"),
     (("extend", "first.manifest.json", "-b", 2), "3 rows"),
     (("extend", "first.manifest.json", "-b", 5, "--include", "99"), "names row 99"),
+    (("extend", "mixed.manifest.json", "-b", 3, *MIXED), "column 'x'"),
+    (("fill", "mixed.manifest.json", *MIXED), "column 'x'"),
+    (("extend", "mixed.manifest.json", "mixed.jsonl", "-b", 3, *MIXED), "column 'x'"),
     (("fill", "first.manifest.json", "--min-distance", 3), "h_min"),
     (("fill", "first.manifest.json", "--exclude", "99"), "names row 99"),
     (("explain", "first.manifest.json", 99), "got 99"),

@@ -60,8 +60,7 @@ def extend(ctx: click.Context, /, manifest: str, data: str | None, **options: An
     arguments = library_options(ctx, options)
     to, checkpoint = arguments.pop("budget"), arguments.pop("checkpoint")
     again = Again.of(arguments)
-    resumed = resume_to_extend(
-        earlier, to, output.open(data_or_stdin(data)), again, checkpoint=checkpoint
-    )
+    earlier, source = output.open_again(earlier, data_or_stdin(data))
+    resumed = resume_to_extend(earlier, to, source, again, checkpoint=checkpoint)
     selection = extend_resumed(earlier, resumed, checkpoint=checkpoint)
     finish_selection(selection, resumed.prepared, output, options)

@@ -50,6 +50,7 @@ def fill(ctx: click.Context, /, manifest: str, data: str | None, **options: Any)
     arguments = library_options(ctx, options)
     how = FillOptions.of(arguments)
     del arguments["min_distance"]  # the search's own, not a rule
-    resumed = resume_to_fill(earlier, output.open(data_or_stdin(data)), Again.of(arguments), how)
+    earlier, source = output.open_again(earlier, data_or_stdin(data))
+    resumed = resume_to_fill(earlier, source, Again.of(arguments), how)
     selection = fill_resumed(earlier, resumed, how)
     finish_selection(selection, resumed.prepared, output, options)

@@ -81,6 +81,7 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
     inputs = InputOptions.of(arguments)
     how = StreamOptions.of({**arguments, "batch_size": arguments["rows_at_once"]})
     sources = [data_or_stdin(one) for one in data]
+    output.check_sources(sources)
     if state is None:
         save = None
         found = choose_from_stream(sources, budget, inputs, how)
