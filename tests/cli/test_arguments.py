@@ -47,3 +47,9 @@ def test_a_home_folder_is_expanded_as_a_shell_would(monkeypatch, form):
 
     assert sorted(ids_of("home/chosen.jsonl")) == [*range(2, 40)]
     assert not Path("~").exists()
+
+
+def test_the_first_word_that_is_no_row_is_named():
+    told = fail("select", "vectors.npy", "-b", 3, "--exclude", "1,2,x")
+    assert "--exclude must hold row numbers" in told
+    assert "it has 'x'" in told

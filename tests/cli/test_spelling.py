@@ -21,6 +21,11 @@ from tests.support.command_line import fail
         ("in.jsonl, line 3: column 'text' is None", "in.jsonl, line 3: column 'text' is null"),
         ("a smaller one is prefix(4), at no cost", "a smaller one is its first 4 rows, at no cost"),
         ('Refine(method="exact") does not support', "--refine exact does not support"),
+        ("its minimum above its maximum: (3, 2).", "its minimum above its maximum: 3..2."),
+        (
+            "Refine(seconds=) must be a number of more than 0, or None for no limit, got -1.",
+            "--refine-seconds must be a number of more than 0, got -1.",
+        ),
         ("for more rows, fill().", "for more rows, evenly fill."),
         ("give limits only: (0, most).", "give limits only: ..most."),
         ("https://example.org/?text=3", "https://example.org/?text=3"),

@@ -76,8 +76,7 @@ def rows_or_ids(value: str | None, *, by_id: bool) -> Any:
 
     named = [name.strip() for name in value.split(",") if name.strip()]
     # Without ids, a word that is not a number is for the library to reject.
-    whole = not by_id and all(map(is_row_number, named))
-    return [int(name) for name in named] if whole else named
+    return [int(name) if not by_id and is_row_number(name) else name for name in named]
 
 
 def data_or_rows(value: str | None, *, by_id: bool) -> Any:

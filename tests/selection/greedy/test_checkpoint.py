@@ -206,7 +206,7 @@ NOT_ALL[7] = np.nan
     [
         (OTHER, {}, r"input: an array .* \(sha256:\w+…\) then, an array .* \(sha256:\w+…\) now"),
         (NORMAL[:50], {}, r"\(50, 5\) \(sha256:\w+…\) now"),
-        (NORMAL, {"normalize": False}, "selection: normalize: true then, false now"),
+        (NORMAL, {"normalize": False}, "selection: normalize: on then, off now"),
         (NORMAL, {"start": 3}, "selection: start: farthest-from-mean then, 3 now"),
         (NORMAL, {"start": "medoid"}, "selection: start: farthest-from-mean then, medoid now"),
         (NOT_ALL, {"on_invalid": "drop"}, "dropped rows: none then, 7 now"),
