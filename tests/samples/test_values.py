@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 from decimal import Decimal
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -216,6 +217,8 @@ def test_csv_keeps_the_value_or_names_the_column(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[3] is not None])
 def test_parquet_keeps_the_value_or_names_the_column(name, tmp_path):
     make, _, _, expected = CASES[name]
+    if name == "a UUID" and int(version("pyarrow").split(".")[0]) < 24:
+        expected = REFUSED  # before, pyarrow does not know the type
     path = written(make(), "parquet", tmp_path)
     if expected is REFUSED:
         assert path is REFUSED

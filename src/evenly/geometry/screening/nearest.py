@@ -61,7 +61,8 @@ def lower_to_nearest(
         return
     used = queries.proxies[:, : proxies.width]
     products = _scratch_memory(count, end - begin)
-    np.matmul(used, targets.matrix[begin:end, : proxies.width].T, out=products)
+    with np.errstate(invalid="ignore"):  # infinite numbers that the memory held before
+        np.matmul(used, targets.matrix[begin:end, : proxies.width].T, out=products)
     lengths = targets.lengths[begin:end]
     tile = Tile(
         products,
