@@ -52,7 +52,7 @@ _WORDS = [
         "evenly select-by-quality DATA --budget ROWS",
     ),
     (re.compile(r"\bfill\(\)"), "evenly fill"),
-    (re.compile(r"\bRefine\((\w+)=\)"), r"--refine-\1"),
+    (re.compile(r"\bRefine\(seconds=\)"), "--refine-seconds"),
     (re.compile(r", or None for no limit"), ""),
     (re.compile(r"(?<=its maximum: )\(([^,]+), ([^)]+)\)"), r"\1..\2"),
     (re.compile(r"\bprefix\((\d+)\)"), r"its first \1 rows"),
