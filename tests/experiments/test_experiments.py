@@ -109,3 +109,11 @@ def test_the_share_of_rows_that_was_asked_for_is_broken():
     assert is_broken.sum() == 20
     assert not any(np.array(changed) & ~is_broken)
     assert np.mean(np.array(changed)[is_broken]) > 0.9
+
+
+def test_random_rows_are_broken_as_often_as_the_pool(tmp_path, capsys):
+    main(["dirty_pool", "--quick", "--folder", str(tmp_path)])
+    rows = Results(tmp_path / "dirty_pool.jsonl").rows()
+
+    # A tenth of the pool is broken; a generator shared with what breaks it would find all of them.
+    assert max(row["broken_share"] for row in rows if row["arm"] == "random") < 0.35
