@@ -102,7 +102,7 @@ def atomic_write(
         _finish(stream)
         renames = [(temporary, target)]
         if companion is not None:
-            second_path, content = companion(_sha256(temporary))
+            second_path, content = companion(sha256_of(temporary))
             second = _target(second_path)
             second_stream, second_temporary = files.enter_context(_temporary(second))
             second_stream.write(content)
@@ -131,7 +131,16 @@ def abandoned_in(folder: Path) -> Iterator[Path]:
 
 def sha256_of(path: PathLike) -> str:
     """Return the sha256 of a file, as the companion of a file is given it."""
-    return _sha256(Path(expand(path)))
+    return f"sha256:{file_sha256(Path(expand(path)))}"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _target(path: PathLike) -> Path:
@@ -234,14 +243,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _lock(descriptor: int) -> bool | None:

@@ -1,4 +1,4 @@
-"""What `evenly help TOPIC` says of things that are no command and no single option."""
+"""The texts of `evenly help TOPIC`, for topics other than a command or a single option."""
 
 from __future__ import annotations
 

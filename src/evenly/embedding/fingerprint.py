@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from evenly.atomic import file_sha256
+
 _SETTINGS_PATTERNS = (
     "modules.json",
     "config.json",
@@ -35,15 +37,6 @@ _SLOW_TOKENIZER_PATTERNS = (
 # Origin and version of a file, which do not change the vectors.
 _ORIGIN_KEYS = frozenset({"_name_or_path", "name_or_path", "transformers_version", "__version__"})
 _DOCUMENT_SUFFIXES = frozenset({".md", ".txt", ".png"})
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def hash_mapping(content: dict[str, Any]) -> str:

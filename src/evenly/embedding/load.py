@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from evenly.atomic import file_sha256
 from evenly.embedding.encoder import Encoder, LoadedEncoder
 from evenly.embedding.fingerprint import (
-    file_sha256,
     fingerprint_folder,
     fingerprint_instance,
     hash_mapping,

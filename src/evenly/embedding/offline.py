@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from evenly.embedding.fingerprint import file_sha256
+from evenly.atomic import file_sha256
 
 logger = logging.getLogger("evenly")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

@@ -23,7 +23,7 @@ LONG = 1 << 16
 _AT_ONCE = 1 << 20
 _SPACE = "▁"
 _WHITE = " \t\n\r"
-# Chinese characters, and the commas and full stops that are no ASCII.
+# Chinese characters, and their commas and full stops.
 _CHINESE = "\u4e00-\u9fff"
 _WIDE_PUNCTUATION = "\u3001\u3002\uff0c"
 _COLLAPSING_SPACES = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
@@ -102,8 +102,8 @@ def cutter_of(tokenizer: Any) -> Cutter | None:
 def _of_bert(normalizer: dict[str, Any], model: dict[str, Any], added: list[str]) -> Cutter | None:
     """Cut before white space, punctuation and Chinese characters, which always end a word.
 
-    They are no combining characters, so normalisation doesn't look across the cut. An added token
-    isn't cut, because its characters, except for the first, are no boundaries.
+    They are not combining characters, so normalisation does not look across the cut. An added token
+    is not cut, because only its first character can be a boundary.
 
     A word of more than `max_input_chars_per_word` characters is one unknown token, however long
     it is, and white space is none.

@@ -228,8 +228,7 @@ def _measure(
     progress: Callable[[int], object],
 ) -> Measures:
     found = nearest_chosen(points, chosen, progress=progress)
-    # For a chosen row, `found` holds the nearest other chosen row; the row itself covers it.
-    covered = np.where(found.chosen, 0.0, found.distances)
+    covered = found.to_subset
     to_neighbour = found.distances[found.chosen]
     closest = int(np.flatnonzero(found.chosen)[np.argmin(to_neighbour)])
     h_min = float(found.distances[closest])

@@ -53,7 +53,7 @@ def measure_random(
     chosen = random_rows(rows, size, seed)
     if exact or len(rows) <= 4 * sampled_rows or isinstance(points, DistanceMatrix):
         found = nearest_chosen(points, chosen, progress=progress)
-        covered = np.where(found.chosen, 0.0, found.distances)
+        covered = found.to_subset
         h_min = float(found.distances[found.chosen].min())
         return RandomSubset(h_min, float(covered.max()), float(covered.mean()))
     engine = make_engine(points, size)

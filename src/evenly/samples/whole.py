@@ -17,7 +17,7 @@ _USUAL = {
     *("answers", "completion", "chosen", "rejected", "target", "solution", "reasoning"),
 }
 
-# In messages and their parts, these words are no content.
+# In messages and their parts, these words do not count as content.
 _LABELS = {"role": "content", "from": "value", "type": "type"}
 
 
@@ -119,6 +119,6 @@ def _texts(value: Any) -> Iterator[str]:
         if len(value) and isinstance(value[0], Number):
             return  # a vector
         is_turn = len(value) == 2 and all(isinstance(part, str) for part in value)
-        # In a turn such as ["user", "hi"], the role is no content.
+        # In a turn such as ["user", "hi"], the role does not count as content.
         for part in value[1:] if is_turn and value[0].lower() in ROLES_OF_PAIRS else value:
             yield from _texts(part)

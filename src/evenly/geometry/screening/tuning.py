@@ -163,6 +163,26 @@ class Tuning:
             return None
         return ProxyVectors(self._points, self._turned(best), width=best)
 
+    def for_distances(
+        self,
+        targets: Targets,
+        rows: Int[np.ndarray, " m"],
+        squared: Float[np.ndarray, " m"],
+        threads: int,
+    ) -> tuple[ProxyVectors, str]:
+        """Return the cheapest proxies and precision to compare all rows of the pool.
+
+        The proxies are kept if they fit. `squared` are about the squared distances that products
+        will be compared with, for some rows.
+        """
+        proxies = self.cheaper(targets, rows, squared) or targets.proxies
+        if proxies.kept is None and self.keeps(proxies.transform):
+            proxies.keep(threads)
+        work = float(np.count_nonzero(self._points.eligible)) * self._budget
+        work *= self._points.dimension
+        typical = float(np.median(squared))
+        return proxies, choose_precision(self._points, work, proxies.transform, typical)
+
     @property
     def _may_turn(self) -> bool:
         """Whether there is enough to save for principal axes to pay."""

@@ -13,7 +13,6 @@ from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
-from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning
@@ -249,18 +248,10 @@ class _Search:
         tuning = Tuning(points, len(self._order))
         if not (tuning.is_long and len(finite)):
             return
-        precision = tuning.first_precision()
-        targets = Targets(self._proxies, len(numbers), precision)
+        targets = Targets(self._proxies, len(numbers), tuning.first_precision())
         targets.append(points.take(numbers), numbers)
-        proxies = tuning.cheaper(targets, self._rows[finite], known[finite])
-        if proxies is not None and tuning.keeps(proxies.transform):
-            proxies.keep(self._threads)
-            self._proxies = proxies
-        self._precision = choose_precision(
-            points,
-            float(len(self._rows)) ** 2 * points.dimension,
-            self._proxies.transform,
-            float(np.median(known[finite])),
+        self._proxies, self._precision = tuning.for_distances(
+            targets, self._rows[finite], known[finite], self._threads
         )
 
     def largest(

@@ -11,7 +11,6 @@ from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.screening import Best
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.nearest import lower_to_nearest_of_all
-from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import SEGMENT, Targets
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
@@ -40,6 +39,11 @@ class Nearest:
     chosen: Bool[np.ndarray, " m"]
     distances: Float[np.ndarray, " m"]
     nearest: Int[np.ndarray, " m"]
+
+    @property
+    def to_subset(self) -> Float[np.ndarray, " m"]:
+        """(m,) distances to the nearest chosen row, which for a chosen row is itself."""
+        return np.where(self.chosen, 0.0, self.distances)
 
 
 def nearest_chosen(
@@ -95,12 +99,7 @@ def nearest_chosen(
             if np.isposinf(below):
                 compared = SEGMENT
                 compare_all(0, compared)
-            proxies = tuning.cheaper(targets, rows, best.squared) or targets.proxies
-            if proxies.kept is None and tuning.keeps(proxies.transform):
-                proxies.keep(threads)
-            work = float(len(rows)) * len(chosen) * points.dimension
-            nearest = float(np.median(best.squared))
-            targets.change(proxies, choose_precision(points, work, proxies.transform, nearest))
+            targets.change(*tuning.for_distances(targets, rows, best.squared, threads))
         compare_all(compared, len(targets))
     return Nearest(rows, np.isin(rows, chosen), np.sqrt(best.squared), best.nearest)
 

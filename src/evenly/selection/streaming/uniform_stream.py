@@ -137,7 +137,7 @@ class UniformStream:
 
     @property
     def last_arrival(self) -> str | None:
-        """The hash of the rows that `evenly stream --state` took in last; None for no such."""
+        """The hash of the rows that `evenly stream --state` took in last; None if there is none."""
         return self._state.last_arrival
 
     @last_arrival.setter
