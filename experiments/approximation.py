@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
-from experiments.arms import ARMS, DRAWS, Pool, spread_of
+from experiments.arms import ARMS, Pool, spread_of, with_draws
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
 from experiments.texts import Rows
@@ -95,17 +95,15 @@ def main(options: argparse.Namespace) -> list[Row]:
     dimensions, budgets, seeds, rows = [2, 5], [50, 200], options.seeds, 3000
     if options.quick:
         dimensions, budgets, seeds, rows = [2], [30], 2, 300
-    keys = [
-        {**key, "draw": draw}
-        for key in product_of(
+    keys = with_draws(
+        product_of(
             pool=["uniform", "clustered"],
             d=dimensions,
             budget=budgets,
             seed=range(seeds),
             arm=COMPARED,
         )
-        for draw in range(DRAWS.get(key["arm"], 1))
-    ]
+    )
     runs = [Run({**key, "rows": rows}, lambda key=key: measure(**key, rows=rows)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=0.7)
     print(f"\n{NAME}\n{machine()}\n")

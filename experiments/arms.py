@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,8 +219,12 @@ WITH_QUALITY: Mapping[str, Arm] = {
     "quality × distance": quality_and_distance,
 }
 
-DRAWS = {"random": 3}
-"""Arms of which several draws are measured for each seed, and how many."""
+_DRAWS = {"random": 3}
+
+
+def with_draws(keys: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the keys of runs with the number of a draw: of random rows, each seed has several."""
+    return [{**key, "draw": draw} for key in keys for draw in range(_DRAWS.get(key["arm"], 1))]
 
 
 def spread_of(pool: Pool, chosen: Rows) -> dict[str, float]:

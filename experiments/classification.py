@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.arms import ARMS, DRAWS, Pool, spread_of
+from experiments.arms import ARMS, Pool, spread_of, with_draws
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
 from experiments.texts import Labelled, Rows, made_up, read_labelled, vectors_of
@@ -81,11 +81,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     for choosing, training in encoders:
         task = Task(train, test, choosing, training)
-        keys = [
-            {**key, "draw": draw}
-            for key in product_of(budget=budgets, seed=range(seeds), arm=ARMS)
-            for draw in range(DRAWS.get(key["arm"], 1))
-        ]
+        keys = with_draws(product_of(budget=budgets, seed=range(seeds), arm=ARMS))
         runs = [
             Run(
                 {**key, "data": label, "chosen_by": choosing},

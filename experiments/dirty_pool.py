@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.arms import ARMS, DRAWS, Pool, spread_of
+from experiments.arms import ARMS, Pool, spread_of, with_draws
 from experiments.classification import evaluate
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
@@ -98,11 +98,7 @@ def main(options: argparse.Namespace) -> list[Row]:
             **spread_of(pool, found),
         }
 
-    keys = [
-        {**key, "draw": draw}
-        for key in product_of(share=shares, seed=range(seeds), arm=COMPARED)
-        for draw in range(DRAWS.get(key["arm"], 1))
-    ]
+    keys = with_draws(product_of(share=shares, seed=range(seeds), arm=COMPARED))
     runs = [
         Run({**key, "data": label, "budget": budget}, lambda key=key: measure(**key))
         for key in keys

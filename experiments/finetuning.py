@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.arms import ARMS, DRAWS, Pool, spread_of
+from experiments.arms import ARMS, Pool, spread_of, with_draws
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
 from experiments.texts import Rows, made_up, vectors_of
@@ -323,11 +323,7 @@ def main(options: argparse.Namespace) -> list[Row]:
             tasks[seed] = Task(examples, options, seed)
         return tasks[seed].measure(seed=seed, **key)
 
-    keys = [
-        {**key, "draw": draw}
-        for key in product_of(seed=range(seeds), preset=presets, arm=arms)
-        for draw in range(DRAWS.get(key["arm"], 1))
-    ]
+    keys = with_draws(product_of(seed=range(seeds), preset=presets, arm=arms))
     setting = {"data": label, "model": options.model or "small", "budget": options.sizes.budget}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=60)
