@@ -71,8 +71,8 @@ class Output:
         )
         keep_at(ctx, options.get("checkpoint"))
         MeasuringOptions.of(options)
-        if output.name not in (None, "-"):
-            output = replace(output, force=check_output(output.name, force=output.force))
+        if output.file is not None:
+            output = replace(output, force=check_output(output.file, force=output.force))
         for kept in ("checkpoint", "state"):
             if options.get(kept) is not None:
                 check_writable(options[kept], force=True)
@@ -85,12 +85,12 @@ class Output:
         Raises:
             OutputError: the format of the output cannot hold a column.
         """
-        if data is None or self.name in (None, "-"):
+        if data is None or self.file is None:
             return data
         from evenly.samples import check_output, open_samples
 
         samples = open_samples(data)
-        check_output(samples, str(self.name))
+        check_output(samples, self.file)
         return samples
 
     def check_sources(self, sources: Sequence[Any]) -> None:
@@ -105,9 +105,19 @@ class Output:
 
     def open_again(self, earlier: Selection, data: Any) -> tuple[Selection, Any]:
         """Return a selection and its data as `open` does; its own input is opened without data."""
-        if data is None and self.name not in (None, "-"):
+        if data is None and self.file is not None:
             return replace(earlier, samples=self.open(earlier.samples_again())), None
         return earlier, self.open(data)
+
+    @property
+    def file(self) -> str | None:
+        """The file to write records to; None for a stream or none."""
+        return None if self.name == "-" else self.name
+
+    @property
+    def manifest(self) -> str | None:
+        """The manifest that is written beside the file."""
+        return None if self.file is None else str(manifest_path(self.file))
 
     @property
     def target(self) -> str | BinaryIO | None:
@@ -258,8 +268,8 @@ def finish_selection(
     if bound is not None and not provenance.rules:  # with rules it holds for other rows
         known = {"proof": bound}
     write_output(selection, output.target, order=output.order, force=output.force)
-    if output.name not in (None, "-"):
-        keep_rows(str(manifest_path(str(output.name))))
+    if output.manifest is not None:
+        keep_rows(output.manifest)
     summary: dict[str, Any] = {"selection": selection.as_dict(), "measures": None}
     notes = []
     if reproduces is not None:
@@ -287,20 +297,19 @@ def print_result(
 
     They go to stderr if the records go to standard output.
     """
-    to_file = output.name not in (None, "-")
-    manifest = str(manifest_path(str(output.name))) if to_file else None
     if output.as_json:
-        summary = {**summary, "output": output.name, "manifest": manifest}
+        summary = {**summary, "output": output.name, "manifest": output.manifest}
         table = json.dumps(summary, ensure_ascii=False, indent=1)
     else:
-        table = "\n".join([table, "", *notes, _written(output.name, manifest, records)])
+        table = "\n".join([table, "", *notes, _written(output, records)])
     click.echo(table, err=output.name == "-")
 
 
-def _written(name: str | None, manifest: str | None, records: int) -> str:
+def _written(output: Output, records: int) -> str:
     """Say where the records are, or how to get them."""
-    if name is None:
+    written = f"Written: {count(records, 'record')} to"
+    if output.name is None:
         return "Nothing was written: -o FILE writes the records, and a manifest beside them."
-    if manifest is None:
-        return f"Written: {count(records, 'record')} to standard output."
-    return f"Written: {count(records, 'record')} to {name}, and the manifest {manifest}."
+    if output.file is None:
+        return f"{written} standard output."
+    return f"{written} {output.file}, and the manifest {output.manifest}."
