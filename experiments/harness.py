@@ -83,13 +83,12 @@ def carry_out(
         f"{len(waiting) * seconds_a_run / 60:.1f} minutes on two cores. Results: {results.path}",
         flush=True,
     )
-    names = {field for run in runs for field in run.key}
     for run in tqdm(waiting, desc=name, unit="run", disable=None):
         began = time.perf_counter()
         numbers = run.measure()
         row = {**run.key, **numbers, "seconds": round(time.perf_counter() - began, 3)}
         results.append({"key": sorted(run.key), **row})
-        done[_identity({"key": sorted(names), **run.key})] = row
+        done[_identity(run.key)] = row
     return [done[_identity(run.key)] for run in runs]
 
 

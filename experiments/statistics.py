@@ -61,14 +61,7 @@ def differences(
         of: values of other fields that rows must have, such as {"budget": 300}.
         paired_by: the field that pairs rows.
     """
-    by_arm: dict[str, dict[Any, list[float]]] = {}
-    for row in rows:
-        if all(row[name] == value for name, value in of.items()):
-            by_arm.setdefault(row["arm"], {}).setdefault(row[paired_by], []).append(row[metric])
-    means = {
-        arm: {seed: float(np.mean(values)) for seed, values in seeds.items()}
-        for arm, seeds in by_arm.items()
-    }
+    means = _means_by_seed(rows, metric, of, paired_by)
     base = means.get(baseline, {})
     return {
         arm: Estimate.of(value - base[seed] for seed, value in seeds.items() if seed in base)
@@ -79,12 +72,22 @@ def differences(
 
 def means(rows: Sequence[Row], metric: str, *, of: Row, by: str = "seed") -> dict[str, Estimate]:
     """Return the mean of each arm over seeds, with its interval; draws are averaged first."""
+    return {
+        arm: Estimate.of(seeds.values())
+        for arm, seeds in _means_by_seed(rows, metric, of, by).items()
+    }
+
+
+def _means_by_seed(
+    rows: Sequence[Row], metric: str, of: Row, by: str
+) -> dict[str, dict[Any, float]]:
+    """Return arm -> seed -> the mean over draws, for rows with some values of other fields."""
     groups: dict[str, dict[Any, list[float]]] = {}
     for row in rows:
         if all(row[name] == value for name, value in of.items()):
             groups.setdefault(row["arm"], {}).setdefault(row[by], []).append(row[metric])
     return {
-        arm: Estimate.of(float(np.mean(values)) for values in seeds.values())
+        arm: {seed: float(np.mean(values)) for seed, values in seeds.items()}
         for arm, seeds in groups.items()
     }
 
