@@ -113,8 +113,9 @@ def atomic_write(
         _rename_all(renames)
         for folder in {written.parent for _, written in renames}:
             _sync_folder(folder)
-        for _, written in renames:
-            _remove_abandoned(written)
+        if companion is not None:
+            for _, written in renames:
+                _remove_abandoned(written)
 
 
 def abandoned(path: PathLike) -> Iterator[Path]:

@@ -220,11 +220,11 @@ def _before_embedding(
     options: InputOptions,
     known: dict[str, Any],
 ) -> PreparedData:
-    count, eligible = len(samples), rows.eligible.copy()
-    nothing = np.empty((count, 0), np.float32)
+    n, eligible = len(samples), rows.eligible.copy()
+    nothing = np.empty((n, 0), np.float32)
     return PreparedData(
         samples=samples,
-        points=Points.of(nothing, np.zeros(count), eligible, normalize=False),
+        points=Points.of(nothing, np.zeros(n), eligible, normalize=False),
         dropped=dict(rows.dropped),
         embeddings=None,
         text=found.description,

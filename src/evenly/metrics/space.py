@@ -20,10 +20,10 @@ from evenly.selection.results.base import Result
 from evenly.selection.results.provenance import (
     OF_TEXTS,
     SPACE,
-    EncoderRecord,
     Provenance,
     id_column_of,
 )
+from evenly.selection.results.run_key import with_hash
 from evenly.selection.resume import merge_options, options_of
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Int
@@ -199,17 +199,15 @@ def _differences(before: Provenance, now: PreparedData) -> list[str]:
     }
     if old is not None and new is not None:
         pairs = {
-            "encoder": (_with_hash(old), _with_hash(new)),
+            "encoder": (
+                with_hash(old.name, old.fingerprint),
+                with_hash(new.encoder, new.fingerprint),
+            ),
             "text": (before.text, now.text),
             "roles": (_roles(before.options["roles"]), _roles(now.options.roles)),
             **pairs,
         }
     return [f"{name} {in_words(b)}, not {in_words(a)}" for name, (a, b) in pairs.items() if a != b]
-
-
-def _with_hash(encoder: Any) -> str:
-    name = encoder.name if isinstance(encoder, EncoderRecord) else encoder.encoder
-    return f"{name} ({encoder.fingerprint[:19]}…)" if encoder.fingerprint else str(name)
 
 
 def _roles(roles: Any) -> list[str]:

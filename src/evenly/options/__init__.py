@@ -1,6 +1,6 @@
 """Every option, declared once."""
 
-from evenly.options.checks import is_number, whole_number
+from evenly.options.checks import whole_number
 from evenly.options.declaration import Options, declared
 from evenly.options.documentation import documented
 from evenly.options.inputs import (
@@ -42,6 +42,5 @@ __all__ = [
     "declared",
     "documented",
     "in_words",
-    "is_number",
     "whole_number",
 ]

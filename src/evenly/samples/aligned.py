@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from evenly.samples.base import Samples
-from evenly.samples.opening import is_of, open_samples
+from evenly.samples.opening import is_of, open_samples, pick_items, pick_of_arrow
 from evenly.samples.rows import RowNumbers
+from evenly.samples.vectors import pick_of_tensor
 from evenly.tables import count
 
 
@@ -47,7 +48,7 @@ def open_aligned(data: Any) -> Samples | AlignedValues:
         return AlignedValues(f"an array of shape {data.shape}", len(data), data.__getitem__)
     if is_of(data, "torch", {"Tensor"}) and data.ndim:
         origin = f"a tensor of shape {tuple(data.shape)}"
-        return AlignedValues(origin, len(data), partial(_take_of_tensor, data))
+        return AlignedValues(origin, len(data), partial(pick_of_tensor, data))
     if is_of(data, "pandas", {"Series", "Index", "ExtensionArray"}):
         return AlignedValues(f"a {kind} of {count(len(data), 'value')}", len(data), data.take)
     if is_of(data, "polars", {"Series"}):
@@ -56,7 +57,7 @@ def open_aligned(data: Any) -> Samples | AlignedValues:
         )
     if is_of(data, "pyarrow", {"Array", "ChunkedArray"}):
         return AlignedValues(
-            f"a {kind} of {count(len(data), 'value')}", len(data), partial(_take_of, data)
+            f"a {kind} of {count(len(data), 'value')}", len(data), partial(pick_of_arrow, data)
         )
     if is_of(data, "scipy", {"spmatrix", "sparray"}) and hasattr(data, "tocsr"):
         return AlignedValues(
@@ -64,23 +65,6 @@ def open_aligned(data: Any) -> Samples | AlignedValues:
         )
     if isinstance(data, Sequence) and not isinstance(data, str | bytes | bytearray):
         return AlignedValues(
-            f"a {kind} of {count(len(data), 'value')}", len(data), partial(_items_of, data)
+            f"a {kind} of {count(len(data), 'value')}", len(data), partial(pick_items, data)
         )
     return open_samples(data)
-
-
-def _take_of_tensor(tensor: Any, rows: RowNumbers) -> Any:
-    import torch
-
-    return tensor[torch.from_numpy(rows.copy()).to(tensor.device)]
-
-
-def _take_of(values: Any, rows: RowNumbers) -> Any:
-    import pyarrow as pa
-
-    return values.take(pa.array(rows))
-
-
-def _items_of(values: Sequence[Any], rows: RowNumbers) -> Any:
-    items = [values[row] for row in rows.tolist()]
-    return tuple(items) if isinstance(values, tuple) else items

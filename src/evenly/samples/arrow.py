@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from evenly.samples.arrow_columns import require_pyarrow
 from evenly.samples.arrow_values import column_values, table_records, take_rows
 from evenly.samples.base import Samples
+from evenly.samples.compression import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp, guarded
 from evenly.tables import count

@@ -10,23 +10,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from evenly.errors import MissingExtraError, OutputError
-from evenly.samples.compression import Unclosed
+from evenly.errors import OutputError
+from evenly.samples.compression import Unclosed, require_pyarrow
 from evenly.samples.json_values import MISSING, json_record
 from evenly.samples.rows import check_names
 
 _NUMBERS: frozenset[type] = frozenset({int, float})
 # Columns of one of these types keep their values by definition.
 _PLAIN: tuple[frozenset[type], ...] = (frozenset({str}), frozenset({bool}), _NUMBERS)
-
-
-def require_pyarrow(purpose: str) -> Any:
-    """Import pyarrow, or raise MissingExtraError with the command that installs it."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", purpose) from error
-    return pyarrow
 
 
 def table_of_records(records: Sequence[Any], columns: Sequence[str]) -> Any:

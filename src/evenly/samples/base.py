@@ -46,6 +46,10 @@ class VectorsBeside:
     given: str | NotKept
     faults: Mapping[int, str] = field(default_factory=dict)
 
+    def fault(self, row: int) -> str | None:
+        """Return why the vector of a row cannot be used, if the data say it."""
+        return self.faults.get(row) or self.rows.vector_fault(row)
+
 
 class Samples(ABC):
     """Records, strings or vectors, which can be returned or written in their original form.
@@ -128,6 +132,11 @@ class Samples(ABC):
         """
         return None if self.beside is None else self.beside.rows.vectors
 
+    @property
+    def stored_vectors(self) -> Any:
+        """The vectors where they are: `stored`, or else `vectors`."""
+        return self.vectors if self.stored is None else self.stored
+
     def with_vectors(self, beside: VectorsBeside) -> Self:
         """Return the same records, each with a vector."""
         both = copy.copy(self)
@@ -139,7 +148,7 @@ class Samples(ABC):
         """Return why the vector of a row is NaN, if the data say it."""
         if self.beside is None:
             return None
-        return self.beside.faults.get(row) or self.beside.rows.vector_fault(row)
+        return self.beside.fault(row)
 
     def parquet_paths(self) -> list[str]:
         """Return the parquet files that the data are read from; none for other data."""

@@ -191,13 +191,8 @@ def _next_lines(stream: Any, size: int) -> list[Any]:
 
 def _rows_of(beside: VectorsBeside, begin: int, end: int) -> VectorsBeside:
     """Return consecutive rows of vectors, as those of a batch."""
-    rows = beside.rows
-    vectors: Any = rows.vectors if rows.stored is None else rows.stored
-    part = VectorSamples(vectors[begin:end], origin=beside.origin)
-    reasons = {
-        row: beside.faults.get(begin + row) or rows.vector_fault(begin + row)
-        for row in range(end - begin)
-    }
+    part = VectorSamples(beside.rows.stored_vectors[begin:end], origin=beside.origin)
+    reasons = {row: beside.fault(begin + row) for row in range(end - begin)}
     faults = {row: reason for row, reason in reasons.items() if reason}
     return replace(beside, rows=part, faults=faults)
 
@@ -220,6 +215,5 @@ class _RecordPart(_Part, ListSamples):
 
 class _VectorPart(_Part, VectorSamples):
     def __init__(self, whole: Samples, begin: int, end: int) -> None:
-        vectors: Any = whole.vectors if whole.stored is None else whole.stored
-        super().__init__(vectors[begin:end], origin=whole.origin)
+        super().__init__(whole.stored_vectors[begin:end], origin=whole.origin)
         self._whole, self._begin, self.path = whole, begin, whole.path

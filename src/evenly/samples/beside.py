@@ -117,9 +117,10 @@ def _with_column(samples: Samples, column: str, *, on_disk: bool = True) -> Samp
     files = _files_with_column(samples, column) if on_disk else None
     if files is not None:
         return files.with_vectors(VectorsBeside(files, origin, column))
-    array, faults = _column_as_array(as_records(samples), column, origin)
+    records = as_records(samples)
+    array, faults = _column_as_array(records, column, origin)
     rows = VectorSamples(array, origin=origin)
-    return as_records(samples).with_vectors(VectorsBeside(rows, origin, column, faults))
+    return records.with_vectors(VectorsBeside(rows, origin, column, faults))
 
 
 def _files_with_column(samples: Samples, column: str) -> ParquetVectorFiles | None:
@@ -168,13 +169,12 @@ def _open_beside(vectors: Any) -> tuple[VectorsBeside, Samples | None]:
         array, faults = _series_as_array(vectors, origin)
         return VectorsBeside(VectorSamples(array, origin=origin), origin, given, faults), None
     samples = open_samples(getattr(vectors, "vectors", vectors) if path is None else path)
+    table = samples if len(samples.columns) > 1 else None
     if samples.holds_vectors or not len(samples):
-        table = samples if len(samples.columns) > 1 else None
         return VectorsBeside(samples, samples.origin, given), table
     column = _only_column_of_vectors(samples)
     beside = _with_column(samples, column).beside
     assert beside is not None
-    table = samples if len(samples.columns) > 1 else None
     return VectorsBeside(beside.rows, samples.origin, given, beside.faults), table
 
 
@@ -206,11 +206,11 @@ def _matched(
     if np.array_equal(order, np.arange(len(rows))):
         return replace(beside, origin=origin)
     found = np.flatnonzero(order >= 0)
-    stored: Any = rows.vectors if rows.stored is None else rows.stored
+    stored = rows.stored_vectors
     array = np.full((len(order), stored.shape[1]), np.nan, stored.dtype)
     array[found] = stored[order[found]]
     reasons = {
-        row: beside.faults.get(of) or rows.vector_fault(of)
+        row: beside.fault(of)
         if of >= 0
         else f"has the {id_column} {wanted[row]!r}, which is not in {beside.origin}"
         for row, of in enumerate(order.tolist())

@@ -85,19 +85,20 @@ def chat_text(messages: Any, roles: frozenset[str]) -> str:
     return text
 
 
-def _is_list(value: object) -> bool:
+def is_list(value: object) -> bool:
+    """Whether a value is a list, a tuple or an array."""
     # pandas reads lists in parquet as arrays.
     return isinstance(value, (list, tuple)) or type(value).__name__ == "ndarray"
 
 
 def _as_list(value: object) -> Any:
     """Return the messages of a list, or of a dict of lists; None for anything else."""
-    if _is_list(value):
+    if is_list(value):
         return value
     if isinstance(value, Mapping):
         for keys in _KEYS:
             columns = [value.get(key) for key in keys]
-            if all(map(_is_list, columns)):
+            if all(map(is_list, columns)):
                 return _rows(keys, columns)
     return None
 
@@ -131,7 +132,7 @@ def _are_messages(parsed: Any) -> bool:
     """Return whether a parsed list holds a message; a list may also be the text of a row."""
     return any(
         _is_pair(message)
-        if _is_list(message)
+        if is_list(message)
         else isinstance(message, Mapping)
         and any(isinstance(message.get(role), str) and key in message for role, key in _KEYS)
         for message in parsed
@@ -153,7 +154,7 @@ def _message(message: Any, number: int) -> tuple[str, Any]:
             if isinstance(message.get(role), str):
                 return _role(message[role]), message.get(content)
         shape = f"has the keys {', '.join(map(str, message))}"
-    elif _is_list(message) and _is_pair(message):
+    elif is_list(message) and _is_pair(message):
         return _role(message[0]), message[1]
     else:
         shape = f"is {type(message).__name__}"
@@ -166,7 +167,7 @@ def _message(message: Any, number: int) -> tuple[str, Any]:
 def _content(content: Any, number: int) -> str:
     if content is None or isinstance(content, str):
         return content or ""
-    if not _is_list(content):
+    if not is_list(content):
         raise ChatError(
             f"the content of message {number} is {type(content).__name__}, not a string"
         )

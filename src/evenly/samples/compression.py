@@ -25,7 +25,7 @@ def decompressed(file: BinaryIO, compression: str, path: str) -> Any:
         return bz2.BZ2File(file)
     if compression == "xz":
         return lzma.LZMAFile(file)
-    return _pyarrow(f"reading {path}").CompressedInputStream(file, "zstd")
+    return require_pyarrow(f"reading {path}", "zstd").CompressedInputStream(file, "zstd")
 
 
 def compressed(file: BinaryIO, compression: str, path: str) -> Any:
@@ -43,7 +43,7 @@ def compressed(file: BinaryIO, compression: str, path: str) -> Any:
         return bz2.BZ2File(file, "wb")
     if compression == "xz":
         return lzma.LZMAFile(file, "wb")
-    pyarrow = _pyarrow(f"writing {path}")
+    pyarrow = require_pyarrow(f"writing {path}", "zstd")
     unclosed = pyarrow.PythonFile(Unclosed(file), mode="w")
     return pyarrow.CompressedOutputStream(unclosed, "zstd")
 
@@ -62,9 +62,10 @@ class Unclosed:
         self.flush()
 
 
-def _pyarrow(purpose: str) -> Any:
+def require_pyarrow(purpose: str, extra: str = "parquet") -> Any:
+    """Import pyarrow, or raise MissingExtraError with the command that installs it."""
     try:
         import pyarrow
     except ImportError as error:
-        raise MissingExtraError("pyarrow", "zstd", purpose) from error
+        raise MissingExtraError("pyarrow", extra, purpose) from error
     return pyarrow

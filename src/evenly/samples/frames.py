@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from evenly.errors import DataError
-from evenly.samples.arrow_columns import check_kept, require_pyarrow, unfit_for_parquet
+from evenly.samples.arrow_columns import check_kept, unfit_for_parquet
 from evenly.samples.arrow_values import column_values
 from evenly.samples.base import Samples
+from evenly.samples.compression import require_pyarrow
 from evenly.samples.json_values import plain_json
 from evenly.samples.lists import ListSamples
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers

@@ -159,7 +159,7 @@ def _open_shards(
 
 
 def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
-    if is_pipe(path) and split_suffix(path)[0] is None:
+    if split_suffix(path)[0] is None and is_pipe(path):
         format = format or "jsonl"  # as for standard input
     kind, compression = input_format(path, format)
     if kind == "parquet":
@@ -196,7 +196,7 @@ def _open_memory(data: Any) -> Samples:
     if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind in "UTO":
         return _open_items(data.tolist(), "array", partial(getitem, data))
     if is_of(data, "pyarrow", {"Array", "ChunkedArray"}):
-        return _open_items(data.to_pylist(), "array", partial(_pick_of_arrow, data))
+        return _open_items(data.to_pylist(), "array", partial(pick_of_arrow, data))
     if isinstance(data, np.ndarray):
         return VectorSamples(data, origin=f"an array of shape {data.shape}")
     if isinstance(data, (Mapping, set, frozenset, bytes, bytearray)) or not (
@@ -212,7 +212,7 @@ def _open_memory(data: Any) -> Samples:
 def _open_list(data: Any) -> Samples:
     items: Sequence[Any] = data if isinstance(data, (list, tuple)) else list(data)
     kind = "tuple" if isinstance(data, tuple) else "list"
-    return _open_items(items, kind, partial(_pick_items, items))
+    return _open_items(items, kind, partial(pick_items, items))
 
 
 def _open_items(items: Sequence[Any], kind: str, pick: Callable[[Any], Any]) -> Samples:
@@ -228,13 +228,15 @@ def _open_items(items: Sequence[Any], kind: str, pick: Callable[[Any], Any]) -> 
     return ListSamples(items, origin=origin, format=format, pick=pick)
 
 
-def _pick_of_arrow(data: Any, rows: Any) -> Any:
+def pick_of_arrow(data: Any, rows: Any) -> Any:
+    """Return rows of an Arrow table or array."""
     import pyarrow as pa
 
     return data.take(pa.array(rows))
 
 
-def _pick_items(items: Sequence[Any], rows: Any) -> Any:
+def pick_items(items: Sequence[Any], rows: Any) -> Any:
+    """Return items of a sequence: a tuple of a tuple, else a list."""
     picked = [items[row] for row in rows.tolist()]
     return tuple(picked) if isinstance(items, tuple) else picked
 

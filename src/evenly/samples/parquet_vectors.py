@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import VectorError
-from evenly.samples.arrow_columns import require_pyarrow
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
+from evenly.samples.compression import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.number_lists import is_number_list, usual_length, vectors_of_lists
 from evenly.samples.rows import RowNumbers, check_unique

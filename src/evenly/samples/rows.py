@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import ColumnError, DataError, OutputError, RowError
+from evenly.samples.json_values import MISSING
 
 RowNumbers = npt.NDArray[np.int64]
-
-# How pandas marks a missing value.
-_MISSING = ("NAType", "NaTType")
 
 
 def row_numbers(rows: Iterable[int] | npt.NDArray[Any], count: int) -> RowNumbers:
@@ -82,7 +80,7 @@ def check_unique(columns: Sequence[str], origin: str) -> tuple[str, ...]:
 def name_of(value: Any) -> str | None:
     """Return the name of an id or a group: 17, "17" and 17.0 are the same. None if missing."""
     value = value.item() if isinstance(value, np.generic) else value
-    if value is None or type(value).__name__ in _MISSING:
+    if value is None or type(value).__name__ in MISSING:
         return None
     if isinstance(value, float):
         if np.isnan(value):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import OutputError
-from evenly.samples.arrow_columns import require_pyarrow, write_tables
+from evenly.samples.arrow_columns import write_tables
+from evenly.samples.compression import require_pyarrow
 from evenly.samples.encoding import open_output, write_records
 from evenly.samples.formats import output_format
 

@@ -176,14 +176,15 @@ def open_tensor(tensor: Any) -> VectorSamples:
             "them first, for example with .float()."
         ) from error
 
-    pick = partial(_pick_of_tensor, tensor)
+    pick = partial(pick_of_tensor, tensor)
     return VectorSamples(array, origin=origin, format="tensor", pick=pick)
 
 
-def _pick_of_tensor(tensor: Any, rows: RowNumbers) -> Any:
+def pick_of_tensor(tensor: Any, rows: RowNumbers) -> Any:
+    """Return rows of a tensor, where it is."""
     import torch
 
-    return tensor[torch.from_numpy(rows).to(tensor.device)]
+    return tensor[torch.from_numpy(rows.copy()).to(tensor.device)]
 
 
 def stack_rows(rows: Sequence[Any]) -> npt.NDArray[Any]:

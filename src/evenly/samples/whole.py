@@ -8,7 +8,7 @@ from typing import Any
 
 from evenly.errors import TextError
 from evenly.samples.base import Samples
-from evenly.samples.chat import ROLES_OF_PAIRS, ChatError, messages_of
+from evenly.samples.chat import ROLES_OF_PAIRS, ChatError, is_list, messages_of
 
 # Columns that are trained on, by the names that they usually have.
 _USUAL = {
@@ -115,7 +115,7 @@ def _texts(value: Any) -> Iterator[str]:
         for name, part in value.items():
             if not (name in _LABELS and _LABELS[name] in value and isinstance(part, str)):
                 yield from _texts(part)
-    elif isinstance(value, list | tuple) or type(value).__name__ == "ndarray":
+    elif is_list(value):
         if len(value) and isinstance(value[0], Number):
             return  # a vector
         is_turn = len(value) == 2 and all(isinstance(part, str) for part in value)

@@ -130,11 +130,10 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
     n_chosen = rows_of_budget(rules.budget, len(samples))
     embedding_seconds, on_disk = 0.0, False
     if samples.holds_vectors:
-        stored = samples.stored
-        given: Any = samples.vectors if stored is None else stored
+        given = samples.stored_vectors
         rows, dimension = given.shape
         vectors = _Vectors(rows, dimension, given.dtype.itemsize)
-        on_disk = stay_on_disk(stored, inputs)
+        on_disk = stay_on_disk(samples.stored, inputs)
     else:
         vectors, embedding_seconds = _try_embedding(samples, inputs)
     engine = inputs.engine

@@ -41,12 +41,12 @@ class RunKey:
         }
         if provenance.rules:
             inputs["rules"] = dict(provenance.rules)
-        labels = {"input": _with_hash(source.origin, source.content_hash)}
+        labels = {"input": with_hash(source.origin, source.content_hash)}
         if source.vectors is not None:
-            labels = {"vectors of": _with_hash(source.vectors.origin, source.vectors.content_hash)}
+            labels = {"vectors of": with_hash(source.vectors.origin, source.vectors.content_hash)}
         if encoder is not None:
             labels["text"] = str(provenance.text)
-            labels["encoder"] = _with_hash(encoder.name, encoder.fingerprint)
+            labels["encoder"] = with_hash(encoder.name, encoder.fingerprint)
         return cls(encode(inputs), labels)
 
     def on_vectors(self, vectors_hash: str) -> RunKey:
@@ -74,7 +74,8 @@ NO_KEY = RunKey({}, {})
 """The key of picks that no file keeps."""
 
 
-def _with_hash(name: str, found: str | None) -> str:
+def with_hash(name: str, found: str | None) -> str:
+    """Return a name with the beginning of a hash, if there is one."""
     return f"{name} ({found[:19]}…)" if found else name
 
 

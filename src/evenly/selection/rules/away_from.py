@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class AwayFrom:
         """
         if given is None or (not prepared.embedded and hasattr(given, "read")):
             return cls(None, None)  # what can be read only once is read after embedding
-        given = _loaded(given)
+        given = _loaded(given, prepared)
         if isinstance(given, Result):
             _check_encoder(given, prepared)
         rows = rows_of_the_pool(given, names)
@@ -77,7 +77,7 @@ class AwayFrom:
 
 def rows_of_the_pool(given: Any, names: RowNames) -> Int[np.ndarray, " a"] | None:
     """Return the rows of the pool that `away_from` names; None if it is other data, or None."""
-    given = _loaded(given)
+    given = _loaded(given, names.prepared)
     if isinstance(given, Result):
         return np.array(given.indices) if is_of_the_pool(given, names.prepared) else None
     if given is not None and names_rows(given, by_id=names.id_column is not None):
@@ -85,9 +85,10 @@ def rows_of_the_pool(given: Any, names: RowNames) -> Int[np.ndarray, " a"] | Non
     return None
 
 
-def _loaded(given: Any) -> Any:
-    is_path = isinstance(given, str | PathLike)
-    return load_result(given) if is_path and is_manifest(given) else given
+def _loaded(given: Any, prepared: PreparedData) -> Any:
+    if not isinstance(given, str | PathLike) or not is_manifest(given):
+        return given
+    return prepared.remember(f"rows in {fspath(given)}", lambda: load_result(given))
 
 
 def _check_encoder(earlier: Result, prepared: PreparedData) -> None:
@@ -149,7 +150,7 @@ def _vectors_of(earlier: Result, samples: Samples) -> Any:
                 "which it does not keep. Pass the vectors of its rows instead."
             )
         samples = open_with_vectors(samples, given, earlier.provenance.options.get("id_column"))
-    vectors: Any = samples.vectors if samples.stored is None else samples.stored
+    vectors = samples.stored_vectors
     return vectors[np.array(earlier.indices)]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class RowNames:
 
     def _in_file(self, option: str, path: str) -> Any:
         by_id = self.id_column is not None
-        if not _is_file(path):
+        if not os.path.isfile(expand(path)):  # noqa: PTH113 - a Path raises if the name is long
             raise OptionError(
                 f"{option} is the name of a file, {path[:_LONGEST]!r}, which does not exist. Give "
                 "row numbers, a mask or ids in a list, or a file of row numbers or ids: a "
@@ -156,14 +156,10 @@ def is_of_the_pool(earlier: Result, prepared: PreparedData) -> bool:
     source = earlier.provenance.input
     if source.rows != len(prepared):
         return False
-    return source.content_hash in (None, prepared.samples.content_hash())
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(expand(path)).is_file()
-    except (OSError, ValueError):  # too long a name, or a null byte
-        return False
+    if source.content_hash is None:
+        return True
+    samples = prepared.samples
+    return source.content_hash == prepared.remember("content hash", samples.content_hash)
 
 
 def names_rows(given: Any, *, by_id: bool) -> bool:
