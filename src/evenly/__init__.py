@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evenly.embedding import Embeddings, Encoder
     from evenly.inputs.embed import embed
     from evenly.metrics import Measures, RowsAt, measure, rows_at
-    from evenly.report import Comparison, compare
+    from evenly.reporting import Comparison, compare
     from evenly.selection import Selection, select_uniform
     from evenly.selection.assign import Assignments
     from evenly.selection.by_quality import select_by_quality
@@ -61,7 +61,7 @@ __all__ = [
 
 _HOMES = {
     "Assignments": "evenly.selection.assign",
-    "Comparison": "evenly.report",
+    "Comparison": "evenly.reporting",
     "Deduplication": "evenly.selection.results.deduplication",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
@@ -73,7 +73,7 @@ _HOMES = {
     "Selection": "evenly.selection",
     "StreamSelection": "evenly.selection.results.stream",
     "UniformStream": "evenly.selection.streaming.uniform_stream",
-    "compare": "evenly.report",
+    "compare": "evenly.reporting",
     "deduplicate": "evenly.selection.deduplicate",
     "embed": "evenly.inputs.embed",
     "errors": "evenly.errors",

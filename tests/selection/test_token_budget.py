@@ -5,7 +5,7 @@ import pytest
 from evenly import Selection, select_uniform
 from evenly.errors import BudgetError, ColumnError, OptionError
 from evenly.metrics.measure import measure
-from evenly.report import selection_table
+from evenly.reporting import selection_table
 from tests.support.encoders import TopicEncoder, texts_of
 
 WORDS = str.split

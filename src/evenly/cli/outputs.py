@@ -257,7 +257,7 @@ def finish_selection(
 
     from evenly.metrics.curve import Curve
     from evenly.metrics.measure import measure_prepared
-    from evenly.report import selection_table
+    from evenly.reporting import selection_table
 
     seed = selection.provenance.options.get("seed", options.get("seed", 0))
     measuring = MeasuringOptions.of({**options, "seed": seed})

@@ -32,7 +32,7 @@ def compare(ctx: click.Context, /, data: str, subsets: tuple[str, ...], **option
     Each of SUBSETS is a file as for `evenly measure`, and is called like it. Manifests must
     agree on how texts become vectors, unless options say it.
     """
-    from evenly.report import compare_subsets
+    from evenly.reporting import compare_subsets
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)

@@ -48,7 +48,7 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     The kept rows are written in their order, as they are, and beside them a manifest
     (OUTPUT.manifest.json) with the row that represents each row of the input.
     """
-    from evenly.report import deduplication_table
+    from evenly.reporting import deduplication_table
     from evenly.selection.deduplicate import remove_duplicates
 
     output = Output.take(ctx, options)

@@ -59,7 +59,7 @@ def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: b
     with step("loading the libraries", quiet=quiet):
         from evenly.geometry import nearest_chosen
         from evenly.metrics.measure import measure_prepared
-        from evenly.report import selection_table
+        from evenly.reporting import selection_table
         from evenly.samples.requests import demo_requests
         from evenly.selection.uniform import prepare_uniform, select_prepared
 

@@ -72,7 +72,7 @@ def stream(ctx: click.Context, /, data: tuple[str, ...], **options: Any) -> None
     and one batch. The chosen rows cover the stream within 8 times the best possible radius;
     `evenly select` chooses better if the data fit in memory.
     """
-    from evenly.report import stream_table
+    from evenly.reporting import stream_table
     from evenly.selection.stream import choose_from_stream
 
     output = Output.take(ctx, options)

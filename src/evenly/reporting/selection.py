@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evenly.metrics.measures import Measures, lines_of_measures
-from evenly.report.provenance import input_line, seconds_line, text_line
+from evenly.reporting.provenance import input_line, seconds_line, text_line
 from evenly.tables import count, two_columns
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evenly import select_uniform
-from evenly.report.provenance import text_line
+from evenly.reporting.provenance import text_line
 from tests.support.encoders import TopicEncoder, texts_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenly.report.provenance import input_line, is_normalized, seconds_line, text_line
+from evenly.reporting.provenance import input_line, is_normalized, seconds_line, text_line
 from evenly.samples import excerpt, texts_of_rows
 from evenly.tables import count, two_columns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenly.report.provenance import is_normalized
+from evenly.reporting.provenance import is_normalized
 from evenly.tables import count, two_columns, with_cosine
 
 if TYPE_CHECKING:
