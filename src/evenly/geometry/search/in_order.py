@@ -168,16 +168,22 @@ def squared_distances_to_nearest(
 
 
 def lower_in_tiles(
-    targets: Targets, queries: Queries, squared: Float[np.ndarray, " b"], threads: int
+    targets: Targets,
+    queries: Queries,
+    squared: Float[np.ndarray, " b"],
+    threads: int,
+    *,
+    begin: int = 0,
 ) -> Best:
     """Lower `squared` in place to the nearest target of each row; return it with these targets.
 
-    `nearest` is above all target numbers if no target is nearer.
+    Targets before `begin` need not be compared. `nearest` is above all target numbers if no
+    target is nearer.
     """
     best = Best(squared, np.full(len(squared), _NONE))
 
     def compare(part: slice) -> None:
-        lower_to_nearest_of_all(targets, queries.part(part), best.part(part))
+        lower_to_nearest_of_all(targets, queries.part(part), best.part(part), begin=begin)
 
     parallel_for(compare, blocks(len(squared), 1, numbers=_TILE), threads=threads)
     return best
