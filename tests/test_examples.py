@@ -160,7 +160,7 @@ def test_drop_outliers(tmp_path, capsys):
     )
 
     warning, dropped = capsys.readouterr().out.splitlines()
-    assert warning.startswith("1 of the first 9 picks are far from all other rows")
+    assert warning.startswith("1 of the first 9 picks is far from all other rows")
     assert "line 8" in warning
     assert dropped.startswith("row 7 is an outlier")
     assert all(len(record["text"]) <= 40 for record in read_lines(tmp_path / "subset.jsonl"))

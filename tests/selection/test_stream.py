@@ -74,6 +74,19 @@ def test_while_every_row_is_kept_or_repeats_one_it_is_the_answer_of_select_unifo
     assert found.h_min_bound <= 2 * expected.h_min or normalize
 
 
+def test_rows_that_tie_within_rounding_are_covered_as_by_select_uniform():
+    """The farthest left-out row ties with the last pick, which some rounding makes a bit nearer."""
+    found, expected = [], []
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        rows = np.unique(random.integers(-1, 3, (33, 8)), axis=0).astype(float)
+        rows = random.permutation(rows[rows.any(axis=1)])
+        expected.append(select_uniform(rows, 21).coverage_radius)
+        found.append(select_stream([rows], 21).coverage_bound)
+
+    assert found == expected
+
+
 def test_the_mean_of_many_repeated_rows_is_that_of_select_uniform():
     rows = np.random.default_rng(3).standard_normal((8, 3))
     rows = rows[np.random.default_rng(4).integers(0, 8, 20_000) ** 2 % 8]

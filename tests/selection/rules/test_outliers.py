@@ -315,7 +315,7 @@ def test_rows_far_outside_are_told_of(d):
 
     with pytest.warns(errors.IsolatedRowsWarning, match=r"^3 of the first 20 picks .*row 500"):
         select_uniform(vectors, 25, normalize=False)
-    with pytest.warns(errors.IsolatedRowsWarning, match="1 of the first 1 picks"):
+    with pytest.warns(errors.IsolatedRowsWarning, match="1 of the first 1 pick is"):
         select_uniform(vectors, 1, normalize=False)
 
 
@@ -349,7 +349,7 @@ def test_the_warning_shows_where_and_what_the_rows_are(tmp_path):
         select_uniform(tmp_path / "train.jsonl", 5, encoder=TopicEncoder(), normalize=False)
 
     message = str(told[0].message)
-    assert message.startswith("1 of the first 5 picks are far from all other rows")
+    assert message.startswith("1 of the first 5 picks is far from all other rows")
     assert f'{tmp_path / "train.jsonl"}, line 18 ("{("junk " * 14)[:69]}…")' in message
     assert "drop_outliers=0.005 leaves out that fraction" in message
     assert told[0].filename == __file__

@@ -27,6 +27,7 @@ from evenly.progress import hide
 from evenly.selection.rules.away_from import rows_of_the_pool
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Float, Int
+from evenly.tables import count
 
 NEIGHBOURS = 5
 """A row's score is its mean distance to this many nearest rows, so larger groups do not count."""
@@ -145,10 +146,12 @@ def warn_of_isolated(prepared: PreparedData, picks: Int[np.ndarray, " m"]) -> No
     shown = found[:_SHOWN].tolist()
     examples = "; ".join(map(prepared.describe, shown))
     more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    are = "is" if len(found) == 1 else "are"
     share = max(len(found) / np.count_nonzero(prepared.points.eligible), 0.001)
     warnings.warn(
-        f"{len(found)} of the first {len(first)} picks are far from all other rows, like broken or "
-        f"foreign rows: {examples}{more}. Look at them: farthest-first picks such rows first. "
+        f"{len(found)} of the first {count(len(first), 'pick')} {are} far from all other rows, "
+        f"like broken or foreign rows: {examples}{more}. Look at them: farthest-first picks such "
+        "rows first. "
         f"drop_outliers={share:.1g} leaves out that fraction of rows, those farthest from their "
         "neighbours.",
         IsolatedRowsWarning,

@@ -160,10 +160,11 @@ class StreamingCover:
     def select(self, budget: int) -> CoverPicks:
         """Choose from the candidates, at least `budget` of them, by farthest-first."""
         points = self.points
-        picks = self._farthest_first(points, budget)
-        distances, _ = self._distances_to(points, picks.rows)
-        far = np.where(self.reach > 0, (distances + self.reach) * _ROUND_UP, distances)
-        covered, h_min_bound = float(far.max()), np.inf
+        picks, covered = self._farthest_first(points, budget)
+        if self.reach.any():
+            distances, _ = self._distances_to(points, picks.rows)
+            covered = float(((distances + self.reach) * _ROUND_UP).max())
+        h_min_bound = np.inf
         if budget > 1:
             h_min_bound = 2.0 * (float(picks.radii[-1]) + float(self.reach.max()))
         if points.unit:
@@ -191,7 +192,7 @@ class StreamingCover:
     def _reduce(self) -> None:
         """Keep the first by farthest-first, and assign the others to the nearest of them."""
         points = self.points
-        picks = self._farthest_first(points, self.kept)
+        picks, _ = self._farthest_first(points, self.kept)
         distances, nearest = self._distances_to(points, picks.rows)
         stay = np.sort(picks.rows)
         reach = np.zeros(len(stay))
@@ -203,11 +204,12 @@ class StreamingCover:
         kept = points.take(stay)
         self._rebuild(kept, kept)
 
-    def _farthest_first(self, points: Points, budget: int) -> Picks:
+    def _farthest_first(self, points: Points, budget: int) -> tuple[Picks, float]:
+        """Return the picks and their coverage radius among the candidates."""
         assert self.mean is not None
         first = first_of_the_farthest(self.mean.squared_distances(points))
         engine = make_engine(points, budget, "memory")
-        return farthest_first(engine, budget, Picks.first(first))[0]
+        return farthest_first(engine, budget, Picks.first(first))
 
     def _take_the_mean_of(self, own: Points, numbers: Int[np.ndarray, " m"]) -> None:
         if self.mean is None:
