@@ -12,7 +12,13 @@ from scipy.spatial.distance import cdist
 from evenly import errors, measure, select_uniform
 from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import prepare
-from evenly.metrics.certificate import DEFAULT_EFFORT, BoundingEffort, UpperBounds, clusters_bound
+from evenly.metrics.certificate import (
+    DEFAULT_EFFORT,
+    BoundingEffort,
+    UpperBounds,
+    clusters_bound,
+    quick_upper_bounds,
+)
 from evenly.metrics.measure import pool_stats
 from evenly.metrics.measures import certified_fraction
 from evenly.options import InputOptions, MeasuringOptions
@@ -55,6 +61,40 @@ def test_no_bound_is_below_the_best_possible(begin, cell):
     balls = {"balls": found.pop("balls"), "smaller balls": found.pop("smaller balls")}
     assert {name: round(ratio, 3) for name, ratio in found.items()} == dict.fromkeys(found, 1.0)
     assert max(balls.values()) < 1.2
+
+
+@pytest.mark.parametrize("with_radii", [False, True])
+def test_quick_bounds_of_all_sizes_are_not_below_the_best_possible(with_radii):
+    ratios = []
+    for seed in range(120):
+        points, size = a_small_pool(seed)
+        sizes = np.arange(1, size + 1)
+        radii = UpperBounds(points, size).curve.radii if with_radii else None
+        matrix = DistanceMatrix(gaps_of(points), points.eligible)
+        for pool in (points, matrix) if with_radii else (points,):
+            bounds = quick_upper_bounds(pool, sizes, radii)
+            assert bounds[0] == math.inf
+            assert (np.diff(bounds) <= 0).all()
+            for number in range(1, size):
+                best = best_h_min(gaps_of(points), int(sizes[number]))
+                assert bounds[number] >= best, f"pool {seed}, {sizes[number]} rows"
+                if best > 0 and pool is points:
+                    ratios.append(bounds[number] / best)
+
+    assert min(ratios) < 1.001
+    assert np.median(ratios) < 1.5
+
+
+def test_quick_bounds_are_those_of_one_size():
+    rng = np.random.default_rng(5)
+    for dimension in (1, 2, 3, 20):
+        points = points_of(rng.standard_normal((300, dimension)), normalize=dimension == 20)
+        upper_bounds = UpperBounds(points, 200)
+        found = quick_upper_bounds(points, np.array([5, 200]), upper_bounds.curve.radii)
+        for size, bound in zip((5, 200), found, strict=True):
+            one_size = upper_bounds.bounds(size, 0.0)
+            del one_size["cells"]
+            assert bound == pytest.approx(min(one_size.values()), rel=0.03)
 
 
 def test_a_simplex_attains_the_trace_and_the_sphere():

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from evenly.shapes import Float
+from evenly.shapes import Float, Int
 
 
 def balls_bound(radii: Float[np.ndarray, " k"]) -> float:
@@ -48,6 +48,13 @@ def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
     Sources: Oler 1961, doi:10.1007/BF02391675; Folkman and Graham 1969,
         doi:10.4153/CMB-1969-096-4.
     """
+    return float(plane_bounds(rows, np.array([size]))[0])
+
+
+def plane_bounds(
+    rows: Float[np.ndarray, "n 2"], sizes: Int[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"]:
+    """Return `plane_bound` for several numbers of rows, from one convex hull."""
     from scipy.spatial import ConvexHull, QhullError
 
     centred = rows - rows.mean(axis=0)
@@ -60,8 +67,9 @@ def plane_bound(rows: Float[np.ndarray, "n 2"], size: int) -> float:
         area, perimeter = float(length * width), 2.0 * float(length + width)
     # k - 1 <= a / r² + b / r, solved for r.
     a, b = 2.0 * area / math.sqrt(3.0), perimeter / 2.0
-    gaps = size - 1
-    return (b + math.sqrt(b * b + 4.0 * gaps * a)) / (2.0 * gaps)
+    gaps = sizes - 1
+    bounds: Float[np.ndarray, " s"] = (b + np.sqrt(b * b + 4.0 * gaps * a)) / (2.0 * gaps)
+    return bounds
 
 
 def _distant_rows(rows: Float[np.ndarray, "n 2"]) -> list[int]:

@@ -16,13 +16,14 @@ from evenly.metrics.bounds import (
     balls_bound,
     line_bound,
     plane_bound,
+    plane_bounds,
     smaller_balls_bound,
 )
 from evenly.metrics.curve import Curve
 from evenly.metrics.packing_bound import PackingBound
 from evenly.metrics.trace_bound import CentredPool, best_centre
 from evenly.progress import hide
-from evenly.shapes import Float
+from evenly.shapes import Float, Int
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
 _TOLERANCE = 1.0 + 1e-9
@@ -150,6 +151,56 @@ class UpperBounds:
             return most
         centred = self._centred(self.points, most)
         return min(most, self.packing_bound.most_rows(distance, centred))
+
+
+def quick_upper_bounds(
+    points: Points | DistanceMatrix,
+    sizes: Int[np.ndarray, " s"],
+    radii: Float[np.ndarray, " k"] | None = None,
+) -> Float[np.ndarray, " s"]:
+    """Return an upper bound on the h_min of any m rows, for each m in `sizes`.
+
+    These are the bounds of `UpperBounds` that need no clusters, in one pass; they are as sharp
+    for few rows, and less so for a large part of the pool.
+
+    Args:
+        points: the pool.
+        sizes: ascending numbers of rows, 1 or more.
+        radii: radii of a farthest-first run over the pool to the largest size or more, without
+            rules or weights; None if there is none.
+
+    Returns:
+        (s,) bounds, which never increase; inf for a single row.
+
+    Cost: a few passes over the pool, and k operations for each size.
+    """
+    found = np.full(len(sizes), inf)
+    several = sizes > 1
+    most = int(sizes[-1])
+    if isinstance(points, Points) and most > 1:
+        centred = best_centre(points, most, steps=0)
+        sums = np.cumsum(centred.squared_distances)[sizes - 1]
+        found[several] = np.sqrt(2.0 * sums[several] / (sizes[several] - 1.0))
+    for number in np.flatnonzero(several).tolist():
+        size = int(sizes[number])
+        some = [found[number]]
+        if radii is not None:
+            some.append(balls_bound(radii[:size]))
+            if isinstance(points, Points):
+                some.append(smaller_balls_bound(radii[:size]))
+        if isinstance(points, Points) and points.unit:
+            some.append(sphere_bound(size, points.dimension))
+        found[number] = min(some)
+    if isinstance(points, Points) and points.dimension <= 2:
+        rows = points.exact(np.flatnonzero(points.eligible))
+        some_sizes = sizes[several]
+        if points.dimension == 1:
+            of_dimension = line_bound(rows[:, 0], 2) / (some_sizes - 1.0)
+        else:
+            of_dimension = plane_bounds(rows, some_sizes)
+        found[several] = np.minimum(found[several], of_dimension)
+    # m rows include fewer, so what bounds these bounds m.
+    return np.minimum.accumulate(found) * _TOLERANCE
 
 
 def clusters_bound(distances: Float[np.ndarray, "n n"], size: int) -> float:

@@ -9,10 +9,12 @@ import numpy as np
 
 from evenly.geometry import DistanceMatrix
 from evenly.geometry.search.to_prefixes import distances_to_prefixes
-from evenly.metrics.random_subsets import SAMPLED_ROWS
 from evenly.selection.greedy.driver import coverage_radius_of
 from evenly.selection.rules.problem import Problem
 from evenly.shapes import Float, Int
+
+SAMPLED_ROWS = 1024
+"""Rows of a large pool from which mean distances are estimated, of many prefixes at once."""
 
 # Budgets of a grid that lie in one factor of ten.
 _A_DECADE = 12
