@@ -1,7 +1,7 @@
 """Products of proxies rounded to 16-bit integers: exact sums, twice as many at once as in float32.
 
-Processors multiply pairs of 16-bit integers and add them up in one instruction (`vpmaddwd` of
-AVX2, `vpdpwssd` of VNNI, `smlal` of NEON), on twice as many numbers as of float32. The only
+Processors multiply pairs of 16-bit integers and add them up in one instruction or two (`vpmaddwd`
+of AVX2, `vpdpwssds` of VNNI, `smlal` of NEON), on twice as many numbers as of float32. The only
 rounding is that of the proxies, to 1/32,766 of the longest one (`ProxyTransform.levels`), which
 leaves hardly more pairs to decide. The sums cannot overflow 32 bits: each is at most the product
 of two lengths, each at most 32,767, and so is every partial sum.
