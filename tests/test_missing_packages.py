@@ -57,6 +57,9 @@ def folder(tmp_path) -> Path:
         ("pyarrow,datasets", ["rows.jsonl.zst"], "zstd"),
         ("pyarrow,datasets", ["rows.csv", "-o", "chosen.jsonl.zst"], "zstd"),
         ("optimum,onnxruntime", ["rows.csv", "--backend", "onnx"], "onnx"),
+        ("bokeh", ["rows.csv", "--report", "chosen.html"], "report"),
+        ("jinja2", ["rows.csv", "--report", "chosen.html"], "report"),
+        ("sklearn", ["rows.csv", "--report", "chosen.html"], "report"),
     ],
 )
 def test_a_missing_extra_is_named_with_its_command(packages, arguments, extra, folder):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evenly.inputs.embed import embed
     from evenly.metrics import Measures, RowsAt, measure, rows_at
     from evenly.reporting import Comparison, compare
+    from evenly.reporting.page import Report, report
     from evenly.selection import Selection, select_uniform
     from evenly.selection.assign import Assignments
     from evenly.selection.by_quality import select_by_quality
@@ -43,6 +44,7 @@ __all__ = [
     "Explanation",
     "Measures",
     "Refine",
+    "Report",
     "RowsAt",
     "Selection",
     "StreamSelection",
@@ -53,6 +55,7 @@ __all__ = [
     "embed",
     "estimate",
     "measure",
+    "report",
     "rows_at",
     "select_by_quality",
     "select_stream",
@@ -69,6 +72,7 @@ _HOMES = {
     "Explanation": "evenly.selection.explain",
     "Measures": "evenly.metrics",
     "Refine": "evenly.selection.refine",
+    "Report": "evenly.reporting.page",
     "RowsAt": "evenly.metrics",
     "Selection": "evenly.selection",
     "StreamSelection": "evenly.selection.results.stream",
@@ -79,6 +83,7 @@ _HOMES = {
     "errors": "evenly.errors",
     "estimate": "evenly.selection.estimate",
     "measure": "evenly.metrics",
+    "report": "evenly.reporting.page",
     "rows_at": "evenly.metrics",
     "select_by_quality": "evenly.selection.by_quality",
     "select_stream": "evenly.selection.stream",

@@ -50,7 +50,7 @@ class _Commands(Group):
     sections = {  # noqa: RUF012
         "Choose rows": ("select", "select-by-quality", "deduplicate", "stream"),
         "Continue from a manifest": ("extend", "fill", "assign", "explain"),
-        "Judge a subset": ("measure", "compare"),
+        "Judge a subset": ("measure", "compare", "report"),
         "Plan and prepare": ("estimate", "embed", "cache"),
         "First steps": ("demo", "help"),
     }

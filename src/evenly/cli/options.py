@@ -197,9 +197,19 @@ JSON = [
     )
 ]
 
+PAGE = [
+    own_option(
+        "--report",
+        section=Section.OUTPUT,
+        metavar="FILE",
+        help="Also write an HTML page about the result to this file.",
+    )
+]
+
 # What is measured of the chosen rows, and how it is printed.
 MEASURES = [
     *declared_options(MeasuringOptions, "random_subsets", "certificate"),
+    *PAGE,
     *JSON,
     *LOUDNESS,
 ]

@@ -22,11 +22,12 @@ from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
+    from evenly.metrics import Measures
     from evenly.selection import Selection
     from evenly.selection.results.base import Order, Result
 
 # The options that name files to write, and those that name folders of a model.
-_WRITTEN = ("output", "checkpoint", "state")
+_WRITTEN = ("output", "checkpoint", "state", "report")
 _MODELS = ("encoder", "tokenizer")
 
 _OF_PLAIN_SELECTIONS = {
@@ -53,12 +54,14 @@ class Output:
         order: the order of the records.
         force: whether existing files are overwritten.
         as_json: whether numbers are printed as JSON.
+        page: the file of a page about the result; None for none.
     """
 
     name: str | None
     order: Order
     force: bool
     as_json: bool
+    page: str | None = None
 
     @classmethod
     def take(cls, ctx: click.Context, options: dict[str, Any]) -> Output:
@@ -68,11 +71,14 @@ class Output:
             options.pop("order", "picked"),
             options.pop("force"),
             options.pop("as_json", False),
+            options.pop("report", None),
         )
         keep_at(ctx, options.get("checkpoint"))
         MeasuringOptions.of(options)
         if output.file is not None:
             output = replace(output, force=check_output(output.file, force=output.force))
+        if output.page is not None:
+            check_page(output.page, force=output.force)
         for kept in ("checkpoint", "state"):
             if options.get(kept) is not None:
                 check_writable(options[kept], force=True)
@@ -152,6 +158,22 @@ def check_output(output: str | PathLike[str], *, force: bool) -> bool:
     for path in (output, manifest_path(output)):
         check_writable(path, force=force)
     return force
+
+
+def check_page(path: str, *, force: bool) -> None:
+    """Reject, before any work, a page that could not be made or written after it.
+
+    Raises:
+        OutputError: it is not called .html, or the place cannot be written.
+        OutputExistsError: it exists and `force` is not set.
+        MissingExtraError: a package that pages need is not installed.
+    """
+    if not path.lower().endswith((".html", ".htm")):
+        raise OutputError(f"a page is an HTML file, so its name must end in .html, got {path}.")
+    check_writable(path, force=force)
+    from evenly.reporting.page import check_packages
+
+    check_packages()
 
 
 def _is_half_written(output: str | PathLike[str]) -> bool:
@@ -288,6 +310,20 @@ def finish_selection(
         summary["measures"] = measures.as_dict()
     finally:  # also if measuring is interrupted
         print_result(selection_table(selection, measures), summary, output, len(selection), notes)
+    if output.page is not None:
+        write_page(selection, prepared, measures, output)
+
+
+def write_page(
+    selection: Selection, prepared: PreparedData, measures: Measures, output: Output
+) -> None:
+    """Write the page about a selection that is measured, and say where it is."""
+    from evenly.reporting.page import make_report
+
+    assert output.page is not None
+    page = make_report(selection, prepared, measures, manifest=output.manifest)
+    page.save(output.page, force=output.force)
+    click.echo(f"Page: {output.page}", err=output.as_json or output.name == "-")
 
 
 def print_result(

@@ -13,6 +13,7 @@ from evenly.cli.commands import (  # noqa: F401
     fill,
     help,
     measure,
+    report,
     select,
     select_by_quality,
     stream,
