@@ -92,7 +92,7 @@ def read_array(path: str) -> npt.NDArray[Any]:
     """
     FileStamp.of(path)
     with guarded(path, ".npy file of an array"):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
         return np.array(array) if array.ndim == 1 else array
 
 
