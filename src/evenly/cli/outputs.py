@@ -311,17 +311,21 @@ def finish_selection(
     finally:  # also if measuring is interrupted
         print_result(selection_table(selection, measures), summary, output, len(selection), notes)
     if output.page is not None:
-        write_page(selection, prepared, measures, output)
+        write_page(selection, prepared, measures, measuring, output)
 
 
 def write_page(
-    selection: Selection, prepared: PreparedData, measures: Measures, output: Output
+    selection: Selection,
+    prepared: PreparedData,
+    measures: Measures,
+    measuring: MeasuringOptions,
+    output: Output,
 ) -> None:
     """Write the page about a selection that is measured, and say where it is."""
     from evenly.reporting.page import make_report
 
     assert output.page is not None
-    page = make_report(selection, prepared, measures, manifest=output.manifest)
+    page = make_report(selection, prepared, measures, measuring, manifest=output.manifest)
     page.save(output.page, force=output.force)
     click.echo(f"Page: {output.page}", err=output.as_json or output.name == "-")
 

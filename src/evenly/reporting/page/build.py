@@ -15,8 +15,11 @@ from evenly.metrics import Measures
 from evenly.metrics.measure import Certificate, measure_prepared
 from evenly.metrics.space import prepare_subsets
 from evenly.options import InputOptions, MeasuringOptions, TextColumns, documented
+from evenly.reporting.page.budgets import Budgets
+from evenly.reporting.page.curves import budget_plots
 from evenly.reporting.page.origin import command, origin_lines
 from evenly.reporting.page.packages import check_packages
+from evenly.reporting.page.plots import document_of, libraries
 from evenly.reporting.page.render import render
 from evenly.reporting.page.rows import Isolated, tables_of_rows
 from evenly.reporting.page.subject import Subject
@@ -112,7 +115,7 @@ def report(
     measures = measure_prepared(
         prepared, result.indices, measuring, rules=tuple(result.provenance.rules)
     )
-    return make_report(result, prepared, measures, manifest=manifest)
+    return make_report(result, prepared, measures, measuring, manifest=manifest)
 
 
 def check_result(result: Any) -> None:
@@ -130,18 +133,28 @@ def check_result(result: Any) -> None:
 
 
 def make_report(
-    result: Result, prepared: PreparedData, measures: Measures, *, manifest: str | None = None
+    result: Result,
+    prepared: PreparedData,
+    measures: Measures,
+    measuring: MeasuringOptions,
+    *,
+    manifest: str | None = None,
 ) -> Report:
     """Return the page of a result that is measured; see `report`."""
     found = nearest_chosen(prepared.points, result.indices)
     subject = Subject(result, prepared, found, measures, manifest)
+    budgets = Budgets.of(subject, measuring)
+    plots = {} if budgets is None else budget_plots(budgets)
+    document, elements = document_of(plots)
     said = headline(subject)
     content = {
         "title": shown(result.provenance.input.origin),
         "headline": said,
         "figures": figures(subject),
+        "budgets": budgets,
         "tables": tables_of_rows(subject, Isolated.of(subject)),
         "origin": origin_lines(subject),
         "command": command(subject),
     }
-    return Report(said, render(content, {}, []), result)
+    values = {"elements": elements, "budgets": [] if budgets is None else budgets.sentences()}
+    return Report(said, render(content, values, document, libraries()), result)

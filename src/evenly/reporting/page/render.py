@@ -25,13 +25,16 @@ def as_json(value: Any) -> str:
     return text.translate(_ESCAPED)
 
 
-def render(content: dict[str, Any], plots: dict[str, Any], scripts: list[str]) -> str:
+def render(
+    content: dict[str, Any], values: dict[str, Any], document: str, scripts: list[str]
+) -> str:
     """Return the page as HTML.
 
     Args:
         content: what the template shows.
-        plots: what page.js draws, as JSON values.
-        scripts: the libraries that it draws with.
+        values: what page.js needs, as JSON values.
+        document: the plots, as the JSON of a document of Bokeh.
+        scripts: the libraries that draw them.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -58,7 +61,8 @@ def render(content: dict[str, Any], plots: dict[str, Any], scripts: list[str]) -
         policy="; ".join(f"{name} {value}" for name, value in policy.items()),
         style=Markup(template("page.css")),  # a file of this package
         scripts=[Markup(script) for script in own],  # likewise, and BokehJS
-        plots=Markup(as_json(plots)),  # escaped for a script element
+        values=Markup(as_json(values)),  # escaped for a script element
+        document=Markup(document.translate(_ESCAPED)),  # likewise
     )
 
 

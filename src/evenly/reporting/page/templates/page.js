@@ -2,7 +2,7 @@
 /* Sorts and searches tables, and changes between light and dark. Texts are only ever set as text. */
 (() => {
   const byId = (id) => document.getElementById(id);
-  const plots = JSON.parse(byId("plots").textContent);
+  const values = JSON.parse(byId("values").textContent);
 
   /* Light and dark. */
   const root = document.documentElement;
@@ -67,5 +67,66 @@
     field.addEventListener("input", () => search(name, field.value));
   }
 
-  applyTheme();
+  /* Plots: one document of Bokeh, each root of which stands in an element of its own. */
+  const draw = async () => {
+    const plots = JSON.parse(byId("document").textContent);
+    for (const place of document.querySelectorAll(".needs-js")) place.hidden = false;
+    const roots = values.elements;
+    if (Object.keys(roots).length > 0) {
+      const item = { docid: "page", roots, root_ids: Object.keys(roots) };
+      await Bokeh.embed.embed_items({ page: plots }, [item]);
+      connect(Bokeh.documents[0]);
+    }
+    applyTheme();
+    root.dataset.ready = "yes";
+  };
+
+  const connect = (plots) => {
+    const models = [...plots._all_models.values()];
+    themed.push(() => colour(models));
+    if (values.budgets.length > 0) connectBudgets(plots, models);
+  };
+
+  /* Gives everything that is tagged with a colour of the page that colour as it is now. */
+  const colour = (models) => {
+    const style = getComputedStyle(root);
+    const named = (name) => style.getPropertyValue(`--${name}`).trim();
+    for (const model of models) {
+      for (const tag of model.tags ?? []) {
+        const [what, name] = String(tag).split(":");
+        if (name) model[`${what}_color`] = named(name);
+      }
+      if (model.type === "Figure") model.title.text_color = named("ink");
+      if (model.type === "Grid") model.grid_line_color = named("line");
+      if ("major_label_text_color" in model) {
+        model.major_label_text_color = named("soft");
+        model.axis_label_text_color = named("soft");
+      }
+    }
+  };
+
+  /* The slider, and clicks in the plots above it, move a line and say what a budget gives. */
+  const connectBudgets = (plots, models) => {
+    const slider = byId("budget");
+    const budgets = plots.get_model_by_name("budgets").data.rows;
+    const lines = models.filter((model) => model.name === "moving");
+    const show = () => {
+      for (const line of lines) line.location = budgets[slider.value];
+      byId("budget-says").textContent = values.budgets[slider.value];
+      slider.setAttribute("aria-valuetext", values.budgets[slider.value]);
+    };
+    slider.addEventListener("input", show);
+    for (const [id, element] of Object.entries(values.elements)) {
+      if (!element.startsWith("plot-budget-")) continue;
+      plots.get_model_by_id(id).on_event("tap", (event) => {
+        const distance = (place) => Math.abs(budgets[place] - event.x);
+        const places = [...budgets.keys()];
+        slider.value = places.reduce((a, b) => (distance(b) < distance(a) ? b : a));
+        show();
+      });
+    }
+    show();
+  };
+
+  draw();
 })();
