@@ -2,30 +2,35 @@
 
 A smooth function of d variables is known at the chosen rows of a pool and fitted by kernel
 interpolation (Matérn 5/2, its length chosen by the likelihood). The error is measured on other rows
-of the same pool, mean and largest. The pool is uniform, or denser around some centres.
+of the same pool, mean and largest. The pool is uniform, or denser around some centres. Quality is
+the slope of the function at a row, which nobody knows beforehand: what an oracle would prefer.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
-from scipy.stats import spearmanr
 
-from experiments.arms import ARMS, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
-from experiments.statistics import table
+from experiments.statistics import rank_correlation, table
 from experiments.texts import Rows
 
 NAME = "approximation"
 COMPARED = (
     *("random", "k-means", "facility location", "farthest-first", "refined", "density"),
-    *("clumps of 2", "clumps of 5", "clumps of 20"),
+    *("clumps of 2", "clumps of 5", "clumps of 20", *WITH_QUALITY),
 )
 _LENGTHS = (0.3, 0.6, 1.2, 2.4)
 _JITTER = 1e-8
+_STEP = 1e-4
+
+Function = Callable[[Rows], Rows]
 
 
 def make_pool(kind: str, rows: int, d: int, rng: np.random.Generator) -> Rows:
@@ -38,7 +43,7 @@ def make_pool(kind: str, rows: int, d: int, rng: np.random.Generator) -> Rows:
     return (centres[of] + 0.25 * rng.standard_normal((rows, d))).astype(np.float32)
 
 
-def make_function(d: int, rng: np.random.Generator):
+def make_function(d: int, rng: np.random.Generator) -> Function:
     """Return a random smooth function: a few waves and bumps."""
     waves, phases = rng.standard_normal((8, d)) * 2, rng.uniform(0, 2 * np.pi, 8)
     centres = rng.uniform(-1, 1, (4, d))
@@ -48,6 +53,14 @@ def make_function(d: int, rng: np.random.Generator):
         return np.sin(rows @ waves.T + phases).sum(axis=1) / 3 + bumps
 
     return function
+
+
+def slopes_of(function: Function, rows: Rows) -> Rows:
+    """Return the (n,) lengths of the gradient of a function, by central differences."""
+    steps = _STEP * np.eye(rows.shape[1])
+    changes = [(function(rows + step) - function(rows - step)) / (2 * _STEP) for step in steps]
+    found: Rows = np.linalg.norm(changes, axis=0)
+    return found
 
 
 def fit_and_predict(rows: Rows, values: Rows, tests: Rows) -> Rows:
@@ -72,9 +85,12 @@ def measure(pool: str, d: int, budget: int, seed: int, arm: str, draw: int, rows
     rng = np.random.default_rng([seed, d])
     points = make_pool(pool, rows, d, rng)
     tests = points[: rows // 3].astype(float)
-    own = Pool(points[rows // 3 :], np.zeros(rows - rows // 3), normalize=False)
     function = make_function(d, rng)
-    found = ARMS[arm](own, budget, np.random.default_rng([seed, draw, 1]))
+    candidates = points[rows // 3 :]
+    slopes = slopes_of(function, candidates.astype(float))
+    own = Pool(candidates, np.zeros(len(candidates)), slopes, normalize=False)
+    choose = {**ARMS, **WITH_QUALITY}[arm]
+    found = choose(own, budget, np.random.default_rng([seed, draw, 1]))
     inputs = own.vectors[found].astype(float)
     errors = np.abs(fit_and_predict(inputs, function(inputs), tests) - function(tests))
     return {
@@ -116,11 +132,19 @@ def main(options: argparse.Namespace) -> list[Row]:
             of = [row for row in own if row["budget"] == budget]
             for name in ("h_min", "coverage_radius", "mean_distance"):
                 ranks = [
-                    f"{error} {spearmanr([r[name] for r in of], [r[error] for r in of])[0]:+.2f}"
+                    f"{error} {rank_correlation(of, name, error)}"
                     for error in ("mean_error", "largest_error")
                 ]
                 print(f"budget {budget}: rank correlation of {name} with {', '.join(ranks)}")
         print()
+    draw_differences(
+        found,
+        [
+            (f"{key['pool']}, d = {key['d']}", "mean_error", {**key, "budget": budgets[-1]})
+            for key in product_of(pool=["uniform", "clustered"], d=dimensions)
+        ],
+        options.folder / f"{NAME}.svg",
+    )
     return found
 
 

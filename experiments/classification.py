@@ -1,25 +1,36 @@
 """Classification of intents: which rows are best to label and train on?
 
 A linear head (logistic regression) on frozen vectors is trained on the chosen rows of the training
-file, and tested on the test file. Each seed leaves out a random fifth of the training rows, so that
-arms without randomness of their own vary, too, and all arms of a seed choose from the same rows.
+file, and tested on the test file; with --fine-tune, the encoder is trained as well. Each seed
+leaves out a random fifth of the training rows, so that arms without randomness of their own vary,
+too, and all arms of a seed choose from the same rows. Quality is how frequent the words of a text
+are among those of all texts (the geometric mean of their shares).
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.arms import ARMS, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.encoders import Encoder
+from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
-from experiments.texts import Labelled, Rows, made_up, read_labelled, vectors_of
+from experiments.texts import Labelled, Rows, ease_of, made_up, read_labelled, vectors_of
 
 NAME = "classification"
 METRICS = ("accuracy", "worst_class", "mean_distance", "h_min")
+EVERY = {**ARMS, **WITH_QUALITY}
+TUNED = (
+    *("random", "k-means", "facility location", "farthest-first", "without outliers"),
+    *("density", "clumps of 5"),
+)
 _POOL_SHARE = 0.8
 _WORST = 0.1
 
@@ -29,20 +40,17 @@ class Task:
 
     def __init__(self, train: Labelled, test: Labelled, choosing: str, training: str) -> None:
         self.train, self.test = train, test
-        self.pool = Pool(vectors_of(train.texts, choosing), train.lengths)
+        self.pool = Pool(vectors_of(train.texts, choosing), train.lengths, ease_of(train.texts))
         self.inputs = vectors_of(train.texts, training)
         self.tests = vectors_of(test.texts, training)
 
-    def measure(self, arm: str, budget: int, seed: int, draw: int) -> Row:
-        """Train on the rows that an arm chooses, and return the accuracy on the test set."""
+    def choose(self, arm: str, budget: int, seed: int, draw: int) -> tuple[Rows, Row]:
+        """Return the rows that an arm chooses, and their spread."""
         rng = np.random.default_rng([seed, draw])
         among = self.among(seed)
         own = self.pool.take(among)
-        found = ARMS[arm](own, budget, rng)
-        accuracy, worst = evaluate(
-            self.inputs[among[found]], self.train.labels[among[found]], self.tests, self.test.labels
-        )
-        return {"accuracy": accuracy, "worst_class": worst, **spread_of(own, found)}
+        found = EVERY[arm](own, budget, rng)
+        return among[found], spread_of(own, found)
 
     def among(self, seed: int) -> Rows:
         """Return the rows that arms of a seed choose from."""
@@ -50,21 +58,43 @@ class Task:
         size = int(_POOL_SHARE * len(self.train.texts))
         return np.sort(rng.choice(len(self.train.texts), size, replace=False))
 
+    def measure(self, arm: str, budget: int, seed: int, draw: int) -> Row:
+        """Train a linear head on the rows that an arm chooses, and return its accuracy."""
+        rows, spread = self.choose(arm, budget, seed, draw)
+        found = predict(self.inputs[rows], self.train.labels[rows], self.tests)
+        return {**accuracies(found, self.test.labels), **spread}
 
-def evaluate(inputs: Rows, labels: Rows, tests: Rows, truth: Rows) -> tuple[float, float]:
-    """Return the accuracy of a linear head, and its mean over the worst tenth of the classes."""
+    def fine_tune(self, encoder: Encoder, steps: int, tests: int, **key: Any) -> Row:
+        """Train encoder and head on the rows that an arm chooses, and return their accuracy."""
+        rows, spread = self.choose(**key)
+        chosen, test = self.train.take(rows), self.test
+        # The file is sorted by label, so that its first rows would be those of a few labels.
+        some = np.random.default_rng(0).permutation(len(test.texts))[:tests]
+        asked = test.take(some)
+        given = encoder.fine_tune(
+            chosen.texts, chosen.labels, asked.texts, steps=steps, seed=key["seed"]
+        )
+        return {**accuracies(given, asked.labels), **spread}
+
+
+def predict(inputs: Rows, labels: Rows, tests: Rows) -> Rows:
+    """Return the labels that a linear head gives to tests."""
     from sklearn.linear_model import LogisticRegression
 
     if len(np.unique(labels)) == 1:
-        right = np.full(len(truth), labels[0]) == truth
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            head = LogisticRegression(C=10.0, max_iter=200).fit(inputs, labels)
-        right = head.predict(tests) == truth
+        return np.full(len(tests), labels[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: Rows = LogisticRegression(C=10.0, max_iter=200).fit(inputs, labels).predict(tests)
+    return found
+
+
+def accuracies(given: Rows, truth: Rows) -> Row:
+    """Return the accuracy of labels, and its mean over the worst tenth of the classes."""
+    right = given == truth
     by_class = np.sort([right[truth == label].mean() for label in np.unique(truth)])
     worst = by_class[: max(1, round(_WORST * len(by_class)))]
-    return float(right.mean()), float(worst.mean())
+    return {"accuracy": float(right.mean()), "worst_class": float(worst.mean())}
 
 
 def main(options: argparse.Namespace) -> list[Row]:
@@ -72,16 +102,24 @@ def main(options: argparse.Namespace) -> list[Row]:
     names: dict[str, int] = {}
     if options.quick or options.train is None:
         train, test, label = made_up(300, 1), made_up(150, 2), "made-up questions"
-        budgets, seeds, encoders = [20], 2, [("static", "static")]
+        options.budgets, options.seeds, options.steps, options.tests = [20], 2, 2, 20
+        encoders = [("static", "static")]
+        if options.fine_tune:
+            options.arms = ["random", "density"]
     else:
         train = read_labelled(Path(options.train), names=names)
         test = read_labelled(Path(options.test), names=names)
-        label, budgets, seeds = Path(options.train).name, options.budgets, options.seeds
+        label = Path(options.train).name
         encoders = [(options.encoder, options.encoder), ("static", options.encoder)]
+    if options.fine_tune:
+        task = Task(train, test, encoders[0][0], encoders[0][1])
+        return _fine_tune(task, label, encoders[0][0], options)
     rows: list[Row] = []
     for choosing, training in encoders:
         task = Task(train, test, choosing, training)
-        keys = with_draws(product_of(budget=budgets, seed=range(seeds), arm=ARMS))
+        keys = with_draws(
+            product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or EVERY)
+        )
         runs = [
             Run(
                 {**key, "data": label, "chosen_by": choosing},
@@ -90,14 +128,44 @@ def main(options: argparse.Namespace) -> list[Row]:
             for key in keys
         ]
         name = f"{NAME} ({label}, chosen by {choosing})"
-        found = carry_out(
-            name, runs, Results(options.folder / "classification.jsonl"), seconds_a_run=3
-        )
+        results = Results(options.folder / f"{NAME}.jsonl")
+        found = carry_out(name, runs, results, seconds_a_run=3)
         rows += found
-        print(f"\n{name}, trained on {training}\n{machine()}\n")
-        for metric in METRICS:
-            print(table(found, metric, baseline="random") + "\n")
+        _report(f"{name}, trained on {training}", found)
+        _draw(found, options.budgets, options.folder / f"{NAME}_by_{Path(choosing).name}.svg")
     return rows
+
+
+def _fine_tune(task: Task, label: str, choosing: str, options: argparse.Namespace) -> list[Row]:
+    encoder = Encoder(options.encoder)
+    keys = with_draws(
+        product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or TUNED)
+    )
+    setting = {"steps": options.steps, "tests": options.tests}
+    runs = [
+        Run(
+            {**key, **setting, "data": label, "chosen_by": choosing},
+            lambda key=key: task.fine_tune(encoder, **setting, **key),
+        )
+        for key in keys
+    ]
+    results = Results(options.folder / f"{NAME}_fine_tuned.jsonl")
+    name = f"{NAME} ({label}, {options.encoder} fine-tuned in {options.steps} steps)"
+    found = carry_out(name, runs, results, seconds_a_run=0.4 * options.steps)
+    _report(name, found)
+    _draw(found, options.budgets, options.folder / f"{NAME}_fine_tuned.svg")
+    return found
+
+
+def _report(name: str, rows: Sequence[Row]) -> None:
+    print(f"\n{name}\n{machine()}\n")
+    for metric in METRICS:
+        print(table(rows, metric, baseline="random") + "\n")
+
+
+def _draw(rows: Sequence[Row], budgets: Sequence[int], path: Path) -> None:
+    panels = [(f"accuracy, {budget:,} rows", "accuracy", {"budget": budget}) for budget in budgets]
+    draw_differences(rows, panels, path)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +173,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", help="a CSV file with the columns text and category")
     parser.add_argument("--test", help="the same for testing")
     parser.add_argument(
-        "--encoder", default="offline", help="the encoder whose vectors are trained on"
+        "--encoder", default="all-MiniLM-L6-v2", help="the encoder whose vectors are trained on"
     )
     parser.add_argument("--budgets", type=int, nargs="+", default=[150, 300, 1000])
+    parser.add_argument("--arms", nargs="+", choices=list(EVERY), metavar="ARM")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument(
+        "--fine-tune", action="store_true", help="train the encoder as well, end to end"
+    )
+    parser.add_argument("--steps", type=int, default=100, help="of fine-tuning, 16 rows each")
+    parser.add_argument("--tests", type=int, default=1000, help="test rows used in fine-tuning")

@@ -2,6 +2,7 @@
 
 A share of the training texts is broken in one of five ways. Truncated and shuffled texts keep
 their labels; texts in another language, with broken characters or of boilerplate get random ones.
+Quality is how frequent the words of a text are, as in the experiment on classification.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.arms import ARMS, Pool, spread_of, with_draws
-from experiments.classification import evaluate
+from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.classification import accuracies, predict
+from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import table
-from experiments.texts import Labelled, Rows, made_up, read_labelled, vectors_of
+from experiments.texts import Labelled, Rows, ease_of, made_up, read_labelled, vectors_of
 
 NAME = "dirty_pool"
 COMPARED = (
     *("random", "k-means", "facility location", "deduplicated"),
-    *("farthest-first", "without outliers", "refined", "density"),
+    *("farthest-first", "without outliers", "refined", "density", *WITH_QUALITY),
 )
 _FOREIGN = (
     "der Himmel ist heute grau und es regnet seit dem Morgen",
@@ -85,15 +87,14 @@ def main(options: argparse.Namespace) -> list[Row]:
         if (share, seed) not in pools:
             pools.clear()
             data, is_broken = broken(train, share, seed)
-            pool = Pool(vectors_of(data.texts, encoder), data.lengths)
+            pool = Pool(vectors_of(data.texts, encoder), data.lengths, ease_of(data.texts))
             pools[share, seed] = data, is_broken, pool
         data, is_broken, pool = pools[share, seed]
         # The last number keeps [seed, 0] from being the generator that broke the rows.
-        found = ARMS[arm](pool, budget, np.random.default_rng([seed, draw, 1]))
-        accuracy, worst = evaluate(pool.vectors[found], data.labels[found], tests, test.labels)
+        found = {**ARMS, **WITH_QUALITY}[arm](pool, budget, np.random.default_rng([seed, draw, 1]))
+        given = predict(pool.vectors[found], data.labels[found], tests)
         return {
-            "accuracy": accuracy,
-            "worst_class": worst,
+            **accuracies(given, test.labels),
             "broken_share": float(is_broken[found].mean()),
             **spread_of(pool, found),
         }
@@ -107,6 +108,15 @@ def main(options: argparse.Namespace) -> list[Row]:
     print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
     for metric in ("broken_share", "accuracy", "worst_class"):
         print(table(found, metric, baseline="random", columns="share") + "\n")
+    draw_differences(
+        found,
+        [
+            (f"{title}, {share:.0%} broken", metric, {"share": share})
+            for share in dict.fromkeys((shares[0], shares[-1]))
+            for title, metric in (("broken picks", "broken_share"), ("accuracy", "accuracy"))
+        ],
+        options.folder / f"{NAME}.svg",
+    )
     return found
 
 

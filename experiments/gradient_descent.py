@@ -10,17 +10,19 @@ neural tangent kernel before the first step.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import nn
-from torch.func import functional_call, jacrev, vmap
+from torch.func import functional_call, grad_and_value, jacrev, stack_module_state, vmap
 
 from experiments.approximation import make_function
 from experiments.arms import ARMS, Pool, spread_of
+from experiments.figures import Panel, draw_curves
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
-from experiments.statistics import table
+from experiments.statistics import rank_correlation, table
+from experiments.texts import Rows
 
 NAME = "gradient_descent"
 COMPARED = ("random", "farthest-first", "refined", "clumps of 2", "clumps of 5", "clumps of 20")
@@ -29,6 +31,12 @@ _EPSILON = 0.1
 _WIDTH = 48
 _DIMENSION = 3
 _POOL = 2000
+_RATE = 0.02
+_KEPT = 60
+_TOGETHER = 6
+"""How many seeds are fitted at once."""
+
+Weights = dict[str, torch.Tensor]
 
 
 class Block(nn.Module):
@@ -87,7 +95,7 @@ def smallest_eigenvalue(network: Network, inputs: torch.Tensor) -> float:
     """Return the smallest eigenvalue of the empirical neural tangent kernel on some inputs."""
     parameters = {name: value.detach() for name, value in network.named_parameters()}
 
-    def output(values: dict[str, torch.Tensor], one: torch.Tensor) -> torch.Tensor:
+    def output(values: Weights, one: torch.Tensor) -> torch.Tensor:
         return functional_call(network, values, (one,))
 
     found = vmap(jacrev(output), (None, 0))(parameters, inputs)
@@ -95,37 +103,97 @@ def smallest_eigenvalue(network: Network, inputs: torch.Tensor) -> float:
     return float(torch.linalg.eigvalsh(jacobian @ jacobian.T)[0])
 
 
-def measure(network: str, arm: str, seed: int, size: int, steps: int) -> Row:
-    """Fit a network to the rows that an arm chooses, and return how fast that went."""
-    rng = np.random.default_rng(seed)
-    points = rng.uniform(-1, 1, (_POOL, _DIMENSION)).astype(np.float32)
-    pool = Pool(points, np.zeros(_POOL), normalize=False)
-    function = make_function(_DIMENSION, rng)
-    found = ARMS[arm](pool, size, np.random.default_rng([seed, 1]))
-    inputs = torch.tensor(points[found])
-    values = function(points[found].astype(float))
-    targets = torch.tensor((values - values.mean()) / values.std(), dtype=torch.float32)
-    torch.set_num_threads(1)  # so small a network gains nothing from a second one
-    torch.manual_seed(seed)
-    fitted = Network(network)
-    eigenvalue = smallest_eigenvalue(fitted, inputs)
-    optimizer = torch.optim.SGD(fitted.parameters(), lr=0.02)
+class Task:
+    """One seed of one network: rows, what is to be learned of them, and the weights to begin with.
+
+    Attributes:
+        network: the network before the descent.
+        chosen: arm -> the rows that it chooses.
+    """
+
+    def __init__(self, network: str, seed: int, arms: Sequence[str], size: int) -> None:
+        rng = np.random.default_rng(seed)
+        points = rng.uniform(-1, 1, (_POOL, _DIMENSION)).astype(np.float32)
+        self.pool = Pool(points, np.zeros(_POOL), normalize=False)
+        self.function = make_function(_DIMENSION, rng)
+        torch.manual_seed(seed)
+        self.network = Network(network)
+        self.chosen = {
+            arm: ARMS[arm](self.pool, size, np.random.default_rng([seed, 1])) for arm in arms
+        }
+
+    def inputs(self, arm: str) -> torch.Tensor:
+        """Return the (size, d) rows of an arm."""
+        return torch.tensor(self.pool.vectors[self.chosen[arm]])
+
+    def targets(self, arm: str) -> torch.Tensor:
+        """Return the (size,) values to learn, with mean 0 and variance 1."""
+        values = self.function(self.pool.vectors[self.chosen[arm]].astype(float))
+        return torch.tensor((values - values.mean()) / values.std(), dtype=torch.float32)
+
+    def measures(self, arm: str, losses: Rows) -> Row:
+        """Return how fast the losses of an arm fell, beside its h_min and the eigenvalue."""
+        return {
+            **_speed(losses),
+            "smallest_eigenvalue": smallest_eigenvalue(self.network, self.inputs(arm)),
+            **spread_of(self.pool, self.chosen[arm]),
+        }
+
+
+def fit_together(
+    network: str, seeds: Sequence[int], arms: Sequence[str], size: int, steps: int
+) -> dict[tuple[int, str], Row]:
+    """Fit a network to the rows of each seed and arm, all at once.
+
+    Each is fitted by a copy of its own. So small a network is limited by the number of calls, not
+    by the arithmetic in them, so that one call for all saves most of the time.
+    """
+    tasks = {seed: Task(network, seed, arms, size) for seed in seeds}
+    pairs = [(seed, arm) for seed in seeds for arm in arms]
+    losses = descend(
+        [tasks[seed].network for seed, _ in pairs],
+        torch.stack([tasks[seed].inputs(arm) for seed, arm in pairs]),
+        torch.stack([tasks[seed].targets(arm) for seed, arm in pairs]),
+        steps,
+    )
+    return {
+        (seed, arm): tasks[seed].measures(arm, own)
+        for (seed, arm), own in zip(pairs, losses, strict=True)
+    }
+
+
+def descend(
+    networks: Sequence[Network], inputs: torch.Tensor, targets: torch.Tensor, steps: int
+) -> Rows:
+    """Return the (sets, steps) losses of full-batch gradient descent, a network for each set."""
+    architecture = networks[0]
+
+    def loss(weights: Weights, rows: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        return ((functional_call(architecture, weights, (rows,)) - values) ** 2).mean()
+
+    step = vmap(grad_and_value(loss))
+    weights, _ = stack_module_state(list(networks))
+    weights = {name: value.detach() for name, value in weights.items()}
     losses = []
     for _ in range(steps):
-        optimizer.zero_grad()
-        loss = ((fitted(inputs) - targets) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    half = np.array(losses[steps // 2 :])
-    reached = np.flatnonzero(np.array(losses) <= 0.1 * losses[0])
-    rate = -np.polyfit(np.arange(len(half)), np.log(np.maximum(half, 1e-12)), 1)[0]
+        slopes, found = step(weights, inputs, targets)
+        weights = {name: value - _RATE * slopes[name] for name, value in weights.items()}
+        losses.append(found)
+    curves: Rows = torch.stack(losses, 1).numpy()
+    return curves
+
+
+def _speed(losses: Rows) -> Row:
+    """Return the steps to a tenth of the first loss, the last loss, and the rate of the descent."""
+    half = losses[len(losses) // 2 :]
+    reached = np.flatnonzero(losses <= 0.1 * losses[0])
+    slope = np.polyfit(np.arange(len(half)), np.log(np.maximum(half, 1e-12)), 1)[0]
+    kept = np.unique(np.geomspace(1, len(losses), _KEPT).round().astype(int)) - 1
     return {
-        "steps_to_tenth": int(reached[0]) if len(reached) else steps,
-        "last_loss": losses[-1],
-        "rate_per_1000_steps": float(1000 * rate),
-        "smallest_eigenvalue": eigenvalue,
-        **spread_of(pool, found),
+        "steps_to_tenth": int(reached[0]) if len(reached) else len(losses),
+        "last_loss": float(losses[-1]),
+        "rate_per_1000_steps": float(-1000 * slope),
+        "curve": [[int(step) + 1, float(losses[step])] for step in kept],
     }
 
 
@@ -134,15 +202,20 @@ def main(options: argparse.Namespace) -> list[Row]:
     size, steps, seeds, arms = 64, 3000, options.seeds, COMPARED
     if options.quick:
         size, steps, seeds, arms = 16, 30, 1, ("random", "farthest-first", "clumps of 5")
+    torch.set_num_threads(1)  # so small a network gains nothing from a second one
+    fitted: dict[tuple[str, int], dict[tuple[int, str], Row]] = {}
+
+    def measure(network: str, seed: int, arm: str) -> Row:
+        block = range(seed // _TOGETHER * _TOGETHER, seeds)[:_TOGETHER]
+        if (network, block[0]) not in fitted:
+            fitted.clear()
+            fitted[network, block[0]] = fit_together(network, block, arms, size, steps)
+        return fitted[network, block[0]][seed, arm]
+
     keys = product_of(network=NETWORKS, seed=range(seeds), arm=arms)
-    runs = [
-        Run(
-            {**key, "size": size, "steps": steps},
-            lambda key=key: measure(**key, size=size, steps=steps),
-        )
-        for key in keys
-    ]
-    found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=6)
+    setting = {"size": size, "steps": steps}
+    runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
+    found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=5)
     print(f"\n{NAME}: {size} rows, {steps} steps\n{machine()}\n")
     for metric in (
         "steps_to_tenth",
@@ -155,11 +228,30 @@ def main(options: argparse.Namespace) -> list[Row]:
     for network in NETWORKS:
         own = [row for row in found if row["network"] == network]
         for metric in ("steps_to_tenth", "last_loss", "rate_per_1000_steps", "smallest_eigenvalue"):
-            rank = spearmanr([row["h_min"] for row in own], [row[metric] for row in own])[0]
-            print(f"{network}: rank correlation of h_min with {metric} {rank:+.2f}")
+            rank = rank_correlation(own, "h_min", metric)
+            print(f"{network}: rank correlation of h_min with {metric} {rank}")
+    draw_curves(
+        [
+            Panel(network, "step", "loss (mean of seeds)", _curves(found, network))
+            for network in NETWORKS
+        ],
+        options.folder / f"{NAME}.svg",
+    )
     return found
+
+
+def _curves(rows: Sequence[Row], network: str) -> dict[str, tuple[Rows, Rows]]:
+    """Return arm -> steps, and geometric means over seeds of the losses."""
+    curves: dict[str, list[Rows]] = {}
+    for row in rows:
+        if row["network"] == network:
+            curves.setdefault(row["arm"], []).append(np.array(row["curve"]))
+    return {
+        arm: (own[0][:, 0], np.exp(np.mean([np.log(curve[:, 1]) for curve in own], axis=0)))
+        for arm, own in curves.items()
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=12)

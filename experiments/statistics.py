@@ -78,6 +78,17 @@ def means(rows: Sequence[Row], metric: str, *, of: Row, by: str = "seed") -> dic
     }
 
 
+def rank_correlation(rows: Sequence[Row], one: str, other: str, *, by: str = "seed") -> Estimate:
+    """Return Spearman's rank correlation of two metrics over the arms of a seed: its mean."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[by], []).append(row)
+    return Estimate.of(
+        float(stats.spearmanr([row[one] for row in own], [row[other] for row in own])[0])
+        for own in groups.values()
+    )
+
+
 def _means_by_seed(
     rows: Sequence[Row], metric: str, of: Row, by: str
 ) -> dict[str, dict[Any, float]]:

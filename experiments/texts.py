@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,20 @@ def made_up(rows: int, seed: int) -> Labelled:
         texts.append(f"{opening}{form.format(subject)} ({rng.integers(100)})")
         labels.append(label)
     return Labelled(texts, np.array(labels))
+
+
+def ease_of(texts: list[str]) -> Rows:
+    """Return how likely each text is, a word, to a model that knows only how frequent words are.
+
+    This is the geometric mean of the shares of its words among those of all texts: 1 / perplexity.
+    """
+    words = [text.lower().split() for text in texts]
+    counts = Counter(word for own in words for word in own)
+    counts[""] = 1  # so that a text without words is as rare as a word can be
+    total = sum(counts.values())
+    return np.array(
+        [np.exp(np.mean([np.log(counts[word] / total) for word in own or [""]])) for own in words]
+    )
 
 
 def vectors_of(texts: list[str], encoder: str) -> Rows:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from experiments.harness import Results, Run, carry_out, product_of
-from experiments.statistics import Estimate, differences, means, table
+from experiments.statistics import Estimate, differences, means, rank_correlation, table
 from scipy import stats
 
 
@@ -85,3 +85,13 @@ def test_draws_of_a_seed_are_averaged_and_arms_are_paired_by_seed():
     assert gap == Estimate.of([0.8 - 0.5, 0.4 - 0.2])
     assert means(rows, "accuracy", of={"budget": 9})["random"] == Estimate.of([0.2, 0.5])
     assert "other" in table(rows, "accuracy", baseline="random")
+
+
+def test_ranks_are_compared_within_each_seed():
+    rows = [
+        {"arm": "abc"[place], "seed": seed, "one": 100 * seed + place, "other": value}
+        for seed, values in ((0, [1, 2, 3]), (1, [3, 2, 1]), (2, [1, 2, 3]))
+        for place, value in enumerate(values)
+    ]
+
+    assert rank_correlation(rows, "one", "other") == Estimate.of([1.0, -1.0, 1.0])

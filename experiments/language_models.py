@@ -1,0 +1,243 @@
+"""Causal language models: examples as tokens, their losses, and training with a preset."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.texts import Rows, made_up
+
+PRESETS = ("adamw", "l2")
+_IGNORED = -100
+_L2_RATE = 0.3
+
+Tokens = list[tuple[list[int], int]]
+"""The tokens of examples, and how many of each are the prompt's."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and the answer that is trained on."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the data, of the small model and of its training."""
+
+    pool: int = 1500
+    held_out: int = 200
+    budget: int = 200
+    epochs: int = 2
+    batch: int = 8
+    accumulate: int = 1
+    length: int = 64
+    vocabulary: int = 2048
+    width: int = 192
+    layers: int = 5
+    pretraining_steps: int = 1200
+
+
+QUICK = Sizes(60, 20, 20, 1, 4, 1, 32, 300, 32, 1, 4)
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read records of instruction, input and output, or of question and answer."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        records = json.loads(text)
+    else:
+        records = [json.loads(line) for line in text.splitlines()]
+    examples = []
+    for record in records:
+        if "question" in record:
+            examples.append(Example(record["question"], record["answer"]))
+        else:
+            parts = (record["instruction"], record.get("input", ""))
+            examples.append(Example("\n".join(part for part in parts if part), record["output"]))
+    return examples
+
+
+def made_up_examples(rows: int) -> list[Example]:
+    """Return made-up questions with short answers, for a quick trial."""
+    return [Example(text, f"answer {len(text)}") for text in made_up(rows, 3).texts]
+
+
+class Model:
+    """A causal language model with its tokenizer, and the weights that it starts from."""
+
+    def __init__(self, name: str, device: str) -> None:
+        """Load a model by name or path, in bfloat16 on a GPU."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(name)
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+        network: Any = AutoModelForCausalLM.from_pretrained(name)
+        self.network, self.device = network.to(device=device, dtype=dtype), device
+        self.weights = copy.deepcopy(self.network.state_dict())
+
+    def reset(self) -> None:
+        """Go back to the weights before fine-tuning."""
+        self.network.load_state_dict(self.weights)
+
+    def encode(self, examples: list[Example], length: int) -> Tokens:
+        """Return the tokens of examples, and how many of them are the prompt's."""
+        found = []
+        for example in examples:
+            prompt = self.tokenizer(example.prompt + "\n")["input_ids"][: length * 3 // 4]
+            answer = self.tokenizer(example.answer)["input_ids"] + [self.tokenizer.eos_token_id]
+            found.append(((prompt + answer)[:length], len(prompt)))
+        return found
+
+    def losses(self, encoded: Tokens, batch: int, preset: str) -> tuple[Rows, Rows]:
+        """Return two numbers of each example: its mean loss a token, and its accuracy.
+
+        The losses, (n,), are those that the preset trains on: cross-entropies, in nats, or squared
+        errors. The accuracies, (n,), are the shares of tokens that the model thinks most likely.
+        """
+        self.network.eval()
+        losses, right = np.empty(len(encoded)), np.empty(len(encoded))
+        by_length = np.argsort([len(tokens) for tokens, _ in encoded], kind="stable")
+        with torch.no_grad():
+            for begin in range(0, len(encoded), batch):
+                rows = by_length[begin : begin + batch]
+                logits, labels = self._logits([encoded[row] for row in rows.tolist()])
+                for row, own, wanted in zip(rows.tolist(), logits, labels, strict=True):
+                    counted = wanted != _IGNORED
+                    losses[row] = float(_loss(own[counted], wanted[counted], preset))
+                    right[row] = float((own.argmax(-1) == wanted)[counted].float().mean())
+        self.network.train()
+        return losses, right
+
+    def train(
+        self,
+        encoded: Tokens,
+        steps: int,
+        preset: str,
+        sizes: Sizes,
+        rng: np.random.Generator,
+        *,
+        watch: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        """Take optimisation steps on examples in random order, and call `watch` after each."""
+        parameters = self.network.parameters()
+        if preset == "l2":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(parameters, lr=_L2_RATE)
+        else:
+            rate = 1e-3 if preset == "pretraining" else 5e-4
+            optimizer = torch.optim.AdamW(parameters, lr=rate)
+        order = _endless(len(encoded), rng)
+        self.network.train()
+        for step in range(1, steps + 1):
+            for _ in range(sizes.accumulate):
+                rows = [next(order) for _ in range(min(sizes.batch, len(encoded)))]
+                logits, labels = self._logits([encoded[row] for row in rows])
+                counted = labels != _IGNORED
+                loss = _loss(logits[counted], labels[counted], preset) / sizes.accumulate
+                loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            watch(step)
+
+    def answers(self, examples: list[Example], length: int) -> list[str]:
+        """Return the most likely answers to prompts, token by token."""
+        self.network.eval()
+        found = []
+        for example in examples:
+            inputs = self.tokenizer(example.prompt + "\n", return_tensors="pt")["input_ids"]
+            inputs = inputs[:, : length // 2].to(self.device)
+            with torch.no_grad():
+                outputs = self.network.generate(
+                    inputs,
+                    attention_mask=torch.ones_like(inputs),
+                    max_length=length,
+                    do_sample=False,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                )
+            new = outputs[0, inputs.shape[1] :]
+            found.append(self.tokenizer.decode(new, skip_special_tokens=True))
+        self.network.train()
+        return found
+
+    def _logits(self, encoded: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and the tokens they are for; prompts and padding are not trained on."""
+        longest = max(len(tokens) for tokens, _ in encoded)
+        tokens = torch.full((len(encoded), longest), self.tokenizer.pad_token_id)
+        labels = torch.full((len(encoded), longest), _IGNORED)
+        mask = torch.zeros((len(encoded), longest), dtype=torch.long)
+        for row, (own, prompt) in enumerate(encoded):
+            tokens[row, : len(own)] = torch.tensor(own)
+            labels[row, prompt : len(own)] = torch.tensor(own[prompt:])
+            mask[row, : len(own)] = 1
+        outputs = self.network(tokens.to(self.device), attention_mask=mask.to(self.device))
+        return outputs.logits[:, :-1].float(), labels[:, 1:].to(self.device)
+
+
+def make_small(examples: list[Example], sizes: Sizes, folder: Path) -> None:
+    """Write a small Llama to a folder: its tokenizer trained, and itself pre-trained, on examples.
+
+    The folder is whole or absent.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=sizes.vocabulary,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    raw.train_from_iterator((e.prompt + "\n" + e.answer for e in examples), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=sizes.width,
+        intermediate_size=8 * sizes.width // 3 // 8 * 8,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=max(1, sizes.width // 48),
+        max_position_embeddings=sizes.length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    partial = folder.with_suffix(".partial")
+    LlamaForCausalLM(config).save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    model = Model(str(partial), "cpu")
+    count = min(len(examples), sizes.pretraining_steps * sizes.batch)
+    whole = [(tokens, 0) for tokens, _ in model.encode(examples[:count], sizes.length)]
+    rng = np.random.default_rng(9)
+    model.train(whole, sizes.pretraining_steps, "pretraining", sizes, rng)
+    model.network.save_pretrained(partial)
+    partial.rename(folder)
+
+
+def _loss(logits: torch.Tensor, wanted: torch.Tensor, preset: str) -> torch.Tensor:
+    """Return the cross-entropy, or the mean squared error to one-hot vectors."""
+    if preset != "l2":
+        return torch.nn.functional.cross_entropy(logits, wanted)
+    target = torch.nn.functional.one_hot(wanted, logits.shape[-1]).to(logits.dtype)
+    return torch.nn.functional.mse_loss(logits, target)
+
+
+def _endless(count: int, rng: np.random.Generator) -> Iterator[int]:
+    while True:
+        yield from rng.permutation(count).tolist()
