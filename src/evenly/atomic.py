@@ -130,6 +130,23 @@ def abandoned_in(folder: Path) -> Iterator[Path]:
     return (path for path in folder.glob(f".*{_SUFFIX}") if _is_abandoned(path))
 
 
+@contextlib.contextmanager
+def scratch_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a new file in a folder for as long as the context lasts, and remove it at the end.
+
+    Removes, too, the files that killed processes have left in the folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in abandoned_in(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    with _temporary(folder / "scratch") as opened:
+        yield opened
+
+
 def sha256_of(path: PathLike) -> str:
     """Return the sha256 of a file, as the companion of a file is given it."""
     return f"sha256:{file_sha256(Path(expand(path)))}"

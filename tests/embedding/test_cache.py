@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenly.atomic import atomic_write
-from evenly.embedding import EmbeddingCache, embed_texts, open_cache
+from evenly.embedding import EmbeddingCache, HashedTexts, embed_texts, open_cache
 from evenly.errors import OptionError
 from tests.support.encoders import FINGERPRINT, TopicEncoder, loaded, vector_of
 
@@ -151,7 +151,7 @@ def test_partial_files_of_killed_processes_are_removed_later(tmp_path):
 
     with atomic_write(shard.parent / "2.safetensors"):
         [new] = {*shard.parent.glob(".*.tmp")} - {old}
-        cache.get(FINGERPRINT, TEXTS)
+        list(cache.find(FINGERPRINT, HashedTexts.of(TEXTS).keys))
         assert new.exists()
 
     assert not old.exists()
@@ -172,7 +172,7 @@ def test_a_shard_that_vanishes_is_treated_as_absent(tmp_path, caplog):
     shard.unlink()
     shard.symlink_to("vanished")  # is listed in the folder, and cannot be opened
 
-    assert not cache.get(FINGERPRINT, TEXTS).found.any()
+    assert not list(cache.find(FINGERPRINT, HashedTexts.of(TEXTS).keys))
     assert caplog.records == []
 
 
@@ -181,7 +181,8 @@ def test_the_oldest_of_several_vectors_for_a_text_is_used(cache):
     for value in (1.0, 2.0, 3.0):
         cache.put(FINGERPRINT, "x", ["text"], np.full((1, 2), value, np.float32), flags)
 
-    assert cache.get(FINGERPRINT, ["text"]).vectors.tolist() == [[1.0, 1.0]]
+    [found] = cache.find(FINGERPRINT, HashedTexts.of(["text"]).keys)
+    assert found.vectors.tolist() == [[1.0, 1.0]]
 
 
 def test_an_unwritable_cache_is_reported_once_and_not_used(tmp_path, caplog):

@@ -5,18 +5,31 @@ all cached never loads them.
 """
 
 from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_cache
-from evenly.embedding.embed import Embeddings, embed_texts
+from evenly.embedding.embed import ArrayTarget, Embeddings, VectorTarget, embed_pool, embed_texts
 from evenly.embedding.encoder import Encoder, LoadedEncoder
+from evenly.embedding.hashed_texts import (
+    HashedTexts,
+    as_short_keys,
+    first_of_equals,
+    short_key,
+)
 from evenly.embedding.load import load_encoder
 
 __all__ = [
+    "ArrayTarget",
     "CacheInfo",
     "CachedModel",
     "EmbeddingCache",
     "Embeddings",
     "Encoder",
+    "HashedTexts",
     "LoadedEncoder",
+    "VectorTarget",
+    "as_short_keys",
+    "embed_pool",
     "embed_texts",
+    "first_of_equals",
     "load_encoder",
     "open_cache",
+    "short_key",
 ]

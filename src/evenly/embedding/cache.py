@@ -10,7 +10,6 @@ processes can share a cache without locks, and a killed process loses at most on
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import secrets
@@ -23,10 +22,11 @@ from typing import Literal
 import numpy as np
 
 from evenly.atomic import abandoned_in
+from evenly.embedding.hashed_texts import as_short_keys, text_key
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
 from evenly.errors import OptionError, OutputError
 from evenly.paths import expand
-from evenly.shapes import Bool, Float
+from evenly.shapes import Bool, Float, Int, UInt64
 
 logger = logging.getLogger("evenly")
 
@@ -62,23 +62,17 @@ class CacheInfo:
 
 @dataclass(frozen=True, eq=False)
 class CachedRows:
-    """The result of a cache look-up.
+    """Some of the texts that were looked up, and their vectors.
 
     Attributes:
-        found: which of the requested texts are in the cache.
-        vectors: one row per requested text, undefined if not found; None if none was found.
-        truncated: which texts are longer than the encoder's window; False if not found.
+        places: positions among the texts that were looked up.
+        vectors: (m, d) their vectors.
+        truncated: (m,) which of them are longer than the encoder's window.
     """
 
-    found: Bool[np.ndarray, " n"]
-    vectors: Float[np.ndarray, "n d"] | None
-    truncated: Bool[np.ndarray, " n"]
-
-
-def text_key(text: str) -> bytes:
-    """Return the 32-byte hash that identifies a text."""
-    # JSON can hold lone surrogates, which strict UTF-8 cannot encode.
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    places: Int[np.ndarray, " m"]
+    vectors: Float[np.ndarray, "m d"]
+    truncated: Bool[np.ndarray, " m"]
 
 
 class EmbeddingCache:
@@ -96,31 +90,26 @@ class EmbeddingCache:
         self.embeddings = self.folder / "embeddings"
         self._writable = True
 
-    def get(self, fingerprint: str, texts: Sequence[str]) -> CachedRows:
-        """Look up the vectors of distinct `texts`, in their order.
+    def find(self, fingerprint: str, keys: UInt64[np.ndarray, "n 2"]) -> Iterator[CachedRows]:
+        """Yield the vectors that there are of n distinct texts, a block of them at a time.
 
+        All have the length of the first; each text is found once at most, in the oldest shard.
         Removes damaged shards and logs a warning.
+
+        Args:
+            fingerprint: the encoder.
+            keys: the short keys of the texts.
         """
-        position = {text_key(text): row for row, text in enumerate(texts)}
-        found = np.zeros(len(texts), dtype=bool)
-        truncated = np.zeros(len(texts), dtype=bool)
-        vectors = None
-        folder = self._model_folder(fingerprint)
+        folder, dimension = self._model_folder(fingerprint), None
         _remove_abandoned(folder)
+        requested = _RequestedKeys(keys)
         for path in _shards(folder):
             with _tolerating(path):
-                index = read_index(path)
-                rows, targets = _matches(index, position, found)
-                if not len(rows):
-                    continue
-                block = read_rows(path, rows)
-                if vectors is None:
-                    vectors = np.empty((len(texts), block.shape[1]), dtype=np.float32)
-                if block.shape[1] == vectors.shape[1]:
-                    vectors[targets] = block
-                    truncated[targets] = index.truncated[rows]
-                    found[targets] = True
-        return CachedRows(found, vectors, truncated)
+                for index, rows, block in read_rows(path, requested.rows_in):
+                    dimension = dimension or block.shape[1]
+                    if block.shape[1] == dimension:
+                        places = requested.take(index, rows)
+                        yield CachedRows(places, block, index.truncated[rows].astype(bool))
 
     def put(
         self,
@@ -197,15 +186,39 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _matches(
-    index: ShardIndex, position: dict[bytes, int], found: Bool[np.ndarray, " n"]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shard's rows that are requested and not found yet, and their positions."""
-    positions = [position.get(key.tobytes(), -1) for key in index.keys]
-    pairs = [(row, target) for row, target in enumerate(positions) if target >= 0]
-    rows, targets = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    new = ~found[targets]
-    return rows[new], targets[new]
+class _RequestedKeys:
+    """The keys of texts that are looked up, each of which is found once."""
+
+    def __init__(self, keys: UInt64[np.ndarray, "n 2"]) -> None:
+        self._order = np.argsort(keys[:, 0])
+        self._sorted = keys[self._order]
+        self._left = np.ones(len(keys), bool)
+
+    def rows_in(self, index: ShardIndex) -> Int[np.ndarray, " r"]:
+        """Return the rows of a shard that are requested and not found yet."""
+        places = self._places(as_short_keys(index.keys))
+        rows = np.flatnonzero(places >= 0)
+        rows = rows[self._left[places[rows]]]
+        # A key that a shard holds twice counts once.
+        first = np.sort(np.unique(places[rows], return_index=True)[1])
+        some: Int[np.ndarray, " r"] = rows[first]
+        return some
+
+    def take(self, index: ShardIndex, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """Return which of the requested texts some rows of a shard are; they are found now."""
+        places = self._places(as_short_keys(index.keys[rows]))
+        self._left[places] = False
+        return places
+
+    def _places(self, keys: UInt64[np.ndarray, "m 2"]) -> Int[np.ndarray, " m"]:
+        """Return the position of each key among those requested; -1 if it is not."""
+        if not len(self._sorted):
+            return np.full(len(keys), -1)
+        near = np.searchsorted(self._sorted[:, 0], keys[:, 0])
+        near[near == len(self._sorted)] = 0
+        places = self._order[near]
+        places[(self._sorted[near] != keys).any(axis=1)] = -1
+        return places
 
 
 @contextlib.contextmanager

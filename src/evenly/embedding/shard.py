@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 
 from evenly.atomic import atomic_write
+from evenly.embedding.hashed_texts import KEY_BYTES
 from evenly.shapes import Bool, Float, Int, UInt8, UInt32
 
-KEY_BYTES = 32
 _FORMAT = "evenly-embeddings-1"
+# Vectors that are read at once.
+_BLOCK_BYTES = 1 << 23
 
 
 class CorruptShardError(Exception):
@@ -95,21 +97,37 @@ def read_index(path: Path) -> ShardIndex:
         return _verified_index(shard)
 
 
-def read_rows(path: Path, rows: Int[np.ndarray, " r"]) -> Float[np.ndarray, "r d"]:
-    """Read and verify the vectors of `rows`.
+def read_rows(
+    path: Path, wanted: Callable[[ShardIndex], Int[np.ndarray, " r"]]
+) -> Iterator[tuple[ShardIndex, Int[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
+    """Read and verify some vectors of a shard, a block of rows at a time.
+
+    Args:
+        path: the shard.
+        wanted: given the index, returns the rows to read, ascending.
+
+    Yields:
+        The index, some of the rows, and their vectors.
 
     Raises:
-        CorruptShardError: a vector is damaged.
+        CorruptShardError: the index or a vector is damaged.
         OSError: the file cannot be read, or another process has removed it.
     """
     with _opened(path) as shard:
-        index, vectors = _verified_index(shard), shard.get_tensor("vectors")
-        if vectors.dtype != np.float32 or vectors.shape[:1] != index.checksums.shape:
+        index = _verified_index(shard)
+        rows = wanted(index)
+        vectors = shard.get_slice("vectors")
+        shape = vectors.get_shape()
+        if vectors.get_dtype() != "F32" or len(shape) != 2 or shape[:1] != [len(index.checksums)]:
             raise CorruptShardError("the shapes of its tensors do not match")
-        taken: np.ndarray = np.ascontiguousarray(vectors[rows])
-        if not np.array_equal(_checksums(taken), index.checksums[rows]):
-            raise CorruptShardError("the checksum of a vector does not match")
-        return taken
+        step = max(1, _BLOCK_BYTES // max(1, 4 * shape[1]))
+        for begin in np.unique(rows // step).tolist():
+            some = rows[(rows >= begin * step) & (rows < (begin + 1) * step)]
+            block = vectors[int(some[0]) : int(some[-1]) + 1]
+            taken: np.ndarray = np.ascontiguousarray(block[some - some[0]])
+            if not np.array_equal(_checksums(taken), index.checksums[some]):
+                raise CorruptShardError("the checksum of a vector does not match")
+            yield index, some, taken
 
 
 @contextmanager

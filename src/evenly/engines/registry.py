@@ -71,7 +71,7 @@ def make_engine(
         points: the rows, or their distances.
         budget: how many will be chosen.
         engine: one of `evenly.options.ENGINES`.
-        memory: bytes that the engine "mapped" may take.
+        memory: bytes that the engine "mapped" may take; by default the room of the points.
         device: device of the engine "cuda".
 
     Raises:
@@ -89,7 +89,8 @@ def make_engine(
     if chosen == "mapped":
         from evenly.engines.mapped import MappedEngine
 
-        return MappedEngine(points, budget, DEFAULT_MEMORY if memory is None else memory)
+        room = points.room if memory is None else memory
+        return MappedEngine(points, budget, DEFAULT_MEMORY if room is None else room)
     if chosen == "faiss":
         from evenly.engines.faiss import FaissEngine
 

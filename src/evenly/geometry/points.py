@@ -86,12 +86,14 @@ class Points:
         eligible: (n,) True for rows that may be chosen. Other rows, such as zero vectors that
             cannot be normalised, are never read.
         longest: no eligible row is longer than this; 1 for normalised rows.
+        room: bytes that computing on rows on disk may take; None for the default of the engine.
     """
 
     stored: Any
     factors: Float[np.ndarray, " n"] | None
     eligible: Bool[np.ndarray, " n"]
     longest: float
+    room: float | None = None
 
     @classmethod
     def of(
@@ -101,12 +103,13 @@ class Points:
         eligible: Bool[np.ndarray, " n"],
         *,
         normalize: bool,
+        room: float | None = None,
     ) -> Points:
         """Return points made of vectors and their lengths, which normalisation divides by."""
         if normalize:
             factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=eligible)
-            return cls(stored, factors, eligible, 1.0)
-        return cls(stored, None, eligible, float(lengths[eligible].max()))
+            return cls(stored, factors, eligible, 1.0, room)
+        return cls(stored, None, eligible, float(lengths[eligible].max()), room)
 
     @property
     def vectors(self) -> Vectors:

@@ -14,24 +14,32 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from evenly.embedding import Embeddings, embed_texts, load_encoder, open_cache
+from evenly.embedding import (
+    ArrayTarget,
+    Embeddings,
+    VectorTarget,
+    embed_pool,
+    load_encoder,
+    open_cache,
+)
 from evenly.engines.registry import check_available
 from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
-from evenly.memory import free_memory, memory_bytes
+from evenly.inputs.memory_plan import fits_in_memory, room_for_work
+from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
+from evenly.inputs.vector_file import VectorFile
 from evenly.options import InputOptions
 from evenly.samples import (
     Samples,
     StoredVectors,
-    Texts,
     check_text,
     excerpt,
     open_with_vectors,
     read_texts,
     texts_of_rows,
 )
-from evenly.shapes import Bool, Float
+from evenly.shapes import Bool, Int
 from evenly.tables import count
 
 T = TypeVar("T")
@@ -51,7 +59,7 @@ class PreparedData:
         seconds: wall time by step, "reading" and "embedding".
         path: where the data set was read from; None if it was passed as an object.
         options: the options it was prepared with.
-        texts: the text of every row, "" for dropped rows; None unless they were to be kept.
+        pool_texts: the texts, their hashes and lengths; None if the data are vectors.
         known: what was read of the data before its texts were embedded, so that it is read once.
     """
 
@@ -63,7 +71,7 @@ class PreparedData:
     seconds: dict[str, float]
     path: str | None
     options: InputOptions
-    texts: list[str] | None = None
+    pool_texts: PoolTexts | None = None
     known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -115,8 +123,8 @@ class PreparedData:
         Raises:
             TextError: the data are vectors, or a usable row has a vector but no text.
         """
-        if self.texts is not None:
-            return self.texts
+        if self.pool_texts is not None:
+            return self.pool_texts.kept or list(self.pool_texts.read())
         found = read_texts(self.samples, self.options.text, self.options.roles)
         missing = [row for row in found.invalid if self.points.eligible[row]]
         if missing:
@@ -127,6 +135,12 @@ class PreparedData:
                 "rows, or leave them out."
             )
         return found.values
+
+    def text_lengths(self) -> Int[np.ndarray, " n"]:
+        """Return the characters of the text of every row, 0 for dropped rows; see `all_texts`."""
+        if self.pool_texts is not None:
+            return self.pool_texts.lengths
+        return np.array([len(text) for text in self.all_texts()])
 
     def without(self, reasons: dict[int, str]) -> PreparedData:
         """Return the data set with more rows dropped, for these reasons."""
@@ -144,7 +158,6 @@ def prepare(
     options: InputOptions,
     *,
     embedding: bool = True,
-    keep_texts: bool = False,
     check: Callable[[PreparedData], object] | None = None,
 ) -> PreparedData:
     """Read, embed and check a data set.
@@ -154,7 +167,6 @@ def prepare(
         options: how it becomes vectors.
         embedding: if False, texts are read and checked, no encoder is loaded, and the points
             have no coordinates.
-        keep_texts: keep the texts in memory.
         check: called before texts are embedded, with the data set as it is then: its rows have
             texts, and vectors without coordinates. It raises what would be an error afterwards.
 
@@ -168,26 +180,24 @@ def prepare(
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     rows = DroppedRows(samples, options.on_invalid)
-    embeddings, description, texts = None, None, None
+    embeddings, texts = None, None
     known: dict[str, Any] = {}
     vectors: Any
     if samples.holds_vectors:
         vectors = _vectors_of(samples, options)
         seconds = {"reading": perf_counter() - began}
     else:
-        found = read_texts(samples, options.text, options.roles)
-        rows.drop(found.invalid, TextError, "text")
+        texts = read_pool_texts(samples, options)
+        rows.drop(texts.invalid, TextError, "text")
         seconds = {"reading": perf_counter() - began}
-        description = found.description
-        texts = found.values if keep_texts else None
         vectors = np.empty((len(samples), 0), np.float32)
         if options.engine == "distances":
             raise holds_texts(samples)
         if embedding:
             if check is not None:
-                check(_before_embedding(samples, found, rows, options, known))
-            embeddings, vectors = _embed(found.values, rows.eligible, options)
-            seconds["embedding"] = embeddings.seconds
+                check(_before_embedding(samples, texts, rows, options, known))
+            embeddings = _embed(texts, rows.eligible, options)
+            vectors, seconds["embedding"] = embeddings.vectors, embeddings.seconds
     if options.engine == "distances":
         options = replace(options, normalize=False)
     scaled = options.normalize and vectors.shape[1] > 0
@@ -198,24 +208,25 @@ def prepare(
     if options.engine == "distances":
         points = check_distances(samples, rows.eligible)
     else:
-        points = Points.of(vectors, lengths, rows.eligible, normalize=scaled)
+        room = room_for_work(len(samples), options)
+        points = Points.of(vectors, lengths, rows.eligible, normalize=scaled, room=room)
     return PreparedData(
         samples=samples,
         points=points,
         dropped=rows.dropped,
         embeddings=embeddings,
-        text=description,
+        text=None if texts is None else texts.source.description,
         seconds=seconds,
         path=fspath(data) if isinstance(data, str | PathLike) else samples.path,
         options=options,
-        texts=texts,
+        pool_texts=texts,
         known=known,
     )
 
 
 def _before_embedding(
     samples: Samples,
-    found: Texts,
+    texts: PoolTexts,
     rows: DroppedRows,
     options: InputOptions,
     known: dict[str, Any],
@@ -227,11 +238,11 @@ def _before_embedding(
         points=Points.of(nothing, np.zeros(n), eligible, normalize=False),
         dropped=dict(rows.dropped),
         embeddings=None,
-        text=found.description,
+        text=texts.source.description,
         seconds={},
         path=None,
         options=options,
-        texts=found.values,
+        pool_texts=texts,
         known=known,
     )
 
@@ -247,22 +258,23 @@ def load_model(options: InputOptions) -> Any:
     )
 
 
-def _embed(
-    texts: Sequence[str], eligible: Bool[np.ndarray, " n"], options: InputOptions
-) -> tuple[Embeddings, Float[np.ndarray, "n d"]]:
-    """Embed the texts of eligible rows; the vectors of all rows, zeros for the others."""
-    rows = np.flatnonzero(eligible)
-    embeddings = embed_texts(
-        [texts[row] for row in rows.tolist()],
+def _embed(texts: PoolTexts, eligible: Bool[np.ndarray, " n"], options: InputOptions) -> Embeddings:
+    """Embed the texts of eligible rows, into memory or into a file; others have the vector 0."""
+    cache = open_cache(options.cache_dir)
+
+    def target(rows: int, dimension: int) -> VectorTarget:
+        in_memory = options.engine not in ("auto", "mapped") or (
+            options.engine == "auto" and fits_in_memory(rows, rows * dimension * 4.0, options)
+        )
+        return ArrayTarget(rows, dimension) if in_memory else VectorFile(rows, dimension, cache)
+
+    return embed_pool(
+        texts.hashed(eligible.copy()),
         load_model(options),
-        cache=open_cache(options.cache_dir),
+        target=target,
+        cache=cache,
         progress=options.progress,
     )
-    vectors = embeddings.vectors
-    if len(rows) < len(eligible):
-        vectors = np.zeros((len(eligible), vectors.shape[1]), vectors.dtype)
-        vectors[rows] = embeddings.vectors
-    return embeddings, vectors
 
 
 def _vectors_of(samples: Samples, options: InputOptions) -> Any:
@@ -291,7 +303,6 @@ def stay_on_disk(stored: StoredVectors | None, options: InputOptions) -> bool:
     """Whether vectors are read from their files when needed, and not all at once."""
     if stored is None or options.engine not in ("auto", "mapped"):
         return False
-    allowed = memory_bytes(options.memory)
-    if allowed is None:
-        allowed = free_memory() / 2
-    return options.engine == "mapped" or stored.bytes_in_memory > allowed
+    if options.engine == "mapped":
+        return True
+    return not fits_in_memory(len(stored), stored.bytes_in_memory, options)

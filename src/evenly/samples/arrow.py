@@ -18,6 +18,9 @@ from evenly.tables import count
 # The name that pandas gives to the column of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
 
+ROWS_A_BATCH = 4096
+"""Rows that become Python values at once."""
+
 
 class ArrowSamples(Samples):
     """A pyarrow Table, from memory or from a parquet file.
@@ -59,6 +62,12 @@ class ArrowSamples(Samples):
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read columns; `absent` is unused, because every row of a table has every column."""
         return read_table_columns(self.table, names, self.origin)
+
+    def iter_columns(
+        self, names: Sequence[str], absent: object = None
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield the values of columns, row by row."""
+        return iter_table_columns(self.table, names, self.origin)
 
     def parquet_paths(self) -> list[str]:
         """Return the parquet file that the table was read from, if there is one."""
@@ -116,3 +125,22 @@ def read_table_columns(table: Any, names: Sequence[str], origin: str) -> list[li
         return [[] for _ in names]
     check_columns(names, table.column_names, origin)
     return [column_values(table.column(name), table.field(name), origin) for name in names]
+
+
+def iter_table_columns(
+    table: Any, names: Sequence[str], origin: str
+) -> Iterator[tuple[object, ...]]:
+    """Yield the values of columns of a table, row by row; raises like `read_table_columns`."""
+    if not table.num_rows:
+        return
+    check_columns(names, table.column_names, origin)
+    for batch in table.select(list(dict.fromkeys(names))).to_batches(max_chunksize=ROWS_A_BATCH):
+        part = read_table_columns(pa_table(batch), names, origin)
+        yield from zip(*part, strict=True)
+
+
+def pa_table(batch: Any) -> Any:
+    """Return a record batch as a table."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])

@@ -105,6 +105,16 @@ class Samples(ABC):
             RecordError: a record cannot be read; the message names the file and the line.
         """
 
+    def iter_columns(
+        self, names: Sequence[str], absent: object = None
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield the values of several columns, row by row, as they are read.
+
+        Only a part of a file is in memory at once. Raises like `read_columns`, a missing column
+        perhaps only at the end.
+        """
+        return zip(*self.read_columns(names, absent), strict=True)
+
     @abstractmethod
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return the given rows, in that order, in the type of the input with all columns.
@@ -266,18 +276,25 @@ class RecordSamples(Samples):
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read several columns in one pass; see Samples.read_columns."""
         values: list[list[object]] = [[] for _ in names]
+        for row in self.iter_columns(names, absent):
+            for value, column in zip(row, values, strict=True):
+                column.append(value)
+        return values
+
+    def iter_columns(
+        self, names: Sequence[str], absent: object = None
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield the values of columns, record by record; see Samples.iter_columns."""
         keys: dict[str, None] = {}
         for record in self.records():
             if isinstance(record, str) or not hasattr(record, "get"):
                 continue
             keys.update(dict.fromkeys(record))
-            for name, column in zip(names, values, strict=True):
-                column.append(record.get(name, absent))
+            yield tuple([record.get(name, absent) for name in names])
         self._columns = tuple(key for key in keys if isinstance(key, str))
         for name in names:
             if len(self) and name not in keys:
                 raise missing_column(name, self._columns, self.origin)
-        return values
 
     def column_values(self, name: str, absent: object = None) -> Iterator[object]:
         """Yield the values of a column, record by record; see Samples.column_values."""

@@ -42,19 +42,18 @@ class Delimited(LineSamples):
         self._ends = ends[bounds[:, 1]]
         self._line_numbers = bounds[:, 0] + 1
 
-    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
-        """Read several columns in one pass; every record has all columns."""
+    def iter_columns(
+        self, names: Sequence[str], absent: object = None
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield the values of columns, record by record; every record has all columns."""
         if len(self):
             check_columns(names, self.columns, self.origin)
         places = [self.columns.index(name) for name in names if name in self.columns]
-        values: list[list[object]] = [[] for _ in names]
         self.check_unchanged()
-        with _long_fields():
-            for row in range(len(self)):
+        for row in range(len(self)):
+            with _long_fields():
                 fields = self._fields(row)
-                for place, column in zip(places, values, strict=True):
-                    column.append(fields[place])
-        return values
+            yield tuple([fields[place] for place in places])
 
     def _spans(self, starts: Any, ends: Any) -> list[tuple[int, int]]:
         """Return the first and last line (from 0) of every record, and check each record."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from evenly.errors import DataError
-from evenly.samples.arrow import read_table_columns
+from evenly.samples.arrow import iter_table_columns, read_table_columns
 from evenly.samples.arrow_values import table_records
 from evenly.samples.base import Samples
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
@@ -45,6 +45,18 @@ class HubDataset(Samples):
         check_columns(names, self.columns, self.origin)
         table = self._arrow.select_columns(list(dict.fromkeys(names)))[:]
         return read_table_columns(table, names, self.origin)
+
+    def iter_columns(
+        self, names: Sequence[str], absent: object = None
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield the values of columns, row by row."""
+        if not names or not len(self):
+            return
+        check_columns(names, self.columns, self.origin)
+        source = self._arrow.select_columns(list(dict.fromkeys(names)))
+        for start in range(0, len(source), _RECORDS_PER_BATCH):
+            part = source[start : start + _RECORDS_PER_BATCH]
+            yield from iter_table_columns(part, names, self.origin)
 
     def arrow_column(self, name: str) -> Any:
         """Return a column as a pyarrow ChunkedArray."""

@@ -34,6 +34,46 @@ class Texts:
     description: str
 
 
+@dataclass(frozen=True, eq=False)
+class RowTexts:
+    """The texts of some data, read again each time, one record after the other.
+
+    Attributes:
+        samples: strings or records.
+        names: the columns of the text; () for plain strings and functions.
+        function: what returns the text of a record, if it is a function.
+        roles: roles whose messages are read from chats.
+        description: source of the texts, such as "instruction + input".
+    """
+
+    samples: Samples
+    names: tuple[str, ...]
+    function: Callable[[Any], str] | None
+    roles: frozenset[str]
+    description: str
+
+    def read(self) -> Iterator[tuple[str, str]]:
+        """Yield the text of each row and "", or "" and the reason why the row is invalid.
+
+        Raises:
+            ColumnError: a column is missing.
+            TextError: the function failed.
+        """
+        return (_join_or_reason(parts, self.roles) for parts in self._parts())
+
+    def texts(self) -> Iterator[str]:
+        """Yield the text of each row, "" for invalid rows; raises like `read`."""
+        return (text for text, _ in self.read())
+
+    def _parts(self) -> Iterator[_Parts]:
+        if self.function is not None:
+            return _called(self.samples, self.function)
+        if not self.names:
+            return ((("", item),) for item in self.samples.records())
+        rows = self.samples.iter_columns(self.names, _ABSENT)
+        return (tuple(zip(self.names, values, strict=True)) for values in rows)
+
+
 class _UnusableError(Exception):
     """The reason why a row has no text; never leaves this file."""
 
@@ -65,19 +105,38 @@ def read_texts(
     """
     if not samples.holds_records:
         raise TextError(f"{samples.origin} holds vectors, so there are no texts to read.")
+    texts = open_texts(samples, text, roles)
+    values, invalid = [], {}
+    for row, (value, reason) in enumerate(texts.read()):
+        values.append(value)
+        if reason:
+            invalid[row] = reason
+    return Texts(values, invalid, texts.description)
+
+
+def open_texts(
+    samples: Samples,
+    text: str | Sequence[str] | Callable[[Any], str] | None = None,
+    roles: str | Sequence[str] = ("user",),
+) -> RowTexts:
+    """Return the texts that `read_texts` reads, to be read record by record, any number of times.
+
+    Raises:
+        ColumnError: the text column cannot be detected.
+        TextError: the samples are vectors.
+        OptionError: `text` or `roles` is invalid.
+    """
+    if not samples.holds_records:
+        raise TextError(f"{samples.origin} holds vectors, so there are no texts to read.")
     wanted = check_roles(roles)
     if callable(text):
         name = getattr(text, "__name__", type(text).__name__)
-        return _collect(_called(samples, text), f"the function {name}", wanted)
+        return RowTexts(samples, (), text, wanted, f"the function {name}")
     names = _find_columns(samples) if text is None else _check_names(text)
-    if not names:
-        return _collect(((("", item),) for item in samples.records()), "the strings", wanted)
-    columns = samples.read_columns(names, absent=_ABSENT)
-    parts = (tuple(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
-    texts = _collect(parts, " + ".join(names), wanted)
-    if text is None:
-        _log.info("text column: %s (detected automatically)", texts.description)
-    return texts
+    description = " + ".join(names) or "the strings"
+    if names and text is None:
+        _log.info("text column: %s (detected automatically)", description)
+    return RowTexts(samples, names, None, wanted, description)
 
 
 def check_text(samples: Samples, text: str | Sequence[str]) -> None:
@@ -137,17 +196,6 @@ def _called(samples: Samples, function: Callable[[Any], str]) -> Iterator[_Parts
                 f"{type(error).__name__}: {error}"
             ) from error
         yield (("", value),)
-
-
-def _collect(rows: Iterator[_Parts], description: str, roles: frozenset[str]) -> Texts:
-    values: list[str] = []
-    invalid: dict[int, str] = {}
-    for row, parts in enumerate(rows):
-        text, reason = _join_or_reason(parts, roles)
-        values.append(text)
-        if reason:
-            invalid[row] = reason
-    return Texts(values, invalid, description)
 
 
 def _join_or_reason(parts: _Parts, roles: frozenset[str]) -> tuple[str, str]:

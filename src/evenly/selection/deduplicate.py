@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from evenly.embedding import first_of_equals
 from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
 from evenly.geometry import TIE, DistanceMatrix, Points, blocks, nearest_chosen, reach_of
@@ -117,7 +118,7 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
         return order, None if how.to is None else _most_rows(how.to, len(order))
 
     embedding = min_distance != 0
-    prepared = prepare(data, inputs, embedding=embedding, keep_texts=True, check=order_and_limit)
+    prepared = prepare(data, inputs, embedding=embedding, check=order_and_limit)
     order, limit = order_and_limit(prepared)
     options = {"min_distance": None, "to": None, **describe_rule_options(how.given())}
     options |= {"engine": inputs.engine, "memory": inputs.memory}
@@ -204,20 +205,19 @@ def _order_of(prepared: PreparedData, how: DeduplicationOptions) -> Int[np.ndarr
             'lengths: keep="best", quality=…'
         )
     else:
-        better = np.array([len(text) for text in prepared.all_texts()], float)
+        better = prepared.text_lengths().astype(float)
     return best_first(better, usable)
 
 
 def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """Return, for every row, the first equal row in the order: the same text or numbers."""
+    if prepared.pool_texts is not None:
+        return first_of_equals(prepared.pool_texts.keys, order)
     first = np.arange(len(prepared))
-    content: Any = prepared.texts
-    if content is None:
-        content, twice = _digests_of_likely_equals(prepared.points)
-        order = order[twice[order]]
-    seen: dict[Any, int] = {}
-    for row in order.tolist():
-        first[row] = seen.setdefault(content[row], row)
+    digests, twice = _digests_of_likely_equals(prepared.points)
+    seen: dict[bytes, int] = {}
+    for row in order[twice[order]].tolist():
+        first[row] = seen.setdefault(digests[row], row)
     return first
 
 

@@ -10,7 +10,6 @@ from evenly.engines import Engine, make_engine
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData
-from evenly.memory import memory_bytes
 from evenly.selection.rules.rules import Rules
 from evenly.shapes import Float, Int
 
@@ -44,8 +43,7 @@ class Problem:
             points = replace(points, eligible=rules.usable(points.eligible))
         if rules.away is not None and isinstance(points, Points):
             points = replace(points, longest=max(points.longest, rules.away.longest))
-        memory = memory_bytes(options.memory)
-        return cls(points, rules, options.engine, options.device, memory)
+        return cls(points, rules, options.engine, options.device)
 
     @property
     def most_rows(self) -> int:

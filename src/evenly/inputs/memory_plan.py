@@ -1,0 +1,35 @@
+"""What `memory=` means for a data set: where its vectors go, and what is left to compute with."""
+
+from __future__ import annotations
+
+from evenly.memory import free_memory, memory_bytes
+from evenly.options import InputOptions
+
+# Bytes a row in memory wherever the vectors are: where the record is, its length, its factor,
+# whether it is eligible, and the distances of a measure.
+_ROW_BYTES = 96
+# Beside vectors in memory: proxies of them, and clusters for the bounds on h_min.
+_PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
+# The least that is left to compute with, whatever the rows take.
+_LEAST_SHARE = 0.25
+
+
+def fits_in_memory(rows: int, vector_bytes: float, options: InputOptions) -> bool:
+    """Return whether all work on vectors of so many bytes fits in `memory=`.
+
+    Without `memory=`, the vectors may take half of the free memory.
+    """
+    allowed = memory_bytes(options.memory)
+    if allowed is None:
+        return vector_bytes <= free_memory() / 2
+    proxies = min(vector_bytes, _PROXY_BYTES)
+    needed = _PROXY_SHARE * vector_bytes + proxies + rows * (_ROW_BYTES + _CLUSTER_BYTES)
+    return needed <= allowed
+
+
+def room_for_work(rows: int, options: InputOptions) -> float | None:
+    """Return the bytes that computing on vectors on disk may take; None without `memory=`."""
+    allowed = memory_bytes(options.memory)
+    if allowed is None:
+        return None
+    return max(allowed - rows * _ROW_BYTES, _LEAST_SHARE * allowed)

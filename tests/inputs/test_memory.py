@@ -1,0 +1,185 @@
+"""Texts and vectors larger than `memory=` are read and kept in pieces, for the same answer."""
+
+import gc
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evenly import deduplicate, select_uniform
+from evenly.atomic import scratch_file
+from evenly.errors import DataError, EncoderError, OutputError
+from evenly.inputs import vector_file
+from evenly.inputs.prepare import prepare
+from evenly.options import InputOptions
+from evenly.samples import StoredVectors
+from tests.support.encoders import TopicEncoder, texts_of
+
+# Too little for the vectors of `records` beside all else, and enough to choose from them.
+LITTLE = "2MB"
+
+
+def records():
+    some = texts_of(12)
+    texts = [f"{some[row % 12]} Number {row}, please." for row in range(3000)]
+    texts[7] = texts[2900] = texts[3]
+    return [{"text": text, "row": row} for row, text in enumerate(texts)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "pool.jsonl"
+    file.write_text("\n".join(json.dumps(record) for record in [*records(), {"text": ""}]))
+    return file
+
+
+def scratch(folder):
+    return list((folder / "scratch").glob(".*"))
+
+
+def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp_path):
+    options = {"encoder": TopicEncoder(), "on_invalid": "drop"}
+    expected = select_uniform(path, 40, **options)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+
+    prepared = prepare(
+        path, InputOptions(**options, memory=LITTLE, cache_dir=cache), check=lambda _: None
+    )
+
+    assert isinstance(prepared.points.stored, StoredVectors)
+    assert prepared.pool_texts.kept is None
+    in_memory = prepare(path, InputOptions(**options)).points.stored
+    np.testing.assert_array_equal(prepared.points.stored[:], in_memory)
+    assert len(scratch(cache)) == 1
+    del prepared
+    gc.collect()
+    assert scratch(cache) == []
+    chosen = select_uniform(path, 40, **options, memory=LITTLE, cache_dir=cache)
+    assert chosen.indices.tolist() == expected.indices.tolist()
+    assert chosen.radii.tolist() == expected.radii.tolist()
+    assert chosen.provenance.encoder == expected.provenance.encoder
+
+
+def test_equal_texts_are_found_without_keeping_them(path):
+    options = {"encoder": TopicEncoder(), "on_invalid": "drop"}
+    for distance in (0.0, 0.3):
+        expected = deduplicate(path, distance, keep="longest", **options)
+        found = deduplicate(path, distance, keep="longest", memory=LITTLE, **options)
+        assert found.indices.tolist() == expected.indices.tolist()
+        assert found.duplicates == expected.duplicates
+
+
+def test_a_failed_or_interrupted_run_leaves_no_vectors(path, tmp_path):
+    class Failing(TopicEncoder):
+        def __init__(self, error):
+            super().__init__(100)
+            self.error = error
+
+        def encode(self, texts):
+            if self.calls == 5:
+                raise self.error
+            return super().encode(texts)
+
+    for error in (ValueError("no"), KeyboardInterrupt()):
+        with pytest.raises((EncoderError, KeyboardInterrupt)):
+            select_uniform(
+                path,
+                40,
+                encoder=Failing(error),
+                memory=LITTLE,
+                cache_dir=tmp_path,
+                on_invalid="drop",
+            )
+        assert scratch(tmp_path) == []
+
+
+def test_vectors_that_a_killed_run_left_are_removed_by_the_next(path, tmp_path):
+    code = (
+        "import os, signal\nfrom evenly.atomic import scratch_file\nfrom pathlib import Path\n"
+        f"with scratch_file(Path({str(tmp_path / 'scratch')!r})):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    [left] = scratch(tmp_path)
+
+    with scratch_file(tmp_path / "scratch") as (_, own):
+        assert not left.exists()
+        with scratch_file(tmp_path / "scratch"):
+            assert own.exists()  # its process lives
+
+
+def test_a_disk_without_space_is_reported_before_the_work(path, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(vector_file.shutil, "disk_usage", lambda _: usage)
+
+    with pytest.raises(OutputError, match=r"3,001 vectors of 11 .*0.0 GB are free"):
+        select_uniform(
+            path, 40, encoder=TopicEncoder(), memory=LITTLE, cache_dir=tmp_path, on_invalid="drop"
+        )
+
+    assert scratch(tmp_path) == []
+
+
+def test_a_file_that_changes_before_it_is_embedded_is_reported(path):
+    class Changing(TopicEncoder):
+        def encode(self, texts):
+            path.write_text("{}")
+            return super().encode(texts)
+
+    with pytest.raises(DataError, match="changed after it was opened"):
+        select_uniform(path, 40, encoder=Changing(), memory=LITTLE, on_invalid="drop")
+
+
+# The process begins with all libraries loaded, and reports how much its peak grows.
+MEASURED = """
+import json, resource, sys
+import numpy as np
+from evenly import measure, select_uniform
+
+class Encoder:
+    fingerprint = "sha256:" + "ab" * 32
+    texts_per_call = 512
+    def encode(self, texts):
+        seeds = [np.frombuffer(text[:8].encode(), np.uint32) for text in texts]
+        return np.stack([np.random.default_rng(seed).standard_normal(512) for seed in seeds])
+
+def run(path, **options):
+    encoder = Encoder()
+    chosen = select_uniform(path, 200, encoder=encoder, **options)
+    return chosen.indices.tolist()
+
+texts = [f"{row:08}" for row in range(300)]
+run(texts)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+options = {"memory": sys.argv[2]} if len(sys.argv) > 2 else {}
+rows = run(sys.argv[1], cache_dir=sys.argv[1] + ".cache", **options)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(json.dumps([rows, grown * 1024]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
+def test_the_process_stays_within_the_memory_that_it_was_given(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    with path.open("w") as file:
+        for row in range(40_000):  # 80 MB of texts, 82 MB of vectors
+            file.write(json.dumps({"text": f"{row:08}" + "x" * 2000}) + "\n")
+
+    def measured(*options):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, path, *options],
+            capture_output=True,
+            check=True,
+            timeout=300,
+        )
+        return json.loads(done.stdout)
+
+    rows, unlimited = measured()
+    same, limited = measured("60MB")
+
+    assert rows == same
+    assert unlimited > 150e6
+    assert limited < 60e6 + 80e6
