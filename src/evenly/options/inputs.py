@@ -196,8 +196,8 @@ class InputOptions(Options):
         '"cuda": a GPU, through torch. "faiss": like "memory", with a FAISS index to find '
         'neighbours. "mapped": vectors stay on disk, and no more than `memory` is used. '
         '"sharded": several engines whose frontiers are merged. "distances": `data` is a '
-        'symmetric matrix (n, n) of distances in any metric. "auto": "mapped" if files of '
-        "vectors exceed `memory` (by default half of the free memory), "
+        'symmetric matrix (n, n) of distances in any metric. "auto": "mapped" if the vectors '
+        "do not fit in `memory` (by default half of the free memory), "
         '"cuda" for large pools if there is a GPU, else "memory".',
         choices=ENGINES,
         metavar="|".join(ENGINES),
@@ -211,9 +211,10 @@ class InputOptions(Options):
     )
     memory: str | float | None = option(
         None,
-        "How much memory the vectors and the engine may use, such as 2GB.",
-        'how much memory the vectors and the engine may use: "2GB", or a number of bytes. Larger '
-        "files of vectors stay on disk.",
+        "How much memory the run may use, such as 2GB: what does not fit stays on disk.",
+        'how much memory the run may use: "2GB", or a number of bytes. Records are read in '
+        "pieces, and vectors that do not fit stay in their files, or those of texts in a temporary "
+        "file beside the cache. The interpreter and the libraries come on top.",
         check=_memory,
         metavar="SIZE",
     )

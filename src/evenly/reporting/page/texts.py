@@ -51,8 +51,8 @@ class RowTexts:
 
 
 def _texts_of(prepared: PreparedData) -> Sequence[str] | None:
-    if prepared.texts is not None:
-        return prepared.texts
+    if prepared.pool_texts is not None:
+        return prepared.all_texts()
     if not prepared.samples.holds_records:
         return None
     try:
