@@ -20,6 +20,7 @@ from evenly import (
 )
 from evenly.cli import main
 from evenly.options import (
+    BudgetOptions,
     DeduplicationOptions,
     EncoderOptions,
     FillOptions,
@@ -44,6 +45,7 @@ OWNERS = (
     StreamOptions,
     FillOptions,
     MeasuringOptions,
+    BudgetOptions,
 )
 
 
@@ -157,6 +159,9 @@ ALLOWED = {
     "certificate": {"True"},
     "details": {"True"},
     "exact": {"True"},
+    "h_min": _NUMBERS,
+    "coverage_radius": _NUMBERS,
+    "tokens": _WHOLE_FROM_1,
 }
 DIFFERENT = {
     (StreamOptions, "keep"): set(),

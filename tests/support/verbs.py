@@ -12,8 +12,10 @@ from evenly import (
     select_by_quality,
     select_stream,
     select_uniform,
+    suggest_budget,
 )
 from evenly.options import (
+    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     InputOptions,
@@ -34,6 +36,7 @@ VERBS = {
     estimate: (InputOptions, RuleOptions),
     measure: (InputOptions, MeasuringOptions),
     compare: (InputOptions, MeasuringOptions),
+    suggest_budget: (InputOptions, RuleOptions, UniformOptions, BudgetOptions),
     rows_at: (InputOptions,),
     embed: (InputOptions,),
     Selection.extend: (InputOptions, RuleOptions, UniformOptions),

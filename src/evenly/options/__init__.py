@@ -14,6 +14,7 @@ from evenly.options.inputs import (
 from evenly.options.rules import RuleOptions
 from evenly.options.values import NotKept, as_json_value, in_words
 from evenly.options.verbs import (
+    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     MeasuringOptions,
@@ -25,6 +26,7 @@ from evenly.options.verbs import (
 __all__ = [
     "DEFAULT_ENCODER",
     "ENGINES",
+    "BudgetOptions",
     "DeduplicationOptions",
     "EncoderOptions",
     "FillOptions",

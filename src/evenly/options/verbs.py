@@ -252,3 +252,40 @@ class MeasuringOptions(Options):
         check=checks.flag,
     )
     seed: int = option(0, "The seed of the random subsets.", **_SEED)
+
+
+_REACH = checks.optional(checks.number("a finite distance, 0 or more"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BudgetOptions(Options):
+    """What `suggest_budget` finds a budget for, and what it measures beside the run."""
+
+    h_min: float | None = option(
+        None,
+        "Find the largest budget whose chosen rows are all at least this far apart.",
+        "a Euclidean distance: find the largest budget whose chosen rows are all at least this far "
+        "apart.",
+        check=_REACH,
+        metavar="DISTANCE",
+    )
+    coverage_radius: float | None = option(
+        None,
+        "Find the smallest budget at which no row is farther than this from a chosen one.",
+        "a Euclidean distance: find the smallest budget at which no usable row is farther than "
+        "this from its nearest chosen row.",
+        check=_REACH,
+        metavar="DISTANCE",
+    )
+    tokens: int | None = option(
+        None,
+        "Find the largest budget whose chosen rows have at most so many tokens.",
+        "find the largest budget whose chosen rows have at most so many tokens together.",
+        check=checks.optional(checks.whole(1)),
+        metavar="TOKENS",
+    )
+    random_subsets: int = option(
+        1,
+        "The number of random orders of rows to measure beside the run; 0 for none.",
+        check=checks.whole(0),
+    )
