@@ -224,7 +224,7 @@ PAGE = [
 
 # What is measured of the chosen rows, and how it is printed.
 MEASURES = [
-    *declared_options(MeasuringOptions, "random_subsets", "certificate"),
+    *declared_options(MeasuringOptions, "random_subsets", "certificate", "exact"),
     *PAGE,
     *JSON,
     *LOUDNESS,

@@ -245,10 +245,11 @@ class MeasuringOptions(Options):
     )
     exact: bool = option(
         False,
-        "Average over all rows for random subsets, too, instead of a sample.",
-        "average over all rows for random subsets, too. By default, their mean distance is "
-        "estimated from 2,048 rows if the pool has more than four times as many, and the standard "
-        "error is reported beside it. All else is exact anyway.",
+        "Average over all rows, instead of a random sample where these are many.",
+        "average over all rows. By default, means and quantiles of distances come from a random "
+        "sample of 2,048 rows if the pool has more than four times as many and comparing all of "
+        "them would take more than 1e10 multiplications; the standard errors are reported beside "
+        "the means, and `singleton_share` is None. All else is exact anyway.",
         check=checks.flag,
     )
     seed: int = option(0, "The seed of the random subsets.", **_SEED)
