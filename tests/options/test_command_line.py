@@ -14,10 +14,10 @@ from evenly import (
     embed,
     estimate,
     measure,
+    report,
     select_by_quality,
     select_stream,
     select_uniform,
-    suggest_budget,
 )
 from evenly.cli import main
 from evenly.options import EncoderOptions, declared
@@ -29,10 +29,10 @@ COMMANDS = {
     "select-by-quality": select_by_quality,
     "deduplicate": deduplicate,
     "stream": select_stream,
-    "budget": suggest_budget,
     "estimate": estimate,
     "measure": measure,
     "compare": compare,
+    "report": report,
     "embed": embed,
     "extend": Selection.extend,
     "fill": Selection.fill,
@@ -44,8 +44,8 @@ COMMANDS = {
 LEFT_OUT = {
     *((command, "engine") for command in ("measure", "compare")),
     ("compare", "details"),
-    *((command, "text") for command in ("extend", "fill", "assign", "explain")),
-    *((command, "encoder") for command in ("extend", "fill", "assign", "explain")),
+    *((command, "text") for command in ("extend", "fill", "assign", "explain", "report")),
+    *((command, "encoder") for command in ("extend", "fill", "assign", "explain", "report")),
     *((command, "memory") for command in ("assign", "explain")),
 }
 

@@ -20,13 +20,13 @@ from evenly import (
 )
 from evenly.cli import main
 from evenly.options import (
-    BudgetOptions,
     DeduplicationOptions,
     EncoderOptions,
     FillOptions,
     InputOptions,
     MeasuringOptions,
     QualityOptions,
+    ReportOptions,
     RuleOptions,
     StreamOptions,
     UniformOptions,
@@ -45,7 +45,7 @@ OWNERS = (
     StreamOptions,
     FillOptions,
     MeasuringOptions,
-    BudgetOptions,
+    ReportOptions,
 )
 
 
@@ -159,9 +159,9 @@ ALLOWED = {
     "certificate": {"True"},
     "details": {"True"},
     "exact": {"True"},
-    "h_min": _NUMBERS,
-    "coverage_radius": _NUMBERS,
-    "tokens": _WHOLE_FROM_1,
+    "beside": {"an empty dict", "a dict"},
+    "color_by": _PATHS | {"a list of words", "a null character"},
+    "projection": set(),
 }
 DIFFERENT = {
     (StreamOptions, "keep"): set(),
@@ -233,6 +233,8 @@ def call(verb, selection, options):
         return verb(RECORDS, **options)
     if verb.__name__ == "measure":
         return verb(RECORDS, [0, 1], **options)
+    if verb.__name__ == "report":
+        return verb(selection, RECORDS, **options)
     if verb.__name__ == "rows_at":
         return verb(RECORDS, 0.5, **options)
     return verb([RECORDS] if "stream" in verb.__name__ else RECORDS, **{"budget": 2, **options})

@@ -8,19 +8,19 @@ from evenly import (
     embed,
     estimate,
     measure,
+    report,
     rows_at,
     select_by_quality,
     select_stream,
     select_uniform,
-    suggest_budget,
 )
 from evenly.options import (
-    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     InputOptions,
     MeasuringOptions,
     QualityOptions,
+    ReportOptions,
     RuleOptions,
     StreamOptions,
     UniformOptions,
@@ -36,7 +36,7 @@ VERBS = {
     estimate: (InputOptions, RuleOptions),
     measure: (InputOptions, MeasuringOptions),
     compare: (InputOptions, MeasuringOptions),
-    suggest_budget: (InputOptions, RuleOptions, UniformOptions, BudgetOptions),
+    report: (InputOptions, MeasuringOptions, ReportOptions),
     rows_at: (InputOptions,),
     embed: (InputOptions,),
     Selection.extend: (InputOptions, RuleOptions, UniformOptions),
@@ -48,5 +48,5 @@ VERBS = {
 # These take the options of an earlier selection: None means the earlier value.
 RESUMING = (
     *(Selection.extend, Selection.fill, Selection.assignments, Selection.explain),
-    *(measure, compare),
+    *(measure, compare, report),
 )

@@ -16,7 +16,7 @@ from evenly.atomic import abandoned, check_writable, sha256_of
 from evenly.cli.main import keep_at, keep_rows
 from evenly.cli.streams import standard_output
 from evenly.errors import OutputError
-from evenly.options import MeasuringOptions
+from evenly.options import MeasuringOptions, ReportOptions
 from evenly.paths import is_one_file, spare_inputs
 from evenly.tables import count
 
@@ -304,7 +304,6 @@ def finish_selection(
             selection.indices,
             measuring,
             curve=curve,
-            radii=None if curve is None or provenance.taken_over else selection.radii,
             known_bounds=known,
             rules=tuple(provenance.rules),
         )
@@ -326,7 +325,9 @@ def write_page(
     from evenly.reporting.page import make_report
 
     assert output.page is not None
-    page = make_report(selection, prepared, measures, measuring, manifest=output.manifest)
+    page = make_report(
+        selection, prepared, measures, measuring, ReportOptions(), manifest=output.manifest
+    )
     page.save(output.page, force=output.force)
     click.echo(f"Page: {output.page}", err=output.as_json or output.name == "-")
 

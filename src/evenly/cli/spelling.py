@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from evenly.options import (
-    BudgetOptions,
     DeduplicationOptions,
     EncoderOptions,
     FillOptions,
@@ -31,7 +30,6 @@ _FLAGS = {
         DeduplicationOptions,
         FillOptions,
         MeasuringOptions,
-        BudgetOptions,
     ).items()
     if flags_of(name, about)
 } | {"force": "--force", "data": "DATA"}

@@ -11,10 +11,10 @@ from evenly.options.inputs import (
     OnInvalid,
     TextColumns,
 )
+from evenly.options.report import ReportOptions
 from evenly.options.rules import RuleOptions
 from evenly.options.values import NotKept, as_json_value, in_words
 from evenly.options.verbs import (
-    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     MeasuringOptions,
@@ -26,7 +26,6 @@ from evenly.options.verbs import (
 __all__ = [
     "DEFAULT_ENCODER",
     "ENGINES",
-    "BudgetOptions",
     "DeduplicationOptions",
     "EncoderOptions",
     "FillOptions",
@@ -36,6 +35,7 @@ __all__ = [
     "OnInvalid",
     "Options",
     "QualityOptions",
+    "ReportOptions",
     "RuleOptions",
     "StreamOptions",
     "TextColumns",

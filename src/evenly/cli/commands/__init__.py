@@ -2,7 +2,6 @@
 
 from evenly.cli.commands import (  # noqa: F401
     assign,
-    budget,
     cache,
     compare,
     deduplicate,

@@ -22,7 +22,8 @@ from evenly.cli.options import (
     with_options,
 )
 from evenly.cli.outputs import check_page, check_written
-from evenly.options import MeasuringOptions
+from evenly.cli.subsets import names_of
+from evenly.options import MeasuringOptions, ReportOptions, declared
 
 
 @main.command()
@@ -39,6 +40,16 @@ from evenly.options import MeasuringOptions
 )
 @with_options(
     FORCE,
+    [
+        own_option(
+            "--beside",
+            multiple=True,
+            section=Section.OUTPUT,
+            type=click.Path(exists=True, dir_okay=False),
+            help=declared(ReportOptions)["beside"][1].help,
+        )
+    ],
+    declared_options(ReportOptions),
     declared_options(MeasuringOptions, "random_subsets", "certificate", "seed"),
     LOUDNESS,
 )
@@ -56,6 +67,7 @@ def report(
     check_written(ctx, manifest=False)
     from evenly.reporting.page import report as make
 
+    options["beside"] = names_of(options["beside"])
     page = make(manifest, data_or_stdin(data), **library_options(ctx, options))
     page.save(output, force=force)
     click.echo(page.headline)

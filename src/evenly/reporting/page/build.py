@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any, Literal
+
+import numpy as np
 
 from evenly.atomic import atomic_write
 from evenly.errors import OptionError
@@ -14,12 +16,18 @@ from evenly.inputs.prepare import PreparedData
 from evenly.metrics import Measures
 from evenly.metrics.measure import Certificate, measure_prepared
 from evenly.metrics.space import prepare_subsets
-from evenly.options import InputOptions, MeasuringOptions, TextColumns, documented
+from evenly.options import InputOptions, MeasuringOptions, ReportOptions, TextColumns, documented
+from evenly.reporting.page.beside import Beside
 from evenly.reporting.page.budgets import Budgets
+from evenly.reporting.page.colouring import Colouring
 from evenly.reporting.page.curves import budget_plots
+from evenly.reporting.page.distributions import distribution_plot, distributions_of, groups_of
+from evenly.reporting.page.mapping import Map, map_of
+from evenly.reporting.page.maps import beside_plots, layers_of, map_plot
 from evenly.reporting.page.origin import command, origin_lines
 from evenly.reporting.page.packages import check_packages
 from evenly.reporting.page.plots import document_of, libraries
+from evenly.reporting.page.regions import Density, label_regions
 from evenly.reporting.page.render import render
 from evenly.reporting.page.rows import Isolated, tables_of_rows
 from evenly.reporting.page.subject import Subject
@@ -30,6 +38,9 @@ from evenly.selection.results.row_files import load_result
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.resume import check_same_vectors
+from evenly.shapes import Int
+
+_MOST_COLUMNS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +72,14 @@ class Report:
             stream.write(self.html.encode())
 
 
-@documented(InputOptions, MeasuringOptions)
+@documented(InputOptions, MeasuringOptions, ReportOptions)
 def report(
     selection: Any,
     data: Any = None,
     *,
+    beside: Mapping[str, Any] | None = None,
+    color_by: str | Sequence[str] | None = None,
+    projection: Literal["pca", "umap"] = "pca",
     text: TextColumns = None,
     vectors: Any = None,
     id_column: Any = None,
@@ -101,21 +115,27 @@ def report(
 
     Cost: that of `measure`, and about one more selection.
     """
-    check_packages()
     arguments = locals()
-    measuring = MeasuringOptions.of(arguments)
+    options, measuring = ReportOptions.of(arguments), MeasuringOptions.of(arguments)
+    InputOptions.of({name: value for name, value in arguments.items() if value is not None})
+    check_packages(projection)
     manifest = fspath(selection) if isinstance(selection, str | PathLike) else None
     result = selection if manifest is None else load_result(manifest)
     check_result(result)
     samples = result.samples_again(data)
-    subsets = prepare_subsets(samples, {"": result}, arguments)
+    for name in _names(options.color_by):
+        samples.column(name)  # one that is missing is an error before the work
+    subsets = prepare_subsets(samples, {"": result, **(beside or {})}, arguments)
+    others = {name: rows for name, rows in subsets.rows.items() if name != ""}
     prepared = subsets.prepared.without(dict(result.provenance.dropped))
     if isinstance(result, SelectionData):
         check_same_vectors(result, prepared)
     measures = measure_prepared(
         prepared, result.indices, measuring, rules=tuple(result.provenance.rules)
     )
-    return make_report(result, prepared, measures, measuring, manifest=manifest)
+    return make_report(
+        result, prepared, measures, measuring, options, others=others, manifest=manifest
+    )
 
 
 def check_result(result: Any) -> None:
@@ -137,14 +157,35 @@ def make_report(
     prepared: PreparedData,
     measures: Measures,
     measuring: MeasuringOptions,
+    options: ReportOptions,
     *,
+    others: Mapping[str, Int[np.ndarray, " k"]] | None = None,
     manifest: str | None = None,
 ) -> Report:
-    """Return the page of a result that is measured; see `report`."""
+    """Return the page of a result that is measured; see `report`.
+
+    `others` are the rows of `options.beside`, by name.
+    """
     found = nearest_chosen(prepared.points, result.indices)
     subject = Subject(result, prepared, found, measures, manifest)
+    isolated = Isolated.of(subject)
     budgets = Budgets.of(subject, measuring)
+    beside = Beside.of(subject, others or {}, measuring)
+    distributions = distributions_of(subject, measuring.seed)
+    columns = _columns(result, options)
     plots = {} if budgets is None else budget_plots(budgets)
+    drawn = map_of(subject, isolated.rows, options.projection, measuring.seed)
+    colourings: list[Colouring] = []
+    layers: dict[str, int] = {}
+    if drawn is not None:
+        colourings = [Colouring.of(name, prepared.column(name)) for name in columns]
+        of_layers = layers_of(subject, drawn, isolated.rows)
+        layers = {name: int(np.count_nonzero(own)) for name, own in of_layers.items()}
+        density = Density.of(drawn)
+        regions = label_regions(drawn, density, _texts(subject, drawn))
+        plots["map"] = map_plot(subject, drawn, of_layers, density, regions, colourings)
+        plots |= beside_plots(drawn, density, beside.on(subject, drawn), plots["map"])
+    plots |= {one.name: distribution_plot(one) for one in distributions}
     document, elements = document_of(plots)
     said = headline(subject)
     content = {
@@ -152,9 +193,40 @@ def make_report(
         "headline": said,
         "figures": figures(subject),
         "budgets": budgets,
-        "tables": tables_of_rows(subject, Isolated.of(subject)),
+        "map": drawn,
+        "layers": layers,
+        "colourings": colourings,
+        "beside": list(beside.rows) if drawn is not None else [],
+        "beside_table": beside.table(subject),
+        "distributions": distributions,
+        "groups": {shown(name): groups_of(subject, prepared.column(name)) for name in columns},
+        "tables": tables_of_rows(subject, isolated),
         "origin": origin_lines(subject),
         "command": command(subject),
     }
-    values = {"elements": elements, "budgets": [] if budgets is None else budgets.sentences()}
+    values = {
+        "elements": elements,
+        "budgets": [] if budgets is None else budgets.sentences(),
+        "colours": [
+            {"name": one.name, "legend": one.legend, "isScale": one.is_scale} for one in colourings
+        ],
+    }
     return Report(said, render(content, values, document, libraries()), result)
+
+
+def _texts(subject: Subject, drawn: Map) -> list[str]:
+    rows = subject.found.rows[drawn.places].tolist()
+    return subject.texts.whole(rows)
+
+
+def _names(columns: str | Sequence[str] | None) -> list[str]:
+    return [columns] if isinstance(columns, str) else list(columns or ())
+
+
+def _columns(result: Result, options: ReportOptions) -> list[str]:
+    """Return the columns to colour by: those given, or those that the selection used."""
+    names = _names(options.color_by)
+    if options.color_by is None and result.samples is not None:
+        used = (result.provenance.options.get(name) for name in ("groups", "quality"))
+        names = [name for name in used if isinstance(name, str)]
+    return names[:_MOST_COLUMNS]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 HEIGHT = 260
-_FONT = "system-ui, sans-serif"
+FONT = "system-ui, sans-serif"
 # What page.js replaces; plots are legible in both themes without it.
 COLOURS = {
     "chosen": "#2a8ccb",
@@ -41,7 +41,7 @@ def plain_figure(title: str, **options: Any) -> Any:
         min_border_right=12,
         **options,
     )
-    made.title.text_font = _FONT
+    made.title.text_font = FONT
     made.title.text_font_size = "13px"
     made.title.text_font_style = "normal"
     made.grid.grid_line_alpha = 0.5
@@ -49,7 +49,7 @@ def plain_figure(title: str, **options: Any) -> Any:
         axis.axis_line_color = None
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None
-        axis.major_label_text_font = axis.axis_label_text_font = _FONT
+        axis.major_label_text_font = axis.axis_label_text_font = FONT
         axis.major_label_text_font_size = "11px"
         axis.axis_label_text_font_size = "11px"
         axis.axis_label_text_font_style = "normal"

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from evenly.errors import ColumnError, TextError
 from evenly.inputs.prepare import PreparedData
 from evenly.samples import read_texts
+from evenly.shapes import Int
 
 # Controls, marks of direction, line separators, tags, and halves of characters.
 _ACTING = re.compile(
@@ -44,6 +47,14 @@ class RowTexts:
 
     def __bool__(self) -> bool:
         return self.texts is not None
+
+    def whole(self, rows: Sequence[int]) -> list[str]:
+        """Return the texts of rows as they are, "" without texts."""
+        return ["" if self.texts is None else self.texts[row] for row in rows]
+
+    def lengths(self) -> Int[np.ndarray, " n"]:
+        """Return the number of characters of each row's text."""
+        return np.array([len(text) for text in self.texts or ()], np.int64)
 
     def of(self, row: int, width: int = _LONGEST) -> str:
         """Return what is shown of the text of a row; "" without texts."""

@@ -52,7 +52,7 @@ def _beside_random(measures: Measures) -> str:
         return (
             "no farther apart than random ones"
             if times >= 0.95
-            else (f"closer together than random ones ({times:.0%} of their distance)")
+            else (f"closer together than random ones ({100 * times:.0f} % of their distance)")
         )
     return (
         f"{times:.0f} times as far apart as random ones"
@@ -88,7 +88,7 @@ def figures(subject: Subject) -> list[Figure]:
         Figure(
             "rows",
             f"{measures.size:,}",
-            f"{measures.size / rows:.1%} of {rows:,}"
+            f"{100 * measures.size / rows:.1f} % of {rows:,}"
             + (f"; {count(dropped, 'row')} could not be used or were dropped" if dropped else ""),
         )
     ]

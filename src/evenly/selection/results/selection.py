@@ -149,8 +149,7 @@ class SelectionData(Result):
         }
 
     @classmethod
-    def from_document(cls, document: dict[str, Any], name: str) -> Self:
-        """Return the selection in a document that was read from the file `name`."""
+    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
         covered = document["coverage_radius"]
         coverage_radius = float("nan") if covered is None else float(covered)
         provenance = Provenance.from_dict(document["provenance"])

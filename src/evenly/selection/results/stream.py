@@ -119,8 +119,7 @@ class StreamSelection(Result):
         }
 
     @classmethod
-    def from_document(cls, document: dict[str, Any], name: str) -> Self:
-        """Return the selection in a document that was read from the file `name`."""
+    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
         covered = document["coverage_radius"]
         provenance = Provenance.from_dict(document["provenance"])
         indices, radii = read_picks(document, provenance.input.rows, name)

@@ -84,6 +84,7 @@
   const connect = (plots) => {
     const models = [...plots._all_models.values()];
     themed.push(() => colour(models));
+    if (values.elements && plots.get_model_by_name("labels")) connectMap(plots, models);
     if (values.budgets.length > 0) connectBudgets(plots, models);
   };
 
@@ -103,6 +104,92 @@
         model.axis_label_text_color = named("soft");
       }
     }
+  };
+
+  /* The map: layers are shown and hidden, coloured by a column, and listed when drawn around. */
+  const LISTED = 300;
+  const connectMap = (plots, models) => {
+    const layers = models
+      .filter((model) => String(model.name ?? "").startsWith("layer "))
+      .map((model) => ({ name: model.name.slice(6), model, data: model.data_source }));
+
+    for (const box of document.querySelectorAll("[data-layer]")) {
+      const layer = layers.find((one) => one.name === box.dataset.layer);
+      box.addEventListener("change", () => { layer.model.visible = box.checked; });
+    }
+
+    const choice = byId("colour");
+    const paint = () => {
+      const legend = byId("colours");
+      legend.hidden = !choice?.value;
+      if (!choice?.value) return;
+      const column = `colour${choice.value}`;
+      for (const { name, model } of layers) {
+        if (name === "isolated") continue;
+        const part = name === "near-duplicate" ? "line_color" : "fill_color";
+        for (const glyph of [model.glyph, model.nonselection_glyph, model.selection_glyph]) {
+          if (glyph?.type) glyph[part] = { field: column };
+        }
+      }
+      const chosen = values.colours[choice.value];
+      legend.className = chosen.isScale ? "legend scale" : "legend";
+      legend.replaceChildren(...(chosen.isScale ? scaleOf(chosen.legend) : keysOf(chosen.legend)));
+    };
+    choice?.addEventListener("change", () => { applyTheme(); });
+    themed.push(paint);
+
+    // On a phone, a drag scrolls the page.
+    if (matchMedia("(pointer: coarse)").matches) {
+      for (const model of models) if (model.type === "LassoSelectTool") model.active = false;
+    }
+
+    const box = byId("lassoed");
+    const list = () => {
+      const selected = layers.filter((one) => one.name !== "isolated").flatMap(({ name, data }) =>
+        [...data.selected.indices].map((place) => [name, data.data, place]));
+      box.hidden = selected.length === 0;
+      byId("lassoed-count").textContent =
+        `${selected.length} rows${selected.length > LISTED ? `, of which ${LISTED} are listed` : ""}`;
+      box.querySelector("tbody").replaceChildren(...selected.slice(0, LISTED).map(lineOf));
+    };
+    for (const { data } of layers) data.selected.properties.indices.change.connect(list);
+    byId("lassoed-clear").addEventListener("click", () => {
+      for (const { data } of layers) data.selected.indices = [];
+    });
+  };
+
+  const lineOf = ([name, data, place]) => {
+    const line = document.createElement("tr");
+    const distance = data.distance[place];
+    const cells = [
+      ["row", data.row[place]],
+      ["text", data.text[place]],
+      ["text", name],
+      ["number", Number.isFinite(distance) ? distance.toFixed(4) : "–"],
+    ];
+    for (const [kind, shown] of cells) {
+      const cell = line.insertCell();
+      cell.className = kind;
+      cell.dir = "auto";
+      cell.textContent = shown;
+    }
+    return line;
+  };
+
+  const keysOf = (legend) => legend.map(([label, colour]) => {
+    const key = document.createElement("span");
+    const mark = document.createElement("i");
+    key.className = "key";
+    mark.className = "mark";
+    mark.style.background = colour;
+    key.append(mark, label);
+    return key;
+  });
+
+  const scaleOf = (legend) => {
+    const bar = document.createElement("span");
+    for (const [, colour] of legend) bar.appendChild(document.createElement("b")).style.background = colour;
+    return [legend[0][0], bar, legend[legend.length - 1][0]];
   };
 
   /* The slider, and clicks in the plots above it, move a line and say what a budget gives. */
