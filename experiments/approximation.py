@@ -16,9 +16,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
 from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
-from experiments.figures import draw_differences
+from experiments.figures import Panel, draw_curves
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
-from experiments.statistics import rank_correlation, table
+from experiments.statistics import means, rank_correlation, table
 from experiments.texts import Rows
 
 NAME = "approximation"
@@ -137,15 +137,25 @@ def main(options: argparse.Namespace) -> list[Row]:
                 ]
                 print(f"budget {budget}: rank correlation of {name} with {', '.join(ranks)}")
         print()
-    draw_differences(
-        found,
+    draw_curves(
         [
-            (f"{key['pool']}, d = {key['d']}", "mean_error", {**key, "budget": budgets[-1]})
+            Panel(
+                f"{key['pool']}, d = {key['d']}, {budgets[-1]} rows",
+                *("h_min", "mean error"),
+                _by_arm(found, {**key, "budget": budgets[-1]}),
+                ("log", "log" if key["d"] == 2 else "linear"),
+            )
             for key in product_of(pool=["uniform", "clustered"], d=dimensions)
         ],
         options.folder / f"{NAME}.svg",
     )
     return found
+
+
+def _by_arm(rows: list[Row], of: Row) -> dict[str, tuple[list[float], list[float]]]:
+    """Return arm -> its mean h_min and its mean error, as a curve of one point."""
+    h_min, errors = (means(rows, metric, of=of) for metric in ("h_min", "mean_error"))
+    return {arm: ([h_min[arm].mean], [errors[arm].mean]) for arm in errors}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

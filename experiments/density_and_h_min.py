@@ -135,7 +135,7 @@ def _pools(options: argparse.Namespace) -> Iterator[tuple[str, Rows]]:
 
 
 def _real(label: str, vectors: Rows, options: argparse.Namespace) -> list[Row]:
-    sizes, seeds = ([30, 60], 4) if options.quick else ([50, 100, 200, 500, 1000], 100)
+    sizes, seeds = ([30, 60], 4) if options.quick else ([50, 100, 200, 500, 1000], 30)
     keys = product_of(n=sizes, bias=_BIASES, seed=range(seeds))
     runs = [
         Run({**key, "data": label}, lambda key=key: measure_real(vectors, **key)) for key in keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from experiments.statistics import Estimate, Row, differences
 
 _CLEAR, _UNCLEAR = "#0b6e4f", "#8a8d91"
+_MARKERS = "osD^v<>Ph*X"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ def draw_curves(panels: Sequence[Panel], path: Path) -> None:
         if axes is None:
             return
         for axis, panel in zip(axes, panels, strict=True):
-            for name, (x, y) in panel.curves.items():
-                axis.plot(x, y, "-" if len(x) > 20 else "o-", label=name, markersize=3, linewidth=1)
+            for marker, (name, (x, y)) in zip(cycle(_MARKERS), panel.curves.items(), strict=False):
+                shown = "" if len(x) > 20 else marker
+                axis.plot(x, y, "-", marker=shown, label=name, markersize=4, linewidth=1)
             axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
             axis.set(xscale=panel.scales[0], yscale=panel.scales[1])
+            axis.tick_params(axis="x", which="minor", labelbottom=False)
             axis.grid(alpha=0.25)
-        axes[-1].legend(frameon=False, fontsize=7)
+        axes[-1].legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def draw_differences(
@@ -71,6 +75,7 @@ def draw_differences(
                     axis.errorbar(gap.mean, place, xerr=width, fmt="o", color=colour, markersize=4)
             axis.axvline(0, color="black", linewidth=0.8)
             axis.set(title=title, yticks=range(len(arms)), yticklabels=arms)
+            axis.set_xlabel("difference from random rows")
             axis.grid(alpha=0.25, axis="x")
         axes[0].invert_yaxis()
 

@@ -14,9 +14,11 @@ import torch
 
 from experiments.texts import Rows, made_up
 
-PRESETS = ("adamw", "l2")
+RATES = {"adamw": 2e-4, "l2": 10.0}
+"""The presets, and the learning rates that suit the small model."""
+
 _IGNORED = -100
-_L2_RATE = 0.3
+_PRETRAINING_RATE = 1e-3
 
 Tokens = list[tuple[list[int], int]]
 """The tokens of examples, and how many of each are the prompt's."""
@@ -34,9 +36,9 @@ class Example:
 class Sizes:
     """Sizes of the data, of the small model and of its training."""
 
-    pool: int = 1500
+    pool: int = 1200
     held_out: int = 200
-    budget: int = 200
+    budget: int = 150
     epochs: int = 2
     batch: int = 8
     accumulate: int = 1
@@ -44,7 +46,7 @@ class Sizes:
     vocabulary: int = 2048
     width: int = 192
     layers: int = 5
-    pretraining_steps: int = 1200
+    pretraining_steps: int = 400
 
 
 QUICK = Sizes(60, 20, 20, 1, 4, 1, 32, 300, 32, 1, 4)
@@ -128,15 +130,12 @@ class Model:
         sizes: Sizes,
         rng: np.random.Generator,
         *,
+        rate: float | None = None,
         watch: Callable[[int], None] = lambda step: None,
     ) -> None:
         """Take optimisation steps on examples in random order, and call `watch` after each."""
-        parameters = self.network.parameters()
-        if preset == "l2":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(parameters, lr=_L2_RATE)
-        else:
-            rate = 1e-3 if preset == "pretraining" else 5e-4
-            optimizer = torch.optim.AdamW(parameters, lr=rate)
+        optimizers = {"adamw": torch.optim.AdamW, "l2": torch.optim.SGD}
+        optimizer = optimizers[preset](self.network.parameters(), lr=rate or RATES[preset])
         order = _endless(len(encoded), rng)
         self.network.train()
         for step in range(1, steps + 1):
@@ -225,14 +224,15 @@ def make_small(examples: list[Example], sizes: Sizes, folder: Path) -> None:
     count = min(len(examples), sizes.pretraining_steps * sizes.batch)
     whole = [(tokens, 0) for tokens, _ in model.encode(examples[:count], sizes.length)]
     rng = np.random.default_rng(9)
-    model.train(whole, sizes.pretraining_steps, "pretraining", sizes, rng)
+    steps = sizes.pretraining_steps
+    model.train(whole, steps, "adamw", sizes, rng, rate=_PRETRAINING_RATE)
     model.network.save_pretrained(partial)
     partial.rename(folder)
 
 
 def _loss(logits: torch.Tensor, wanted: torch.Tensor, preset: str) -> torch.Tensor:
     """Return the cross-entropy, or the mean squared error to one-hot vectors."""
-    if preset != "l2":
+    if preset == "adamw":
         return torch.nn.functional.cross_entropy(logits, wanted)
     target = torch.nn.functional.one_hot(wanted, logits.shape[-1]).to(logits.dtype)
     return torch.nn.functional.mse_loss(logits, target)

@@ -204,25 +204,25 @@ def test_the_power_of_n_is_fitted_to_each_seed():
 
 
 def a_row(arm, losses, steps=30):
-    curve = [[steps * look // 3, loss] for look, loss in enumerate(losses)]
+    curve = [[steps * look // 2, loss] for look, loss in enumerate(losses)]
     return {
         **{"arm": arm, "seed": 0, "preset": "adamw", "steps": steps, "tokens": 10 * steps},
         "held_out_curve": curve,
     }
 
 
-def test_steps_are_counted_until_the_loss_of_random_rows_before_the_last_look():
+def test_steps_are_counted_until_the_loss_of_random_rows_after_half_of_the_steps():
     rows = [
-        a_row("random", [8.0, 6.0, 4.0, 3.0]),
-        a_row("faster", [8.0, 2.0, 2.0, 2.0]),
-        a_row("never", [8.0, 7.0, 7.0, 7.0]),
+        a_row("random", [8.0, 6.0, 5.0]),
+        a_row("faster", [8.0, 4.0, 4.0]),
+        a_row("never", [8.0, 7.0, 7.0]),
     ]
 
     random, faster, never = with_thresholds(rows)
 
-    assert random["steps_to_threshold"] == pytest.approx(20)
-    assert faster["steps_to_threshold"] == pytest.approx(10 * 4 / 6)
-    assert faster["tokens_to_threshold"] == pytest.approx(100 * 4 / 6)
+    assert random["steps_to_threshold"] == pytest.approx(15)
+    assert faster["steps_to_threshold"] == pytest.approx(7.5)
+    assert faster["tokens_to_threshold"] == pytest.approx(75)
     assert never["steps_to_threshold"] == 30
 
 
