@@ -1,5 +1,7 @@
 """Density as a weight of distances, held to its definition in NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -7,10 +9,6 @@ from scipy.spatial.distance import cdist
 from evenly import Selection, select_uniform
 from evenly.errors import OptionError
 from evenly.geometry import Points, mean_distances_of_all, row_lengths
-from evenly.geometry.kernels.screening import Best
-from evenly.geometry.screening.k_nearest import Exclusions, lower_to_k_nearest
-from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
-from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.knn_distance import SearchSizes
 from tests.support import oracle
 from tests.support.command_line import succeed
@@ -18,7 +16,7 @@ from tests.support.encoders import TopicEncoder, texts_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
 
-SMALL = SearchSizes(rows_at_once=16, first=8, most=32, few=0)
+SMALL = SearchSizes(rows_at_once=16, targets=32, few=0, block=32, part=5000)
 
 
 def pool(seed=0, rows=300, dimension=5):
@@ -254,36 +252,51 @@ def test_mean_distances_of_all_rows(kind, k):
     assert sum(done) == len(vectors)
 
 
-@pytest.mark.parametrize("count", [5, 64, 300, 1500])
-@pytest.mark.parametrize("width", [64, 192])
-def test_both_precisions_find_the_same_neighbours(count, width):
-    rng = np.random.default_rng(count)
-    vectors = (rng.standard_normal((1600, 192)) * np.linspace(2, 0.1, 192)).astype(np.float32)
+class OnDisk:
+    """Vectors that are read when they are needed, and how many were."""
+
+    def __init__(self, vectors):
+        self.shape, self.dtype, self.read = vectors.shape, vectors.dtype, 0
+        self._vectors = vectors
+
+    def __len__(self):
+        return len(self._vectors)
+
+    def __getitem__(self, rows):
+        some = self._vectors[rows]
+        self.read += len(some)
+        return some
+
+
+@pytest.mark.parametrize("type_", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("k", [3, 10])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk):
+    rng = np.random.default_rng(k)
+    vectors = (rng.standard_normal((700, 130)) * np.linspace(2, 0.1, 130)).astype(type_)
+    vectors[::9] = vectors[4] + (0.01 * rng.standard_normal((78, 130))).astype(type_)
+    gaps = cdist(vectors.astype(float), vectors.astype(float))
+    np.fill_diagonal(gaps, np.inf)
+    expected = np.sort(gaps, axis=1)[:, :k].mean(axis=1)
     points = points_of(vectors)
-    proxies = ProxyVectors(points, ProxyTransform.of(points).turned(points, 192), width=width)
-    rows, numbers = np.arange(0, 1600, 3), rng.permutation(1600)[:count]
-    found = {}
+    if on_disk:
+        points = replace(points, stored=OnDisk(vectors))
+    rows = np.arange(700)
 
-    for precision in ("float32", "int16"):
-        targets = Targets(proxies, count, precision)
-        targets.append(points.take(numbers), numbers)
-        best = Best(np.full((len(rows), 7), np.inf), np.full(len(rows), -1))
-        for begin, end in targets.segments():
-            exclusions = Exclusions(rows, rows % 5, np.where(numbers % 2, -1, numbers % 5))
-            lower_to_k_nearest(targets, begin, end, targets.queries(rows), best, exclusions)
-        found[precision] = best
+    found = mean_distances_of_all(points, rows, k, sizes=replace(SMALL, part=150_000))
 
-    gaps = (
-        (vectors.astype(np.float32)[rows, None].astype(float) - vectors.astype(np.float32)[numbers])
-        ** 2
-    ).sum(2)
-    forbidden = (rows[:, None] == numbers) | (
-        (numbers % 2 == 0) & (rows[:, None] % 5 == numbers % 5)
-    )
-    gaps[forbidden] = np.inf
-    expected = np.sort(np.pad(gaps, ((0, 0), (0, 7)), constant_values=np.inf), axis=1)[:, :7]
-    for best in found.values():
-        np.testing.assert_allclose(best.squared, expected, rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_file_is_read_a_few_times():
+    vectors = np.random.default_rng(0).standard_normal((6000, 8)).astype(np.float32)
+    stored = OnDisk(vectors)
+    points = replace(points_of(vectors), stored=stored)
+
+    mean_distances_of_all(points, np.arange(6000), 3, sizes=replace(SMALL, part=6000 * 32 / 4))
+
+    # Four parts, each read once and again beside every earlier one, after a sample.
+    assert stored.read < 2.5 * 6000 + 4500
 
 
 def test_texts_have_densities_once_they_are_embedded():

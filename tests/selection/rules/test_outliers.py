@@ -18,8 +18,8 @@ from evenly.geometry import (
     most_isolated,
     row_lengths,
 )
-from evenly.geometry.screening.k_nearest import lower_to_k_nearest
-from evenly.geometry.search import knn_distance
+from evenly.geometry.kernels.mutual import lower_each_other
+from evenly.geometry.search import mutual_neighbours
 from evenly.geometry.search.knn_distance import SearchSizes
 from evenly.selection.rules.outliers import isolated_among, outliers
 from tests.support.encoders import TopicEncoder, texts_of
@@ -47,8 +47,8 @@ def largest_by_definition(scores, count):
     return rows
 
 
-SMALL = SearchSizes(rows_at_once=7, first=8, most=16, few=16)
-"""Sizes with which even small pools take many parts, runs and guesses."""
+SMALL = SearchSizes(rows_at_once=7, targets=16, few=16, block=16, part=600, sample=8)
+"""Sizes with which even small pools take many parts, blocks and guesses."""
 
 
 @given(vectors=pools(max_rows=120), normalize=st.booleans(), data=st.data())
@@ -100,9 +100,9 @@ def test_rows_that_tie_are_taken_by_their_number(kind):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_guess_that_is_too_high_is_corrected(seed):
     vectors = np.random.default_rng(seed).standard_normal((150, 4))
-    # The guess is the fourth largest mean of the sample, the first 8 rows in random order: only
-    # four rows are as isolated as that, but five are requested.
-    sample = np.random.default_rng(0).permutation(150)[: SMALL.first]
+    # The guess is the fourth largest mean of a random sample of 8 rows: only four rows are as
+    # isolated as that, but five are requested.
+    sample = np.random.default_rng(0).choice(150, SMALL.sample, replace=False)
     vectors[sample[:4]] += 100 * np.eye(4)
     scores = scores_by_definition(gaps_by_definition(vectors, False), 2)
 
@@ -119,17 +119,17 @@ def test_most_rows_are_compared_with_few_others(monkeypatch):
     vectors = np.concatenate([vectors + 0.01 * rng.standard_normal((2000, 6)), 9 * np.eye(6)])
     compared = 0
 
-    def counting(targets, begin, end, queries, *others):
+    def counting(left, right, *others):
         nonlocal compared
-        compared += (min(end, len(targets)) - begin) * len(queries.rows)
-        lower_to_k_nearest(targets, begin, end, queries, *others)
+        compared += len(left.rows) * len(right.rows)
+        lower_each_other(left, right, *others)
 
-    monkeypatch.setattr(knn_distance, "lower_to_k_nearest", counting)
+    monkeypatch.setattr(mutual_neighbours, "lower_each_other", counting)
 
-    rows, _ = most_isolated(points_of(vectors), 6, 5, sizes=replace(SMALL, first=64))
+    rows, _ = most_isolated(points_of(vectors), 6, 5, sizes=replace(SMALL, block=128, sample=256))
 
     assert sorted(rows.tolist()) == [2000, 2001, 2002, 2003, 2004, 2005]
-    assert compared < 0.2 * len(vectors) ** 2
+    assert 0 < compared < 0.25 * len(vectors) ** 2
 
 
 def test_rows_that_are_no_candidates_are_no_neighbours_either():

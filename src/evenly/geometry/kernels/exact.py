@@ -78,21 +78,47 @@ def squared_distance(
     left: Vectors, here: int, right: Vectors, there: int, terms: Float[np.ndarray, " d"]
 ) -> float:
     """Return the squared distance of two rows; `terms` is scratch memory."""
-    left_stored, right_stored = left.stored, right.stored
-    if len(left.factors) > 0:
-        here_factor, there_factor = left.factors[here], right.factors[there]
+    return float(
+        squared_distance_of(
+            left.stored,
+            left.factors,
+            here,
+            right.stored,
+            right.factors,
+            there,
+            left.coincident,
+            terms,
+        )
+    )
+
+
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
+def squared_distance_of(
+    left: np.ndarray[Any, Any],
+    left_factors: Float[np.ndarray, " n"],
+    here: int,
+    right: np.ndarray[Any, Any],
+    right_factors: Float[np.ndarray, " m"],
+    there: int,
+    coincident: float,
+    terms: Float[np.ndarray, " d"],
+) -> float:
+    """Do what `squared_distance` does; in a loop, to take no arrays from tuples saves a third."""
+    here, there = max(here, 0), max(there, 0)  # what may be negative is not vectorised
+    if len(left_factors) > 0:
+        here_factor, there_factor = left_factors[here], right_factors[there]
         for axis in range(len(terms)):
             gap = (
-                as_float64(left_stored[here, axis]) * here_factor
-                - as_float64(right_stored[there, axis]) * there_factor
+                as_float64(left[here, axis]) * here_factor
+                - as_float64(right[there, axis]) * there_factor
             )
             terms[axis] = gap * gap
     else:
         for axis in range(len(terms)):
-            gap = as_float64(left_stored[here, axis]) - as_float64(right_stored[there, axis])
+            gap = as_float64(left[here, axis]) - as_float64(right[there, axis])
             terms[axis] = gap * gap
     total = _sum(terms)
-    return total if total >= left.coincident else 0.0
+    return total if total >= coincident else 0.0
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]

@@ -32,7 +32,9 @@ give, for a pair of rows,
    b.R + E. Call that H. In bfloat16 each factor is rounded by 2**-8 of itself at most, and
    torch rounds the product once more: 2.S².(3.2**-8 + 2**-13) is added to H. In int16 each
    coordinate times L = 32766/S is rounded to an integer, so that a row is off by at most f =
-   sqrt(K).(1/2 + 2**-8)/L; products are exact but for that, and 2.(2S.f + f²) is added to H.
+   sqrt(K).(1/2 + 2**-8)/L; products are exact but for that, and 2.(2S.f + f²) is added to H. If
+lengths are those of the rounded rows, too, distances of rounded rows are compared: 2f is added to
+E instead.
 
 So a pair can be nearer than a known squared distance q only if its product is below
 
@@ -199,6 +201,7 @@ class ProxyTransform:
             "float32": ErrorBound(self.scale, self.stretch, error, rounding),
             "bfloat16": ErrorBound(self.scale, self.stretch, error, rounding + bfloat16),
             "int16": ErrorBound(self.scale, self.stretch, error, rounding + int16),
+            "rounded": ErrorBound(self.scale, self.stretch, error + 2 * off, rounding),
         }
 
     @cached_property
