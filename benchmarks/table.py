@@ -111,7 +111,11 @@ def _machine_section(rows: list[Row], folder: Path | None) -> str:
         named = ", ".join(f"{name} {number}" for name, number in versions[0]["versions"].items())
         text += f"{machine['system']}; {named}.\n\n"
     commands = dict.fromkeys(row["command"] for row in rows)
-    text += "```bash\n" + "".join(f"{command}\n" for command in commands) + "```\n"
+    text += (
+        "<!-- not run: takes hours -->\n```bash\n"
+        + "".join(f"{command}\n" for command in commands)
+        + "```\n"
+    )
     timed = [row for row in rows if row["kind"] == "time"]
     text += _overview(timed)
     for of_case in _grouped(timed, "case").values():

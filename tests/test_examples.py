@@ -7,10 +7,12 @@ import os
 import runpy
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MAX_LINES = 40
@@ -341,6 +343,58 @@ def test_train_with_trl(tmp_path, capsys, monkeypatch):
 
     assert "8 rows, loss " in capsys.readouterr().out
     assert (tmp_path / "tuned" / "checkpoint-1").is_dir()
+
+
+def test_instruction_data(tmp_path, capsys):
+    datasets = pytest.importorskip("datasets")
+    records = [{"instruction": f"Add {n}.", "input": "", "output": f"{n}"} for n in range(100, 140)]
+    source = write_lines(tmp_path / "train.jsonl", [*records, records[0]])
+
+    example("instruction_data")["main"](source, 8, "data", encoder=Digits())
+
+    assert ", of which 8 were chosen" in capsys.readouterr().out
+    [described] = json.loads((tmp_path / "data" / "dataset_info.json").read_text()).values()
+    [configured] = yaml.safe_load((tmp_path / "data" / "axolotl.yaml").read_text())["datasets"]
+    assert Path(configured["path"]) == Path("data", described["file_name"])
+    # Both trainers open the file with load_dataset.
+    rows = datasets.load_dataset(
+        configured["ds_type"], data_files=configured["path"], split="train", cache_dir="cache"
+    )
+    assert len(rows) == 8
+    assert {*described["columns"].values()} == {*rows.column_names}
+
+
+def test_mixed_corpus(tmp_path, capsys):
+    pytest.importorskip("bokeh")
+    records = [
+        {"text": f"{n * n:06d}", "source": ["code", "math", "talk"][n % 3]} for n in range(100, 160)
+    ]
+    source = write_lines(tmp_path / "corpus.jsonl", records)
+
+    example("mixed_corpus")["main"](
+        source, "source", 9, "subset.jsonl", "page.html", encoder=Digits()
+    )
+
+    assert [*Counter(r["source"] for r in read_lines(tmp_path / "subset.jsonl")).values()] == [
+        3
+    ] * 3
+    assert "9 of " in capsys.readouterr().out
+    assert "<html" in (tmp_path / "page.html").read_text()
+
+
+def test_grow_by_rounds(tmp_path, capsys):
+    days = [
+        write_lines(tmp_path / f"{day}.jsonl", [{"text": "x" * n} for n in lengths])
+        for day, lengths in enumerate([range(1, 31), range(5, 25), (*range(8, 16), 90)])
+    ]
+
+    example("grow_by_rounds")["main"]("rounds", 8, days, encoder=Lengths())
+
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("round 1: 8 of at most 8 rows")
+    assert not second.startswith("round 2: 8")
+    assert third.startswith("round 3: 1 of at most 8 rows")
+    assert read_lines(tmp_path / "rounds" / "3.jsonl") == [{"text": "x" * 90}]
 
 
 @pytest.mark.model

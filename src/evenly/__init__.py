@@ -19,7 +19,14 @@ from evenly._version import __version__
 if TYPE_CHECKING:
     from evenly.embedding import Embeddings, Encoder
     from evenly.inputs.embed import embed
-    from evenly.metrics import Measures, RowsAt, measure, rows_at
+    from evenly.metrics import (
+        BudgetSuggestion,
+        Measures,
+        RowsAt,
+        measure,
+        rows_at,
+        suggest_budget,
+    )
     from evenly.reporting import Comparison, compare
     from evenly.reporting.page import Report, report
     from evenly.selection import Selection, select_uniform
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assignments",
+    "BudgetSuggestion",
     "Comparison",
     "Deduplication",
     "Embeddings",
@@ -60,10 +68,12 @@ __all__ = [
     "select_by_quality",
     "select_stream",
     "select_uniform",
+    "suggest_budget",
 ]
 
 _HOMES = {
     "Assignments": "evenly.selection.assign",
+    "BudgetSuggestion": "evenly.metrics",
     "Comparison": "evenly.reporting",
     "Deduplication": "evenly.selection.results.deduplication",
     "Embeddings": "evenly.embedding",
@@ -88,6 +98,7 @@ _HOMES = {
     "select_by_quality": "evenly.selection.by_quality",
     "select_stream": "evenly.selection.stream",
     "select_uniform": "evenly.selection",
+    "suggest_budget": "evenly.metrics",
 }
 
 

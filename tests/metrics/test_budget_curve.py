@@ -32,7 +32,7 @@ def test_every_point_is_what_measuring_that_many_picks_gives(rules):
     assert curve.budgets[0] == (3 if "include" in rules else 2)
     assert curve.budgets[-1] == 200
     for record in curve.rows[::5]:
-        rows = chosen.indices[: record["budget"]]
+        rows = chosen.indices[: record["budgets"]]
         measured = measure(vectors, rows, normalize=False, random_subsets=0, certificate=False)
         assert record["h_min"] == pytest.approx(measured.h_min, rel=1e-9)
         assert record["coverage_radius"] == pytest.approx(measured.coverage_radius, rel=1e-9)
@@ -60,7 +60,7 @@ def test_the_certified_fraction_is_at_most_that_of_the_best_possible_rows():
     for rules in ({}, {"include": [0, 1, 2]}):
         _, curve = curve_of(vectors, 12, **rules)
         for record in curve.rows:
-            best = best_h_min(gaps, record["budget"])
+            best = best_h_min(gaps, record["budgets"])
             assert 0 < record["certified_fraction"] <= record["h_min"] / best * (1 + 1e-9)
         assert curve.certified_fraction[-1] == 1.0
 

@@ -18,6 +18,7 @@ from evenly import (
     select_by_quality,
     select_stream,
     select_uniform,
+    suggest_budget,
 )
 from evenly.cli import main
 from evenly.options import EncoderOptions, declared
@@ -29,6 +30,7 @@ COMMANDS = {
     "select-by-quality": select_by_quality,
     "deduplicate": deduplicate,
     "stream": select_stream,
+    "budget": suggest_budget,
     "estimate": estimate,
     "measure": measure,
     "compare": compare,

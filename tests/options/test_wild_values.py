@@ -20,6 +20,7 @@ from evenly import (
 )
 from evenly.cli import main
 from evenly.options import (
+    BudgetOptions,
     DeduplicationOptions,
     EncoderOptions,
     FillOptions,
@@ -45,6 +46,7 @@ OWNERS = (
     StreamOptions,
     FillOptions,
     MeasuringOptions,
+    BudgetOptions,
     ReportOptions,
 )
 
@@ -159,6 +161,9 @@ ALLOWED = {
     "certificate": {"True"},
     "details": {"True"},
     "exact": {"True"},
+    "h_min": _NUMBERS,
+    "coverage_radius": _NUMBERS,
+    "tokens": _WHOLE_FROM_1,
     "beside": {"an empty dict", "a dict"},
     "color_by": _PATHS | {"a list of words", "a null character"},
     "projection": set(),

@@ -13,8 +13,10 @@ from evenly import (
     select_by_quality,
     select_stream,
     select_uniform,
+    suggest_budget,
 )
 from evenly.options import (
+    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     InputOptions,
@@ -36,6 +38,7 @@ VERBS = {
     estimate: (InputOptions, RuleOptions),
     measure: (InputOptions, MeasuringOptions),
     compare: (InputOptions, MeasuringOptions),
+    suggest_budget: (InputOptions, RuleOptions, UniformOptions, BudgetOptions),
     report: (InputOptions, MeasuringOptions, ReportOptions),
     rows_at: (InputOptions,),
     embed: (InputOptions,),

@@ -51,7 +51,7 @@ class _Commands(Group):
         "Choose rows": ("select", "select-by-quality", "deduplicate", "stream"),
         "Continue from a manifest": ("extend", "fill", "assign", "explain"),
         "Judge a subset": ("measure", "compare", "report"),
-        "Plan and prepare": ("estimate", "embed", "cache"),
+        "Plan and prepare": ("budget", "estimate", "embed", "cache"),
         "First steps": ("demo", "help"),
     }
 

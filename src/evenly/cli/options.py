@@ -82,6 +82,22 @@ def declared_options(
     return found
 
 
+def refused_options(source: type[Options], *names: str) -> list[Option]:
+    """Return options that a command refuses with a reason; its help does not show them."""
+    known = declared(source)
+    return [
+        own_option(
+            *flags_of(name, known[name][1]),
+            name,
+            section=Section.RULES,
+            hidden=True,
+            multiple=known[name][1].form == "quotas",
+            callback=lambda ctx, param, value: None if value == () else value,
+        )
+        for name in names
+    ]
+
+
 def own_option(*flags: str, section: Section, **arguments: Any) -> Option:
     """Return an option in a section of the help."""
     completer = completer_of(arguments.get("metavar"))
@@ -208,7 +224,7 @@ PAGE = [
 
 # What is measured of the chosen rows, and how it is printed.
 MEASURES = [
-    *declared_options(MeasuringOptions, "random_subsets", "certificate"),
+    *declared_options(MeasuringOptions, "random_subsets", "certificate", "exact"),
     *PAGE,
     *JSON,
     *LOUDNESS,

@@ -304,6 +304,7 @@ def finish_selection(
             selection.indices,
             measuring,
             curve=curve,
+            radii=None if curve is None or provenance.taken_over else selection.radii,
             known_bounds=known,
             rules=tuple(provenance.rules),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from evenly.options import (
+    BudgetOptions,
     DeduplicationOptions,
     EncoderOptions,
     FillOptions,
@@ -30,6 +31,7 @@ _FLAGS = {
         DeduplicationOptions,
         FillOptions,
         MeasuringOptions,
+        BudgetOptions,
     ).items()
     if flags_of(name, about)
 } | {"force": "--force", "data": "DATA"}

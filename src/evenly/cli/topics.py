@@ -8,7 +8,9 @@ A whole number is a number of rows; a number with a point is a fraction of the u
 1 is one row, and 1.0 is all of them.
 
 The first rows are the answer for every smaller budget: of 500 chosen rows, the first 100 are
-those that --budget 100 chooses. To choose more later: evenly extend MANIFEST --budget ROWS.""",
+those that --budget 100 chooses. To choose more later: evenly extend MANIFEST --budget ROWS.
+
+How many rows? `evenly budget DATA` shows what every budget gives (evenly budget --help).""",
     "columns": """\
 --text COLUMN is what is embedded of each record; --text instruction,input joins two columns.
 Without it, the text is the column `text`, else the only one of prompt, instruction (with input),

@@ -26,6 +26,8 @@ from evenly.geometry.screening.nearest import (
 )
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
+from evenly.geometry.search.closest_pair import closest_pair
+from evenly.geometry.search.farthest import farthest_row
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
 from evenly.geometry.search.knn_distance import (
@@ -56,6 +58,8 @@ __all__ = [
     "Targets",
     "are_near_enough",
     "blocks",
+    "closest_pair",
+    "farthest_row",
     "first_of_the_farthest",
     "in_background",
     "keep_arrivals",

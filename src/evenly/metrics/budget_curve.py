@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,13 @@ from evenly.shapes import Float, Int
 _STRAIGHT = 0.05
 # Isolated rows are picked first, so the curve falls steeply there; this share is left out.
 _FIRST_SHARE = 0.01
+
+
+_OF_RANDOM = ("h_min", "coverage_radius", "mean_distance")
+_MEASURED = (
+    *("budgets", "h_min", "certified_fraction"),
+    *("coverage_radius", "mean_distance", "standard_error"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,23 +81,48 @@ class BudgetCurve:
     random: RandomCurve | None = None
 
     @property
+    def columns(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Name -> (s,) values of each budget; those of random rows begin with "random_"."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in _MEASURED}
+        if self.tokens is not None:
+            found["tokens"] = self.tokens
+        if self.random is not None:
+            found |= {f"random_{name}": getattr(self.random, name) for name in _OF_RANDOM}
+        return found
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """One flat record for each budget, for a DataFrame."""
-        columns: dict[str, Any] = {
-            "budget": self.budgets,
-            "h_min": self.h_min,
-            "certified_fraction": self.certified_fraction,
-            "coverage_radius": self.coverage_radius,
-            "mean_distance": self.mean_distance,
-            "standard_error": self.standard_error,
-        }
-        if self.tokens is not None:
-            columns["tokens"] = self.tokens
-        if self.random is not None:
-            for name in ("h_min", "coverage_radius", "mean_distance"):
-                columns[f"random_{name}"] = getattr(self.random, name)
+        columns = self.columns
         lists = [column.tolist() for column in columns.values()]
         return [dict(zip(columns, line, strict=True)) for line in zip(*lists, strict=True)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; infinite numbers become null."""
+        columns = {
+            name: [one if np.isfinite(one) else None for one in column.tolist()]
+            for name, column in self.columns.items()
+        }
+        return {"random_subsets": self.random.subsets if self.random else 0, **columns}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> BudgetCurve:
+        """Return what `as_dict` wrote; KeyError, TypeError or ValueError if it is damaged."""
+        budgets = np.array(document["budgets"], np.int64)
+
+        def column(name: str) -> Float[np.ndarray, " s"]:
+            values = np.array(document[name], float)  # None becomes nan
+            if values.shape != budgets.shape or budgets.ndim != 1:
+                raise ValueError(f"{name} does not have one value for each budget")
+            return np.where(np.isnan(values), np.inf, values)
+
+        random = None
+        if document["random_subsets"]:
+            of_random = {name: column(f"random_{name}") for name in _OF_RANDOM}
+            random = RandomCurve(int(document["random_subsets"]), **of_random)
+        tokens = column("tokens").astype(np.int64) if "tokens" in document else None
+        measured = {name: column(name) for name in _MEASURED[1:]}
+        return cls(budgets, **measured, tokens=tokens, random=random)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +169,7 @@ def curve_of_budgets(
     problem: Problem,
     run: Run,
     *,
+    also: Iterable[int] = (),
     random_subsets: int = 1,
     seed: int = 0,
     progress: bool | None = None,
@@ -145,6 +179,7 @@ def curve_of_budgets(
     Args:
         problem: the pool and the rules of the run, without quotas.
         run: the picks.
+        also: budgets to add to the grid.
         random_subsets: how many random orders to measure.
         seed: of the random orders, and of the sample for mean distances.
         progress: a progress bar on stderr; by default if stderr is a terminal.
@@ -155,7 +190,8 @@ def curve_of_budgets(
     """
     rules = problem.rules
     most = len(run.rows)
-    sizes = grid_of_sizes(min(max(2, run.least), most), most)
+    grid = grid_of_sizes(min(max(2, run.least), most), most)
+    sizes = np.union1d(grid, np.array([*also], np.int64))
     covered = None if run.coverage_radius is None else run.coverage_radius[sizes - 1]
     orders = 1 + random_subsets
     with tqdm(total=orders, desc="measuring", unit="order", disable=hide(progress)) as bar:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from evenly.geometry import DistanceMatrix, Points, nearest_chosen
+from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.screening.tuning import SHARE_COMPARED
 from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
@@ -21,6 +21,13 @@ from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.random_subsets import measure_random
 from evenly.metrics.space import prepare_subsets
+from evenly.metrics.subset_distances import (
+    ALL_ROWS,
+    DEFAULT_SAMPLING,
+    Sampling,
+    SubsetDistances,
+    Values,
+)
 from evenly.metrics.theory import ClosePairs, Theory, two_nn
 from evenly.options import (
     InputOptions,
@@ -30,11 +37,9 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import hide
-from evenly.shapes import Int
+from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from evenly.metrics.curve import Curve
 
 Certificate = bool | Literal["thorough"]
@@ -51,11 +56,13 @@ class PoolStats:
         points: the pool.
         seed: for the rows that are sampled from a large pool.
         upper_bounds: on the h_min of its subsets.
+        sampling: when means are estimated from a sample.
     """
 
     points: Points | DistanceMatrix
     seed: int
     upper_bounds: UpperBounds
+    sampling: Sampling = DEFAULT_SAMPLING
 
     @cached_property
     def eligible_rows(self) -> Int[np.ndarray, " m"]:
@@ -124,8 +131,10 @@ def measure(
             radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others).
 
     Returns:
-        Measures: exact at any size, but for the mean distance of random subsets. Only blocks of
-            distances are held in memory.
+        Measures: h_min, the closest pair, the coverage radius and the farthest row are exact at
+            any size, and so is all else of pools in which it is cheap; means and quantiles of
+            large ones are estimated from a random sample of rows, with their standard errors.
+            Only blocks of distances are held in memory.
 
     Raises:
         RowError: a row number is out of range, named twice, or that of an unusable row; or a
@@ -133,10 +142,10 @@ def measure(
         ManifestError: a selection was made from another number of rows; or one of
             its options was a Python object, which must be passed again.
 
-    Cost: n·k·d multiplications, as matrix products; about a third of it for each random subset,
-        or all of it if `exact`. The certificate takes at most another n·k·d for its run; its
-        clusters take about as much as choosing the rows, or 2e9 if that is more, and 0.5 to 1 kB
-        of memory per row. Details take n·1024·d and k²·d.
+    Cost: n·k·d multiplications, as matrix products, if these are few, or if `exact`; else a part
+        of them, here and for each random subset. The certificate takes at most another n·k·d for
+        its run; its clusters take about as much as choosing the rows, or 2e9 if that is more, and
+        0.5 to 1 kB of memory per row. Details take n·1024·d and k²·d.
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
@@ -150,6 +159,7 @@ def measure_prepared(
     options: MeasuringOptions,
     *,
     curve: Curve | None = None,
+    radii: Float[np.ndarray, " k"] | None = None,
     known_bounds: Mapping[str, float] | None = None,
     rules: tuple[str, ...] = (),
 ) -> Measures:
@@ -160,19 +170,29 @@ def measure_prepared(
         chosen: (k,) distinct, usable row numbers.
         options: what to measure.
         curve: an existing plain farthest-first run to k picks or more.
+        radii: the distance of each chosen row to the nearest one before it, if it is known.
         known_bounds: name -> a proven bound on the h_min of any k rows.
         rules: those that the rows were chosen under, which bounds and random subsets are not.
     """
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, curve=curve)
-    total, hidden = (1 + subsets) * len(stats.eligible_rows), hide(prepared.options.progress)
-    with tqdm(total=total, desc="measuring", unit="row", disable=hidden) as bar:
-        measures = _measure(points, chosen, bar.update)
-        drawn = [
-            measure_random(points, size, options.seed + draw, bar.update, exact=options.exact)
-            for draw in range(subsets)
-        ]
+    rows, hidden = len(stats.eligible_rows), hide(prepared.options.progress)
+    with tqdm(total=rows, desc="measuring", unit="row", disable=hidden) as bar:
+        found = SubsetDistances.of(
+            points,
+            chosen,
+            seed=options.seed,
+            sampling=stats.sampling,
+            radii=radii,
+            progress=bar.update,
+        )
+    measures = _measure(points, chosen, found)
+    drawn = []
+    with tqdm(total=rows * subsets, desc="random subsets", unit="row", disable=hidden) as bar:
+        for draw in range(subsets):
+            seed = options.seed + draw
+            drawn.append(measure_random(points, size, seed, bar.update, sampling=stats.sampling))
     if options.certificate:
         bounds = dict(known_bounds or {})
         # If a known bound is attained, no other can be sharper.
@@ -203,13 +223,15 @@ def pool_stats(
         work = SHARE_COMPARED * pairs * points.dimension
         effort = BoundingEffort(max(work, BoundingEffort.multiplications))
     bounds = UpperBounds(points, size, effort, curve, progress=prepared.options.progress)
-    return PoolStats(points, options.seed, bounds)
+    sampling = ALL_ROWS if options.exact else DEFAULT_SAMPLING
+    return PoolStats(points, options.seed, bounds, sampling)
 
 
 def measure_in_pool(stats: PoolStats, chosen: Int[np.ndarray, " k"], *, details: bool) -> Measures:
     """Measure some rows of a pool, without random subsets or a certificate."""
     began = perf_counter()
-    measures = _measure(stats.points, chosen, lambda _: None)
+    found = SubsetDistances.of(stats.points, chosen, seed=stats.seed, sampling=stats.sampling)
+    measures = _measure(stats.points, chosen, found)
     if details:
         measures = _with_details(measures, stats, chosen)
     return replace(measures, seconds=perf_counter() - began)
@@ -223,38 +245,35 @@ def _with_details(measures: Measures, stats: PoolStats, chosen: Int[np.ndarray, 
 
 
 def _measure(
-    points: Points | DistanceMatrix,
-    chosen: Int[np.ndarray, " k"],
-    progress: Callable[[int], object],
+    points: Points | DistanceMatrix, chosen: Int[np.ndarray, " k"], found: SubsetDistances
 ) -> Measures:
-    found = nearest_chosen(points, chosen, progress=progress)
-    covered = found.to_subset
-    to_neighbour = found.distances[found.chosen]
-    closest = int(np.flatnonzero(found.chosen)[np.argmin(to_neighbour)])
-    h_min = float(found.distances[closest])
-    farthest = int(np.argmax(covered))
-    coverage_radius = float(covered[farthest])
-    pair = (int(found.rows[closest]), int(found.nearest[closest]))
+    to_subset, to_neighbour = found.to_subset, found.to_neighbour
+    errors = {
+        "mean_distance": to_subset.standard_error,
+        "mean_neighbour_distance": to_neighbour.standard_error,
+    }
+    alone = None if found.represented is None else 1.0 - found.represented / len(chosen)
     return Measures(
-        pool_size=len(found.rows),
+        pool_size=found.pool_size,
         size=len(chosen),
-        h_min=h_min,
-        closest_pair=pair if len(chosen) > 1 else None,
-        coverage_radius=coverage_radius,
-        farthest_row=int(found.rows[farthest]),
-        mesh_ratio=coverage_radius / h_min if h_min > 0 else inf,
-        mean_distance=float(covered.mean()),
-        distance_quantiles=_quantiles(covered),
-        mean_neighbour_distance=float(to_neighbour.mean()),
+        h_min=found.h_min,
+        closest_pair=found.closest_pair,
+        coverage_radius=found.coverage_radius,
+        farthest_row=found.farthest_row,
+        mesh_ratio=found.coverage_radius / found.h_min if found.h_min > 0 else inf,
+        mean_distance=to_subset.mean,
+        distance_quantiles=_quantiles(to_subset),
+        mean_neighbour_distance=to_neighbour.mean,
         neighbour_quantiles=_quantiles(to_neighbour),
-        duplicates=int(np.count_nonzero(to_neighbour == 0.0)),
+        duplicates=found.duplicates,
         normalized=isinstance(points, Points) and points.unit,
-        singleton_share=1.0 - len(np.unique(found.nearest[~found.chosen])) / len(chosen),
+        singleton_share=alone,
+        standard_errors={name: error for name, error in errors.items() if error > 0.0},
         random=None,
     )
 
 
-def _quantiles(values: np.ndarray[Any, Any]) -> dict[float, float]:
-    if not np.isfinite(values).all():  # a single row has no neighbour, so nothing to interpolate
+def _quantiles(values: Values) -> dict[float, float]:
+    if not np.isfinite(values.distances).all():  # a single row has no neighbour to be near
         return dict.fromkeys(QUANTILES, inf)
-    return dict(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
+    return {fraction: values.quantile(fraction) for fraction in QUANTILES}

@@ -90,7 +90,10 @@ class Measures:
         neighbour_quantiles: quantile -> that distance.
         duplicates: number of rows in the subset that coincide with another row of it.
         singleton_share: share of the subset's rows that are not the nearest chosen row of any
-            row left out: they represent only themselves.
+            row left out: they represent only themselves. None if the pool is so large that only a
+            sample of its rows is compared with the subset.
+        standard_errors: name -> the standard error of each mean that was estimated from a random
+            sample of rows; empty if all rows were compared. Quantiles come from the same sample.
         upper_bound: no subset of this size has a larger h_min; None without a certificate,
             inf for a single row.
         certified_fraction: h_min / upper_bound. The subset has at least this fraction of the
@@ -118,11 +121,12 @@ class Measures:
     mean_neighbour_distance: float
     neighbour_quantiles: dict[float, float]
     duplicates: int
-    singleton_share: float
+    singleton_share: float | None
     random: RandomMeasures | None
     upper_bound: float | None = None
     certified_fraction: float | None = None
     bounds: dict[str, float] = field(default_factory=dict)
+    standard_errors: dict[str, float] = field(default_factory=dict)
     theory: Theory | None = None
     diversity: Diversity | None = None
     normalized: bool = False
@@ -178,18 +182,22 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
         lines.append(("  at most", _certificate(measures)))
     coverage_radius = with_cosine(measures.coverage_radius, normalized=normalized)
     lines.append(("coverage radius", f"{coverage_radius}, at row {measures.farthest_row}"))
-    mean_distance = f"{measures.mean_distance:.4f}"
+    mean_distance = _with_error(
+        measures.mean_distance, measures.standard_errors.get("mean_distance")
+    )
     if random is not None:
         covered = random.coverage_radius
         lines.append(("  random subsets", f"{covered.mean:.4f} ± {covered.std:.4f}"))
-        error = f" ± {random.standard_error:.4f}" if random.standard_error else ""
-        mean_distance += f" (random {random.mean_distance.mean:.4f}{error})"
-    alone = f"{measures.singleton_share:.1%} of the chosen rows represent only themselves"
+        mean_distance += (
+            f" (random {_with_error(random.mean_distance.mean, random.standard_error)})"
+        )
     lines += [
         ("mean distance", f"{mean_distance}, from a row to the nearest chosen one"),
         ("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"),
-        ("singletons", alone),
     ]
+    if measures.singleton_share is not None:
+        alone = f"{measures.singleton_share:.1%} of the chosen rows represent only themselves"
+        lines.append(("singletons", alone))
     if measures.duplicates:
         lines.append(
             (
@@ -202,6 +210,10 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
     if measures.diversity is not None:
         lines += _lines_of_diversity(measures.diversity)
     return lines
+
+
+def _with_error(mean: float, standard_error: float | None) -> str:
+    return f"{mean:.4f} ± {standard_error:.4f}" if standard_error else f"{mean:.4f}"
 
 
 def _random_h_min(h_min: float, random: RandomMeasures) -> str:

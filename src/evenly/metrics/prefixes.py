@@ -16,8 +16,8 @@ from evenly.shapes import Float, Int
 SAMPLED_ROWS = 1024
 """Rows of a large pool from which mean distances are estimated, of many prefixes at once."""
 
-# Budgets of a grid that lie in one factor of ten.
-_A_DECADE = 12
+# The sizes of a grid in one factor of ten, about evenly spaced in their logarithm.
+_IN_A_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +41,11 @@ class PrefixMeasures:
 
 
 def grid_of_sizes(least: int, most: int) -> Int[np.ndarray, " s"]:
-    """Return round numbers of rows from `least` to `most`, both included: about 12 per decade."""
-    steps = int(np.ceil(_A_DECADE * np.log10(max(most / least, 1.0)))) + 1
-    sizes = np.geomspace(least, most, steps)
-    digits = 10.0 ** np.maximum(np.floor(np.log10(sizes)) - 1, 0)
-    rounded = np.round(sizes / digits) * digits
-    return np.unique(np.clip([least, *rounded, most], least, most).astype(np.int64))
+    """Return round numbers of rows from `least` to `most`, and both: about 10 in a decade."""
+    decades = 10 ** np.arange(len(str(most)))
+    round_numbers = np.multiply.outer(decades, _IN_A_DECADE).ravel().astype(np.int64)
+    within = round_numbers[(least < round_numbers) & (round_numbers < most)]
+    return np.unique(np.concatenate([[least], within, [most]]))
 
 
 def measure_prefixes(

@@ -15,6 +15,7 @@ from evenly.options.report import ReportOptions
 from evenly.options.rules import RuleOptions
 from evenly.options.values import NotKept, as_json_value, in_words
 from evenly.options.verbs import (
+    BudgetOptions,
     DeduplicationOptions,
     FillOptions,
     MeasuringOptions,
@@ -26,6 +27,7 @@ from evenly.options.verbs import (
 __all__ = [
     "DEFAULT_ENCODER",
     "ENGINES",
+    "BudgetOptions",
     "DeduplicationOptions",
     "EncoderOptions",
     "FillOptions",

@@ -245,10 +245,48 @@ class MeasuringOptions(Options):
     )
     exact: bool = option(
         False,
-        "Average over all rows for random subsets, too, instead of a sample.",
-        "average over all rows for random subsets, too. By default, their mean distance is "
-        "estimated from 2,048 rows if the pool has more than four times as many, and the standard "
-        "error is reported beside it. All else is exact anyway.",
+        "Average over all rows, instead of a random sample where these are many.",
+        "average over all rows. By default, means and quantiles of distances come from a random "
+        "sample of 2,048 rows if the pool has more than four times as many and comparing all of "
+        "them would take more than 1e10 multiplications; the standard errors are reported beside "
+        "the means, and `singleton_share` is None. All else is exact anyway.",
         check=checks.flag,
     )
     seed: int = option(0, "The seed of the random subsets.", **_SEED)
+
+
+_REACH = checks.optional(checks.number("a finite distance, 0 or more"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BudgetOptions(Options):
+    """What `suggest_budget` finds a budget for, and what it measures beside the run."""
+
+    h_min: float | None = option(
+        None,
+        "Find the largest budget whose chosen rows are all at least this far apart.",
+        "a Euclidean distance: find the largest budget whose chosen rows are all at least this far "
+        "apart.",
+        check=_REACH,
+        metavar="DISTANCE",
+    )
+    coverage_radius: float | None = option(
+        None,
+        "Find the smallest budget at which no row is farther than this from a chosen one.",
+        "a Euclidean distance: find the smallest budget at which no usable row is farther than "
+        "this from its nearest chosen row.",
+        check=_REACH,
+        metavar="DISTANCE",
+    )
+    tokens: int | None = option(
+        None,
+        "Find the largest budget whose chosen rows have at most so many tokens.",
+        "find the largest budget whose chosen rows have at most so many tokens together.",
+        check=checks.optional(checks.whole(1)),
+        metavar="TOKENS",
+    )
+    random_subsets: int = option(
+        1,
+        "The number of random orders of rows to measure beside the run; 0 for none.",
+        check=checks.whole(0),
+    )

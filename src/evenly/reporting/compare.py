@@ -132,6 +132,7 @@ def compare(
     random_subsets: int = 3,
     certificate: Certificate = True,
     details: bool = True,
+    exact: bool = False,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Comparison:
@@ -148,7 +149,7 @@ def compare(
             default as the selections were made, which must agree; those of `select_uniform` for
             row numbers alone. A warning is logged if a selection is measured in another space
             than its own.
-        engine, certificate, details: as in `measure`.
+        engine, certificate, details, exact: as in `measure`.
 
     Returns:
         Comparison: `print` it, or use `rows` (for a DataFrame, `pandas.DataFrame(rows)`) or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from time import perf_counter
@@ -115,24 +115,40 @@ def select_uniform(
 
 
 def prepare_uniform(
-    data: Any, inputs: InputOptions, rules: RuleOptions, how: UniformOptions
+    data: Any,
+    inputs: InputOptions,
+    rules: RuleOptions,
+    how: UniformOptions,
+    *,
+    check: Callable[[PreparedData], object] | None = None,
 ) -> PreparedData:
-    """Check all options, and prepare the data set that `select_prepared` chooses from."""
+    """Check all options, and prepare the data set that `select_prepared` chooses from.
+
+    `check` raises what else would be an error later; see `prepare`.
+    """
     check_rules(rules)
     check_refine(how.refine, rules)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
 
-    def check(texts: PreparedData) -> None:
+    def check_all(texts: PreparedData) -> None:
         _check_start(texts, how.start, resolve_rules(texts, rules))
+        if check is not None:
+            check(texts)
 
-    prepared = prepare(data, inputs, check=check)
+    prepared = prepare(data, inputs, check=check_all)
     return without_outliers(prepared, how.drop_outliers, rules)
 
 
 def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOptions) -> Selection:
     """Choose rows of a prepared data set; see `select_uniform`."""
-    resolved = resolve_rules(prepared, rules)
+    return select_resolved(prepared, rules, resolve_rules(prepared, rules), how)
+
+
+def select_resolved(
+    prepared: PreparedData, rules: RuleOptions, resolved: Rules, how: UniformOptions
+) -> Selection:
+    """Choose rows of a prepared data set under rules that are resolved already."""
     _check_start(prepared, how.start, resolved)
     refinement = check_refine(how.refine, rules)
     inputs = prepared.options

@@ -32,6 +32,11 @@ def test_an_option_is_explained_for_each_command_that_has_it(word):
     assert ("1 is one row, and 1.0 is all of them." in shown) is (word != "-b" and word != "b")
 
 
+def test_a_topic_that_is_a_command_too_names_it():
+    assert "evenly budget --help" in succeed("help", "budget").stdout
+    assert "The largest budget to look at" in succeed("help", "budget").stdout
+
+
 def test_every_topic_and_every_option_has_an_answer():
     options = {
         flag

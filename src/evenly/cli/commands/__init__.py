@@ -2,6 +2,7 @@
 
 from evenly.cli.commands import (  # noqa: F401
     assign,
+    budget,
     cache,
     compare,
     deduplicate,

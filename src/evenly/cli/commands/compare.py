@@ -21,7 +21,7 @@ from evenly.options import InputOptions, MeasuringOptions
     ENCODING,
     IDS,
     declared_options(InputOptions, "normalize", "on_invalid"),
-    declared_options(MeasuringOptions, "random_subsets", "certificate", "seed"),
+    declared_options(MeasuringOptions, "random_subsets", "certificate", "exact", "seed"),
     JSON,
     LOUDNESS,
 )

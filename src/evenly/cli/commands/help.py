@@ -33,7 +33,7 @@ def help_(ctx: click.Context, about: tuple[str, ...]) -> None:
     group = ctx.find_root()
     if not about:
         click.echo(f"{group.get_help()}\n\nTopics of `evenly help TOPIC`: {', '.join(TOPICS)}.")
-    elif about[0] in main.commands:
+    elif about[0] in main.commands and about[0] not in TOPICS:
         click.echo(_help_of(about, group))
     else:
         click.echo(_about_word(about[0].lstrip("-"), about[0]))

@@ -16,8 +16,8 @@ from evenly.geometry.screening.targets import Targets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Multiplications from which measuring pays.
-_WORTH_MEASURING = 1e10
+# Multiplications from which measuring pays, and from which another precision does if that was done.
+_WORTH_MEASURING, _WORTH_CHANGING = 1e10, 1e9
 
 # Rows and targets that are compared to measure a precision, and how often.
 _ROWS, _TARGETS = 192, 512
@@ -41,7 +41,7 @@ def choose_precision(
         transform: that of the proxies; None if rows are so far apart that any precision will do.
         squared_radius: what products are compared with.
     """
-    if work < _WORTH_MEASURING:
+    if work < (_WORTH_CHANGING if _measured else _WORTH_MEASURING):
         return "float32"
     if transform is not None:
         # Unless rounding is small against the radius, too many pairs would have to be decided.

@@ -61,6 +61,7 @@ class Tuning:
         budget: how many rows will be chosen.
         room: bytes that proxies of all rows may take.
         thresholds: when preparations pay.
+        compared: how many rows of the pool are compared; by default all.
     """
 
     def __init__(
@@ -69,8 +70,11 @@ class Tuning:
         budget: int,
         room: float | None = None,
         thresholds: TuningThresholds | None = None,
+        *,
+        compared: int | None = None,
     ) -> None:
         self._points = points
+        self._compared = len(points) if compared is None else compared
         self._budget = budget
         self._room = points.stored.nbytes / 4 + _FREE_BYTES if room is None else room
         self._thresholds = thresholds or TuningThresholds()
@@ -108,7 +112,7 @@ class Tuning:
     @property
     def _work_left(self) -> float:
         """A rough estimate of the multiplications to come."""
-        pairs = float(len(self._points)) * self.n_remaining * SHARE_COMPARED
+        pairs = float(self._compared) * self.n_remaining * SHARE_COMPARED
         return pairs * self._points.dimension
 
     def first_precision(self) -> str:
@@ -172,14 +176,16 @@ class Tuning:
     ) -> tuple[ProxyVectors, str]:
         """Return the cheapest proxies and precision to compare all rows of the pool.
 
-        The proxies are kept if they fit. `squared` are about the squared distances that products
-        will be compared with, for some rows.
+        The proxies are kept if they fit, and if all rows are compared. `squared` are about the
+        squared distances that products will be compared with, for some rows.
         """
-        proxies = self.cheaper(targets, rows, squared) or targets.proxies
-        if proxies.kept is None and self.keeps(proxies.transform):
-            proxies.keep(threads)
-        work = float(np.count_nonzero(self._points.eligible)) * self._budget
-        work *= self._points.dimension
+        proxies = targets.proxies
+        if self.is_long:
+            proxies = self.cheaper(targets, rows, squared) or proxies
+            is_all = self._compared == len(self._points)
+            if proxies.kept is None and is_all and self.keeps(proxies.transform):
+                proxies.keep(threads)
+        work = float(self._compared) * self._budget * self._points.dimension
         typical = float(np.median(squared))
         return proxies, choose_precision(self._points, work, proxies.transform, typical)
 

@@ -92,8 +92,8 @@ def nearest_chosen(
             parallel_for(compare, blocks(len(rows), 1, numbers=_ROWS), threads=threads)
 
         compared = 0
-        tuning = Tuning(points, len(chosen), thresholds=thresholds)
-        if tuning.is_long and points.in_memory and len(chosen) > 2 * SEGMENT:
+        tuning = Tuning(points, len(chosen), thresholds=thresholds, compared=len(rows))
+        if points.in_memory and len(chosen) > 2 * SEGMENT:
             # The distances to the first targets show how many coordinates to compare afterwards,
             # and how precisely.
             if np.isposinf(below):

@@ -74,7 +74,7 @@ class Result(ABC):
 
     @classmethod
     @abstractmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+    def from_document(cls, document: dict[str, Any], name: str) -> Self:
         """Return what `as_dict` wrote; KeyError, TypeError or ValueError if it is damaged."""
 
     def to_torch_subset(self, dataset: Any) -> Any:
@@ -146,7 +146,7 @@ class Result(ABC):
         _check_output(fspath(path), document.pop(_OUTPUT, None))
         with cls.codec.reading(fspath(path)):
             find_moved_inputs(document["provenance"], Path(fspath(path)).absolute().parent)
-            return cls._from_document(document, fspath(path))
+            return cls.from_document(document, fspath(path))
 
     @abstractmethod
     def _written(self, order: Order, data: Any) -> tuple[Samples, Int[np.ndarray, " k"]]:

@@ -125,7 +125,8 @@ class Deduplication(Result):
         }
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+    def from_document(cls, document: dict[str, Any], name: str) -> Self:
+        """Return the deduplication in a document that was read from the file `name`."""
         indices = np.array(document["indices"], np.int64)
         representative = np.array(document["representative"], np.int64)
         distances = np.array(document["distances"], float)  # None becomes nan

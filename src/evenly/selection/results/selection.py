@@ -149,7 +149,8 @@ class SelectionData(Result):
         }
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+    def from_document(cls, document: dict[str, Any], name: str) -> Self:
+        """Return the selection in a document that was read from the file `name`."""
         covered = document["coverage_radius"]
         coverage_radius = float("nan") if covered is None else float(covered)
         provenance = Provenance.from_dict(document["provenance"])

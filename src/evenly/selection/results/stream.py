@@ -119,7 +119,8 @@ class StreamSelection(Result):
         }
 
     @classmethod
-    def _from_document(cls, document: dict[str, Any], name: str) -> Self:
+    def from_document(cls, document: dict[str, Any], name: str) -> Self:
+        """Return the selection in a document that was read from the file `name`."""
         covered = document["coverage_radius"]
         provenance = Provenance.from_dict(document["provenance"])
         indices, radii = read_picks(document, provenance.input.rows, name)

@@ -51,13 +51,18 @@ def check_rules(options: RuleOptions) -> None:
         for name in ("costs", "count", "tokenizer"):
             if getattr(options, name) is not None:
                 raise OptionError(f"{name}= needs token_budget=, which is not given.")
-    for name in ("count", "tokenizer"):
-        if options.costs is not None and getattr(options, name) is not None:
-            raise OptionError(f"costs= and {name}= both say what rows cost; give one.")
+    check_costs(options)
     if options.quality_weight is not None and options.quality is None:
         raise OptionError("quality_weight= needs quality=, a column or one number a row.")
     if options.density_neighbours is not None and options.density_weight is None:
         raise OptionError("density_neighbours= needs density_weight=, which is not given.")
+
+
+def check_costs(options: RuleOptions) -> None:
+    """Raise OptionError if two options say what rows cost."""
+    for name in ("count", "tokenizer"):
+        if options.costs is not None and getattr(options, name) is not None:
+            raise OptionError(f"costs= and {name}= both say what rows cost; give one.")
 
 
 def resolve_rules(prepared: PreparedData, options: RuleOptions) -> Rules:

@@ -48,12 +48,7 @@ def token_costs(
     budget = options.token_budget
     if budget is None:
         return None
-    if options.costs is not None:
-        given = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
-        name = f"column {options.costs}" if isinstance(options.costs, str) else "costs="
-        costs = TokenCosts(given, name)
-    else:
-        costs = _counted(prepared, options)
+    costs = costs_of_rows(prepared, np.flatnonzero(prepared.points.eligible), options)
     tokens = np.where(usable, costs.tokens, 0)
     taken = int(tokens[include].sum())
     if taken > budget:
@@ -71,16 +66,28 @@ def token_costs(
     return TokenCosts(tokens, costs.counted)
 
 
-def _counted(prepared: PreparedData, options: RuleOptions) -> TokenCosts:
+def costs_of_rows(
+    prepared: PreparedData, rows: Int[np.ndarray, " m"], options: RuleOptions
+) -> TokenCosts:
+    """Return what some rows cost: `costs`, or their tokens, which are counted once.
+
+    Raises:
+        DataError: the cost of a usable row is missing, negative or not a whole number.
+        OptionError: there are no texts to count tokens in.
+    """
+    if options.costs is not None:
+        given = numbers_of(prepared, "costs", options.costs, whole=True).astype(np.int64)
+        name = f"column {options.costs}" if isinstance(options.costs, str) else "costs="
+        return TokenCosts(given, name)
     if not prepared.samples.holds_records:
         raise OptionError(
             f"{prepared.samples.origin} holds vectors, and no texts to count tokens in. Say what "
             "each row costs: costs=…"
         )
-    return prepared.remember("tokens", lambda: _count(prepared, options))
+    return prepared.remember("tokens", lambda: _count(prepared, rows, options))
 
 
-def _count(prepared: PreparedData, options: RuleOptions) -> TokenCosts:
+def _count(prepared: PreparedData, rows: Int[np.ndarray, " m"], options: RuleOptions) -> TokenCosts:
     inputs = prepared.options
     backend = (inputs.encoder_options or {}).get("backend", "torch")
     tokenizer = load_tokenizer(options.tokenizer, encoder=inputs.encoder, backend=backend)
@@ -92,9 +99,7 @@ def _count(prepared: PreparedData, options: RuleOptions) -> TokenCosts:
     texts, counted = read_whole(
         prepared.samples, options.count, embedded=embedded, leave_out=leave_out
     )
-    # Rows without a text to embed are never chosen.
     tokens = np.zeros(len(prepared), np.int64)
-    rows = np.flatnonzero(prepared.points.eligible)
     some = [texts[row] for row in rows.tolist()]
     tokens[rows] = count_tokens(some, tokenizer, progress=inputs.progress)
     return TokenCosts(tokens, counted)

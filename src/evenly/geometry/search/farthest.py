@@ -1,0 +1,98 @@
+"""The row that is farthest from some chosen rows: most rows are near enough to be passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenly.geometry.kernels.exact import TIE
+from evenly.geometry.kernels.screening import Best
+from evenly.geometry.points import Points
+from evenly.geometry.screening.nearest import lower_until_below
+from evenly.geometry.screening.precision import choose_precision
+from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
+from evenly.geometry.screening.targets import Targets
+from evenly.geometry.screening.tuning import SHARE_COMPARED, Tuning
+from evenly.geometry.threads import single_threaded_blas, usable_threads
+from evenly.shapes import Float, Int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Rows that are compared with all chosen rows first: those that seem the farthest.
+_FIRST = 128
+
+
+def farthest_row(
+    points: Points,
+    chosen: Int[np.ndarray, " k"],
+    *,
+    bounds: Float[np.ndarray, " n"] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[int, float]:
+    """Find the eligible row that is farthest from its nearest chosen row.
+
+    Args:
+        points: the pool.
+        chosen: (k,) row numbers.
+        bounds: (n,) squared distances that the distances to the nearest chosen row are known not
+            to exceed: smaller bounds save comparisons.
+        progress: called with the number of rows finished since the last call.
+
+    Returns:
+        The first such row, and its exact squared distance to the nearest chosen row; 0 if all
+        eligible rows are at the places of chosen ones.
+
+    Cost: a part of n·k·d multiplications: a row is compared with chosen rows, in random order,
+        until one is nearer than the farthest row found.
+    """
+    first_of_all = int(np.argmax(points.eligible))
+    left_out = points.eligible.copy()
+    left_out[chosen] = False
+    rows = np.flatnonzero(left_out)
+    if progress is not None:
+        progress(int(np.count_nonzero(points.eligible)) - len(rows))
+    if len(rows) == 0:
+        return first_of_all, 0.0
+    threads = usable_threads()
+    order = np.random.default_rng(0).permutation(chosen)
+    best = Best(
+        np.full(len(rows), np.inf) if bounds is None else bounds[rows],
+        np.full(len(rows), len(points)),
+    )
+    seen = np.zeros(len(rows), np.int32)
+    with single_threaded_blas():
+        transform = ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
+        proxies = ProxyVectors(points, transform)
+        if Tuning(points, len(chosen)).keeps(transform):
+            proxies.keep(threads)
+        work = SHARE_COMPARED * len(rows) * float(len(chosen)) * points.dimension
+        targets = Targets(proxies, len(order), choose_precision(points, work))
+        targets.append(points.take(order), order)
+
+        def compare(positions: Int[np.ndarray, " p"], threshold: float) -> None:
+            positions = positions[np.argsort(seen[positions], kind="stable")]
+            some = Best(best.squared[positions], best.nearest[positions])
+            compared = seen[positions]
+            lower_until_below(
+                targets, rows[positions], threshold, None, compared, some, threads=threads
+            )
+            best.squared[positions], best.nearest[positions] = some
+            seen[positions] = compared
+
+        if bounds is None:
+            compare(np.arange(len(rows)), np.inf)
+        count = min(_FIRST, len(rows))
+        first = np.argpartition(best.squared, len(rows) - count)[len(rows) - count :]
+        compare(first, -np.inf)
+        # Distances that differ only before their roots are taken are equal.
+        reached = max(float(best.squared[first].max()) * (1.0 - TIE), np.nextafter(0.0, 1.0))
+        compare(np.flatnonzero((best.squared >= reached) & (seen < len(targets))), reached)
+    if progress is not None:
+        progress(len(rows))
+    squared = np.where(seen == len(targets), best.squared, 0.0)
+    farthest = int(np.argmax(np.sqrt(squared)))
+    if squared[farthest] == 0.0:  # as of chosen rows
+        return first_of_all, 0.0
+    return int(rows[farthest]), float(squared[farthest])
