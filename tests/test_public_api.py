@@ -9,7 +9,15 @@ import evenly
 from evenly import errors
 
 ERRORS = {name: one for name, one in vars(errors).items() if isinstance(one, type)}
-HEAVY = ("torch", "faiss", "sentence_transformers", "transformers", "pandas", "pyarrow")
+HEAVY = (
+    "torch",
+    "faiss",
+    "sentence_transformers",
+    "transformers",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+)
 
 
 def heavy_after(code, heavy):
@@ -46,7 +54,7 @@ def test_importing_is_quick():
 
 def test_the_names_are_sorted_and_exist():
     assert evenly.__all__ == sorted(evenly.__all__)
-    assert dir(evenly) == sorted([*evenly.__all__, "errors"])
+    assert dir(evenly) == sorted([*evenly.__all__, "errors", "plot"])
     for name in evenly.__all__:
         assert getattr(evenly, name) is not None
     assert evenly.errors is errors

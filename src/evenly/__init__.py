@@ -93,6 +93,7 @@ _HOMES = {
     "errors": "evenly.errors",
     "estimate": "evenly.selection.estimate",
     "measure": "evenly.metrics",
+    "plot": "evenly.plot",
     "report": "evenly.reporting.page",
     "rows_at": "evenly.metrics",
     "select_by_quality": "evenly.selection.by_quality",
@@ -100,14 +101,15 @@ _HOMES = {
     "select_uniform": "evenly.selection",
     "suggest_budget": "evenly.metrics",
 }
+_MODULES = ("errors", "plot")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'evenly' has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    return home if name == "errors" else getattr(home, name)
+    return home if name in _MODULES else getattr(home, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "errors"})
+    return sorted({*__all__, *_MODULES})
