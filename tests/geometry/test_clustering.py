@@ -22,7 +22,7 @@ def members(merges, count):
     return clusters[count:]
 
 
-@pytest.mark.parametrize(("count", "width"), [(2, 3), (40, 1), (200, 5), (700, 40)])
+@pytest.mark.parametrize(("count", "width"), [(2, 3), (40, 1), (200, 5), (700, 40), (2100, 6)])
 def test_merges_follow_wards_rule(count, width):
     rows = np.random.default_rng(count).standard_normal((count, width)).astype(np.float32)
 
@@ -32,7 +32,7 @@ def test_merges_follow_wards_rule(count, width):
 
 
 def test_threads_do_not_change_merges():
-    rows = np.random.default_rng(0).standard_normal((1500, 8)).astype(np.float32)
+    rows = np.random.default_rng(0).standard_normal((2500, 8)).astype(np.float32)
 
     once = ward_merges(rows, threads=1)
 

@@ -218,7 +218,7 @@ def test_measuring_many_rows_allows_larger_cells():
     effort = pool_stats(prepared, MeasuringOptions(), 3000).upper_bounds.effort
 
     assert effort.multiplications == pytest.approx(0.3 * 3000**3)
-    assert effort.cell_size(rows=10**4, dimension=100) > DEFAULT_EFFORT.smallest_cell
+    assert effort.cell_size(rows=10**3, dimension=100) > DEFAULT_EFFORT.smallest_cell
 
 
 def test_dropped_rows_do_not_raise_the_bound():

@@ -240,10 +240,15 @@ def first_of_the_farthest(squared: Float[np.ndarray, " n"]) -> int:
 def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " d"]:
     """Return the mean of some rows, summed relative to the first to keep the digits of far rows."""
     origin = points.exact(rows[:1])[0]
-    total = np.zeros(points.dimension)
-    for part in blocks(len(rows), points.dimension):
-        total += (points.exact(rows[part]) - origin).sum(axis=0)
-    mean: Float[np.ndarray, " d"] = origin + total / len(rows)
+    parts = list(blocks(len(rows), 1, numbers=MEAN_ROWS))
+    sums = np.zeros((len(parts), points.dimension))
+
+    def add(number: int) -> None:
+        some, inside = _readable_rows(points, rows[parts[number]])
+        add_rows(some.vectors, inside, origin, sums[number])
+
+    parallel_for(add, range(len(parts)), threads=usable_threads())
+    mean: Float[np.ndarray, " d"] = origin + sums.sum(axis=0) / len(rows)
     return mean
 
 
@@ -255,10 +260,18 @@ def squared_distances_to(
     Cost: 3·m·d operations.
     """
     squared = np.empty(len(rows))
+    origin = np.zeros(points.dimension)
 
     def measure(part: slice) -> None:
-        gaps = points.exact(rows[part]) - point
-        squared[part] = np.einsum("ij,ij->i", gaps, gaps)
+        some, inside = _readable_rows(points, rows[part])
+        squared[part] = squared_distances_to_point(some.vectors, inside, origin, point)
 
-    parallel_for(measure, blocks(len(rows), points.dimension), threads=usable_threads())
+    parallel_for(measure, blocks(len(rows), 1, numbers=MEAN_ROWS), threads=usable_threads())
     return squared
+
+
+def _readable_rows(
+    points: Points, rows: Int[np.ndarray, " m"]
+) -> tuple[Points, Int[np.ndarray, " m"]]:
+    """Return points in memory and which of them the rows are."""
+    return (points, rows) if points.in_memory else (points.take(rows), np.arange(len(rows)))

@@ -27,6 +27,8 @@ from evenly.shapes import Float, Int
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
 _TOLERANCE = 1.0 + 1e-9
+# What a multiplication of a tree costs, in multiplications of a selection, which are of integers.
+_COST = 30.0
 # Complete linkage needs half as much memory again as the matrix of distances.
 _LARGEST_LINKAGE = 8192
 
@@ -42,7 +44,7 @@ class BoundingEffort:
     """
 
     multiplications: float = 2e9
-    smallest_cell: int = 1024
+    smallest_cell: int = 512
     largest_cell: int = 32768
 
     @classmethod
@@ -52,7 +54,7 @@ class BoundingEffort:
 
     def cell_size(self, rows: int, dimension: int) -> int:
         """Return how many rows a cell of a pool may hold."""
-        cost_per_row = 6.0 * rows * min(dimension, 128)
+        cost_per_row = _COST * rows * min(dimension, 128)
         affordable = self.multiplications / cost_per_row
         return int(min(max(affordable, self.smallest_cell), self.largest_cell))
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 # Tolerance for the rounding of sums of squares, whose relative error is far smaller.
 _TOLERANCE = 1.0 + 1e-10
-_BISECTIONS = 16
+# How narrowly the smallest provable distance is located, relatively, and the most steps to it.
+_PRECISION = 1e-4
+_STEPS = 16
 
 
 class _Ranking(NamedTuple):
@@ -96,15 +98,23 @@ class PackingBound:
         """
         if high <= 0.0 or not np.isfinite(high):
             return high
-        while self.most_rows(high, centred) >= size:
+        while (above := self.most_rows(high, centred)) >= size:
             high *= 1.25
-        low = min(low, high)
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2.0
-            if self.most_rows(middle, centred) < size:
-                high = middle
+        low, below = min(low, high), len(self._around_mean.positions)
+        # The number of rows falls about as a power of the distance. Each guess is moved a little,
+        # to both sides in turn, so that the interval closes from both ends.
+        for step in range(_STEPS):
+            width = high - low
+            if width <= _PRECISION * high:
+                break
+            share = np.log(below / size) / np.log(below / above) if below > above else 0.5
+            guess = low + width * share + (0.4 if step % 2 else -0.4) * _PRECISION * high
+            guess = min(max(guess, low + 0.05 * width), high - 0.05 * width)
+            count = self.most_rows(guess, centred)
+            if count < size:
+                high, above = guess, count
             else:
-                low = middle
+                low, below = guess, count
         return high
 
 

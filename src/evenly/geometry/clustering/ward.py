@@ -24,6 +24,9 @@ _INFINITE = np.float32(np.inf)
 _ZERO = np.float32(0)
 _TWO = np.float32(2)
 
+# With at most this many rows, all their distances are kept: 16 MB.
+_FEW = 2048
+
 # Rows that are compared at once.
 _ROWS = 512
 
@@ -43,11 +46,18 @@ def ward_merges(rows: Float32[np.ndarray, "m p"], *, threads: int) -> Int[np.nda
         (m - 1, 2) the clusters that are merged: 0 to m - 1 are the rows, and m + i is the result
         of the i-th merge.
 
-    Cost: about 3·m²·p multiplications, as matrix products; memory for a block of products a
-        thread.
+    Cost: m²·p multiplications, as a matrix product, and m² numbers of memory, for few rows; else
+        about 3·m²·p multiplications and memory for a block of products a thread.
     """
     count = len(rows)
     merges = np.empty((count - 1, 2), np.int64)
+    if count <= _FEW:
+        squared = -2 * (rows @ rows.T)
+        lengths = np.einsum("ij,ij->i", rows, rows)
+        squared += lengths
+        squared += lengths[:, None]
+        _merge_along_chains(squared, merges)
+        return merges
     centres, sizes, names = rows.copy(), np.ones(count, np.float32), np.arange(count)
     best, nearest = np.empty(count, np.float32), np.empty(count, np.int64)
     stale = np.arange(count)
@@ -74,6 +84,60 @@ def ward_merges(rows: Float32[np.ndarray, "m p"], *, threads: int) -> Int[np.nda
         centres, sizes, names = centres[kept], sizes[kept], names[kept]
         best, nearest = best[kept], moved[nearest[kept]]
     return merges
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _merge_along_chains(raised: Float32[np.ndarray, "m m"], merges: Int[np.ndarray, "q 2"]) -> None:
+    """Write the merges of rows with these squared distances, which are overwritten.
+
+    A chain leads from any cluster to its nearest, to the nearest of that, and so on, until two are
+    each other's nearest: these are merged. From then on, `raised` is by how much a merge would
+    raise the sum of squares, times 2, by the recurrence of Lance and Williams.
+    """
+    count = len(raised)
+    sizes, names = np.ones(count, np.float32), np.arange(count)
+    chain, depth, begin = np.empty(count, np.int64), 0, 0
+    for row in range(count):
+        for other in range(count):
+            raised[row, other] = max(raised[row, other], _ZERO)
+        raised[row, row] = _INFINITE
+    for made in range(count - 1):
+        while (
+            depth > 0 and sizes[chain[depth - 1]] == 0
+        ):  # after rounding, a chain can cross itself
+            depth -= 1
+        if depth == 0:
+            while sizes[begin] == 0:
+                begin += 1
+            chain[0], depth = begin, 1
+        while True:
+            last = chain[depth - 1]
+            least = _INFINITE
+            for other in range(count):
+                least = min(least, raised[last, other])
+            # Of several that are as near, the one before it in the chain, or the chain has no end.
+            nearest = chain[depth - 2] if depth > 1 else -1
+            if depth == 1 or (depth < count and raised[last, nearest] > least):
+                nearest = 0
+                while raised[last, nearest] > least:
+                    nearest += 1
+                chain[depth] = nearest
+                depth += 1
+                continue
+            depth -= 2
+            break
+        merges[made, 0], merges[made, 1] = names[last], names[nearest]
+        own, gone, between = sizes[last], sizes[nearest], raised[last, nearest]
+        names[last], sizes[last], sizes[nearest] = count + made, own + gone, _ZERO
+        for other in range(count):
+            if sizes[other] == 0 or other == last:
+                continue
+            size = sizes[other]
+            total = (own + size) * raised[last, other] + (gone + size) * raised[nearest, other]
+            value = (total - size * between) / (own + gone + size)
+            raised[last, other], raised[other, last] = value, value
+        for other in range(count):
+            raised[nearest, other], raised[other, nearest] = _INFINITE, _INFINITE
 
 
 def _find_nearest(
@@ -151,13 +215,17 @@ def halves(rows: Float32[np.ndarray, "m p"]) -> np.ndarray[Any, Any]:
     Cost: about 2·m·p multiplications, and the centres from a sample.
     """
     sample = rows[:: max(1, len(rows) // _SAMPLE)]
-    first = sample[np.argmax(_squared_to(sample, sample.mean(axis=0)))]
+    total = sample.sum(axis=0)
+    first = sample[np.argmax(_squared_to(sample, total / np.float32(len(sample))))]
     second = sample[np.argmax(_squared_to(sample, first))]
     for _ in range(_MOVES):
         left = _is_nearer(sample, first, second)
-        if left.all() or not left.any():
+        inside = int(np.count_nonzero(left))
+        if inside in (0, len(sample)):
             break
-        first, second = sample[left].mean(axis=0), sample[~left].mean(axis=0)
+        sum_of_first = left.astype(np.float32) @ sample  # without a copy of half of the rows
+        first = sum_of_first / np.float32(inside)
+        second = (total - sum_of_first) / np.float32(len(sample) - inside)
     left = _is_nearer(rows, first, second)
     if left.all() or not left.any():
         left = np.arange(len(rows)) < len(rows) // 2
