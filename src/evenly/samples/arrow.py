@@ -15,8 +15,8 @@ from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_num
 from evenly.samples.source import FileStamp, guarded
 from evenly.tables import count
 
-# The name that pandas gives to the column of an index without a name.
-_INDEX = re.compile(r"__index_level_\d+__")
+INDEX = re.compile(r"__index_level_\d+__")
+"""The name that pandas gives to the column of an index without a name."""
 
 ROWS_A_BATCH = 4096
 """Rows that become Python values at once."""
@@ -47,7 +47,7 @@ class ArrowSamples(Samples):
         self.table = table
         self._source = stamp
         check_unique(table.column_names, origin)
-        self.columns = tuple(name for name in table.column_names if not _INDEX.fullmatch(name))
+        self.columns = tuple(name for name in table.column_names if not INDEX.fullmatch(name))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -11,7 +11,6 @@ import numpy as np
 
 from evenly.errors import ColumnError, DataError, OptionError, VectorError
 from evenly.options import NotKept
-from evenly.samples.arrow import open_parquet
 from evenly.samples.base import Samples, VectorsBeside
 from evenly.samples.formats import split_suffix
 from evenly.samples.number_lists import (
@@ -22,9 +21,9 @@ from evenly.samples.number_lists import (
     vectors_of_values,
 )
 from evenly.samples.opening import open_samples
+from evenly.samples.parquet_records import open_parquet_records
 from evenly.samples.parquet_vectors import open_parquet_rows
 from evenly.samples.rows import check_columns, name_of
-from evenly.samples.shards import join_shards
 from evenly.samples.vector_files import ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples
 from evenly.tables import count
@@ -105,8 +104,7 @@ def as_records(samples: Samples) -> Samples:
     """Return parquet files as records, although they would be vectors by themselves."""
     if not isinstance(samples, ParquetVectorFiles):
         return samples
-    tables = [open_parquet(part.stamp.path) for part in samples.parts]
-    records = tables[0] if len(tables) == 1 else join_shards(tables, samples.origin)
+    records = open_parquet_records([part.stamp.path for part in samples.parts], samples.origin)
     records.path = samples.path
     return records
 

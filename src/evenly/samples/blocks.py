@@ -18,6 +18,8 @@ class BlockSizes:
         write: block of vectors written.
         write_parquet: block of rows written to parquet. Rows that are not in order read the
             input once per block.
+        parquet: uncompressed size of parquet files of records up to which they are read into
+            memory as a whole.
     """
 
     gap: int = 1 << 14
@@ -26,6 +28,7 @@ class BlockSizes:
     decode: int = 1 << 24
     write: int = 1 << 24
     write_parquet: int = 1 << 28
+    parquet: int = 1 << 25
 
 
 BLOCK_SIZES = BlockSizes()

@@ -15,7 +15,7 @@ import numpy as np
 
 from evenly.errors import DataError, OptionError
 from evenly.paths import expand, names_of
-from evenly.samples.arrow import open_parquet, open_table
+from evenly.samples.arrow import open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
@@ -32,6 +32,7 @@ from evenly.samples.hub import open_dataset
 from evenly.samples.json_array import open_json
 from evenly.samples.lines import JsonLines, TextLines
 from evenly.samples.lists import ListSamples, check_elements
+from evenly.samples.parquet_records import open_parquet_records
 from evenly.samples.parquet_vectors import open_parquet_rows
 from evenly.samples.shards import join_shards
 from evenly.samples.source import Source, is_pipe, open_file, read_stream
@@ -154,6 +155,8 @@ def _open_shards(
             f"{len(paths)} {description} have different formats: {examples}. "
             "Select those of one format with a pattern such as 'folder/*.jsonl'."
         )
+    if "parquet" in first_of and all(open_parquet_rows(path, blocks) is None for path in paths):
+        return open_parquet_records(paths, f"{len(paths)} {description}", blocks)
     parts = [_open_one(path, format, blocks) for path in paths]
     return parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}")
 
@@ -165,7 +168,7 @@ def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     if kind == "parquet":
         parquet = open_parquet_rows(path, blocks)
         if parquet is None:
-            return open_parquet(path)
+            return open_parquet_records([path], path, blocks)
         return ParquetVectorFiles([parquet], origin=path, blocks=blocks)
     if kind in ("npy", "safetensors"):
         rows = open_npy(path, blocks) if kind == "npy" else open_safetensors(path, blocks)

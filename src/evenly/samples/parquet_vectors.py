@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Lock
 from typing import Any
 
@@ -15,18 +15,17 @@ from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.compression import require_pyarrow
 from evenly.samples.floats import check_shape
 from evenly.samples.number_lists import is_number_list, usual_length, vectors_of_lists
+from evenly.samples.parquet_file import ParquetFile, open_streaming
 from evenly.samples.rows import RowNumbers, check_unique
 from evenly.samples.source import FileStamp, guarded, incomplete
 
-# Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
-_BUFFER_BYTES = 1 << 20
 # Lists that are compared to find the length of a vector.
 _LISTS_LOOKED_AT = 64
 # Names of columns whose strings identify a row and are not its text, including pandas' index.
 _ID = re.compile(r"(^|[\W_])(id|uuid|guid|key|hash)$|^__index_level_\d+__$", re.IGNORECASE)
 
 
-class ParquetRows:
+class ParquetRows(ParquetFile):
     """The vector column of one parquet file: a `Part` of StoredVectors.
 
     A row group is decoded from its start, one block of rows at a time. The last block and the
@@ -37,27 +36,24 @@ class ParquetRows:
         stamp: size and date of the file when it was opened.
         column: name of the column of vectors.
         faults: row number -> why the list that was read there became NaN.
-        schema: pyarrow schema of all columns.
         shape, dtype, row_bytes, seekable: see `Part`.
     """
 
     seekable = False
+    error = VectorError
 
     def __init__(self, stamp: FileStamp, column: str, file: Any, blocks: BlockSizes) -> None:
-        self.stamp = stamp
+        super().__init__(stamp, file)
         self.column = column
         self.faults: dict[int, str] = {}
-        self.schema = file.schema_arrow
         kind = self.schema.field(column).type
         dimension = getattr(kind, "list_size", 0) or _usual_length(file, column)
-        self.shape = (int(file.metadata.num_rows), dimension)
+        self.shape = (self.rows, dimension)
         self.dtype: np.dtype[Any] = np.dtype(f"f{kind.value_type.bit_width // 8}")
         self.row_bytes = dimension * self.dtype.itemsize
         self._rows_per_block = max(1, blocks.decode // max(1, self.row_bytes))
         if self.shape[0]:
             check_shape(self.shape, f"the column {column!r} of {stamp.path}")
-        groups = range(file.metadata.num_row_groups)
-        self._bounds = np.cumsum([0, *(file.metadata.row_group(g).num_rows for g in groups)])
         self._lock = Lock()
         self._reader: tuple[int, Iterator[tuple[int, Any]]] | None = None
         self._block: tuple[int, npt.NDArray[Any]] = (0, np.empty((0, dimension), self.dtype))
@@ -99,29 +95,6 @@ class ParquetRows:
             self._reader = None
             self._block = (0, self._block[1][:0].copy())
 
-    def table(self, rows: RowNumbers, names: Sequence[str] | None = None) -> Any:
-        """Return `rows` (m,), in ascending order, as a pyarrow Table of all or some columns.
-
-        The table lacks the columns that the file lacks; if it lacks all, they are null.
-        """
-        import pyarrow as pa
-
-        requested = list(dict.fromkeys(self.schema.names if names is None else names))
-        columns = [name for name in requested if name in self.schema.names]
-        if not columns:  # a table without columns would have no rows
-            return pa.table({name: pa.nulls(len(rows)) for name in requested})
-        tables = [self.schema.empty_table().select(columns)]
-        groups = np.searchsorted(self._bounds, rows, side="right") - 1
-        for group in np.unique(groups).tolist():
-            wanted = rows[groups == group]
-            for start, batch in self._batches(group, columns):
-                in_batch = wanted[(wanted >= start) & (wanted < start + len(batch))]
-                read = pa.Table.from_batches([batch]).select(columns)
-                tables.append(read.take(pa.array(in_batch - start)))
-                if start + len(batch) > wanted[-1]:
-                    break
-        return pa.concat_tables(tables)
-
     def _block_with(self, row: int) -> tuple[int, npt.NDArray[Any]]:
         """Return the number of the first row of the block that holds `row`, and the block."""
         start, block = self._block
@@ -130,7 +103,7 @@ class ParquetRows:
         group = int(np.searchsorted(self._bounds, row, side="right")) - 1
         reader, self._reader = self._reader, None  # discarded if an error occurs
         if reader is None or reader[0] != group or row < start:
-            reader = (group, self._batches(group, [self.column]))
+            reader = (group, self.batches([self.column], group))
         for start, batch in reader[1]:
             if row < start + len(batch):
                 self._block = (start, self._decode(batch.column(self.column), start))
@@ -138,18 +111,6 @@ class ParquetRows:
                 return self._block
         reason = "it has fewer rows than its header states"
         raise VectorError(incomplete(self.stamp.path, "parquet file", reason))
-
-    def _batches(self, group: int, columns: list[str]) -> Iterator[tuple[int, Any]]:
-        """Yield the batches of a row group, each with the number of its first row."""
-        self.stamp.check()
-        start = int(self._bounds[group])
-        path = self.stamp.path
-        with guarded(path, "parquet file", VectorError), _open(path) as file:
-            for batch in file.iter_batches(
-                batch_size=self._rows_per_block, row_groups=[group], columns=columns
-            ):
-                yield start, batch
-                start += len(batch)
 
     def _decode(self, lists: Any, start: int) -> npt.NDArray[Any]:
         block, faults = vectors_of_lists(lists, self.shape[1])
@@ -174,19 +135,13 @@ def open_parquet_rows(
     """
     require_pyarrow(f"reading {path}")
     stamp = FileStamp.of(path)
-    with guarded(path, "parquet file"), _open(path) as file:
+    with guarded(path, "parquet file"), open_streaming(path) as file:
         check_unique(file.schema_arrow.names, path)
         if column is None:
             column = _vector_column(file.schema_arrow)
         elif not is_number_list(file.schema_arrow.field(column).type, floats_only=True):
             column = None
         return None if column is None else ParquetRows(stamp, column, file, blocks)
-
-
-def _open(path: str) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
 
 
 def _vector_column(schema: Any) -> str | None:
