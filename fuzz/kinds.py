@@ -237,8 +237,9 @@ def _shard() -> bytes:
 
 def _read_shard(path: Path) -> Any:
     index = read_index(path)
-    vectors = read_rows(path, np.arange(len(index.checksums)))
-    return index.name, index.keys.tolist(), index.truncated.tolist(), vectors.tolist()
+    blocks = read_rows(path, lambda index: np.arange(len(index.checksums)))
+    vectors = [vector for _, _, block in blocks for vector in block.tolist()]
+    return index.name, index.keys.tolist(), index.truncated.tolist(), vectors
 
 
 def _read_rows(path: Path) -> Any:

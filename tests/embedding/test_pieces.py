@@ -239,7 +239,7 @@ LONG_TEXTS = ["the quick fox's 12 " * (LONG // 8), "short"]
 def test_tokens_of_long_texts_are_counted(kind):
     tokenizer = CUT[kind]
 
-    found = count_tokens(LONG_TEXTS, load_tokenizer(tokenizer), progress=False)
+    found = count_tokens(LONG_TEXTS, load_tokenizer(tokenizer), total=len(LONG_TEXTS))
 
     assert found.tolist() == [len(ids(tokenizer, text)) for text in LONG_TEXTS]
 

@@ -28,7 +28,7 @@ def words() -> Tokenizer:
 
 
 def lengths_by(tokenizer=None, **encoder) -> list[int]:
-    return count_tokens(TEXTS, load_tokenizer(tokenizer, **encoder), progress=False).tolist()
+    return count_tokens(TEXTS, load_tokenizer(tokenizer, **encoder), total=len(TEXTS)).tolist()
 
 
 def test_a_tokenizer_counts_whole_texts_without_special_tokens(tmp_path):
@@ -81,11 +81,11 @@ def test_the_tokenizers_of_packaged_models():
     for name, most in (("all-MiniLM-L6-v2", 400), ("static", 501)):
         # More tokens than the window holds.
         for counter in (load_tokenizer(encoder=name), load_tokenizer(name)):
-            assert count_tokens([text, ""], counter, progress=False).tolist() == [most, 0]
+            assert count_tokens([text, ""], counter, total=2).tolist() == [most, 0]
 
 
 def test_many_texts_are_counted_in_batches():
-    counted = count_tokens(["a"] * 5000, load_tokenizer(len), progress=False)
+    counted = count_tokens(iter(["a"] * 5000), load_tokenizer(len), total=5000, progress=False)
 
     assert counted.tolist() == [1] * 5000
     assert counted.dtype == np.int64

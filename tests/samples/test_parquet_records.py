@@ -74,14 +74,14 @@ def test_records_columns_and_taken_rows_are_those_of_files_in_memory(path, tmp_p
         streamed.write(one, rows)
         whole.write(other, rows)
         assert list(open_samples(one).records()) == list(open_samples(other).records())
-    copied = pickle.loads(pickle.dumps(streamed))  # noqa: S301
+    copied = pickle.loads(pickle.dumps(streamed))
     assert list(copied.records([3])) == list(whole.records([3]))
 
 
 def test_wrong_rows_and_columns_are_reported(path):
     streamed = open_samples(path, blocks=STREAMED)
 
-    with pytest.raises(ColumnError, match="no column 'txt'. Did you mean 'text'"):
+    with pytest.raises(ColumnError, match=r"no column .txt.\. Did you mean .text."):
         streamed.read_columns(["txt"])
     with pytest.raises(RowError, match="row 60 is out of range"):
         streamed.take([60])

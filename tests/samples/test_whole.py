@@ -7,6 +7,12 @@ import pytest
 from evenly.errors import ColumnError, TextError
 from evenly.samples import open_samples, read_whole
 
+
+def whole(*arguments, **options):
+    texts, counted = read_whole(*arguments, **options)
+    return list(texts), counted
+
+
 TURNS = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": [{"type": "text", "text": "Say hi."}, {"type": "image"}]},
@@ -36,7 +42,7 @@ TURNS = [
 def test_texts_are_found_at_any_depth(value, text):
     samples = open_samples([{"answer": value, "prompt": "p"}])
 
-    assert read_whole(samples, "answer") == ([text], "answer")
+    assert whole(samples, "answer") == ([text], "answer")
 
 
 def test_columns_of_ids_names_and_numbers_do_not_count():
@@ -56,11 +62,11 @@ def test_columns_of_ids_names_and_numbers_do_not_count():
     expected = "why so\nit is so\nyes"
     for data in (records, pd.DataFrame(records)):
         samples = open_samples(data)
-        texts, counted = read_whole(samples)
+        texts, counted = whole(samples)
         assert texts == [expected] * 3
         assert counted == "question_body + reply + answer"
-        assert read_whole(samples, embedded=["lang"])[0][0] == f"en\n{expected}"
-        assert read_whole(samples, leave_out=["reply"])[0][0] == "why so\nyes"
+        assert whole(samples, embedded=["lang"])[0][0] == f"en\n{expected}"
+        assert whole(samples, leave_out=["reply"])[0][0] == "why so\nyes"
 
 
 def test_rows_that_lack_a_column_count_what_they_have():
@@ -68,18 +74,18 @@ def test_rows_that_lack_a_column_count_what_they_have():
         [{"prompt": "a b"}, {"prompt": "c d", "output": "e f"}, {"prompt": None}]
     )
 
-    assert read_whole(samples) == (["a b", "c d\ne f", ""], "prompt + output")
+    assert whole(samples) == (["a b", "c d\ne f", ""], "prompt + output")
 
 
 def test_columns_or_a_function_are_a_choice():
     samples = open_samples([{"a": "x y", "b": "z", "c": "w v"}])
 
-    assert read_whole(samples, ["c", "b"]) == (["w v\nz"], "c + b")
-    assert read_whole(samples, lambda record: record["b"] * 2)[0] == ["zz"]
-    assert read_whole(open_samples(["one", "two"])) == (["one", "two"], "the strings")
+    assert whole(samples, ["c", "b"]) == (["w v\nz"], "c + b")
+    assert whole(samples, lambda record: record["b"] * 2)[0] == ["zz"]
+    assert whole(open_samples(["one", "two"])) == (["one", "two"], "the strings")
     with pytest.raises(ColumnError, match="no column 'd'"):
-        read_whole(samples, "d")
+        whole(samples, "d")
     with pytest.raises(TextError, match=r"count= failed with KeyError"):
-        read_whole(samples, lambda record: record["d"])
+        whole(samples, lambda record: record["d"])
     with pytest.raises(TextError, match=r"count= returned int, not a string"):
-        read_whole(samples, lambda record: 1)
+        whole(samples, lambda record: 1)

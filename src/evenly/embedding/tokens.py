@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -42,18 +43,18 @@ class TokenCounter:
 
 
 def count_tokens(
-    texts: Sequence[str], tokenizer: TokenCounter, *, progress: bool | None = None
+    texts: Iterable[str], tokenizer: TokenCounter, *, total: int, progress: bool | None = None
 ) -> Int[np.ndarray, " n"]:
-    """Return the number of tokens of each whole text, without special tokens.
+    """Return the number of tokens of each of `total` whole texts, without special tokens.
 
     Raises:
         EncoderError: the tokenizer failed, or did not return one number of tokens per text.
     """
-    counts = np.zeros(len(texts), np.int64)
-    hidden = hide(progress)
-    with tqdm(total=len(texts), desc="counting tokens", unit="text", disable=hidden) as bar:
-        for begin in range(0, len(texts), _TEXTS_PER_BATCH):
-            part = list(texts[begin : begin + _TEXTS_PER_BATCH])
+    counts = np.zeros(total, np.int64)
+    left, hidden = iter(texts), hide(progress)
+    with tqdm(total=total, desc="counting tokens", unit="text", disable=hidden) as bar:
+        for begin in range(0, total, _TEXTS_PER_BATCH):
+            part = list(itertools.islice(left, _TEXTS_PER_BATCH))
             counts[begin : begin + len(part)] = _lengths(tokenizer, part)
             bar.update(len(part))
     return counts

@@ -45,6 +45,9 @@ from evenly.tables import count
 T = TypeVar("T")
 log = logging.getLogger("evenly")
 
+# Words of a column that are kept once, as the names of groups should be.
+_MOST_WORDS = 10_000
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
@@ -83,8 +86,20 @@ class PreparedData:
         return self.points.dimension > 0
 
     def column(self, name: str) -> list[object]:
-        """Return a column of the records, which is read once."""
-        return self.remember(f"column {name}", lambda: self.samples.column(name))
+        """Return a column of the records, which is read once; equal words are kept once."""
+
+        def read() -> list[object]:
+            words: dict[object, object] = {}
+            values = []
+            for (value,) in self.samples.iter_columns([name]):
+                if isinstance(value, str):
+                    value = words.get(value, value)
+                    if len(words) < _MOST_WORDS:
+                        words[value] = value
+                values.append(value)
+            return values
+
+        return self.remember(f"column {name}", read)
 
     def remember(self, what: str, find: Callable[[], T]) -> T:
         """Return a value that does not depend on vectors, found at most once."""

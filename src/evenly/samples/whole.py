@@ -9,6 +9,7 @@ from typing import Any
 from evenly.errors import TextError
 from evenly.samples.base import Samples
 from evenly.samples.chat import ROLES_OF_PAIRS, ChatError, is_list, messages_of
+from evenly.samples.rows import check_columns
 
 # Columns that are trained on, by the names that they usually have.
 _USUAL = {
@@ -27,7 +28,7 @@ def read_whole(
     *,
     embedded: Collection[str] = (),
     leave_out: Collection[str] = (),
-) -> tuple[list[str], str]:
+) -> tuple[Iterator[str], str]:
     r"""Return what a model is trained on of each record, joined by "\n", and where it was read.
 
     Texts are found at any depth: chats count with the turns of all roles, but without their
@@ -41,38 +42,49 @@ def read_whole(
             default all columns of texts.
         embedded, leave_out: columns that always count by default, and that never do.
 
+    Returns:
+        The texts, which are read one after the other as they are iterated.
+
     Raises:
         ColumnError: a column is missing.
-        TextError: the function failed, or returned no text.
+        TextError: the function failed, or returned no text; when that text is read.
     """
     if callable(count):
         name = getattr(count, "__name__", type(count).__name__)
-        return list(_called(samples, count)), f"the function {name}"
+        return _called(samples, count), f"the function {name}"
     if count is not None:
         names = [count] if isinstance(count, str) else list(count)
-        columns = zip(*samples.read_columns(names), strict=True)
-        return [_joined(values) for values in columns], " + ".join(names)
+        check_columns(names, samples.columns, samples.origin)
+        return map(_joined, samples.iter_columns(names)), " + ".join(names)
     if not samples.columns:
-        return [_joined([record]) for record in samples.records()], "the strings"
-    parts: dict[str, dict[int, str]] = {}
-    for row, record in enumerate(samples.records()):
-        for name, value in record.items():
-            if text := _joined([value]):
-                parts.setdefault(name, {})[row] = text
+        return (_joined([record]) for record in samples.records()), "the strings"
     names = [
         name
-        for name, texts in parts.items()
-        if name in embedded or (name not in leave_out and _is_trained_on(name, texts.values()))
+        for name, is_trained_on in _columns_of_texts(samples).items()
+        if name in embedded or (name not in leave_out and is_trained_on)
     ]
-    whole = (
-        "\n".join(parts[name][row] for name in names if row in parts[name])
-        for row in range(len(samples))
-    )
-    return list(whole), " + ".join(names)
+    texts = (_joined_columns(record, names) for record in samples.records())
+    return texts, " + ".join(names)
 
 
-def _is_trained_on(name: str, texts: Collection[str]) -> bool:
-    return name.lower() in _USUAL or 2 * sum(map(_has_words, texts)) >= len(texts)
+def _columns_of_texts(samples: Samples) -> dict[str, bool]:
+    """Return the columns that hold a text, and whether a model is usually trained on them."""
+    texts: dict[str, int] = {}
+    with_words: dict[str, int] = {}
+    for record in samples.records():
+        for name, value in record.items():
+            if text := _joined([value]):
+                texts[name] = texts.get(name, 0) + 1
+                with_words[name] = with_words.get(name, 0) + _has_words(text)
+    return {
+        name: name.lower() in _USUAL or 2 * with_words[name] >= found
+        for name, found in texts.items()
+    }
+
+
+def _joined_columns(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    found = (_joined([record[name]]) for name in names if name in record)
+    return "\n".join(text for text in found if text)
 
 
 def _has_words(text: str) -> bool:

@@ -7,7 +7,7 @@ from tests.support.rules import INPUTS, RECORDS, VECTORS
 
 @pytest.fixture(scope="module")
 def words():
-    return prepare(RECORDS, INPUTS, keep_texts=True)
+    return prepare(RECORDS, INPUTS)
 
 
 @pytest.fixture(scope="module")

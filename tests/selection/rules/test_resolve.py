@@ -222,7 +222,7 @@ def test_costs_are_columns_arrays_or_tokens_counted(words):
 
 def test_tokens_are_counted_in_the_text_that_is_embedded(vectors):
     records = [{"a": "x" * row, "b": "yy"} for row in range(1, 4)]
-    prepared = prepare(records, InputOptions(**OPTIONS, text=["a", "b"]), keep_texts=True)
+    prepared = prepare(records, InputOptions(**OPTIONS, text=["a", "b"]))
 
     found = rules(prepared, budget=None, token_budget=9, tokenizer=len)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,9 @@ def _count(prepared: PreparedData, rows: Int[np.ndarray, " m"], options: RuleOpt
     texts, counted = read_whole(
         prepared.samples, options.count, embedded=embedded, leave_out=leave_out
     )
+    wanted = np.zeros(len(prepared), bool)
+    wanted[rows] = True
     tokens = np.zeros(len(prepared), np.int64)
-    some = [texts[row] for row in rows.tolist()]
-    tokens[rows] = count_tokens(some, tokenizer, progress=inputs.progress)
+    some = itertools.compress(texts, wanted.tobytes())
+    tokens[wanted] = count_tokens(some, tokenizer, total=len(rows), progress=inputs.progress)
     return TokenCosts(tokens, counted)
