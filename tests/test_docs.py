@@ -118,6 +118,15 @@ def test_the_table_lists_all_options():
     assert len({*listed}) == len(listed)
 
 
+def test_every_extra_is_documented():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    [section] = re.findall(r"^\[project.optional-dependencies\]\n(.*?)^\[", project, re.M | re.S)
+    page = (ROOT / "docs" / "installation.md").read_text("utf-8")
+
+    for extra in re.findall(r"^(\w+) = ", section, re.M):
+        assert f"`{extra}`" in page
+
+
 def test_ci_runs_the_test_command_of_the_readme():
     run = (ROOT / ".ci" / "run").read_text()
     [line] = [line for line in run.splitlines() if "pytest" in line and not line.startswith("#")]
@@ -156,7 +165,7 @@ def test_the_architecture_names_the_packages_and_files_that_exist():
     files = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
     inner = {f"{name}/" for name in ("kernels", "screening", "search", "clustering")}
     short = {*inner, "commands/", "results/", "rules/"}
-    named = set(re.findall(r"`([\w/]+/)`", page)) - {"tests/support/", "docs/"}
+    named = set(re.findall(r"`([\w/]+/)`", page)) - {"tests/support/", "docs/", "docs/site/"}
     inside = {f"geometry/{name}" for name in inner} | {"cli/commands/"}
 
     assert (named - short) | inside >= packages

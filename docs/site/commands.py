@@ -60,8 +60,8 @@ def _text(help_text: str) -> str:
 
 
 def _cell(text: str, *, code: bool = False) -> str:
-    text = re.sub(r"\s+", " ", text).replace("|", "\\|")
-    return f"`{text}`" if code else _escaped(text)
+    text = re.sub(r"\s+", " ", text)
+    return f"`{text}`" if code else _escaped(text).replace("|", "\\|")
 
 
 def _escaped(text: str) -> str:

@@ -134,7 +134,7 @@ def write_data(folder: Path) -> None:
                 {"role": "assistant", "content": record["output"]},
             ]
         }
-        for record in records[::2]
+        for record in records[::6]
     ]
     write_lines(folder / "train.jsonl", records)
     write_lines(folder / "chats.jsonl", chats)
