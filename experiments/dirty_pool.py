@@ -108,12 +108,12 @@ def main(options: argparse.Namespace) -> list[Row]:
     print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
     for metric in ("broken_share", "accuracy", "worst_class"):
         print(table(found, metric, baseline="random", columns="share") + "\n")
+    shown = [("accuracy", share) for share in dict.fromkeys((shares[0], shares[-1]))]
     draw_differences(
         found,
         [
-            (f"{title}, {share:.0%} broken", metric, {"share": share})
-            for share in dict.fromkeys((shares[0], shares[-1]))
-            for title, metric in (("broken picks", "broken_share"), ("accuracy", "accuracy"))
+            (f"{metric.replace('_', ' ')}, {share:.0%} broken", metric, {"share": share})
+            for metric, share in [*shown, ("broken_share", shares[-1])]
         ],
         options.folder / f"{NAME}.svg",
     )
