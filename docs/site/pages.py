@@ -1,4 +1,4 @@
-"""Pages of the site that are not in docs/: top-level documents, the examples, all commands.
+"""Pages of the site that are not in docs/: documents, examples, commands, pictures.
 
 Links that leave docs/ lead to files on GitHub; on the site they lead to these pages.
 """
@@ -25,13 +25,14 @@ _LINK = re.compile(r"(?<=\]\()(?!https?:)([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each document at the top level, and one each for examples and commands."""
+    """Add the documents at the top level, and the pages that are made here."""
     for name, page in DOCUMENTS.items():
         text = (ROOT / name).read_text("utf-8")
         text = text if name.endswith(".md") else f"# Licence\n\n```text\n{text}```\n"
         files.append(File.generated(config, page, content=text))
     files.append(File.generated(config, "examples.md", content=examples()))
     files.append(File.generated(config, "commands.md", content=reference()))
+    files.append(File.generated(config, "pictures.md", content=pictures()))
     return files
 
 
@@ -42,6 +43,20 @@ def examples() -> str:
         source = path.read_text("utf-8")
         summary = (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
         parts.append(f"## {path.stem}\n\n{summary}\n\n```python\n{source}```")
+    return "\n\n".join(parts)
+
+
+def pictures() -> str:
+    """Return a page with every picture of the other pages, and links to these."""
+    parts = [
+        "# Pictures",
+        "Every picture of these pages, with a link to the page that explains it.",
+    ]
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        text = path.read_text("utf-8")
+        title = text.splitlines()[0].removeprefix("# ")
+        for image, caption in re.findall(r"^(!\[([^\]]+)\]\([^)]+\))", text, re.MULTILINE):
+            parts += [f"## {caption}", image, f"From [{title}]({path.name})."]
     return "\n\n".join(parts)
 
 
