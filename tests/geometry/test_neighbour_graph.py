@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenly.geometry import DistanceMatrix, reach_of
+from evenly.geometry import DistanceMatrix, ProxyTransform, reach_of
 from evenly.geometry.screening.tuning import TuningThresholds
 from evenly.geometry.search.close_pairs import close_counts, close_pairs
 from evenly.geometry.search.neighbour_graph import least_reach_above, neighbour_graph
+from evenly.geometry.search.row_groups import RowGroups
 from tests.support.neighbours import neighbours_by_definition, points_of, squared_by_definition
 from tests.support.pools import pools
 
@@ -30,13 +31,88 @@ def test_the_neighbours_are_those_of_the_definition(rows, normalize, data):
             own = slice(graph.starts[row], end)
             assert len(graph.neighbours[own]) == len(expected[row])
             assert set(graph.neighbours[own]) == expected[row]
-            np.testing.assert_array_equal(
-                graph.squared[own], squared[some[row], some[graph.neighbours[own]]]
-            )
-    assert (
-        np.diff(graph.squared)[np.diff(np.repeat(np.arange(len(some)), np.diff(graph.starts))) == 0]
-        >= 0
-    ).all()
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(some), max_size=len(some))))
+    between = squared[np.ix_(some[chosen], some[chosen])]
+    np.fill_diagonal(between, np.inf)
+    smallest = between.min(initial=np.inf)
+    assert graph.squared_h_min(chosen) == (smallest if smallest < graph.reach else np.inf)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_few_pairs_of_long_rows_are_decided_in_float64(dtype):
+    rng = np.random.default_rng(3)
+    rows = (
+        rng.normal(size=(200, 384)) + 4 * rng.normal(size=(8, 384))[rng.integers(8, size=200)]
+    ).astype(dtype)
+    rows[150:160] = rows[:10]
+    points = points_of(rows, normalize=True)
+    squared = squared_by_definition(points)
+    some = rng.permutation(200)[:180]
+    between = squared[np.ix_(some, some)]
+    usual, most = np.quantile(between[between > 0.01], [0.02, 0.3])
+
+    graph = neighbour_graph(points, some, np.sqrt(most), usual=np.sqrt(usual))
+
+    assert np.mean(graph.squared < 0) > 0.8
+    for reach in (*rng.choice(between[between < graph.reach], 40), graph.reach, usual / 2):
+        expected = neighbours_by_definition(squared, some, reach)
+        for row, end in enumerate(graph.ends(reach)):
+            assert set(graph.neighbours[graph.starts[row] : end]) == expected[row]
+    for size in (2, 5, 20, 60):
+        chosen = np.zeros(180, bool)
+        chosen[rng.permutation(180)[:size]] = True
+        own = between[np.ix_(chosen, chosen)].copy()
+        np.fill_diagonal(own, np.inf)
+        smallest = own.min()
+        assert graph.squared_h_min(chosen) == (smallest if smallest < graph.reach else np.inf)
+    assert np.mean(graph.squared < 0) > 0.5
+
+
+def test_groups_spare_comparisons_and_change_nothing():
+    rng = np.random.default_rng(4)
+    centres = 8 * rng.normal(size=(12, 20))
+    rows = rng.normal(size=(400, 20)) + centres[rng.integers(12, size=400)]
+    points = points_of(rows)
+    squared = squared_by_definition(points)
+    some = rng.permutation(400)[:390]
+    reach = float(np.quantile(squared, 0.03))
+    compared = []
+
+    plain = close_pairs(points, some, reach, estimates=True)
+    firsts = np.unique(np.linalg.norm(rows[some, None] - centres, axis=2).argmin(axis=0))
+    grouped = close_pairs(
+        points, some, reach, estimates=True, centres=firsts, progress=compared.append
+    )
+
+    assert len(compared) > 1  # one part for each group
+    order = np.lexsort((plain.right, plain.left))
+    np.testing.assert_array_equal(grouped.left, plain.left[order])
+    np.testing.assert_array_equal(grouped.right, plain.right[order])
+    one = neighbour_graph(points, some, np.sqrt(reach), centres=firsts)
+    other = neighbour_graph(points, some, np.sqrt(reach))
+    for least in (reach / 2, reach / 3, reach * 0.9):
+        np.testing.assert_array_equal(one.ends(least), other.ends(least))
+    np.testing.assert_array_equal(one.neighbours, other.neighbours)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=pools(max_rows=40), normalize=st.booleans(), data=st.data())
+def test_no_pair_is_missing_from_groups(rows, normalize, data):
+    points = points_of(rows, normalize=normalize)
+    squared = squared_by_definition(points)
+    some = np.arange(len(rows))
+    centres = np.array(data.draw(st.lists(st.sampled_from(range(len(rows))), min_size=1)))
+    proxies = ProxyTransform.of(points)
+    reach = reach_of(float(np.sqrt(data.draw(st.sampled_from(np.unique(squared).tolist())))))
+
+    groups = RowGroups.around(proxies.proxies(points, some), centres, reach, proxies.error_bound())
+
+    compared = np.zeros(squared.shape, bool)
+    for own, others in groups:
+        compared[np.ix_(own, own)] = compared[np.ix_(own, others)] = True
+        compared[np.ix_(others, own)] = True
+    assert compared[squared < reach].all()
+    assert sorted(np.concatenate(groups.members)) == list(some)
 
 
 def test_pairs_at_exactly_the_distance_are_not_neighbours():

@@ -285,7 +285,9 @@ def test_fewer_rows_are_searched_if_there_are_more_pairs_than_estimated():
     cluster, others = rng.normal(scale=1e-3, size=(80, 2)), rng.normal(size=(820, 2))
     points = points_of(np.concatenate([cluster, others + 10]), normalize=False)
     chosen = np.array([0, 80, 100])
-    space = SearchSpace(points, no_rules(3), None, SearchEffort(max_pairs=300), lambda: None)
+    space = SearchSpace(
+        points, no_rules(3), None, SearchEffort(max_pairs=300), lambda: None, np.arange(3)
+    )
 
     subproblem, graph = space.graph_around(chosen, 0.5, 3.0)
 

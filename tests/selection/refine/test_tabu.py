@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evenly.geometry.search.neighbour_graph import neighbour_graph
+from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.tabu import TabuSearch
 from tests.support.best_possible import gaps_of, points_of
@@ -17,8 +18,8 @@ def test_a_tabu_search_satisfies_its_constraints(perturbation_rate):
     strata = (np.arange(150) % 4).astype(np.int32)
     limits = np.where(np.arange(150) % 10 == 0, 0.1, np.inf)
     constraints = Constraints(limits, strata, np.array([3, 0, 5, 2]))
-    search = TabuSearch(graph, constraints, perturbation_rate, 1)
-    search.reset(np.zeros(150, bool), graph.reach)
+    search = TabuSearch(len(graph), constraints, perturbation_rate, 1)
+    search.reset(np.zeros(150, bool), graph.reach, Adjacency.at(graph, graph.reach))
 
     for _ in range(200):
         search.run(11, 300)

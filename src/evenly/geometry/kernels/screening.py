@@ -189,6 +189,16 @@ def limit_of(squared: float, bound: ErrorBound) -> Any:
 
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
+def limit_within(squared: float, bound: ErrorBound) -> Any:
+    """Return the product below which a pair is certainly nearer, if proxies are not turned."""
+    reach = np.sqrt(squared) * bound.scale * (1.0 - 2.0**-30) - bound.error
+    if not reach > 0.0:
+        return -_INFINITE
+    limit = reach * reach - bound.rounding
+    return np.float32(limit - abs(limit) * 2.0**-22)
+
+
+@numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
 def is_ruled_out(
     left: Float32[np.ndarray, "m w"],
     here: int,

@@ -40,6 +40,10 @@ So a pair can be nearer than a known squared distance q only if its product is b
 
     (b.scale.sqrt(q) + E)² + H.
 
+and if rows are not turned, so that b is 1, it is certainly nearer if its product is below
+
+    (scale.sqrt(q) - E)² - H.
+
 That is `ErrorBound`; the tests of geometry try to break it. It is small against distances that
 matter (1e-4 of them for float32), so about one pair for each row that comes nearer is decided
 exactly.

@@ -1,28 +1,51 @@
-"""All pairs of rows that are nearer than a distance: products rule out, float64 decides."""
+"""All pairs of rows that are nearer than a distance: products rule out, float64 decides.
+
+Products also rule in: a pair whose product is certainly below that of the distance is near,
+however exactly. So pairs can be found, and counted, without an exact distance for each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import Vectors, squared_distances_of_pairs
-from evenly.geometry.kernels.screening import FAST, Screen, is_ruled_out, limit_of
+from evenly.geometry.kernels.screening import (
+    FAST,
+    ErrorBound,
+    Screen,
+    is_ruled_out,
+    limit_of,
+    limit_within,
+)
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import Tuning, TuningThresholds
+from evenly.geometry.search.row_groups import RowGroups
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 from evenly.shapes import Float, Float32, Int
+
+if TYPE_CHECKING:
+    Part = slice | Int[np.ndarray, " p"]
 
 _TILE = 1024
 _SAMPLE = 1024
 _NO_FACTORS = np.empty(0)
+_NEVER = TuningThresholds(pairs=np.inf)
+
+# Groups are used if at most this share of the comparisons is left.
+_WORTH_GROUPS = 0.5
+_NO_SCREEN = Screen(0, 1, ErrorBound(1.0, 1.0, 0.0, 0.0))
 _TWO = np.float32(2)
+
+# What a product counts as at least: below its error, and its sign can be reversed.
+_LEAST = np.float32(2.0**-100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +54,15 @@ class ClosePairs:
 
     Attributes:
         left, right: (p,) int32 positions among the rows that were compared, left < right.
-        squared: (p,) their exact squared distances.
+        squared: (p,) their exact squared distances; negative is minus a product that estimates
+            one.
+        error_bound: what errors can do to those products.
     """
 
     left: Int[np.ndarray, " p"]
     right: Int[np.ndarray, " p"]
     squared: Float[np.ndarray, " p"]
+    error_bound: ErrorBound
 
     def __len__(self) -> int:
         return len(self.left)
@@ -60,8 +86,8 @@ class MeasuredProxies(NamedTuple):
         used = made[:, : proxies.width]
         return cls(made, np.einsum("ij,ij->i", used, used))
 
-    def part(self, part: slice) -> MeasuredProxies:
-        """Return consecutive rows, sharing memory."""
+    def part(self, part: Part) -> MeasuredProxies:
+        """Return some rows; consecutive ones share memory."""
         return MeasuredProxies(self.proxies[part], self.lengths[part])
 
 
@@ -70,6 +96,8 @@ def close_pairs(
     rows: Int[np.ndarray, " m"],
     reach: float,
     *,
+    estimates: bool = False,
+    centres: Int[np.ndarray, " g"] | None = None,
     progress: Callable[[int], object] | None = None,
     tile: int = _TILE,
     thresholds: TuningThresholds | None = None,
@@ -80,41 +108,80 @@ def close_pairs(
         points: the pool.
         rows: (m,) row numbers, all distinct.
         reach: a squared distance.
+        estimates: whether products may stand for squared distances, see `ClosePairs`, unless
+            they leave open whether the distance is below `reach`.
+        centres: (g,) positions of rows that most others are near; rows in groups around them
+            are compared group by group if that spares most comparisons.
         progress: called after each tile with the number of pairs found in it; an exception that
             it raises ends the work.
         tile: rows that are compared with as many others at once.
         thresholds: when the choice of other proxies pays.
 
     Returns:
-        ClosePairs: the same pairs in the same order for any number of threads.
+        ClosePairs: the same pairs in the same order for any number of threads; for each row,
+        the pairs come in rising order of the other row.
 
-    Cost: m²/2·d multiplications at most, as matrix products, and one exact distance for each
-        pair that is found; 16 bytes a pair, proxies of the rows, and a tile of products and
-        of exact rows a thread.
+    Cost: m²/2·d multiplications at most, as matrix products (and 2·m·g·d with centres), and one
+        exact distance for each pair that is found, without estimates; 16 bytes a pair, proxies of
+        the rows, and a tile of products and of exact rows a thread.
     """
-    tiles = [
-        (left, right)
-        for left in blocks(len(rows), 1, numbers=tile)
-        for right in blocks(len(rows), 1, numbers=tile)
-        if left.start <= right.start
-    ]
-    found: list[Any] = [None] * len(tiles)
     report = progress or (lambda _: None)
     with single_threaded_blas():
-        compare = _comparison(points, rows, rows, reach, thresholds)
+        compare, parts = None, None
+        if centres is not None and isinstance(points, Points):
+            compare = Comparison.of(points, rows, rows, reach, estimates, _NEVER)
+            parts = _groups(compare, centres)
+        if compare is None or parts is None:
+            compare = Comparison.of(points, rows, rows, reach, estimates, thresholds)
+            parts = [
+                (left, right, left == right)
+                for left in blocks(len(rows), 1, numbers=tile)
+                for right in blocks(len(rows), 1, numbers=tile)
+                if left.start <= right.start
+            ]
+        found: list[Any] = [None] * len(parts)
 
         def work(number: int) -> None:
-            left, right = tiles[number]
-            found[number] = compare(left, right, within=left == right)
+            left, right, within = parts[number]
+            found[number] = compare.tile(left, right, within=within)
             report(len(found[number][0]))
 
-        parallel_for(work, range(len(tiles)), threads=usable_threads())
+        parallel_for(work, range(len(parts)), threads=usable_threads())
     left, right, squared = zip(*found, strict=True) if found else ([], [], [])
-    return ClosePairs(
+    pairs = ClosePairs(
         np.concatenate([np.empty(0, np.int32), *left]),
         np.concatenate([np.empty(0, np.int32), *right]),
         np.concatenate([np.empty(0), *squared]),
+        compare.screen.error_bound,
     )
+    return pairs if centres is None else _in_order(pairs)
+
+
+def _groups(
+    compare: Comparison, centres: Int[np.ndarray, " g"]
+) -> list[tuple[Part, Part, bool]] | None:
+    """Return the parts to compare if rows are in groups; None if that spares too little."""
+    assert compare.left is not None
+    proxies, bound = compare.left.proxies, compare.screen.error_bound
+    groups = RowGroups.around(proxies, centres, compare.reach, bound)
+    if groups.comparisons > _WORTH_GROUPS * len(proxies) ** 2 / 2:
+        return None
+    parts: list[tuple[Part, Part, bool]] = []
+    for own, others in groups:
+        cut = [own[part] for part in blocks(len(own), 1, numbers=_TILE)]
+        cut_others = [others[part] for part in blocks(len(others), 1, numbers=_TILE)]
+        for number, some in enumerate(cut):
+            parts.append((some, some, True))
+            parts += [(other, some, False) for other in cut[:number] + cut_others]
+    return parts
+
+
+def _in_order(pairs: ClosePairs) -> ClosePairs:
+    """Return the pairs in rising order of the smaller row, then of the larger one."""
+    left = np.minimum(pairs.left, pairs.right)
+    right = np.maximum(pairs.left, pairs.right)
+    order = np.argsort((left.astype(np.int64) << 32) + right)
+    return ClosePairs(left[order], right[order], pairs.squared[order], pairs.error_bound)
 
 
 def close_counts(
@@ -127,60 +194,94 @@ def close_counts(
 
     A row that is among the others counts itself.
 
-    Cost: m·s·d multiplications at most, and one exact distance for each pair that is counted.
+    Cost: m·s·d multiplications at most, and an exact distance for each pair whose product is
+        about that of the reach.
     """
     counts = np.zeros(len(rows), np.int64)
     with single_threaded_blas():
-        compare = _comparison(points, rows, others, reach)
+        compare = Comparison.of(points, rows, others, reach, True)
 
         def count(left: slice) -> None:
             for right in blocks(len(others), 1, numbers=_TILE):
-                near = compare(left, right, within=False)[0] - left.start
+                near = compare.tile(left, right, within=False)[0] - left.start
                 counts[left] += np.bincount(near, minlength=left.stop - left.start)
 
         parallel_for(count, blocks(len(rows), 1, numbers=_TILE), threads=usable_threads())
     return counts
 
 
-def _comparison(
-    points: Points | DistanceMatrix,
-    rows: Int[np.ndarray, " m"],
-    others: Int[np.ndarray, " s"],
-    reach: float,
-    thresholds: TuningThresholds | None = None,
-) -> Callable[..., tuple[Any, Any, Any]]:
-    """Return a function that finds the pairs of a tile: left, right and squared distances."""
-    if isinstance(points, DistanceMatrix):
-        metric = points
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Rows of a pool, to be compared with others a tile at a time.
 
-        def look_up(left: slice, right: slice, *, within: bool) -> tuple[Any, Any, Any]:
-            squared = metric.squared(rows[left])[:, others[right]]
-            here, there = np.nonzero(np.triu(squared < reach, 1) if within else squared < reach)
-            return _placed(here, left), _placed(there, right), squared[here, there]
+    Attributes:
+        points: the pool.
+        rows, others: (m,) and (c,) row numbers.
+        reach: pairs with a squared distance below this are near.
+        estimates: whether products may stand for squared distances.
+        screen: how products rule pairs out.
+        left, right: proxies of the rows and of the others; None for a distance matrix.
+    """
 
-        return look_up
-    vectors = points
-    proxies = _proxies(points, rows, reach, thresholds or TuningThresholds())
-    screen = proxies.screen()
-    made = MeasuredProxies.of(proxies, rows)
-    against = made if others is rows else MeasuredProxies.of(proxies, others)
+    points: Points | DistanceMatrix
+    rows: Int[np.ndarray, " m"]
+    others: Int[np.ndarray, " c"]
+    reach: float
+    estimates: bool
+    screen: Screen
+    left: MeasuredProxies | None
+    right: MeasuredProxies | None
 
-    def compare(left: slice, right: slice, *, within: bool) -> tuple[Any, Any, Any]:
-        one, other = made.part(left), against.part(right)
-        products = one.proxies[:, : screen.width] @ other.proxies[:, : screen.width].T
-        here, there = _suspects(products, one, other, screen, reach, within)
-        if len(here) == 0:
-            return _placed(here, left), _placed(there, right), np.empty(0)
-        squared = _decide(vectors, rows[left], here, others[right], there)
+    @classmethod
+    def of(
+        cls,
+        points: Points | DistanceMatrix,
+        rows: Int[np.ndarray, " m"],
+        others: Int[np.ndarray, " c"],
+        reach: float,
+        estimates: bool,
+        thresholds: TuningThresholds | None = None,
+    ) -> Comparison:
+        """Make the proxies of the rows."""
+        if isinstance(points, DistanceMatrix):
+            return cls(points, rows, others, reach, False, _NO_SCREEN, None, None)
+        proxies = _proxies(points, rows, reach, thresholds or TuningThresholds())
+        # Distances of turned rows, of which some coordinates are missing, bound from below only.
+        estimates = estimates and proxies.transform.axes is None
+        left = MeasuredProxies.of(proxies, rows)
+        right = left if others is rows else MeasuredProxies.of(proxies, others)
+        return cls(points, rows, others, reach, estimates, proxies.screen(), left, right)
+
+    def tile(self, left: Part, right: Part, *, within: bool) -> tuple[Any, Any, Any]:
+        """Return the near pairs of some rows with some others: positions, and `squared`.
+
+        If `within` is true, they are the same, and each pair is returned once.
+        """
+        reach = self.reach
+        if self.left is None or self.right is None:
+            assert isinstance(self.points, DistanceMatrix)
+            found = self.points.squared(self.rows[left])[:, self.others[right]]
+            here, there = np.nonzero(np.triu(found < reach, 1) if within else found < reach)
+            return _placed(here, left), _placed(there, right), found[here, there]
+        assert isinstance(self.points, Points)
+        one, other, width = self.left.part(left), self.right.part(right), self.screen.width
+        products = one.proxies[:, :width] @ other.proxies[:, :width].T
+        here, there, squared = _suspects(products, one, other, self.screen, reach, within)
+        certain = -np.inf
+        if self.estimates:
+            certain = limit_within(reach, self.screen.error_bound)
+        undecided = -squared >= certain
+        if undecided.any():
+            pairs = here[undecided], self.others[right], there[undecided]
+            squared[undecided] = _decide(self.points, self.rows[left], *pairs)
         near = squared < reach
         return _placed(here[near], left), _placed(there[near], right), squared[near]
 
-    return compare
 
-
-def _placed(positions: Int[np.ndarray, " p"], part: slice) -> Int[np.ndarray, " p"]:
-    placed: Int[np.ndarray, " p"] = (positions + part.start).astype(np.int32)
-    return placed
+def _placed(positions: Int[np.ndarray, " p"], part: Part) -> Int[np.ndarray, " p"]:
+    placed = positions + part.start if isinstance(part, slice) else part[positions]
+    short: Int[np.ndarray, " p"] = placed.astype(np.int32)
+    return short
 
 
 def _proxies(
@@ -225,8 +326,8 @@ def _suspects(
     screen: Screen,
     reach: float,
     within: bool,
-) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """Return the pairs of a tile that proxies do not rule out as nearer than `reach`.
+) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+    """Return the pairs of a tile that proxies do not rule out, and their products, negated.
 
     If `within` is true, left and right are the same rows, and each pair is returned once.
     """
@@ -235,14 +336,17 @@ def _suspects(
     limit = limit_of(reach, screen.error_bound)
     room = 4096
     here, there = np.empty(room, np.int32), np.empty(room, np.int32)
+    found = np.empty(room)
     count = 0
     for row in range(products.shape[0]):
         begin = row + 1 if within else 0
         if count + products.shape[1] > room:
             room = 2 * (room + products.shape[1])
             more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
+            more_found = np.empty(room)
             more_here[:count], more_there[:count] = here[:count], there[:count]
-            here, there = more_here, more_there
+            more_found[:count] = found[:count]
+            here, there, found = more_here, more_there, more_found
         length = left_lengths[row]
         for target in range(begin, products.shape[1]):
             product = right_lengths[target] - _TWO * products[row, target] + length
@@ -250,6 +354,6 @@ def _suspects(
                 continue
             if is_ruled_out(left_proxies, row, right_proxies, target, screen, product, limit):
                 continue
-            here[count], there[count] = row, target
+            here[count], there[count], found[count] = row, target, -max(product, _LEAST)
             count += 1
-    return here[:count].copy(), there[:count].copy()
+    return here[:count].copy(), there[:count].copy(), found[:count].copy()

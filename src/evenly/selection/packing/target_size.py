@@ -13,7 +13,7 @@ from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.search.knn_distance import pair_distances
 from evenly.geometry.search.neighbour_graph import NeighbourGraph, neighbour_graph
 from evenly.selection.packing.max_radius import diameter_bound
-from evenly.shapes import Float, Int
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +75,8 @@ def distance_for_size(
         if graph is not None:
 
             def pack_graph(distance: float, limit: int) -> Int[np.ndarray, " k"]:
-                positions = keep_in_order(
-                    graph.starts, graph.neighbours, graph.squared, reach_of(distance), limit
-                )
+                ends = graph.ends(reach_of(distance))
+                positions = keep_in_order(graph.starts, ends, graph.neighbours, limit)
                 rows: Int[np.ndarray, " k"] = order[positions]
                 return rows
 
@@ -140,13 +139,12 @@ def _close_pairs(
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
 def keep_in_order(
     starts: Int[np.ndarray, " m+1"],
+    ends: Int[np.ndarray, " m"],
     neighbours: Int[np.ndarray, " e"],
-    squared: Float[np.ndarray, " e"],
-    reach: float,
     limit: int,
 ) -> Int[np.ndarray, " k"]:
-    """Keep each position, in order, that is not nearer than `reach` to one kept before it."""
-    count = len(starts) - 1
+    """Keep each position, in order, that is not a neighbour of one kept before it."""
+    count = len(ends)
     excluded = np.zeros(count, np.bool_)
     kept = np.empty(min(limit, count), np.int64)
     n_kept = 0
@@ -157,8 +155,6 @@ def keep_in_order(
             continue
         kept[n_kept] = row
         n_kept += 1
-        for place in range(starts[row], starts[row + 1]):
-            if squared[place] >= reach:
-                break
+        for place in range(starts[row], ends[row]):
             excluded[neighbours[place]] = True
     return kept[:n_kept]

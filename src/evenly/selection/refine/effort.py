@@ -20,6 +20,7 @@ class SearchEffort:
             farthest-first, which no selection exceeds.
         max_rows, max_pairs: rows that are searched, and pairs of neighbours among them: 0.9 GB.
             At 384 dimensions, finding the neighbours takes minutes.
+        grouped_rows: of at least so many rows, neighbours are looked for in groups of rows.
         block_rows: rows that are compared with a sample at once.
         bound_work, optimum_work: 64-bit words that branch and bound may process, for an upper
             bound and for the optimum itself.
@@ -32,6 +33,7 @@ class SearchEffort:
     all_pairs_rows: int = 2048
     max_rows: int = 1 << 18
     max_pairs: float = 16_000_000
+    grouped_rows: int = 1 << 14
     block_rows: int = 1 << 16
     bound_work: float = 1e9
     optimum_work: float = 2e10

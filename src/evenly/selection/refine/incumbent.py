@@ -17,6 +17,8 @@ from evenly.shapes import Bool
 # that, the next distance is the least one that is larger.
 _FIRST_STEP = 2e-3
 _LAST_STEP = 2e-6
+# Factors on the step after a success, and after a failure by one row.
+_LARGER, _SMALLER = 2.0, 4.0
 # A smaller relative gain counts as a failed round.
 _LEAST_GAIN = 1e-6
 
@@ -59,17 +61,17 @@ class Incumbent:
             if reach > self.graph.reach:
                 if self.next_reach(0.0) > self.graph.reach:
                     return True
-                step = _smaller(step)
+                step = _smaller(step, 1)
                 continue
             before = self.squared
             packings = portfolio.run(reach, self.target, self.chosen if found else None)
             replaced = [self.replace_by(packing) for packing in packings]
             found = any(replaced)
             if self.squared > before * (1.0 + _LEAST_GAIN) ** 2:
-                step, failures = step * 1.5, 0
+                step, failures = step * _LARGER, 0
             else:
                 failures += found or step == 0.0
-                step = _smaller(step)
+                step = _smaller(step, max(1, self.target - portfolio.largest))
             report(float(np.sqrt(self.squared)))
         return False
 
@@ -94,5 +96,6 @@ class Incumbent:
         return min(within, limit, self.graph.reach)
 
 
-def _smaller(step: float) -> float:
-    return step / 2 if step > _LAST_STEP else 0.0
+def _smaller(step: float, n_missing: int) -> float:
+    """Return a smaller step after a packing that lacked some rows: smaller if it lacked more."""
+    return step / (_SMALLER * n_missing) if step > _LAST_STEP else 0.0

@@ -71,7 +71,7 @@ def maximal_packing(
     found = chosen[len(fixed) :]
     ended: Ended = "search"
     looked_at = 0
-    space = SearchSpace(points, rules, memory, options.effort, clock.check)
+    space = SearchSpace(points, rules, memory, options.effort, clock.check, chosen)
     try:
         for size, rows in _growing_packings(space, chosen, distance, options.seed):
             looked_at, found = size, rows

@@ -6,6 +6,7 @@ import numpy as np
 
 from evenly.geometry import parallel_for, usable_threads
 from evenly.geometry.search.neighbour_graph import NeighbourGraph
+from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.effort import SearchEffort
 from evenly.selection.refine.tabu import TabuSearch
@@ -20,17 +21,20 @@ class TabuPortfolio:
 
     Attributes:
         patience: how many rounds in a row may fail before a search should end.
+        largest: how many rows the largest packing of the last round has.
     """
 
     def __init__(
         self, graph: NeighbourGraph, constraints: Constraints, seed: int, effort: SearchEffort
     ) -> None:
+        self._graph = graph
         self._searches = [
-            TabuSearch(graph, constraints, rate, seed * len(_PERTURBATION_RATES) + place)
+            TabuSearch(len(graph), constraints, rate, seed * len(_PERTURBATION_RATES) + place)
             for place, rate in enumerate(_PERTURBATION_RATES)
         ]
         self._work = int(np.clip(len(graph.neighbours), effort.least_work, effort.most_work))
         self._threads = usable_threads()
+        self.largest = 0
         self.patience = max(effort.least_rounds, effort.idle_work // self._work)
 
     def run(
@@ -44,10 +48,12 @@ class TabuPortfolio:
         Returns:
             The packings of `target` rows that were found. The next round overwrites them.
         """
+        adjacency = Adjacency.at(self._graph, reach)
 
         def run(search: TabuSearch) -> None:
-            search.reset(search.chosen if initial is None else initial, reach)
+            search.reset(search.chosen if initial is None else initial, reach, adjacency)
             search.run(target, self._work)
 
         parallel_for(run, self._searches, threads=self._threads)
+        self.largest = max(search.size for search in self._searches)
         return [search.chosen for search in self._searches if search.size >= target]

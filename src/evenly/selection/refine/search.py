@@ -125,7 +125,7 @@ def refine(
     optimum = _obvious_optimum(points, rules, picks)
     if optimum is not None:
         return Refined(None, optimum, True, options.method, 0, clock.spent)
-    space = SearchSpace(points, rules, memory, options.effort, clock.check)
+    space = SearchSpace(points, rules, memory, options.effort, clock.check, picks.rows)
     search = _Search(space, picks, options, clock, report)
     ended: Ended
     try:

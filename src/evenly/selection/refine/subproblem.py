@@ -63,6 +63,7 @@ class SearchSpace:
         memory: bytes that neighbours and rows may take; None for 0.9 GB of neighbours.
         effort: the numbers of rows and of pairs that may be searched.
         check: called from time to time; an exception it raises ends the work.
+        first: picks of farthest-first, in their order.
     """
 
     points: Points | DistanceMatrix
@@ -70,6 +71,7 @@ class SearchSpace:
     memory: float | None
     effort: SearchEffort
     check: Callable[[], object]
+    first: Int[np.ndarray, " k"]
 
     def graph_around(
         self, chosen: Int[np.ndarray, " k"], distance: float, top: float
@@ -95,11 +97,24 @@ class SearchSpace:
 
             try:
                 return subproblem, neighbour_graph(
-                    subproblem.points, subproblem.positions, top, progress=count
+                    subproblem.points,
+                    subproblem.positions,
+                    top,
+                    usual=distance,
+                    centres=self._centres(subproblem.rows),
+                    progress=count,
                 )
             except _TooManyPairsError:
                 max_pairs /= 4
         return subproblem, None
+
+    def _centres(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " g"] | None:
+        """Return positions of the first picks, which are near most rows if these are clustered."""
+        if len(rows) < self.effort.grouped_rows:
+            return None
+        first = self.first[np.isin(self.first, rows)]
+        centres: Int[np.ndarray, " g"] = np.searchsorted(rows, first[: len(rows) // 64])
+        return centres if len(centres) else None
 
     def subproblem(
         self, chosen: Int[np.ndarray, " k"], distance: float, top: float, max_pairs: float

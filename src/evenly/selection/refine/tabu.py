@@ -20,7 +20,6 @@ import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
-from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 from evenly.shapes import Bool, Int
@@ -69,7 +68,7 @@ class TabuSearch:
     """One search, which can continue at another distance.
 
     Args:
-        graph: all rows and their neighbours.
+        count: m, the number of rows.
         constraints: what packings must satisfy.
         perturbation_rate: how often a move that may lower the size is made although a swap that
             keeps it is possible.
@@ -80,11 +79,9 @@ class TabuSearch:
     """
 
     def __init__(
-        self, graph: NeighbourGraph, constraints: Constraints, perturbation_rate: float, seed: int
+        self, count: int, constraints: Constraints, perturbation_rate: float, seed: int
     ) -> None:
-        count = len(graph)
-        self._graph = graph
-        self._adjacency = Adjacency(graph.starts, graph.starts[:-1], graph.neighbours)
+        self._adjacency: Adjacency | None = None
         self._constraints = constraints
         self._perturbation_rate = perturbation_rate
         self._state = TabuState(
@@ -105,8 +102,10 @@ class TabuSearch:
         """Which rows are in the packing."""
         return self._state.chosen
 
-    def reset(self, chosen: Bool[np.ndarray, " m"], reach: float) -> None:
+    def reset(self, chosen: Bool[np.ndarray, " m"], reach: float, adjacency: Adjacency) -> None:
         """Start from these rows, less those that a squared distance of `reach` rules out.
+
+        `adjacency` joins the rows at that distance, while the search runs.
 
         Of rows that are too near to each other, those with the most such neighbours go first.
 
@@ -114,7 +113,7 @@ class TabuSearch:
         """
         state, constraints = self._state, self._constraints
         forbidden = constraints.limits < reach
-        self._adjacency = Adjacency.at(self._graph, reach)
+        self._adjacency = adjacency
         state.chosen[:] = chosen & ~forbidden
         state.tightness[:] = np.where(forbidden, _FORBIDDEN * _ONE, 0)
         repair(self._adjacency, state.chosen)
