@@ -87,7 +87,8 @@ class UniformOptions(Options):
         "a file that keeps the picks while the selection runs, written about every ten seconds "
         "and on interruption. If it exists, the selection continues from it to the same answer, "
         "even with another budget. It is not deleted, so that the same call again returns at "
-        "once.",
+        "once. A refinement continues where it stopped, too, for the same budget, method and "
+        "seed.",
         check=checks.optional(checks.a_path),
         form="file",
         metavar="FILE",

@@ -177,7 +177,9 @@ def select_resolved(
     )
     if refinement is None:
         return selection
-    return refine_selection(selection, problem, refinement, progress=inputs.progress)
+    return refine_selection(
+        selection, problem, refinement, checkpoint=how.checkpoint, progress=inputs.progress
+    )
 
 
 def _check_start(prepared: PreparedData, start: int | str, rules: Rules) -> None:

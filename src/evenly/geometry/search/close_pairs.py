@@ -40,7 +40,7 @@ _NO_FACTORS = np.empty(0)
 _NEVER = TuningThresholds(pairs=np.inf)
 
 # Groups are used if at most this share of the comparisons is left.
-_WORTH_GROUPS = 0.5
+_WORTH_GROUPS = 0.2
 _NO_SCREEN = Screen(0, 1, ErrorBound(1.0, 1.0, 0.0, 0.0))
 _TWO = np.float32(2)
 

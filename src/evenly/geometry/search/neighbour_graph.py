@@ -9,7 +9,7 @@ divided there; the few pairs that products cannot tell apart are decided in floa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numba
@@ -69,6 +69,8 @@ class NeighbourGraph:
         limits: (s,) squared distances below which each shell ends; the last is `reach`.
         shells: (m, s) where each shell of a row ends.
         decider: decides the other distances.
+        divided: reaches at which shells were divided, in this order, which the order of
+            neighbours depends on.
     """
 
     rows: Int[np.ndarray, " m"]
@@ -79,6 +81,7 @@ class NeighbourGraph:
     limits: Float[np.ndarray, " s"]
     shells: Int[np.ndarray, "m s"]
     decider: Decider
+    divided: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -100,6 +103,7 @@ class NeighbourGraph:
         ends: Int[np.ndarray, " m"] = self.shells[:, shell].copy()
         if reach == self.limits[shell]:
             return ends
+        self.divided.append(reach)
         begins = self.shells[:, shell - 1] if shell else self.starts[:-1]
         arrays = self.neighbours, self.squared, self.decider, reach
 

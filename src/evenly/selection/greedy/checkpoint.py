@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
 from evenly.atomic import atomic_write
-from evenly.errors import CheckpointError, OutputError
+from evenly.errors import CheckpointError, EvenlyError, OutputError
 from evenly.paths import expand
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.results.codec import Codec
@@ -41,11 +43,13 @@ class Saved:
         key: what the picks depend on.
         picks: the first picks of that selection.
         coverage_radius: the coverage radius of just these picks; None while it is unknown.
+        refinement: a document and arrays of a refinement of the picks; None if there is none.
     """
 
     key: RunKey
     picks: Picks
     coverage_radius: float | None = None
+    refinement: tuple[dict[str, Any], dict[str, Any]] | None = None
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
@@ -67,7 +71,23 @@ def read_checkpoint(path: str | PathLike[str]) -> Saved | None:
         rows, radii = arrays["rows"].astype(np.int64), arrays["radii"].astype(np.float64)
         if rows.ndim != 1 or rows.shape != radii.shape:
             raise ValueError("its arrays have different lengths")
-        return Saved(key, Picks(rows, radii), None if radius is None else float(radius))
+        refinement = document.get("refinement")
+        if refinement is not None:
+            refinement = dict(refinement), arrays
+        radius = None if radius is None else float(radius)
+        return Saved(key, Picks(rows, radii), radius, refinement)
+
+
+def damaged_checkpoint(path: str | PathLike[str], why: object) -> EvenlyError:
+    """Return the error that a checkpoint is damaged."""
+    return _CODEC.damaged(fspath(path), why)
+
+
+@contextmanager
+def reading_checkpoint(path: str | PathLike[str]) -> Iterator[None]:
+    """Turn whatever wrong content of a checkpoint raises into a CheckpointError."""
+    with _CODEC.reading(fspath(path)):
+        yield
 
 
 class Checkpoint:
@@ -100,7 +120,11 @@ class Checkpoint:
 
         A full disk is only a warning: the selection itself continues.
         """
-        self._last = Saved(self._last.key, picks)
+        self.keep_saved(Saved(self._last.key, picks))
+
+    def keep_saved(self, saved: Saved) -> None:
+        """Remember what the file should hold; write it if the last write was long ago."""
+        self._last = saved
         if self._clock() >= self._due:
             self._try_to_write()
 
@@ -125,8 +149,14 @@ class Checkpoint:
     def _write(self) -> None:
         saved, began = self._last, self._clock()
         self._due = began + _SECONDS_BETWEEN
-        document = {"key": asdict(saved.key), "coverage_radius": saved.coverage_radius}
+        document: dict[str, Any] = {
+            "key": asdict(saved.key),
+            "coverage_radius": saved.coverage_radius,
+        }
         arrays = {"rows": saved.picks.rows, "radii": saved.picks.radii}
+        if saved.refinement is not None:
+            document["refinement"], more = saved.refinement
+            arrays = {**more, **arrays}
         with atomic_write(self._path) as stream:
             stream.write(_CODEC.to_archive(document, arrays))
         self._written = saved

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
+from os import PathLike, fspath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,14 +15,30 @@ from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.options import RuleOptions
 from evenly.options.checks import BOOLEANS, shown
+from evenly.selection.greedy.checkpoint import (
+    Checkpoint,
+    damaged_checkpoint,
+    read_checkpoint,
+    reading_checkpoint,
+)
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import searching_bar
 from evenly.selection.refine import Refine, refine
+from evenly.selection.refine.search import Refined
+from evenly.selection.refine.state import (
+    SearchState,
+    WrongStateError,
+    from_kept,
+    key_of,
+    to_kept,
+)
 from evenly.selection.results.base import finite_or_none
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.problem import Problem
 from evenly.shapes import Int
+
+log = logging.getLogger("evenly")
 
 S = TypeVar("S", bound=SelectionData)
 
@@ -54,20 +73,41 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
     return refinement
 
 
-def refine_selection(selection: S, problem: Problem, wanted: Refine, *, progress: bool | None) -> S:
+def refine_selection(
+    selection: S,
+    problem: Problem,
+    wanted: Refine,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+    progress: bool | None,
+) -> S:
     """Return the selection, or one of as many rows that are farther apart.
 
     The rows to include come first; then each row is the farthest of those left from those
     before it, so that radii never increase and the last is h_min.
+
+    Args:
+        checkpoint: the file that holds the picks of the selection, and keeps the search; None for
+            no file.
+
+    Raises:
+        CheckpointError: the search in the checkpoint is damaged.
+        OutputError: the checkpoint cannot be written.
     """
+    picks = Picks(np.array(selection.indices), np.array(selection.radii))
+    search = partial(refine, problem.points, problem.rules, picks, wanted, memory=problem.memory)
     with searching_bar("refining", "h_min", selection.h_min, progress) as report:
-        found = refine(
-            problem.points,
-            problem.rules,
-            Picks(np.array(selection.indices), np.array(selection.radii)),
-            wanted,
-            memory=problem.memory,
-            report=report,
+        if checkpoint is None:
+            found = search(report=report)
+        else:
+            found = _kept_in(checkpoint, search, problem, len(picks), wanted, report)
+    if found.ended == "interrupt":
+        log.warning(
+            "the refinement was interrupted: these are the best rows so far. %s",
+            "Name a checkpoint to be able to continue."
+            if checkpoint is None
+            else f"The same call again continues it from {fspath(checkpoint)}; on the command "
+            "line, with --force if the output exists.",
         )
     refined = selection
     if found.rows is not None:
@@ -89,6 +129,33 @@ def refine_selection(selection: S, problem: Problem, wanted: Refine, *, progress
     )
     seconds = {**provenance.seconds, "refining": round(found.seconds, 4)}
     return replace(refined, provenance=replace(provenance, seconds=seconds))
+
+
+def _kept_in(
+    checkpoint: str | PathLike[str],
+    search: Callable[..., Refined],
+    problem: Problem,
+    count: int,
+    wanted: Refine,
+    report: Callable[[str, float], object],
+) -> Refined:
+    """Run a search that a checkpoint keeps, from where the checkpoint has it."""
+    saved = read_checkpoint(checkpoint)
+    if saved is None:  # it could not be written, which was reported
+        return search(report=report)
+    key = key_of(count, wanted.method, wanted.seed)
+    with reading_checkpoint(checkpoint):
+        resume = from_kept(saved.refinement, key, len(problem.points))
+    kept = replace(saved, refinement=saved.refinement if resume is not None else None)
+    with Checkpoint(checkpoint, kept) as file:
+
+        def keep(state: SearchState) -> None:
+            file.keep_saved(replace(saved, refinement=to_kept(key, state)))
+
+        try:
+            return search(report=report, resume=resume, keep=keep)
+        except WrongStateError as error:
+            raise damaged_checkpoint(checkpoint, error) from None
 
 
 def in_order(problem: Problem, rows: Int[np.ndarray, " m"], budget: int) -> Picks:

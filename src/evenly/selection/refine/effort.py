@@ -27,9 +27,9 @@ class SearchEffort:
     """
 
     least_work: int = 1_000_000
-    most_work: int = 30_000_000
+    most_work: int = 12_000_000
     least_rounds: int = 6
-    idle_work: int = 12_000_000
+    idle_work: int = 40_000_000
     all_pairs_rows: int = 2048
     max_rows: int = 1 << 18
     max_pairs: float = 16_000_000
@@ -48,10 +48,11 @@ class Clock:
 
     Args:
         seconds: the limit; None for none.
+        spent: seconds that count as spent already.
     """
 
-    def __init__(self, seconds: float | None) -> None:
-        self._began = perf_counter()
+    def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
+        self._began = perf_counter() - spent
         self._seconds = inf if seconds is None else seconds
 
     @property

@@ -11,16 +11,37 @@ from evenly.geometry.search.neighbour_graph import NeighbourGraph, least_reach_a
 from evenly.selection.refine.constraints import Constraints
 from evenly.selection.refine.effort import Clock, SearchEffort
 from evenly.selection.refine.portfolio import TabuPortfolio
+from evenly.selection.refine.tabu import TabuSnapshot
 from evenly.shapes import Bool
 
 # By what fraction the next distance exceeds the best so far, at first and at the least; below
 # that, the next distance is the least one that is larger.
 _FIRST_STEP = 2e-3
 _LAST_STEP = 2e-6
-# Factors on the step after a success, and after a failure by one row.
-_LARGER, _SMALLER = 2.0, 4.0
+# The step is multiplied by the first after a success. After a failure it is divided by the second,
+# and by the number of rows that the largest packing lacks, but at most by so many.
+_LARGER, _SMALLER, _MOST_MISSING = 2.0, 4.0, 4
 # A smaller relative gain counts as a failed round.
 _LEAST_GAIN = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RoundState:
+    """A search between two rounds.
+
+    Attributes:
+        chosen: (m,) which rows are in the best packing.
+        step: the relative gain to try next.
+        failures: how many rounds in a row have failed.
+        found: whether the last round has found a packing.
+        searches: the tabu searches.
+    """
+
+    chosen: Bool[np.ndarray, " m"]
+    step: float
+    failures: int
+    found: bool
+    searches: tuple[TabuSnapshot, ...]
 
 
 @dataclass(eq=False)
@@ -42,20 +63,34 @@ class Incumbent:
     squared: float
 
     def improve(
-        self, *, seed: int, clock: Clock, effort: SearchEffort, report: Callable[[float], object]
+        self,
+        *,
+        seed: int,
+        clock: Clock,
+        effort: SearchEffort,
+        report: Callable[[float], object],
+        resume: RoundState | None = None,
+        keep: Callable[[RoundState], object] = lambda _: None,
     ) -> bool:
         """Search at larger and larger distances until several rounds in a row fail.
 
         When the time is up, the incumbent at that moment remains. `report` is called with the
-        smallest distance after each round.
+        smallest distance after each round, and `keep` with the state before each; `resume` is
+        such a state to continue from, whose packing is the incumbent.
 
         Returns:
             Whether the next distance exceeds the reach of the graph, so that a graph of larger
             reach is needed.
         """
-        portfolio = TabuPortfolio(self.graph, self.constraints, seed, effort)
+        portfolio = TabuPortfolio(self.graph, self.constraints, self.target, seed, effort)
         step, failures, found = _FIRST_STEP, 0, True
-        while failures < portfolio.patience:
+        if resume is not None:
+            step, failures, found = resume.step, resume.failures, resume.found
+            portfolio.restore(resume.searches)
+        while True:
+            keep(RoundState(self.chosen, step, failures, found, portfolio.snapshot()))
+            if failures >= portfolio.patience:
+                return False
             clock.check()
             reach = self.next_reach(step)
             if reach > self.graph.reach:
@@ -71,9 +106,8 @@ class Incumbent:
                 step, failures = step * _LARGER, 0
             else:
                 failures += found or step == 0.0
-                step = _smaller(step, max(1, self.target - portfolio.largest))
+                step = _smaller(step, self.target - portfolio.largest)
             report(float(np.sqrt(self.squared)))
-        return False
 
     def next_reach(self, step: float) -> float:
         """Return the squared distance to search at next, for a relative gain of `step`."""
@@ -97,5 +131,5 @@ class Incumbent:
 
 
 def _smaller(step: float, n_missing: int) -> float:
-    """Return a smaller step after a packing that lacked some rows: smaller if it lacked more."""
-    return step / (_SMALLER * n_missing) if step > _LAST_STEP else 0.0
+    divisor = _SMALLER * min(max(1, n_missing), _MOST_MISSING)
+    return step / divisor if step > _LAST_STEP else 0.0

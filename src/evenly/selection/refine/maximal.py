@@ -104,7 +104,7 @@ def _growing_packings(
     if np.count_nonzero(packed) > np.count_nonzero(best):
         best = packed
     yield len(subproblem), subproblem.rows[best]
-    portfolio = TabuPortfolio(graph, subproblem.constraints, seed, space.effort)
+    portfolio = TabuPortfolio(graph, subproblem.constraints, len(chosen), seed, space.effort)
     failures, found = 0, True
     while failures < portfolio.patience:
         space.check()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from evenly.geometry import reach_of
 from evenly.options import checks, whole_number
 from evenly.selection.refine.effort import Clock, SearchEffort, TimeIsUp
-from evenly.selection.refine.incumbent import Incumbent
+from evenly.selection.refine.incumbent import Incumbent, RoundState
 from evenly.selection.refine.min_degree import max_radius_by_degree
 from evenly.selection.refine.proof import prove
-from evenly.selection.refine.subproblem import SearchSpace
-from evenly.shapes import Int
+from evenly.selection.refine.state import Keep, SearchState, WrongStateError
+from evenly.selection.refine.subproblem import SearchSpace, Subproblem
+from evenly.shapes import Bool, Int
 
 if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
+    from evenly.geometry.search.neighbour_graph import NeighbourGraph
     from evenly.selection.greedy.picks import Picks
     from evenly.selection.rules.rules import Rules
 
@@ -93,6 +97,8 @@ def refine(
     *,
     memory: float | None = None,
     report: Callable[[str, float], object] = lambda *_: None,
+    resume: SearchState | None = None,
+    keep: Keep = lambda _: None,
 ) -> Refined:
     """Search for as many rows that are farther apart, under the same rules.
 
@@ -108,6 +114,8 @@ def refine(
         options: time limit, method and seed.
         memory: bytes that may be used in addition to the pool; None for about 1 GB.
         report: called with the current activity, and the smallest distance so far.
+        resume: a state of the same refinement to continue from.
+        keep: called with the state before each round.
 
     Returns:
         Refined: never rows that are less far apart than the picks.
@@ -121,15 +129,15 @@ def refine(
         doi:10.1007/s10732-012-9196-4; the optimum by packings, Sayyady and Fathi 2016,
         doi:10.1016/j.ejor.2015.05.011.
     """
-    clock = Clock(options.seconds)
+    clock = Clock(options.seconds, 0.0 if resume is None else resume.seconds)
     optimum = _obvious_optimum(points, rules, picks)
     if optimum is not None:
         return Refined(None, optimum, True, options.method, 0, clock.spent)
     space = SearchSpace(points, rules, memory, options.effort, clock.check, picks.rows)
-    search = _Search(space, picks, options, clock, report)
+    search = _Search(space, picks, options, clock, report, keep)
     ended: Ended
     try:
-        search.run()
+        search.run(resume)
         ended = options.method
     except TimeIsUp:
         ended = "time"
@@ -169,7 +177,9 @@ class _Search:
         options: Refine,
         clock: Clock,
         report: Callable[[str, float], object],
+        keep: Keep,
     ) -> None:
+        self._keep = keep
         self._space, self._picks, self._options = space, picks, options
         self._clock, self._report = clock, report
         self._fixed = picks.rows[: len(space.rules.include)]
@@ -180,14 +190,25 @@ class _Search:
         self.proven = False
         self.looked_at = 0
 
-    def run(self) -> None:
-        """Search until there is no further success."""
+    def run(self, resume: SearchState | None = None) -> None:
+        """Search until there is no further success, from a state on if there is one.
+
+        Raises:
+            WrongStateError: the state is not one of this search.
+        """
         top = self._first_top()
+        if resume is not None:
+            top, self._distance = resume.top, resume.distance
+            if not np.array_equal(resume.base, self._picks.rows):
+                self.found = resume.base
+                fixed = resume.base[: len(self._fixed)]
+                if not np.array_equal(fixed, self._fixed) or len(resume.base) < len(self._picks):
+                    raise WrongStateError("its refinement has other rows")
         while True:
             self._report("looking for neighbours", self._distance)
-            subproblem, graph = self._space.graph_around(
-                self._picks.rows if self.found is None else self.found, self._distance, top
-            )
+            base = self._picks.rows if self.found is None else self.found
+            distance = self._distance
+            subproblem, graph = self._space.graph_around(base, distance, top)
             self.looked_at = len(subproblem)
             if graph is None:
                 return
@@ -196,13 +217,22 @@ class _Search:
             incumbent = Incumbent(
                 graph, subproblem.constraints, self._target, initial, self._distance**2
             )
+
+            keep = partial(self._keep_rounds, base, distance, top, subproblem, graph)
             try:
-                self._pack(incumbent, top)
+                rounds = None
+                if resume is None:
+                    self._pack(incumbent, top)
+                else:
+                    rounds = _restored(incumbent, subproblem, resume)
+                    resume = None
                 beyond = incumbent.improve(
                     seed=self._options.seed,
                     clock=self._clock,
                     effort=self._options.effort,
                     report=lambda distance: self._report("searching", distance),
+                    resume=rounds,
+                    keep=keep,
                 )
                 if not beyond and self._options.method == "exact" and subproblem.whole:
                     beyond = self._prove(incumbent)
@@ -213,6 +243,19 @@ class _Search:
             if not beyond:
                 return
             top = max(top, self._distance) * (1.0 + _FIRST_GAIN)
+
+    def _keep_rounds(
+        self,
+        base: Int[np.ndarray, " k"],
+        distance: float,
+        top: float,
+        subproblem: Subproblem,
+        graph: NeighbourGraph,
+        rounds: RoundState,
+    ) -> None:
+        """Keep a state of the search among the neighbours of the rows in `base`."""
+        state = SearchState(base, distance, top, tuple(graph.divided), rounds, self._clock.spent)
+        self._keep(_of_all_rows(state, subproblem, len(self._space.points)))
 
     def _first_top(self) -> float:
         """Return the distance up to which neighbours are found at first."""
@@ -251,3 +294,54 @@ class _Search:
         )
         self.proven = self.upper_bound == float(np.sqrt(incumbent.squared))
         return not reaches
+
+
+def _of_all_rows(state: SearchState, subproblem: Subproblem, count: int) -> SearchState:
+    """Return a state with masks of all rows of the pool instead of those that are searched."""
+
+    def spread(mask: Bool[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
+        whole = np.zeros(count, bool)
+        whole[subproblem.rows[mask]] = True
+        return whole
+
+    searches = tuple(
+        replace(one, chosen=spread(one.chosen), tabu=subproblem.rows[one.tabu])
+        for one in state.rounds.searches
+    )
+    rounds = replace(state.rounds, chosen=spread(state.rounds.chosen), searches=searches)
+    return replace(state, rounds=rounds)
+
+
+def _restored(incumbent: Incumbent, subproblem: Subproblem, state: SearchState) -> RoundState:
+    """Bring the graph and the incumbent to a state, whose rows are checked; return its rounds.
+
+    Raises:
+        WrongStateError: the state is not one of this search.
+    """
+    rows, graph, constraints = subproblem.rows, incumbent.graph, incumbent.constraints
+    best = state.rounds.chosen[rows]
+    searches = []
+    for one in state.rounds.searches:
+        tabu = np.searchsorted(rows, one.tabu)
+        if not np.isin(one.tabu, rows).all():
+            raise WrongStateError("its refinement has rows that are not searched")
+        searches.append(replace(one, chosen=one.chosen[rows], tabu=tabu))
+    counts = np.bincount(constraints.strata[best], minlength=len(constraints.most))
+    if (
+        np.count_nonzero(best) < incumbent.target
+        or np.count_nonzero(best) != np.count_nonzero(state.rounds.chosen)
+        or (counts > constraints.most).any()
+        or np.count_nonzero(subproblem.initial) < incumbent.target
+        or not incumbent.squared_h_min(subproblem.initial) >= reach_of(state.distance)
+    ):
+        raise WrongStateError("its refinement has rows that the rules exclude")
+    for reach in state.divided:
+        if not 0.0 <= reach <= graph.reach:
+            raise WrongStateError("its refinement has another graph")
+        graph.ends(reach)
+    if not np.array_equal(best, subproblem.initial):
+        squared = incumbent.squared_h_min(best)
+        if not squared >= incumbent.squared:
+            raise WrongStateError("its refinement has rows that are too near to each other")
+        incumbent.chosen, incumbent.squared = best, squared
+    return replace(state.rounds, chosen=best, searches=tuple(searches))

@@ -14,6 +14,7 @@ give better packings.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba
@@ -64,6 +65,25 @@ class TabuState(NamedTuple):
     random: Int[np.ndarray, " 1"]
 
 
+@dataclass(frozen=True, eq=False)
+class TabuSnapshot:
+    """A search between two rounds.
+
+    Attributes:
+        chosen: (m,) which rows are in the packing.
+        tabu: (t,) positions of rows that must stay outside.
+        until: (t,) the move up to which each of them must.
+        move: how many moves were made.
+        random: state of the random numbers.
+    """
+
+    chosen: Bool[np.ndarray, " m"]
+    tabu: Int[np.ndarray, " t"]
+    until: Int[np.ndarray, " t"]
+    move: int
+    random: int
+
+
 class TabuSearch:
     """One search, which can continue at another distance.
 
@@ -101,6 +121,22 @@ class TabuSearch:
     def chosen(self) -> Bool[np.ndarray, " m"]:
         """Which rows are in the packing."""
         return self._state.chosen
+
+    def snapshot(self) -> TabuSnapshot:
+        """Return what the next rounds depend on, if each begins with `reset`."""
+        state, move = self._state, int(self._state.move[0])
+        tabu = np.flatnonzero(state.tabu_until > move)
+        return TabuSnapshot(
+            state.chosen.copy(), tabu, state.tabu_until[tabu], move, int(state.random[0])
+        )
+
+    def restore(self, snapshot: TabuSnapshot) -> None:
+        """Go back to a snapshot of the same search, or a copy of it."""
+        state = self._state
+        state.chosen[:] = snapshot.chosen
+        state.tabu_until[:] = 0
+        state.tabu_until[snapshot.tabu] = snapshot.until
+        state.move[0], state.random[0] = snapshot.move, snapshot.random
 
     def reset(self, chosen: Bool[np.ndarray, " m"], reach: float, adjacency: Adjacency) -> None:
         """Start from these rows, less those that a squared distance of `reach` rules out.
