@@ -60,6 +60,22 @@ def embeddings_alike(n: int, d: int = 384, seed: int = 0) -> Vectors:
     return rows
 
 
+def curved(n: int, d: int = 384, seed: int = 0) -> Vectors:
+    """Return rows of few intrinsic dimensions: float32, unit length.
+
+    Rows have 24 coordinates with a decaying spectrum, in 200 clusters whose sizes follow Zipf's
+    law, with noise of a quarter of the spread of the clusters. A linear map to d coordinates and
+    a tanh bend them.
+    """
+    random = np.random.default_rng(seed)
+    spread = (1.0 + np.arange(24)) ** -0.5
+    centres = random.standard_normal((200, 24)) * spread
+    shares = 1.0 / (1.0 + np.arange(200))
+    cluster = random.choice(200, size=n, p=shares / shares.sum())
+    short = centres[cluster] + 0.25 * random.standard_normal((n, 24)) * spread
+    return unit_rows(np.tanh(short @ random.standard_normal((24, d))).astype(np.float32))
+
+
 def from_npy(path: str | Path) -> Vectors:
     """Return the rows of a user's .npy file as float32 with unit length.
 
