@@ -15,7 +15,8 @@ class SearchEffort:
         least_work, most_work: steps from a row to a neighbour in one round of a tabu search; in
             between, as many as the graph has entries.
         least_rounds, idle_work: a search ends after this many rounds in a row without a
-            success, or after this many steps if that is longer.
+            success, or after this many steps if that is longer; up to `most_patience` times as
+            many if more than `few_rows` rows are chosen, which leave more to exchange.
         all_pairs_rows: pools of at most this many rows are searched up to twice the h_min of
             farthest-first, which no selection exceeds.
         max_rows, max_pairs: rows that are searched, and pairs of neighbours among them: 0.9 GB.
@@ -29,7 +30,9 @@ class SearchEffort:
     least_work: int = 1_000_000
     most_work: int = 12_000_000
     least_rounds: int = 6
-    idle_work: int = 40_000_000
+    idle_work: int = 12_000_000
+    few_rows: int = 600
+    most_patience: float = 3.5
     all_pairs_rows: int = 2048
     max_rows: int = 1 << 18
     max_pairs: float = 16_000_000

@@ -55,7 +55,8 @@ class TabuPortfolio:
         self._work = int(np.clip(len(graph.neighbours), effort.least_work, effort.most_work))
         self._threads = usable_threads()
         self.largest = 0
-        self.patience = max(effort.least_rounds, effort.idle_work // self._work)
+        idle_work = effort.idle_work * np.clip(target / effort.few_rows, 1.0, effort.most_patience)
+        self.patience = max(effort.least_rounds, int(idle_work / self._work))
 
     def snapshot(self) -> tuple[TabuSnapshot, ...]:
         """Return what the next rounds depend on."""
