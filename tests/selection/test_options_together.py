@@ -39,6 +39,9 @@ def options_for(draw, vectors, engine):
     if chance():
         options["quality"] = random.choice([0.0, 0.25, 0.5, 1.0, 3.0], n)
         options["quality_weight"] = draw(st.sampled_from([0.0, 0.5, 1.0]))
+    if chance() and engine != "distances":  # in a matrix, other rows may count as equal
+        options["density_weight"] = draw(st.sampled_from([-1.0, 0.0, 0.5, 1.0]))
+        options["density_neighbours"] = draw(st.sampled_from([1, 3, 10]))
     if chance():
         options["token_budget"] = draw(st.sampled_from([1, 30, 200]))
         options["costs"] = random.integers(0, draw(st.sampled_from([5, 30])) + 1, n)

@@ -32,6 +32,8 @@ def select(
     balance=None,
     quality=None,
     quality_weight=1.0,
+    density_weight=None,
+    density_neighbours=10,
     drop_outliers=None,
 ):
     """Rows, radii and the coverage radius; rows and groups are named by their numbers.
@@ -63,6 +65,12 @@ def select(
         if cheapest > token_budget:
             raise Infeasible
     weights = weights_of(quality, quality_weight, usable)
+    if density_weight:
+        density = densities(vectors, normalize, usable, density_neighbours)
+        powers = density[usable] ** density_weight
+        weights = np.ones(n) if weights is None else weights
+        weights[usable] *= np.maximum(powers / powers.max(), 1e-6)
+        weights = np.maximum(weights, 1e-6)
     possible = usable.copy()
     if may_take is not None:
         possible &= may_take([])
@@ -204,6 +212,27 @@ def weights_of(quality, exponent, usable):
     if largest == 0:
         raise Infeasible
     return np.clip((quality / largest) ** exponent, 1e-6, 1.0)
+
+
+def densities(vectors, normalize, usable, k):
+    """Return 1 / the mean distance to the k nearest different rows, at most 10 times the median's.
+
+    Rows are different if they are as float32.
+    """
+    rows = np.asarray(vectors).astype(np.float64)
+    rows = oracle.unit_rows(rows) if normalize else rows
+    chosen = np.flatnonzero(usable)
+    _, first, which = np.unique(
+        rows[chosen].astype(np.float32) + 0, axis=0, return_index=True, return_inverse=True
+    )
+    if len(first) < 2:
+        raise Infeasible
+    gaps = oracle.gaps_by_definition(np.asarray(vectors)[chosen[first]], normalize)
+    np.fill_diagonal(gaps, np.inf)
+    means = np.sort(gaps, axis=1)[:, : min(k, len(first) - 1)].mean(axis=1)
+    found = np.ones(len(rows))
+    found[chosen] = 1 / np.maximum(means, np.median(means) / 10)[which.ravel()]
+    return found
 
 
 def first_row(start, vectors, normalize, usable, possible, weights):

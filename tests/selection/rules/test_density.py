@@ -1,6 +1,7 @@
 """Density as a weight of distances, held to its definition in NumPy."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -297,6 +298,20 @@ def test_a_file_is_read_a_few_times():
 
     # Four parts, each read once and again beside every earlier one, after a sample.
     assert stored.read < 2.5 * 6000 + 4500
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_weighted_distances_are_within_the_factor_of_the_theory(seed):
+    rng = np.random.default_rng(seed)
+    vectors, quality = rng.standard_normal((11, 2)), rng.choice([0.1, 0.2, 0.5, 1.0], 11)
+    gaps = oracle.gaps_by_definition(vectors, False)
+    largest = lambda chosen: (quality * gaps[:, list(chosen)].min(axis=1)).max()  # noqa: E731
+    best = min(map(largest, combinations(range(11), 3)))
+
+    for start in range(11):
+        found = select_uniform(vectors, 3, normalize=False, quality=quality, start=start)
+        factor = max(3, 1 + quality.max() / quality[start])
+        assert largest(found.indices.tolist()) <= factor * best * (1 + 1e-9)
 
 
 def test_texts_have_densities_once_they_are_embedded():

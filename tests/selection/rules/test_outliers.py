@@ -351,8 +351,18 @@ def test_the_warning_shows_where_and_what_the_rows_are(tmp_path):
     message = str(told[0].message)
     assert message.startswith("1 of the first 5 picks is far from all other rows")
     assert f'{tmp_path / "train.jsonl"}, line 18 ("{("junk " * 14)[:69]}…")' in message
-    assert "drop_outliers=0.005 leaves out that fraction" in message
+    assert "density_weight=1 prefers typical ones; drop_outliers=0.005 leaves out that" in message
     assert told[0].filename == __file__
+
+
+def test_who_weighs_distances_is_not_told_to_weigh_them():
+    vectors, quality = with_junk(), np.ones(200)
+    quality[JUNK] = 2.0
+
+    with pytest.warns(errors.IsolatedRowsWarning) as told:
+        select_uniform(vectors, 5, normalize=False, quality=quality)
+
+    assert "such rows first. drop_outliers=" in str(told[0].message)
 
 
 def test_who_drops_outliers_or_goes_on_is_not_warned_again():

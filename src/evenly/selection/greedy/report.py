@@ -39,4 +39,5 @@ def report_run(
             stacklevel=level_of_the_caller(),
         )
     if answer.taken_over == 0 and not outliers_dropped:
-        warn_of_isolated(prepared, picks.rows[len(rules.include) :])
+        shown = picks.rows[len(rules.include) :]
+        warn_of_isolated(prepared, shown, weighted=rules.weights is not None)

@@ -2,6 +2,11 @@
 
 Farthest-first prefers rows that nothing resembles. With a weight for density, the picks are spread
 evenly among what is typical (DA-FPS, Wang et al. 2025, arXiv 2509.13213).
+
+The largest weighted distance w(x)·d(x, S) of any row x to the picks S is at most three times the
+smallest possible if the first pick has the largest weight (weighted k-center: Dyer and Frieze
+1985, doi:10.1016/0167-6377(85)90002-1), else at most max(3, 1 + largest weight / weight of the
+first pick) times; docs/theory.md proves it.
 """
 
 from __future__ import annotations

@@ -137,8 +137,14 @@ def isolated_among(
     return found
 
 
-def warn_of_isolated(prepared: PreparedData, picks: Int[np.ndarray, " m"]) -> None:
-    """Warn, with examples, if some of the first 20 picks look far from all other rows."""
+def warn_of_isolated(
+    prepared: PreparedData, picks: Int[np.ndarray, " m"], *, weighted: bool
+) -> None:
+    """Warn, with examples, if some of the first 20 picks look far from all other rows.
+
+    Args:
+        weighted: distances are weighted already, so another weight is no remedy.
+    """
     first = picks[:_FIRST_PICKS]
     found = isolated_among(prepared.points, first)
     if len(found) == 0:
@@ -147,13 +153,16 @@ def warn_of_isolated(prepared: PreparedData, picks: Int[np.ndarray, " m"]) -> No
     examples = "; ".join(map(prepared.describe, shown))
     more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
     are = "is" if len(found) == 1 else "are"
+    typical = (
+        "" if weighted else "To train on few rows of many, density_weight=1 prefers typical ones; "
+    )
     share = max(len(found) / np.count_nonzero(prepared.points.eligible), 0.001)
     warnings.warn(
         f"{len(found)} of the first {count(len(first), 'pick')} {are} far from all other rows, "
         f"like broken or foreign rows: {examples}{more}. Look at them: farthest-first picks such "
         "rows first. "
-        f"drop_outliers={share:.1g} leaves out that fraction of rows, those farthest from their "
-        "neighbours.",
+        f"{typical}drop_outliers={share:.1g} leaves out that fraction of rows, those farthest from "
+        "their neighbours.",
         IsolatedRowsWarning,
         stacklevel=level_of_the_caller(),
     )
