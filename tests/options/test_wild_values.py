@@ -148,6 +148,7 @@ ALLOWED = {
     "density_neighbours": _WHOLE_FROM_1,
     "start": {"-1", "0", "1", "a huge int", "an int of 5,000 digits"},
     "drop_outliers": set(),
+    "max_outliers": _WHOLE_FROM_1,
     "refine": {"True", "an empty dict", "a dict"},
     "checkpoint": _PATHS,
     "seed": _WHOLE,

@@ -69,6 +69,16 @@ class UniformOptions(Options):
         ),
         metavar="FRACTION",
     )
+    max_outliers: int | None = option(
+        None,
+        "Leave out at most this many rows, those far from all others.",
+        "at most this many rows need not be near a chosen one, and are left out: farthest-first "
+        "picks as many rows more than `budget`, and the picks that are farthest from all others "
+        "are left out with the rows that are nearest to them. `provenance.dropped` lists them. Not "
+        "with `drop_outliers`, `include`, `away_from` or `token_budget`.",
+        check=checks.optional(checks.whole(1)),
+        metavar="N",
+    )
     refine: Any = option(
         None,
         "Afterwards look for rows that are farther apart, or for the best and its proof.",

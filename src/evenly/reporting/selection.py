@@ -58,7 +58,8 @@ def _known(selection: SelectionData) -> list[tuple[str, str]]:
 def _chosen(size: int, provenance: Provenance) -> str:
     total = provenance.input.rows
     dropped = len(provenance.dropped)
-    why = "unusable or as outliers" if "drop_outliers" in provenance.options else "unusable"
+    outliers = {"drop_outliers", "max_outliers"} & set(provenance.options)
+    why = "unusable or as outliers" if outliers else "unusable"
     left_out = f"; {count(dropped, 'row')} dropped as {why}" if dropped else "; none dropped"
     return f"{count(size, 'row')} ({size / total:.1%}){left_out}"
 

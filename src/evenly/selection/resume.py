@@ -262,6 +262,13 @@ def resume(
     if fraction is not None:
         options["drop_outliers"] = fraction
         prepared = without_outliers(prepared, fraction, rules)
+    if before.get("max_outliers") is not None:
+        # Another budget would leave out other rows; those of the selection stay left out.
+        options["max_outliers"] = before["max_outliers"]
+        dropped = earlier.provenance.dropped
+        prepared = prepared.without(
+            {row: why for row, why in dropped.items() if row not in prepared.dropped}
+        )
     resolved = resolve_rules(prepared, rules)
     given = describe_rule_options(rules.given())
     provenance = provenance_of(prepared, {**options, **given}, resolved.describe())

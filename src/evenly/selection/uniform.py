@@ -22,6 +22,7 @@ from evenly.options import (
 from evenly.selection.greedy.checkpoint import read_checkpoint
 from evenly.selection.greedy.report import report_run
 from evenly.selection.greedy.run import Beginning, run_greedy
+from evenly.selection.greedy.uncovered import check_max_outliers, without_uncovered
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import check_refine, refine_selection
 from evenly.selection.results.provenance import begin_provenance
@@ -62,6 +63,7 @@ def select_uniform(
     density_weight: float | None = None,
     density_neighbours: int | None = None,
     drop_outliers: float | None = None,
+    max_outliers: int | None = None,
     refine: bool | Refine | None = None,
     engine: str = "auto",
     device: str = "auto",
@@ -128,6 +130,7 @@ def prepare_uniform(
     """
     check_rules(rules)
     check_refine(how.refine, rules)
+    check_max_outliers(how.max_outliers, rules, how.drop_outliers)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
 
@@ -137,7 +140,8 @@ def prepare_uniform(
             check(texts)
 
     prepared = prepare(data, inputs, check=check_all)
-    return without_outliers(prepared, how.drop_outliers, rules)
+    prepared = without_outliers(prepared, how.drop_outliers, rules)
+    return without_uncovered(prepared, how.max_outliers, rules, start=how.start, seed=how.seed)
 
 
 def select_prepared(prepared: PreparedData, rules: RuleOptions, how: UniformOptions) -> Selection:
@@ -157,6 +161,8 @@ def select_resolved(
     options["seed"] = how.seed
     if how.drop_outliers is not None:
         options["drop_outliers"] = how.drop_outliers
+    if how.max_outliers is not None:
+        options["max_outliers"] = how.max_outliers
     if refinement is not None:
         options["refine"] = asdict(refinement)
     # Hashes are made in the background while rows are chosen; only a checkpoint needs them now.
@@ -166,7 +172,8 @@ def select_resolved(
     key = NO_KEY if how.checkpoint is None else RunKey.of(provenance())
     beginning = Beginning(start=how.start, seed=how.seed, checkpoint=how.checkpoint, key=key)
     answer = run_greedy(problem, beginning, progress=inputs.progress)
-    report_run(prepared, problem, answer, outliers_dropped=how.drop_outliers is not None)
+    dropped = how.drop_outliers is not None or how.max_outliers is not None
+    report_run(prepared, problem, answer, outliers_dropped=dropped)
     seconds = prepared.seconds | {"selection": perf_counter() - began}
     selection = Selection(
         answer.picks.rows,

@@ -6,6 +6,7 @@ block are compared first, which shows about how near the nearest are; then every
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _PER_COORDINATE = 0.007 if IS_WIDE else 0.023
 _PER_SUSPECT = 60.0
 
+# Before the nearest rows are found, squared distances to the k nearest so far are larger by this.
+_LOOSE = 1.1
+
 # Rows from which the number of coordinates is chosen.
 _SAMPLE, _OTHERS = 256, 4096
 
@@ -43,7 +47,7 @@ _MORE = 100 * CHUNK
 _FREE_BYTES = 200e6
 
 # Rows that others are ordered by.
-_PIVOTS = 512
+_PIVOTS = 2048
 
 # Rows whose proxies are made at once.
 _ROWS = 4096
@@ -108,7 +112,7 @@ class MutualSearch:
             self._transform.error_bound("rounded"),
         )
         pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 32)), :width]
-        self._pivots: Float32[np.ndarray, "p w"] = np.ascontiguousarray(pivots)
+        self._pivots = _near_ones_together(np.ascontiguousarray(pivots))
 
     @property
     def _room(self) -> float:
@@ -176,13 +180,11 @@ class MutualSearch:
         width = self._transform.width
         short = np.zeros((len(rows), width + width % 2), np.int16)
         nearest = np.empty(len(rows), np.int64)
-        halves = np.einsum("ij,ij->i", self._pivots, self._pivots) / 2
         levels = self._rounding.levels
 
         def fill(block: slice) -> None:
             made = self._transform.proxies(points, rows[block])
-            products = made[:, : self._pivots.shape[1]] @ self._pivots.T
-            nearest[block] = np.argmax(products - halves, axis=1)
+            nearest[block] = _nearest(made[:, : self._pivots.shape[1]], self._pivots)
             made *= levels
             short[block, :width] = np.rint(made, out=made)
 
@@ -278,7 +280,7 @@ class MutualSearch:
         typical = float(np.sqrt(max(0.0, float(np.mean(limits)))))
         if self._transform.axes is None:
             return typical, made.shape[1]
-        larger = np.maximum(limits, limits[:, None])
+        larger = np.maximum(limits, limits[:, None]) * _LOOSE
         costs = {
             width: width * _PER_COORDINATE + float(np.mean(known < larger)) * _PER_SUSPECT
             for width, known in sums.items()
@@ -323,6 +325,21 @@ def _rounds(count: int) -> Iterator[list[tuple[int, int]]]:
         ]
         pairs.append((turn, players - 1))
         yield [(one, other) for one, other in pairs if max(one, other) < count]
+
+
+def _nearest(
+    rows: Float32[np.ndarray, "m w"], pivots: Float32[np.ndarray, "p w"]
+) -> Int[np.ndarray, " m"]:
+    """Return the position of about the nearest pivot of each row."""
+    products = rows @ pivots.T
+    products -= np.einsum("ij,ij->i", pivots, pivots) / 2
+    found: Int[np.ndarray, " m"] = np.argmax(products, axis=1)
+    return found
+
+
+def _near_ones_together(pivots: Float32[np.ndarray, "p w"]) -> Float32[np.ndarray, "p w"]:
+    """Return pivots in an order in which those with the same of a few nearest are together."""
+    return pivots[np.argsort(_nearest(pivots, pivots[:: math.isqrt(len(pivots))]), kind="stable")]
 
 
 def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:
