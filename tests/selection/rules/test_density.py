@@ -11,6 +11,7 @@ from evenly import Selection, select_uniform
 from evenly.errors import OptionError
 from evenly.geometry import Points, mean_distances_of_all, row_lengths
 from evenly.geometry.search.knn_distance import SearchSizes
+from evenly.selection.rules import density
 from tests.support import oracle
 from tests.support.command_line import succeed
 from tests.support.encoders import TopicEncoder, texts_of
@@ -191,6 +192,31 @@ def test_a_checkpoint_knows_the_weights(tmp_path):
     assert again.indices[:10].tolist() == ten.indices.tolist()
     with pytest.raises(Exception, match="another selection"):
         select_uniform(vectors, 20, density_weight=2, checkpoint=path)
+
+
+def test_densities_are_computed_once_for_the_same_content(monkeypatch):
+    searches = []
+
+    def counting(points, rows, k, **rest):
+        searches.append(k)
+        return mean_distances_of_all(points, rows, k, **rest)
+
+    monkeypatch.setattr(density, "mean_distances_of_all", counting)
+    vectors = pool(11)
+
+    ten = select_uniform(vectors, 10, density_weight=1)
+    twenty = select_uniform(vectors.copy(), 20, density_weight=0.5)
+    assert searches == [10]
+    again = select_uniform(vectors, 20, density_weight=1)
+    assert searches == [10]
+    assert again.indices[:10].tolist() == ten.indices.tolist() != twenty.indices[:10].tolist()
+
+    select_uniform(vectors, 10, density_weight=1, density_neighbours=5)
+    select_uniform(vectors, 10, density_weight=1, density_neighbours=5, normalize=False)
+    select_uniform(vectors, 10, density_weight=1, density_neighbours=5, exclude=[3])
+    vectors[4] += 1
+    select_uniform(vectors, 10, density_weight=1, density_neighbours=5)
+    assert searches == [10, 5, 5, 5, 5]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ MOST_DENSE = 10.0
 
 _ROWS_AT_ONCE = 1 << 20  # numbers, that is
 
+# The densities found last, by the hash of all that they depend on: other budgets of the same pool
+# need no second search.
+_latest: dict[str, Float[np.ndarray, " n"]] = {}
+
 
 def weights_of_density(
     prepared: PreparedData,
@@ -70,6 +74,8 @@ def densities(
 ) -> Float[np.ndarray, " n"]:
     """Return 1 / (the mean distance of a row to its k nearest different rows), capped.
 
+    The densities found last are kept for the next call about the same vectors.
+
     Equal rows count once, as neighbours and as rows, so that copies make nothing typical; the
     density of each is that of the others. Nothing is denser than MOST_DENSE times the median of
     the different rows.
@@ -88,6 +94,9 @@ def densities(
 
     Cost: see `geometry.mean_distances_of_all`.
     """
+    key = _content_hash(points, usable, k)
+    if key in _latest:
+        return _latest[key]
     rows = np.flatnonzero(usable)
     representatives, which = _different(points, rows)
     if len(representatives) < 2:
@@ -101,7 +110,22 @@ def densities(
     least = float(np.median(means)) / MOST_DENSE
     found = np.ones(len(usable))
     found[rows] = 1.0 / np.maximum(means, least)[which]
+    found.flags.writeable = False
+    _latest.clear()
+    _latest[key] = found
     return found
+
+
+def _content_hash(points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"], k: int) -> str:
+    """Return a hash of all that densities depend on."""
+    stored = points.matrix if isinstance(points, DistanceMatrix) else points.stored
+    unit = isinstance(points, Points) and points.unit
+    kind = f"{type(points).__name__} {unit} {stored.dtype} {stored.shape} {k}"
+    digest = hashlib.blake2b(kind.encode())
+    digest.update(usable.tobytes())
+    for block in blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE):
+        digest.update(np.ascontiguousarray(stored[block]).tobytes())
+    return digest.hexdigest()
 
 
 def _different(
