@@ -42,7 +42,10 @@ def selection_table(selection: SelectionData, measures: Measures | None) -> str:
     for step, describe in _STEPS.items():
         if step in provenance.details:
             lines.append(describe(provenance.details[step]))
-    lines += _known(selection) if measures is None else lines_of_measures(measures)
+    known = _known(selection) if measures is None else lines_of_measures(measures)
+    if (provenance.options.get("density_weight") or 0) > 0:
+        known.sort(key=lambda line: line[0] != "mean distance")  # what such rows are chosen for
+    lines += known
     lines.append(("seconds", seconds_line(seconds)))
     return two_columns((label, value) for label, value in lines if value)
 

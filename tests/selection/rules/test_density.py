@@ -255,6 +255,9 @@ def test_the_command_line_weighs_by_density(tmp_path):
     expected = select_uniform(pool(9), 9, density_weight=1, density_neighbours=4)
     assert np.load(tmp_path / "nine.npy").tolist() == pool(9)[expected.indices].tolist()
     assert "weighted by density" in told
+    assert told.index("mean distance") < told.index("h_min")
+    plain = succeed("select", tmp_path / "pool.npy", "-b", "9").stdout
+    assert plain.index("h_min") < plain.index("mean distance")
 
 
 @pytest.mark.parametrize("k", [1, 4, 500])
