@@ -80,6 +80,13 @@ def test_without_numba_the_supported_versions_and_the_command_are_named(folder):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_demo_without_the_packages_of_pages_says_how_to_get_them(folder):
+    done = run_without("bokeh", "demo", "--encoder", "static", "-q", "-b", "5", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'evenly[report]', then evenly demo again" in done.stdout
+    assert not (folder / "evenly-demo" / "chosen.html").exists()
+
+
 def test_help_needs_no_numba(folder):
     done = run_without("numba", "select", "--help", folder=folder)
     assert done.returncode == 0, done.stderr

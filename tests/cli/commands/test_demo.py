@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_it_shows_chosen_rows_and_those_that_they_represent(tmp_path):
     end = output.index("Left out, because")
     for row in manifest.indices[:5]:
         assert f"  {RECORDS[row]['text']}\n" in output[begin:end]
-    shown = output[end:].splitlines()[1:-3]
+    shown = output[end:].splitlines()[1:-4]
     chosen = {RECORDS[row]["text"] for row in manifest.indices}
     assert len(shown) == 10
     assert not chosen & {line.strip() for line in shown[::2]}
@@ -57,6 +58,8 @@ def test_the_command_runs_offline_and_twice(monkeypatch):
     for line in ran.stdout[ran.stdout.index("Left out, because") :].splitlines()[2:12:2]:
         assert float(line.split()[0]) < 0.5  # nearly the same
     assert len(Selection.load("evenly-demo/chosen.manifest.json")) == 80
+    assert "See it: open evenly-demo/chosen.html in a browser" in ran.stdout
+    assert "80 of 1,065 rows, " in Path("evenly-demo/chosen.html").read_text("utf-8")
 
 
 @pytest.mark.model
@@ -70,4 +73,5 @@ def test_each_step_is_a_line_without_a_terminal():
         "evenly: loading the libraries",
         f"evenly: embedding {len(RECORDS):,} requests with static",
         "evenly: choosing and measuring",
+        "evenly: drawing the page",
     ]

@@ -13,7 +13,13 @@ from evenly.cli.help import Section
 from evenly.cli.main import main
 from evenly.cli.options import LOUDNESS, declared_options, own_option, with_options
 from evenly.cli.steps import step
-from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
+from evenly.options import (
+    InputOptions,
+    MeasuringOptions,
+    ReportOptions,
+    RuleOptions,
+    UniformOptions,
+)
 
 if TYPE_CHECKING:
     from evenly.geometry.search.nearest_chosen import Nearest
@@ -52,8 +58,12 @@ def demo(ctx: click.Context, budget: int | float, output: Path, encoder: str) ->
 
 
 def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: bool) -> str:
-    """Select among made-up requests, write the chosen ones to `output`, and describe them."""
+    """Select among made-up requests, write the chosen ones to `output`, and describe them.
+
+    If the packages for it are installed, a page about them is written beside it.
+    """
     from evenly.cli.outputs import check_output, manifest_path, write_output
+    from evenly.reporting.page import has_packages, make_report
 
     check_output(output, force=True)
     with step("loading the libraries", quiet=quiet):
@@ -71,6 +81,21 @@ def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: b
         measures = measure_prepared(prepared, selection.indices, MeasuringOptions())
         found = nearest_chosen(prepared.points, selection.indices)
     write_output(selection, output, force=True)
+    page = output.with_suffix(".html")
+    see = "To see it on a page: pip install 'evenly[report]', then evenly demo again"
+    if has_packages():
+        with step("drawing the page", quiet=quiet):
+            shown = ReportOptions(color_by="task")
+            made = make_report(
+                selection,
+                prepared,
+                measures,
+                MeasuringOptions(),
+                shown,
+                manifest=str(manifest_path(output)),
+            )
+            made.save(page, force=True)
+        see = f"See it: open {page} in a browser"
 
     rows = selection.indices.tolist()
     wordings = Counter(record["task"] for record in records)
@@ -93,6 +118,7 @@ def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: b
             *_left_out(records, found),
             "",
             f"Written: {output} and {manifest_path(output)}",
+            see,
             "Your own data: evenly select FILE.jsonl --budget 0.1 -o subset.jsonl",
         ]
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evenly.metrics.budget_curve import BudgetCurve, Run, curve_of_budgets, knee_of
 from evenly.options import MeasuringOptions, RuleOptions
+from evenly.reporting.page.lengths import tokens_of
 from evenly.reporting.page.subject import Subject
 from evenly.reporting.page.tables import Cell, Column, Table, number, whole
 from evenly.reporting.page.words import percent
@@ -55,21 +56,25 @@ class Budgets:
         beginning = Beginning(picks=picks)
         answer = run_greedy(problem, beginning, progress=progress)
         run = Run.of(problem.rules, answer.picks.rows, answer.picks.radii, answer.coverage_radius)
+        covered = run.coverage_radius
+        assert covered is not None  # without weights
+        knee = knee_of(np.arange(run.least, most + 1), covered[run.least - 1 :])
         curve = curve_of_budgets(
             problem,
             run,
+            also=[size] if knee is None else [size, knee],
             random_subsets=min(measuring.random_subsets, 1),
             seed=measuring.seed,
             progress=progress,
         )
-        covered = run.coverage_radius
-        assert covered is not None  # without weights
-        knee = knee_of(np.arange(run.least, most + 1), covered[run.least - 1 :])
+        tokens = tokens_of(subject, np.union1d(run.rows, subject.chosen))
+        if tokens is not None:
+            curve = replace(curve, tokens=np.cumsum(tokens[run.rows])[curve.budgets - 1])
         return cls(curve, knee, size, picks is not None)
 
     @property
     def start(self) -> int:
-        """The position of the subset's size among the budgets, or of the next larger one."""
+        """The position of the subset's size among the budgets."""
         return int(np.searchsorted(self.curve.budgets, self.size))
 
     def sentences(self) -> list[str]:
@@ -83,10 +88,12 @@ class Budgets:
             value = f"{getattr(curve, name)[place]:.4f}"
             return value + (f" (random {getattr(random, name)[place]:.4f})" if random else "")
 
+        tokens = "" if curve.tokens is None else f"; {curve.tokens[place]:,} tokens"
         return (
             f"{count(int(curve.budgets[place]), 'row')}: h_min {beside('h_min')}, at least "
             f"{percent(float(curve.certified_fraction[place]))} of the best possible; "
-            f"coverage radius {beside('coverage_radius')}; mean distance {beside('mean_distance')}."
+            f"coverage radius {beside('coverage_radius')}; mean distance "
+            f"{beside('mean_distance')}{tokens}."
         )
 
     def about_the_knee(self) -> str:
@@ -113,6 +120,8 @@ class Budgets:
             if random is not None:
                 columns.append(Column("random", "number"))
         columns.append(Column("certified", "number"))
+        if self.curve.tokens is not None:
+            columns.append(Column("tokens", "number"))
         rows: list[tuple[Cell, ...]] = []
         for place, budget in enumerate(self.curve.budgets.tolist()):
             cells = [whole(budget)]
@@ -122,6 +131,8 @@ class Budgets:
                     cells.append(number(getattr(random, name)[place]))
             share = float(self.curve.certified_fraction[place])
             cells.append(Cell(percent(share), share))
+            if self.curve.tokens is not None:
+                cells.append(whole(int(self.curve.tokens[place])))
             rows.append(tuple(cells))
         return Table(
             "budgets",

@@ -22,6 +22,7 @@ from evenly.reporting.page.budgets import Budgets
 from evenly.reporting.page.colouring import Colouring
 from evenly.reporting.page.curves import budget_plots
 from evenly.reporting.page.distributions import distribution_plot, distributions_of, groups_of
+from evenly.reporting.page.lengths import tokens_of
 from evenly.reporting.page.mapping import Map, map_of
 from evenly.reporting.page.maps import beside_plots, layers_of, map_plot
 from evenly.reporting.page.origin import command, origin_lines
@@ -170,6 +171,7 @@ def make_report(
     subject = Subject(result, prepared, found, measures, manifest)
     isolated = Isolated.of(subject)
     budgets = Budgets.of(subject, measuring)
+    tokens = tokens_of(subject, subject.chosen)
     beside = Beside.of(subject, others or {}, measuring)
     distributions = distributions_of(subject, measuring.seed)
     columns = _columns(result, options)
@@ -182,7 +184,7 @@ def make_report(
         of_layers = layers_of(subject, drawn, isolated.rows)
         layers = {name: int(np.count_nonzero(own)) for name, own in of_layers.items()}
         density = Density.of(drawn)
-        regions = label_regions(drawn, density, _texts(subject, drawn))
+        regions = label_regions(drawn, density, _texts(subject, drawn), measuring.seed)
         plots["map"] = map_plot(subject, drawn, of_layers, density, regions, colourings)
         plots |= beside_plots(drawn, density, beside.on(subject, drawn), plots["map"])
     plots |= {one.name: distribution_plot(one) for one in distributions}
@@ -191,7 +193,7 @@ def make_report(
     content = {
         "title": shown(result.provenance.input.origin),
         "headline": said,
-        "figures": figures(subject),
+        "figures": figures(subject, None if tokens is None else int(tokens[subject.chosen].sum())),
         "budgets": budgets,
         "map": drawn,
         "layers": layers,

@@ -30,6 +30,7 @@ class Distribution:
         title: what the values are.
         own, other: the values, and what they are called.
         colour: the page's colour of the others.
+        shown: the share of the values that is drawn; the largest of a long tail are not.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Distribution:
     other: Float[np.ndarray, " b"]
     other_name: str
     colour: str
+    shown: float = 1.0
 
     @property
     def summary(self) -> str:
@@ -48,7 +50,8 @@ class Distribution:
             f"{np.quantile(values, 0.9):,.4g})"
             for values in (self.own, self.other)
         )
-        return f"Median {own} for {self.own_name}, {other} for {self.other_name}."
+        tail = f" The largest {100 * (1 - self.shown):g} % are not drawn." if self.shown < 1 else ""
+        return f"Median {own} for {self.own_name}, {other} for {self.other_name}.{tail}"
 
 
 def distributions_of(subject: Subject, seed: int) -> list[Distribution]:
@@ -93,6 +96,7 @@ def distributions_of(subject: Subject, seed: int) -> list[Distribution]:
                 lengths,
                 "all rows",
                 "left",
+                shown=0.99,
             )
         )
     return [one for one in made if len(one.own) and len(one.other)]
@@ -120,13 +124,10 @@ def _distances_within(subject: Subject, chosen: Int[np.ndarray, " k"]) -> Float[
 def distribution_plot(one: Distribution) -> Any:
     """Return both as histograms of shares: the subset filled, the other as a line."""
     both = np.concatenate([one.own, one.other])
-    low, high = float(both.min()), float(np.quantile(both, 0.995))
+    low, high = float(both.min()), float(np.quantile(both, one.shown))
     high = max(high, float(low + max(abs(low) * 1e-6, 1e-9)))
     edges = np.linspace(low, high, _BINS + 1)
-    own, other = (
-        np.histogram(np.minimum(values, high), edges)[0] / len(values)
-        for values in (one.own, one.other)
-    )
+    own, other = (np.histogram(values, edges)[0] / len(values) for values in (one.own, one.other))
     figure = plain_figure(one.title)
     figure.quad(
         left=edges[:-1],

@@ -93,6 +93,7 @@ def map_plot(
     columns = _columns_of(subject, drawn, colourings)
     for layer in _LAYERS:
         own = layers[layer.name]
+        thin = _thinness(int(np.count_nonzero(own)))
         data = {name: _of(values, own) for name, values in columns.items()}
         source = ColumnDataSource(data, name=f"rows {layer.name}")
         part = "line" if layer.is_hollow else "fill"
@@ -101,8 +102,8 @@ def map_plot(
             "y",
             source=source,
             marker=layer.marker,
-            size=layer.size,
-            alpha=layer.alpha,
+            size=layer.size * thin**0.5,
+            alpha=layer.alpha * thin,
             fill_color=None if layer.is_hollow else COLOURS[layer.colour],
             line_color=COLOURS[layer.colour if layer.is_hollow else "left"],
             line_width=layer.line,
@@ -118,6 +119,7 @@ def map_plot(
         figure.add_tools(
             HoverTool(renderers=[glyphs], tooltips=tooltip, visible=False, description=layer.name)
         )
+    _draw_contours(figure, density)
     _write_labels(figure, regions)
     return figure
 
@@ -137,14 +139,16 @@ def beside_plots(
             y_range=shared.y_range,
         )
         positions = drawn.positions[own].astype(np.float32)
+        thin = _thinness(len(positions))
         figure.scatter(
             positions[:, 0],
             positions[:, 1],
-            size=5,
-            alpha=0.6,
+            size=5 * thin**0.5,
+            alpha=0.7 * thin,
             line_color=None,
             **fill("random" if number == 1 else "chosen"),
         )
+        _draw_contours(figure, density)
         made[f"beside-{number}"] = figure
     return made
 
@@ -162,19 +166,28 @@ def _empty_map(density: Density, **options: Any) -> Any:
     figure.grid.visible = False
     figure.axis.visible = False
     if len(density.levels) > 1:
-        alphas = np.linspace(0.06, 0.22, len(density.levels) - 1).tolist()
         figure.contour(
-            density.x,
-            density.y,
-            density.values,
-            [*density.levels[:-1], float(density.values.max()) * 1.01],
+            *_grid(density),
             fill_color=COLOURS["soft"],
-            fill_alpha=alphas,
-            line_color=COLOURS["soft"],
-            line_alpha=0.35,
-            line_width=0.8,
+            fill_alpha=np.linspace(0.06, 0.22, len(density.levels) - 1).tolist(),
         )
     return figure
+
+
+def _draw_contours(figure: Any, density: Density) -> None:
+    """Draw the lines between densities, above the rows, which may hide all else."""
+    if len(density.levels) > 1:
+        figure.contour(*_grid(density), line_color=COLOURS["soft"], line_alpha=0.55, line_width=0.9)
+
+
+def _grid(density: Density) -> tuple[Any, ...]:
+    levels = [*density.levels[:-1], float(density.values.max()) * 1.01]
+    return density.x, density.y, density.values, levels
+
+
+def _thinness(rows: int) -> float:
+    """Return by how much markers of so many rows are smaller and paler, so that they mix."""
+    return float(min(1.0, max(0.35, (2000 / max(rows, 1)) ** 0.5)))
 
 
 def _write_labels(figure: Any, regions: Sequence[Region]) -> None:

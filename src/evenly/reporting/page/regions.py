@@ -14,10 +14,11 @@ _CELLS = 96
 _MARGIN = 0.04
 # Contours enclose these shares of the rows.
 _ENCLOSED = (0.9, 0.7, 0.5, 0.3, 0.1)
-# Regions: how many, how far apart and how wide in cells, from how many rows, and their terms.
-_MOST, _APART, _WIDE = 8, 15, 9
-_FEWEST_ROWS, _MOST_ROWS = 10, 400
+# Regions: how many, from how many rows each and of how many in all; rows whose texts are read.
+_MOST, _FEWEST_ROWS, _CLUSTERED, _MOST_ROWS = 9, 15, 4000, 400
 _TERMS, _READ = 3, 400
+# How much of the map a label takes.
+_WIDE, _HIGH = 0.2, 0.045
 _WORD = r"(?u)\b[^\W\d_]{3,}\b"
 
 
@@ -70,61 +71,64 @@ def _levels(values: Float[np.ndarray, "c c"]) -> list[float]:
 
 @dataclass(frozen=True)
 class Region:
-    """A dense region: its densest position, and what its texts are about."""
+    """A dense region: its centre, and what its texts are about."""
 
     x: float
     y: float
     label: str
 
 
-def label_regions(drawn: Map, density: Density, texts: Sequence[str]) -> list[Region]:
-    """Return the densest regions with the terms that tell them from the rest of the map.
+def label_regions(drawn: Map, density: Density, texts: Sequence[str], seed: int) -> list[Region]:
+    """Divide the dense part of a map by k-means, and name each part by what its texts are about.
 
     Args:
         drawn: the map.
         density: its density.
         texts: the texts of the rows that are drawn.
+        seed: of k-means.
     """
-    peaks = _peaks(density)
-    if not len(peaks):
+    from sklearn.cluster import KMeans
+
+    at_rows = density.values[density.cells[:, 1], density.cells[:, 0]]
+    dense = at_rows >= density.levels[min(1, len(density.levels) - 1)]
+    rows = _spread(np.flatnonzero(dense), _CLUSTERED)
+    wanted = min(_MOST, len(rows) // _FEWEST_ROWS, len(np.unique(drawn.positions[rows], axis=0)))
+    if wanted == 0 or not any(texts):
         return []
-    gaps = np.linalg.norm(density.cells[:, None, :] - peaks[None], axis=2)
-    nearest, near = gaps.argmin(axis=1), gaps.min(axis=1) <= _WIDE
-    members = [np.flatnonzero(near & (nearest == number)) for number in range(len(peaks))]
-    kept = [number for number, rows in enumerate(members) if len(rows) >= _FEWEST_ROWS]
-    rest = np.flatnonzero(~near)
-    classes = [members[number] for number in kept] + ([rest] if len(rest) else [])
-    terms = _terms([[texts[row] for row in _spread(rows)] for rows in classes])
-    return [
-        Region(float(density.x[peaks[number][0]]), float(density.y[peaks[number][1]]), label)
-        for number, label in zip(kept, terms, strict=False)
-        if label
-    ]
+    # Regions must be as wide as they are high in the picture, whatever the units.
+    positions = drawn.positions / np.maximum(np.ptp(drawn.positions, axis=0), 1e-300)
+    means = KMeans(wanted, n_init=2, random_state=seed).fit(positions[rows])
+    region = np.where(dense, means.predict(positions), wanted)
+    members = [np.flatnonzero(region == number) for number in range(wanted + 1)]
+    classes = [[texts[row] for row in _spread(own, _MOST_ROWS)] for own in members if len(own)]
+    named = zip(members[:wanted], _terms(classes), strict=False)
+    found: list[Region] = []
+    for own, label in sorted(named, key=lambda one: -len(one[0])):
+        x, y = np.median(drawn.positions[own], axis=0)
+        region_of = Region(float(x), float(y), label)
+        if label and not any(_overlap(region_of, other, density) for other in found):
+            found.append(region_of)
+    return found
 
 
-def _peaks(density: Density) -> Int[np.ndarray, "r 2"]:
-    """Return the cells of the highest local maxima, as positions among x and among y."""
-    from scipy.ndimage import maximum_filter
-
-    values = density.values
-    is_peak = (values == maximum_filter(values, _APART)) & (values >= density.levels[0])
-    y, x = np.nonzero(is_peak)
-    order = np.argsort(-values[y, x], kind="stable")[:_MOST]
-    return np.column_stack([x[order], y[order]])
+def _overlap(one: Region, other: Region, density: Density) -> bool:
+    """Return whether the labels of two regions would lie over each other."""
+    wide, high = np.ptp(density.x), np.ptp(density.y)
+    return bool(abs(one.x - other.x) < _WIDE * wide and abs(one.y - other.y) < _HIGH * high)
 
 
-def _spread(rows: Int[np.ndarray, " m"]) -> list[int]:
+def _spread(rows: Int[np.ndarray, " m"], most: int) -> list[int]:
     """Return at most so many of some rows, spread over them."""
-    step = -(-len(rows) // _MOST_ROWS)
-    found: list[int] = rows[::step].tolist()
+    found: list[int] = rows[:: max(1, -(-len(rows) // most))].tolist()
     return found
 
 
 def _terms(classes: Sequence[Sequence[str]]) -> list[str]:
     """Return what tells the texts of each class from those of the others, by c-TF-IDF.
 
-    A term t of class c weighs tf(t, c)·log(1 + A / f(t)), with A the mean number of words of a
-    class, and f(t) how often t occurs in all.
+    A term t of class c weighs √tf(t, c)·log(1 + A / f(t)), with A the mean number of words of a
+    class, and f(t) how often t occurs in all. The root, an option of BERTopic, keeps words that are
+    frequent everywhere from leading.
 
     Sources: Grootendorst 2022, arXiv 2203.05794.
     """
@@ -138,7 +142,7 @@ def _terms(classes: Sequence[Sequence[str]]) -> list[str]:
         return [""] * len(classes)
     names = vectorizer.get_feature_names_out()
     words = counts.sum(axis=1, keepdims=True)
-    weights = counts / np.maximum(words, 1.0) * np.log1p(words.mean() / counts.sum(axis=0))
+    weights = np.sqrt(counts / np.maximum(words, 1.0)) * np.log1p(words.mean() / counts.sum(axis=0))
     weights[counts < 2] = 0.0
     found = []
     for own in weights:

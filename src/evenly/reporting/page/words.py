@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evenly.metrics import Measures
 from evenly.reporting.page.subject import Subject
+from evenly.reporting.page.texts import shown
 from evenly.tables import count
 
 
@@ -79,8 +80,8 @@ def percent(share: float) -> str:
     )
 
 
-def figures(subject: Subject) -> list[Figure]:
-    """Return the numbers that stand out."""
+def figures(subject: Subject, tokens: int | None) -> list[Figure]:
+    """Return the numbers that stand out; `tokens` are those of the subset, if known."""
     measures, random = subject.measures, subject.measures.random
     rows = subject.result.provenance.input.rows
     dropped = len(subject.result.provenance.dropped)
@@ -124,13 +125,11 @@ def figures(subject: Subject) -> list[Figure]:
                 "at least this share of the largest h_min that any rows of this number can have",
             )
         )
-    tokens = subject.result.provenance.details.get("tokens")
-    if tokens:
-        found.append(
-            Figure(
-                "tokens",
-                f"{tokens['spent']:,}",
-                f"of {tokens['budget']:,}, counted in {tokens['counted']}",
-            )
-        )
+    spent = subject.result.provenance.details.get("tokens")
+    if spent:
+        means = f"of {spent['budget']:,}, counted in {shown(spent['counted'], 80)}"
+        found.append(Figure("tokens", f"{spent['spent']:,}", means))
+    elif tokens is not None:
+        means = f"{tokens / measures.size:,.0f} in a row on average"
+        found.append(Figure("tokens", f"{tokens:,}", means))
     return found
