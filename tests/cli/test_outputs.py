@@ -124,7 +124,10 @@ def test_a_stream_says_where_it_is_kept():
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_interrupted_measuring_leaves_the_records_and_prints_what_is_known(monkeypatch, as_json):
+@pytest.mark.parametrize("step", ["measure_prepared", "measure_random", "UpperBounds"])
+def test_interrupted_measuring_leaves_the_records_and_prints_what_is_known(
+    monkeypatch, step, as_json
+):
     def interrupt(*_, **__):
         assert Path("nine.npy").exists()
         raise KeyboardInterrupt
@@ -132,7 +135,7 @@ def test_interrupted_measuring_leaves_the_records_and_prints_what_is_known(monke
     options = ["--json"] if as_json else []
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("evenly.metrics.measure"), "measure_prepared", interrupt)
+        patch.setattr(import_module("evenly.metrics.measure"), step, interrupt)
         ran = run_evenly("select", "vectors.npy", "-b", "9", "-o", "nine.npy", *options)
 
     assert ran.exit_code == 130

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -208,3 +209,29 @@ def test_ties_go_to_the_first_pair_and_the_first_row():
 
     assert found.closest_pair == (0, 1)
     assert found.farthest_row == 4
+
+
+def test_each_stage_has_a_bar_with_units(capsys):
+    texts, options = texts_of(30), {"encoder": TopicEncoder(), "cache_dir": False}
+
+    subset = select_uniform(texts, 5, progress=True, **options)
+    written = capsys.readouterr().err
+    assert [stage for stage, _ in bars(written)] == ["reading", "embedding", "selecting"]
+    measure(texts, subset, progress=True, **options)
+
+    assert bars(capsys.readouterr().err) == [
+        ("reading", "row"),
+        ("embedding", "text"),
+        ("measuring", "row"),
+        ("random subsets", "row"),
+        ("selecting", ""),  # shows the radius and the time left
+        ("certificate", "row"),
+    ]
+    measure(texts, subset, **options)
+    assert capsys.readouterr().err == ""
+
+
+def bars(written):
+    """Return the stages that were finished, in order, and the units of what they count."""
+    finished = re.findall(r"([a-z][a-z ]*): 100%[^\r\n]*?(?:(row|text)(?:/s)?\]|\])", written)
+    return list(dict.fromkeys(finished))

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from evenly.embedding import HashedTexts, as_short_keys, short_key
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
+from evenly.progress import hide
 from evenly.samples import RowTexts, Samples, open_texts
 from evenly.shapes import Bool, Int32, UInt64
 
@@ -60,7 +62,8 @@ def read_pool_texts(samples: Samples, options: InputOptions) -> PoolTexts:
     lengths = np.zeros(len(samples), np.int32)
     invalid: dict[int, str] = {}
     nothing = bytes(len(short_key("")))
-    for row, (text, reason) in enumerate(source.read()):
+    found = tqdm(source.read(), "reading", len(samples), unit="row", disable=hide(options.progress))
+    for row, (text, reason) in enumerate(found):
         lengths[row] = len(text)
         if reason:
             invalid[row] = reason

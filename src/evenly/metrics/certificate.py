@@ -96,7 +96,7 @@ class UpperBounds:
         if isinstance(points, DistanceMatrix) or not points.in_memory:
             return None
         cell = self.effort.cell_size(rows, points.dimension)
-        with tqdm(total=rows, desc="bounding", unit="row", disable=hide(self.progress)) as bar:
+        with tqdm(total=rows, desc="certificate", unit="row", disable=hide(self.progress)) as bar:
             return PackingBound(points, Tree.of(points, cell, progress=bar.update))
 
     def _centred(self, points: Points, size: int) -> CentredPool:
