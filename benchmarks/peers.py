@@ -145,6 +145,16 @@ def fpsample_fps(vectors: Vectors, budget: int, first_row: int) -> Vectors:
     return np.asarray(fpsample.fps_sampling(vectors, budget, start_idx=first_row), np.int64)
 
 
+def lightly_mundig_first(vectors: Vectors, budget: int, first_row: int) -> Vectors:
+    """Run the diversifying strategy of lightly-mundig, written in Rust for LightlyStudio."""
+    from lightly_mundig import Selection
+
+    selection = Selection()
+    selection.add_diversifying_strategy(vectors, 1.0)
+    picked = selection.run_selection([first_row], len(vectors), budget)
+    return np.asarray(picked, np.int64)
+
+
 def max_div_first(vectors: Vectors, budget: int, first_row: int) -> Vectors:
     """Run max-div's initialization, as in its default preset, without swaps.
 
@@ -217,6 +227,7 @@ OTHERS = (
     Peer("kCenterGreedy", k_center_greedy, "scikit-learn", per_pick=True),
     Peer("skmatter", skmatter_fps, "skmatter", per_pick=True),
     Peer("fpsample", fpsample_fps, "fpsample", per_pick=True),
+    Peer("lightly-mundig", lightly_mundig_first, "lightly-mundig"),
     Peer("max-div", max_div_first, "max-div", ordered=False),
     Peer("max-div-30s", max_div_for(30.0), "max-div", ordered=False, warm_up=False),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import growth, pools, profile, refine, rules, run, table
+from benchmarks import growth, jobs, pools, profile, refine, rules, run, table
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, same_picks, same_rows
 from benchmarks.measuring import Task, measure, measure_apart
@@ -58,6 +58,7 @@ def replace_peers(monkeypatch, *peers: Peer) -> None:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory) -> dict[str, dict]:
     peers = ["evenly", "numpy-loop", "torch-loop", "kCenterGreedy", "skmatter", "fpsample"]
+    peers.append("lightly-mundig")
     return rows_of(TINY, tmp_path_factory.mktemp("pools"), peers=peers, repeats=2)
 
 
@@ -439,6 +440,36 @@ def test_refinement_is_compared_with_greedy_and_the_best_known(tmp_path, capsys)
     names = [one.name for one in refine.instances("x.npy", None)]
     assert names[0] == "clustered 20,000, 2,000 rows"
     assert names[-1] == "embeddings 20,000, 10,000 rows"
+
+
+def test_whole_jobs_of_two_versions_are_measured_in_turn(tmp_path):
+    pool = tmp_path / "pool.npy"
+    np.save(pool, pools.clustered(200, 32))
+    job = jobs.Job("tiny", "Gaussian clusters", ("--budget", "20"), lambda _: pool)
+    source = jobs.ROOT / "src"
+
+    rows = [
+        COMMON | row
+        for row in jobs.run_job(
+            job, tmp_path, {"before": source, "now": source}, repeats=1, warm_up=False
+        )
+    ]
+
+    assert [row["peer"] for row in rows] == ["before", "now"]
+    for row in rows:
+        assert (row["n"], row["budget"]) == (200, 20)
+        assert row["steps"]["embedding"] == 0.0
+        assert row["seconds"]["median"] == pytest.approx(sum(row["steps"].values()))
+        assert row["peak_memory_bytes"] > 5e7
+    shown = table.page(rows)
+    assert "### The whole job" in shown
+    assert "| tiny | before | 200 | 20 |" in shown
+    assert "- tiny: Gaussian clusters.\n" in shown
+
+
+def test_jobs_need_their_input():
+    assert [job.name for job in jobs.all_jobs()] == ["clustered-200k", "million"]
+    assert [job.name for job in jobs.all_jobs("a.npy", "b.json")][:2] == ["alpaca", "embeddings"]
 
 
 def test_files_are_short_and_the_cases_are_listed():
