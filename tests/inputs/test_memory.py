@@ -165,8 +165,8 @@ print(json.dumps([rows, grown * 1024]))
 def test_the_process_stays_within_the_memory_that_it_was_given(tmp_path):
     path = tmp_path / "pool.jsonl"
     with path.open("w") as file:
-        for row in range(40_000):  # 80 MB of texts, 82 MB of vectors
-            file.write(json.dumps({"text": f"{row:08}" + "x" * 2000}) + "\n")
+        for row in range(80_000):  # 80 MB of texts, 164 MB of vectors
+            file.write(json.dumps({"text": f"{row:08}" + "x" * 1000}) + "\n")
 
     def measured(*options):
         done = subprocess.run(
@@ -178,8 +178,9 @@ def test_the_process_stays_within_the_memory_that_it_was_given(tmp_path):
         return json.loads(done.stdout)
 
     rows, unlimited = measured()
-    same, limited = measured("60MB")
+    same, limited = measured("80MB")
 
     assert rows == same
-    assert unlimited > 150e6
-    assert limited < 60e6 + 80e6
+    # Beside the limit, there are what libraries keep and what is freed and not reused.
+    assert limited < 80e6 + 130e6
+    assert unlimited > 250e6

@@ -32,8 +32,9 @@ def test_texts_are_estimated_from_a_sample():
     found = estimate(texts_of(700), 10, encoder=encoder)
 
     assert (found.rows, found.budget) == (700, 10)
-    assert len(encoder.seen) < 100
+    assert len(encoder.seen) < 200
     assert found.embedding_seconds > 0
+    assert (found.disk, found.disk_folder) == (0, None)
     assert found.as_dict()["seconds"] == found.seconds
 
 
@@ -51,6 +52,17 @@ def test_files_larger_than_the_memory_limit_stay_on_disk_and_respect_it(tmp_path
     found = estimate(tmp_path / "vectors.npy", 100, memory="25MB")
 
     assert (found.engine, found.memory) == ("mapped", 25_000_000)
+
+
+def test_texts_whose_vectors_do_not_fit_go_to_a_file_that_is_named(tmp_path):
+    texts, encoder = texts_of(12) * 200, TopicEncoder()
+
+    found = estimate(texts, 100, encoder=encoder, memory="1MB", cache_dir=tmp_path)
+
+    assert found.engine == "mapped"
+    assert found.disk == 2400 * found.dimension * 4
+    assert found.disk_folder == str(tmp_path / "scratch")
+    assert found.memory <= 1_000_000
 
 
 def test_a_selection_that_cannot_fit_is_rejected_with_advice():

@@ -5,13 +5,22 @@ from __future__ import annotations
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
 
-# Bytes a row in memory wherever the vectors are: where the record is, its length, its factor,
-# whether it is eligible, and the distances of a measure.
-_ROW_BYTES = 96
+# Bytes a row in memory wherever the vectors are: where the record is, the hash and the length of
+# its text, the length of its vector and its factor, and the distances of a measure.
+_ROW_BYTES = 160
 # Beside vectors in memory: proxies of them, and clusters for the bounds on h_min.
 _PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
+# Texts that are kept, and what is freed between steps and not reused.
+_OTHER_SHARE = 1 / 8
 # The least that is left to compute with, whatever the rows take.
 _LEAST_SHARE = 0.25
+
+
+def goes_to_disk(rows: int, vector_bytes: float, options: InputOptions) -> bool:
+    """Return whether vectors of texts are written to a file, or vectors in files stay there."""
+    if options.engine not in ("auto", "mapped"):
+        return False
+    return options.engine == "mapped" or not fits_in_memory(rows, vector_bytes, options)
 
 
 def fits_in_memory(rows: int, vector_bytes: float, options: InputOptions) -> bool:
@@ -32,4 +41,4 @@ def room_for_work(rows: int, options: InputOptions) -> float | None:
     allowed = memory_bytes(options.memory)
     if allowed is None:
         return None
-    return max(allowed - rows * _ROW_BYTES, _LEAST_SHARE * allowed)
+    return max((1 - _OTHER_SHARE) * allowed - rows * _ROW_BYTES, _LEAST_SHARE * allowed)

@@ -26,7 +26,7 @@ from evenly.engines.registry import check_available
 from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
-from evenly.inputs.memory_plan import fits_in_memory, room_for_work
+from evenly.inputs.memory_plan import goes_to_disk, room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.vector_file import VectorFile
 from evenly.options import InputOptions
@@ -278,10 +278,9 @@ def _embed(texts: PoolTexts, eligible: Bool[np.ndarray, " n"], options: InputOpt
     cache = open_cache(options.cache_dir)
 
     def target(rows: int, dimension: int) -> VectorTarget:
-        in_memory = options.engine not in ("auto", "mapped") or (
-            options.engine == "auto" and fits_in_memory(rows, rows * dimension * 4.0, options)
-        )
-        return ArrayTarget(rows, dimension) if in_memory else VectorFile(rows, dimension, cache)
+        if goes_to_disk(rows, rows * dimension * 4.0, options):
+            return VectorFile(rows, dimension, cache)
+        return ArrayTarget(rows, dimension)
 
     return embed_pool(
         texts.hashed(eligible.copy()),
@@ -316,8 +315,4 @@ def _vectors_of(samples: Samples, options: InputOptions) -> Any:
 
 def stay_on_disk(stored: StoredVectors | None, options: InputOptions) -> bool:
     """Whether vectors are read from their files when needed, and not all at once."""
-    if stored is None or options.engine not in ("auto", "mapped"):
-        return False
-    if options.engine == "mapped":
-        return True
-    return not fits_in_memory(len(stored), stored.bytes_in_memory, options)
+    return stored is not None and goes_to_disk(len(stored), stored.bytes_in_memory, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from evenly.embedding import EmbeddingCache
 from evenly.errors import OutputError
 from evenly.samples import BinaryRows, FileStamp, StoredVectors
 from evenly.shapes import Float, Int
+
+log = logging.getLogger("evenly")
 
 _FOLDER = "scratch"
 
@@ -44,6 +47,13 @@ class VectorFile:
                 f"{self._path.parent}, where {free / 1e9:.1f} GB are free. Free some space, name "
                 "another cache folder, or allow more memory."
             )
+        log.info(
+            "%s vectors of %d numbers go to a temporary file of %.2f GB in %s",
+            f"{rows:,}",
+            dimension,
+            size / 1e9,
+            self._path.parent,
+        )
         self._stream.truncate(size)
 
     def _open(self, cache: EmbeddingCache | None) -> tuple[Any, Path]:

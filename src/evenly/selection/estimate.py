@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from evenly.embedding import embed_texts
+from evenly.embedding import LoadedEncoder, embed_texts, open_cache
 from evenly.errors import EmptyPoolError, OptionError
 from evenly.geometry import single_threaded_blas, usable_threads
+from evenly.inputs.memory_plan import goes_to_disk
 from evenly.inputs.prepare import load_model, stay_on_disk
+from evenly.inputs.vector_file import scratch_folder
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColumns, documented
-from evenly.samples import Samples, open_with_vectors, read_texts
+from evenly.samples import Samples, check_text, open_with_vectors, texts_of_rows
 from evenly.selection.rules.budget import rows_of_budget
 
-_SAMPLE_TEXTS = 64
+# Texts that are embedded to measure the encoder: a few, or more if they take too short a time.
+_SAMPLE_TEXTS, _MORE_TEXTS, _SHORT_SECONDS = 64, 4096, 0.1
 
 # Memory. A row's factor, length, bound, nearest chosen row and what partial sorting needs.
 _BYTES_PER_ROW = 60
@@ -67,6 +71,9 @@ class Estimate:
             libraries and an encoder's model come on top.
         embedding_seconds: for texts, if no vector is cached; 0 for vectors.
         selection_seconds: from the vectors to the answer.
+        disk: bytes of the temporary file of vectors that do not fit in memory; 0 without one. The
+            embedding cache comes on top, and grows by about as much.
+        disk_folder: the folder of the temporary file; None without one.
     """
 
     engine: str
@@ -76,6 +83,8 @@ class Estimate:
     memory: int
     embedding_seconds: float
     selection_seconds: float
+    disk: int = 0
+    disk_folder: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -101,6 +110,7 @@ def estimate(
     engine: str = "auto",
     device: str = "auto",
     memory: str | float | None = None,
+    cache_dir: str | PathLike[str] | Literal[False] | None = None,
 ) -> Estimate:
     """Estimate what `select_uniform` with these arguments would cost, without running it.
 
@@ -115,7 +125,8 @@ def estimate(
         OptionError: the selection does not fit in memory; the message suggests what would.
         BudgetError, DataError: as in `select_uniform`.
 
-    Cost: reads texts and embeds 64 of them; vectors are not read.
+    Cost: reads and embeds a sample of the texts, 64 or up to 4,096 with a fast encoder; vectors
+        are not read.
     """
     arguments = locals()
     inputs = replace(InputOptions.of(arguments), progress=False)
@@ -136,6 +147,7 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
         on_disk = stay_on_disk(samples.stored, inputs)
     else:
         vectors, embedding_seconds = _try_embedding(samples, inputs)
+        on_disk = goes_to_disk(vectors.rows, vectors.nbytes, inputs)
     engine = inputs.engine
     if engine == "auto":
         engine = "mapped" if on_disk else "memory"
@@ -152,21 +164,43 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
         memory=int(needed),
         embedding_seconds=embedding_seconds,
         selection_seconds=seconds,
+        **_disk_of(vectors, inputs, written=on_disk and not samples.holds_vectors),
     )
+
+
+def _disk_of(vectors: _Vectors, inputs: InputOptions, *, written: bool) -> dict[str, Any]:
+    """Return the size and the folder of the temporary file of vectors, if there is one."""
+    if not written:
+        return {}
+    folder = scratch_folder(open_cache(inputs.cache_dir))
+    return {"disk": int(vectors.nbytes), "disk_folder": str(folder)}
 
 
 def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[_Vectors, float]:
     """Embed a sample of the texts; return the shape of all vectors and the seconds for all."""
-    texts = read_texts(samples, inputs.text, inputs.roles)
-    usable = [row for row in range(len(samples)) if row not in texts.invalid]
-    model = load_model(inputs)
-    step = max(1, len(usable) // _SAMPLE_TEXTS)
-    some = [texts.values[row] for row in usable[::step][:_SAMPLE_TEXTS]]
-    embed_texts(some[:2], model, cache=None, progress=False)  # warm up
+    if inputs.text is not None and not callable(inputs.text):
+        check_text(samples, inputs.text)
+    model, rows = load_model(inputs), len(samples)
+    # A fast encoder shows its speed only with more texts.
+    few, many = min(rows, _SAMPLE_TEXTS), max(_SAMPLE_TEXTS, min(rows // 8, _MORE_TEXTS))
+    numbers = np.unique(np.linspace(0, rows - 1, max(few, min(rows, many))).astype(int))
+    texts = texts_of_rows(samples, numbers.tolist(), inputs.text, inputs.roles)
+    usable = [text for text in texts if text]
+    embed_texts(usable[:2], model, cache=None, progress=False)  # warm up
+    some = usable[:: max(1, len(usable) // few)][:few]
+    seconds, dimension = _time_embedding(some, model)
+    if seconds < _SHORT_SECONDS and len(usable) > len(some):
+        some = usable
+        seconds, dimension = _time_embedding(some, model)
+    n_usable = rows * len(usable) / max(1, len(texts))
+    vectors = _Vectors(rows, dimension, bytes_per_number=4)
+    return vectors, seconds / max(1, len(some)) * n_usable
+
+
+def _time_embedding(texts: Sequence[str], model: LoadedEncoder) -> tuple[float, int]:
     began = perf_counter()
-    embedded = embed_texts(some, model, cache=None, progress=False)
-    seconds = (perf_counter() - began) / max(1, len(some)) * len(usable)
-    return _Vectors(len(samples), embedded.vectors.shape[1], bytes_per_number=4), seconds
+    embedded = embed_texts(texts, model, cache=None, progress=False)
+    return perf_counter() - began, embedded.vectors.shape[1]
 
 
 def _needed_memory(engine: str, vectors: _Vectors, budget: int, limit: float | None) -> float:

@@ -52,4 +52,7 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
         ("embedding", f"{format_seconds(found.embedding_seconds)}, if nothing is cached"),
         ("selection", format_seconds(found.selection_seconds)),
     ]
+    if found.disk:
+        where = f"{found.disk / 1e6:,.0f} MB in {found.disk_folder}, removed at the end"
+        rows.insert(3, ("disk", f"{where}, and as much in the embedding cache"))
     click.echo(two_columns(rows))
