@@ -1,7 +1,7 @@
-"""Take the picture of the page in the README: python -m docs.make_pictures.
+"""Make the pictures of the README, of the requests of `evenly demo`: python -m docs.make_pictures.
 
-It selects among the requests of `evenly demo`, opens the page in Chromium, and writes page.png:
-the page's beginning, and its map.
+It opens the page about a subset in Chromium and writes page.png, its beginning and its map; and
+draws how-many-rows.svg, what every number of rows gives.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 from PIL import Image
 from tests.support.browser import chromium
 
-from evenly import report, select_uniform
+from evenly import BudgetSuggestion, plot, report, select_uniform, suggest_budget
 from evenly.samples.requests import demo_requests
 
 PICTURE = Path(__file__).with_name("page.png")
+CURVE = Path(__file__).with_name("how-many-rows.svg")
 WIDTH, HEIGHT, MARGIN = 1200, 1200, 28
 COLOURS = 256
 PARTS = (".hero", "#map")
@@ -48,8 +49,25 @@ def below_one_another(parts: list[Image.Image]) -> Image.Image:
     return whole.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
+def draw_curve(suggestion: BudgetSuggestion, path: Path) -> None:
+    """Draw h_min and the coverage radius of every budget side by side, as SVG."""
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("svg")
+    # Text stays text and nothing depends on the time, which keeps files and diffs small.
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "evenly", "font.size": 9}
+    with pyplot.rc_context(settings):
+        figure, axes = pyplot.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
+        for axis, measure in zip(axes, ("h_min", "coverage_radius"), strict=True):
+            plot.curve(suggestion, measure, ax=axis)
+        figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+        pyplot.close(figure)
+
+
 def main() -> None:
-    """Write the picture."""
+    """Write the pictures."""
+    draw_curve(suggest_budget(demo_requests(), 500), CURVE)
     subset = select_uniform(demo_requests(), 80, text="text", encoder="static")
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         page = Path(folder) / "page.html"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from html import escape
 
 
 def two_columns(rows: Iterable[tuple[str, str]]) -> str:
@@ -22,6 +23,36 @@ def grid(lines: Sequence[Sequence[str]]) -> str:
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
+    )
+
+
+def html_table(
+    caption: str, lines: Iterable[Sequence[str]], heading: Sequence[str] | None = None
+) -> str:
+    """Return a table for a notebook: plain HTML, in which every text is shown as it is.
+
+    Args:
+        caption: what stands above it.
+        lines: the cells of each line; the first is its label.
+        heading: the names of the columns.
+    """
+    rows = [] if heading is None else [_html_row(heading, "th", "th")]
+    rows += [_html_row(line, "th", "td") for line in lines]
+    above = f'<caption style="text-align:left">{escape(caption)}</caption>'
+    return f"<table>{above}{''.join(rows)}</table>"
+
+
+def _html_row(cells: Sequence[str], first: str, others: str) -> str:
+    tags = [first, *[others] * (len(cells) - 1)]
+    return "".join(
+        [
+            "<tr>",
+            *(
+                f'<{tag} style="text-align:left">{escape(cell)}</{tag}>'
+                for tag, cell in zip(tags, cells, strict=True)
+            ),
+            "</tr>",
+        ]
     )
 
 

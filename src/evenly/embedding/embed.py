@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.embedding.cache import EmbeddingCache
 from evenly.embedding.encoder import LoadedEncoder
 from evenly.embedding.hashed_texts import HashedTexts
 from evenly.errors import EncoderError
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.shapes import Bool, Float, Int
 from evenly.tables import count
 
@@ -53,7 +52,7 @@ _CHUNK_TEXTS = 65_536
 _CHUNK_CHARACTERS = 1 << 25
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
     """Vectors with their provenance; `np.asarray(embeddings)` returns the vectors.
 
@@ -78,6 +77,9 @@ class Embeddings:
     reused: int
     computed: int
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Embeddings({' x '.join(map(str, self.vectors.shape))}, {self.encoder})"
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -238,8 +240,8 @@ class _Run:
     def encode_missing(self, progress: bool | None) -> None:
         """Embed the other texts; finished vectors are kept even if an error ends the call."""
         missing = int(np.count_nonzero(self._missing))
-        hidden = hide(progress) if missing else True
-        with tqdm(total=missing, desc="embedding", unit="text", disable=hidden) as bar:
+        shown = progress if missing else False
+        with new_bar(total=missing, desc="embedding", unit="text", shown=shown) as bar:
             for rows, texts in _chunks(self._texts, self._missing) if missing else ():
                 self._encode(rows, texts, bar.update)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.embedding.hub import hub_tokenizer
 from evenly.embedding.load import find_model
@@ -22,7 +21,7 @@ from evenly.embedding.static import STATIC, static_files
 from evenly.errors import EncoderError, EvenlyError, ModelNotFoundError, OptionError
 from evenly.options import DEFAULT_ENCODER
 from evenly.paths import expand
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.shapes import Int
 
 _TEXTS_PER_BATCH = 2048
@@ -50,9 +49,8 @@ def count_tokens(
     Raises:
         EncoderError: the tokenizer failed, or did not return one number of tokens per text.
     """
-    counts = np.zeros(total, np.int64)
-    left, hidden = iter(texts), hide(progress)
-    with tqdm(total=total, desc="counting tokens", unit="text", disable=hidden) as bar:
+    counts, left = np.zeros(total, np.int64), iter(texts)
+    with new_bar(total=total, desc="counting tokens", unit="text", shown=progress) as bar:
         for begin in range(0, total, _TEXTS_PER_BATCH):
             part = list(itertools.islice(left, _TEXTS_PER_BATCH))
             counts[begin : begin + len(part)] = _lengths(tokenizer, part)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.embedding import HashedTexts, as_short_keys, short_key
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.samples import RowTexts, Samples, open_texts
 from evenly.shapes import Bool, Int32, UInt64
 
@@ -62,7 +61,7 @@ def read_pool_texts(samples: Samples, options: InputOptions) -> PoolTexts:
     lengths = np.zeros(len(samples), np.int32)
     invalid: dict[int, str] = {}
     nothing = bytes(len(short_key("")))
-    found = tqdm(source.read(), "reading", len(samples), unit="row", disable=hide(options.progress))
+    found = new_bar(source.read(), "reading", len(samples), unit="row", shown=options.progress)
     for row, (text, reason) in enumerate(found):
         lengths[row] = len(text)
         if reason:

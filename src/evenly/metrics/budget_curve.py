@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.geometry import TIE
 from evenly.metrics.certificate import quick_upper_bounds
 from evenly.metrics.prefixes import PrefixMeasures, grid_of_sizes, measure_prefixes, random_order
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.rules import Rules
 from evenly.shapes import Float, Int
@@ -55,7 +54,7 @@ class RandomCurve:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BudgetCurve:
     """How evenly rows are spread, for several budgets. No distance is squared.
 
@@ -79,6 +78,9 @@ class BudgetCurve:
     standard_error: Float[np.ndarray, " s"]
     tokens: Int[np.ndarray, " s"] | None = None
     random: RandomCurve | None = None
+
+    def __repr__(self) -> str:
+        return f"BudgetCurve({len(self.budgets)} budgets, {self.budgets[0]} to {self.budgets[-1]})"
 
     @property
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -194,7 +196,7 @@ def curve_of_budgets(
     sizes = np.union1d(grid, np.array([*also], np.int64))
     covered = None if run.coverage_radius is None else run.coverage_radius[sizes - 1]
     orders = 1 + random_subsets
-    with tqdm(total=orders, desc="measuring", unit="order", disable=hide(progress)) as bar:
+    with new_bar(total=orders, desc="measuring", unit="order", shown=progress) as bar:
 
         def measured(order: Int[np.ndarray, " k"], **known: Any) -> PrefixMeasures:
             found = measure_prefixes(problem, order, sizes, seed=seed, **known)

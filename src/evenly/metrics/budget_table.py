@@ -35,26 +35,39 @@ def table_of_curve(curve: BudgetCurve, marks: Mapping[int, str]) -> str:
         curve: the curve.
         marks: budgets of the curve to show in any case -> what is written beside them.
     """
-    columns = {name: curve.columns[name] for name in _COLUMNS if name in curve.columns}
-    shown = [
-        number
-        for number, size in enumerate(curve.budgets.tolist())
-        if size in marks or str(size).rstrip("0") in ("1", "2", "5")
-    ]
-    if len(curve.budgets) - 1 not in shown:
-        shown.append(len(curve.budgets) - 1)
-    # A first column without text, because it is aligned to the left.
-    lines = [["", *(_COLUMNS[name][0] for name in columns)]]
-    lines += [
-        ["", *(_cell(name, column[number]) for name, column in columns.items())] for number in shown
-    ]
+    table = grid([["", *line] for line in lines_of_curve(curve, marks)]).splitlines()
+    # The first column has no text, because it is aligned to the left.
+    table = [line[2:] for line in table]
+    shown = _shown(curve, marks)
     plot = ["", *(_bar(curve, number) for number in shown)]
     notes = ["", *(marks.get(int(curve.budgets[number]), "") for number in shown)]
-    table = [line[2:] for line in grid(lines).splitlines()]
     return "\n".join(
         f"{line:<{max(map(len, table))}}  {bar:<{_WIDTH}}  {note}".rstrip()
         for line, bar, note in zip(table, plot, notes, strict=True)
     )
+
+
+def lines_of_curve(curve: BudgetCurve, marks: Mapping[int, str]) -> list[list[str]]:
+    """Return the cells of the table: a line of headings, and one for each budget shown."""
+    columns = {name: curve.columns[name] for name in _COLUMNS if name in curve.columns}
+    headings = [_COLUMNS[name][0] for name in columns]
+    return [
+        headings,
+        *(
+            [_cell(name, column[number]) for name, column in columns.items()]
+            for number in _shown(curve, marks)
+        ),
+    ]
+
+
+def _shown(curve: BudgetCurve, marks: Mapping[int, str]) -> list[int]:
+    """Return the positions of the budgets that the table shows."""
+    last = int(curve.budgets[-1])
+    return [
+        number
+        for number, size in enumerate(curve.budgets.tolist())
+        if size == last or size in marks or str(size).rstrip("0") in ("1", "2", "5")
+    ]
 
 
 def legend_of_curve(curve: BudgetCurve) -> str:

@@ -7,7 +7,6 @@ from functools import cached_property
 from math import inf
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.clustering.tree import Tree
@@ -22,7 +21,7 @@ from evenly.metrics.bounds import (
 from evenly.metrics.curve import Curve
 from evenly.metrics.packing_bound import PackingBound
 from evenly.metrics.trace_bound import CentredPool, best_centre
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.shapes import Float, Int
 
 # Reported bounds are larger by this factor, which exceeds what rounding can do to them.
@@ -96,7 +95,7 @@ class UpperBounds:
         if isinstance(points, DistanceMatrix) or not points.in_memory:
             return None
         cell = self.effort.cell_size(rows, points.dimension)
-        with tqdm(total=rows, desc="certificate", unit="row", disable=hide(self.progress)) as bar:
+        with new_bar(total=rows, desc="certificate", unit="row", shown=self.progress) as bar:
             return PackingBound(points, Tree.of(points, cell, progress=bar.update))
 
     def _centred(self, points: Points, size: int) -> CentredPool:

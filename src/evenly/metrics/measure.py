@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.screening.tuning import SHARE_COMPARED
@@ -36,7 +35,7 @@ from evenly.options import (
     TextColumns,
     documented,
 )
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
@@ -177,8 +176,8 @@ def measure_prepared(
     began = perf_counter()
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, curve=curve)
-    rows, hidden = len(stats.eligible_rows), hide(prepared.options.progress)
-    with tqdm(total=rows, desc="measuring", unit="row", disable=hidden) as bar:
+    rows, progress = len(stats.eligible_rows), prepared.options.progress
+    with new_bar(total=rows, desc="measuring", unit="row", shown=progress) as bar:
         found = SubsetDistances.of(
             points,
             chosen,
@@ -189,7 +188,7 @@ def measure_prepared(
         )
     measures = _measure(points, chosen, found)
     drawn = []
-    with tqdm(total=rows * subsets, desc="random subsets", unit="row", disable=hidden) as bar:
+    with new_bar(total=rows * subsets, desc="random subsets", unit="row", shown=progress) as bar:
         for draw in range(subsets):
             seed = options.seed + draw
             drawn.append(measure_random(points, size, seed, bar.update, sampling=stats.sampling))

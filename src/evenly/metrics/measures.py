@@ -12,7 +12,7 @@ import numpy as np
 
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.theory import CONFIDENCE, Theory
-from evenly.tables import count, two_columns, with_cosine
+from evenly.tables import count, html_table, two_columns, with_cosine
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RandomSubset(NamedTuple):
     standard_error: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measures:
     """How evenly a subset is spread; prints as a table. Distances are Euclidean, none is squared.
 
@@ -148,6 +148,18 @@ class Measures:
         """Return a table to read in a terminal, the one that `evenly measure` prints."""
         chosen = f"{self.size:,} of {count(self.pool_size, 'row')}"
         return two_columns([("subset", chosen), *lines_of_measures(self)])
+
+    def __repr__(self) -> str:
+        certified = self.certified_fraction
+        certificate = "" if certified is None else f", certified_fraction={certified:.6g}"
+        return (
+            f"Measures({self.size} of {self.pool_size} rows, h_min={self.h_min:.6g}, "
+            f"coverage_radius={self.coverage_radius:.6g}{certificate})"
+        )
+
+    def _repr_html_(self) -> str:
+        subset = f"Measures of {self.size:,} of {count(self.pool_size, 'row')}"
+        return html_table(subset, lines_of_measures(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values; infinite numbers become null."""

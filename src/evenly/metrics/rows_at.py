@@ -19,6 +19,7 @@ from evenly.options import (
     checks,
     documented,
 )
+from evenly.tables import count, html_table
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class RowsAt:
     at_least: int
     at_most: int
     pool_size: int
+
+    def _repr_html_(self) -> str:
+        lines = [("at least", f"{self.at_least:,}"), ("at most", f"{self.at_most:,}")]
+        pool = count(self.pool_size, "row")
+        return html_table(f"Rows at an h_min of {self.h_min:g}, of {pool}", lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

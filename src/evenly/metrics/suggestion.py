@@ -12,10 +12,10 @@ from typing_extensions import Self
 from evenly.atomic import atomic_write
 from evenly.errors import ManifestError
 from evenly.metrics.budget_curve import BudgetCurve
-from evenly.metrics.budget_table import legend_of_curve, table_of_curve
+from evenly.metrics.budget_table import legend_of_curve, lines_of_curve, table_of_curve
 from evenly.selection import Selection
 from evenly.selection.results.codec import Codec
-from evenly.tables import count, two_columns
+from evenly.tables import count, html_table, two_columns
 
 _KNEE = "beyond it, more rows lower the coverage radius much less (advice)"
 # What was wanted -> its name in the table, and what the budget that meets it is.
@@ -65,6 +65,12 @@ class BudgetSuggestion:
 
     def __str__(self) -> str:
         """Return a table with a small plot, the one that `evenly budget` prints."""
+        lines, marks = self._lines()
+        table = table_of_curve(self.curve, marks)
+        return "\n".join([two_columns(lines), "", table, legend_of_curve(self.curve)])
+
+    def _lines(self) -> tuple[list[tuple[str, str]], dict[int, str]]:
+        """Return labels and values about the whole run, and the marks in the table."""
         most = len(self.selection)
         marks = {most: ""}
         lines = [
@@ -84,8 +90,12 @@ class BudgetSuggestion:
                 marks[budget] = ", ".join(filter(None, (marks.get(budget), f"{label} {value}")))
         if self.counted is not None:
             lines.append(("tokens", f"counted in {self.counted}"))
-        table = table_of_curve(self.curve, marks)
-        return "\n".join([two_columns(lines), "", table, legend_of_curve(self.curve)])
+        return lines, marks
+
+    def _repr_html_(self) -> str:
+        lines, marks = self._lines()
+        heading, *numbers = lines_of_curve(self.curve, marks)
+        return html_table("Budget", lines) + html_table("", numbers, heading)
 
     def _answer(self, name: str, budget: int | None) -> str:
         if budget is None:

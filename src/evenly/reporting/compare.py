@@ -8,7 +8,6 @@ from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.errors import OptionError
 from evenly.metrics import Measures
@@ -22,8 +21,8 @@ from evenly.options import (
     TextColumns,
     documented,
 )
-from evenly.progress import hide
-from evenly.tables import grid
+from evenly.progress import new_bar
+from evenly.tables import count, grid, html_table
 
 # Attribute of the measures -> its format.
 _COLUMNS = {
@@ -48,7 +47,7 @@ _COLUMNS = {
 _COUNTS = ("size", "duplicates")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The measures of several subsets of one data set. Prints as a table.
 
@@ -84,6 +83,17 @@ class Comparison:
 
     def __str__(self) -> str:
         """Return a table with a line for each measure that applies and a column for each subset."""
+        return grid(self._lines())
+
+    def __repr__(self) -> str:
+        drawn = sum(map(len, self.random.values()))
+        return f"Comparison({', '.join(self.subsets)}; {count(drawn, 'random subset')})"
+
+    def _repr_html_(self) -> str:
+        heading, *lines = self._lines()
+        return html_table(f"Comparison of {count(len(self.subsets), 'subset')}", lines, heading)
+
+    def _lines(self) -> list[list[str]]:
         records = self.rows
         lines = [["", *(record["subset"] for record in records)]]
         for path in _COLUMNS:
@@ -91,7 +101,7 @@ class Comparison:
             values = [record[name] for record in records]
             if any(value is not None for value in values):
                 lines.append([name.replace("_", " "), *(_cell(path, value) for value in values)])
-        return grid(lines)
+        return lines
 
 
 def _means(measures: Sequence[Measures]) -> dict[str, Any]:
@@ -188,8 +198,8 @@ def compare_subsets(
     stats = pool_stats(prepared, options, sizes[-1])
     seeds = range(options.seed, options.seed + options.random_subsets)
     drawn_rows = [random_rows(stats.eligible_rows, size, seed) for size in sizes for seed in seeds]
-    hidden = hide(prepared.options.progress)
-    bar = tqdm([*chosen.values(), *drawn_rows], "comparing", unit="subset", disable=hidden)
+    progress = prepared.options.progress
+    bar = new_bar([*chosen.values(), *drawn_rows], "comparing", unit="subset", shown=progress)
     found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
     if options.certificate:
         reached = {size: max(one.h_min for one in found if one.size == size) for size in sizes}

@@ -7,16 +7,16 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.errors import RowError
 from evenly.geometry import nearest_chosen
 from evenly.inputs.prepare import PreparedData
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.samples import write_columns
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again, check_same_vectors, prepare_again
 from evenly.shapes import Float, Int
+from evenly.tables import count, html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,15 @@ class Assignments:
             f"Assignments({len(self)} rows to {len(self.chosen)} chosen ones, "
             f"largest distance {np.nanmax(self.distances):.6g})"
         )
+
+    def _repr_html_(self) -> str:
+        lines = [
+            ("largest distance", f"{np.nanmax(self.distances):.4f}"),
+            ("mean distance", f"{np.nanmean(self.distances):.4f}"),
+            ("most rows of one", f"{int(self.sizes.max()):,}"),
+        ]
+        rows = f"{count(len(self), 'row')} and the nearest of {len(self.chosen):,} chosen ones"
+        return html_table(f"Assignments: {rows}", lines)
 
     def of(self, chosen_row: int) -> list[int]:
         """Return the rows that a chosen row represents: itself, then the others by distance.
@@ -101,7 +110,7 @@ def assign(selection: SelectionData, data: Any, again: Again) -> Assignments:
     """
     prepared = prepare_with_dropped(selection, data, again)
     usable = int(np.count_nonzero(prepared.points.eligible))
-    with tqdm(total=usable, desc="assigning", unit="row", disable=hide(again.progress)) as bar:
+    with new_bar(total=usable, desc="assigning", unit="row", shown=again.progress) as bar:
         found = nearest_chosen(prepared.points, selection.indices, progress=bar.update)
     nearest = np.full(len(prepared), -1)
     distances = np.full(len(prepared), np.nan)

@@ -20,6 +20,7 @@ from evenly.memory import free_memory, memory_bytes
 from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColumns, documented
 from evenly.samples import Samples, check_text, open_with_vectors, texts_of_rows
 from evenly.selection.rules.budget import rows_of_budget
+from evenly.tables import count, format_seconds, html_table
 
 # Texts that are embedded to measure the encoder: a few, or more if they take too short a time.
 _SAMPLE_TEXTS, _MORE_TEXTS, _SHORT_SECONDS = 64, 4096, 0.1
@@ -90,6 +91,15 @@ class Estimate:
     def seconds(self) -> float:
         """The total."""
         return self.embedding_seconds + self.selection_seconds
+
+    def _repr_html_(self) -> str:
+        lines = [
+            ("engine", self.engine),
+            ("memory", f"{self.memory / 1e6:,.0f} MB"),
+            ("embedding", format_seconds(self.embedding_seconds)),
+            ("selection", format_seconds(self.selection_seconds)),
+        ]
+        return html_table(f"Estimate: {self.budget:,} of {count(self.rows, 'row')}", lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

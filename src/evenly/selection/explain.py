@@ -17,6 +17,7 @@ from evenly.selection.results.selection import SelectionData
 from evenly.selection.resume import Again
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Float, Int
+from evenly.tables import html_table
 
 # Options that can leave out or include a row regardless of its distance.
 _RULES = (
@@ -25,7 +26,7 @@ _RULES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """The reason why a row was chosen or left out; `str()` of it is for people.
 
@@ -68,6 +69,15 @@ class Explanation:
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain JSON values."""
         return {**asdict(self), "rules": list(self.rules)}
+
+    def __repr__(self) -> str:
+        near = "" if self.nearest is None else f", {self.distance:.6g} from row {self.nearest}"
+        return f"Explanation(row {self.row}, {self.outcome}{near})"
+
+    def _repr_html_(self) -> str:
+        texts = [(self.row, self.text), (self.nearest, self.nearest_text)]
+        lines = [(f"row {row}", text) for row, text in texts if text is not None]
+        return html_table(self._said(), lines)
 
     def __str__(self) -> str:
         lines = [self._said()]

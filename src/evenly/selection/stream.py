@@ -7,8 +7,6 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from evenly.errors import OptionError
 from evenly.options import (
     DEFAULT_ENCODER,
@@ -18,7 +16,7 @@ from evenly.options import (
     TextColumns,
     documented,
 )
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.samples import can_be_read_again, check_paths, column_of, read_batches
 from evenly.selection.results.stream import StreamSelection
 from evenly.selection.streaming.uniform_stream import UniformStream
@@ -103,4 +101,4 @@ def choose_from_stream(
 
 
 def _bar(name: str, progress: bool | None) -> Any:
-    return tqdm(desc=name, unit="row", disable=hide(progress))
+    return new_bar(desc=name, unit="row", shown=progress)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.selection.greedy.picks import Picks
 
 # An estimate needs this many rounds and this share of the picks; with less, it is arbitrary.
@@ -75,7 +75,7 @@ def progress_bar(
         yield lambda _: None  # even a disabled bar has overhead
         return
     left = TimeLeft(budget)
-    with tqdm(
+    with new_bar(
         total=budget,
         initial=initial,
         desc="selecting",
@@ -83,7 +83,7 @@ def progress_bar(
         bar_format=_FORMAT,
         # Rounds are few and get slower, so tqdm would draw even fewer.
         miniters=1,
-        disable=hide(shown),
+        shown=shown,
         **drawn,
     ) as bar:
 
@@ -109,7 +109,7 @@ def packing_bar(
     It yields a function to call before each packing, with its distance and number of rows, which
     returns a function to call with the number of rows that were examined.
     """
-    with tqdm(desc="packing", unit="row", disable=hide(shown), **drawn) as bar:
+    with new_bar(desc="packing", unit="row", shown=shown, **drawn) as bar:
 
         def show(distance: float, rows: int) -> Callable[[int], object]:
             bar.reset(rows)
@@ -127,7 +127,7 @@ def searching_bar(
 
     `of` names the value, whose growth from `initial` is shown.
     """
-    with tqdm(desc=what, bar_format="{desc} [{elapsed}{postfix}]", disable=hide(progress)) as bar:
+    with new_bar(desc=what, bar_format="{desc} [{elapsed}{postfix}]", shown=progress) as bar:
 
         def report(step: str, now: float) -> None:
             bar.set_description_str(f"{what}: {step}", refresh=False)

@@ -21,7 +21,7 @@ from evenly.selection.results.codec import Codec
 from evenly.selection.results.moved import find_moved_inputs
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
-from evenly.tables import count
+from evenly.tables import count, html_table
 
 Order = Literal["picked", "file"]
 
@@ -67,6 +67,15 @@ class Result(ABC):
                 "copy=False was passed."
             )
         return self.indices.astype(wanted, copy=bool(copy))
+
+    def _repr_html_(self) -> str:
+        source = self.provenance.input
+        rows = f"{len(self):,} of {count(source.rows, 'row')} of {source.origin}"
+        return html_table(f"{type(self).__name__}: {rows}", self._numbers())
+
+    @abstractmethod
+    def _numbers(self) -> list[tuple[str, str]]:
+        """Return labels and values of the few numbers that describe the rows."""
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:

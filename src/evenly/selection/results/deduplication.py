@@ -17,6 +17,7 @@ from evenly.selection.results.base import Order, Result, finite_or_none
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
+from evenly.tables import count
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,13 @@ class Deduplication(Result):
             f"Deduplication({len(self)} of {len(self.representative)} rows kept, "
             f"{self.merged} merged, min_distance={self.min_distance:.6g})"
         )
+
+    def _numbers(self) -> list[tuple[str, str]]:
+        return [
+            ("merged", count(self.merged, "row")),
+            ("exact duplicates", count(self.exact_duplicates, "row")),
+            ("min_distance", f"{self.min_distance:.6g}"),
+        ]
 
     @property
     def merged(self) -> int:

@@ -23,7 +23,7 @@ from evenly.selection.results.base import (
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
-from evenly.tables import count
+from evenly.tables import count, with_cosine
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +51,19 @@ class SelectionData(Result):
             f"{type(self).__name__}({len(self)} of {self.provenance.input.rows} rows, "
             f"h_min={self.h_min:.6g}, coverage_radius={self.coverage_radius:.6g})"
         )
+
+    def _numbers(self) -> list[tuple[str, str]]:
+        provenance = self.provenance
+        normalized = bool(provenance.options.get("normalize"))
+        lines = [("h_min", with_cosine(self.h_min, normalized=normalized))]
+        if not np.isnan(self.coverage_radius):
+            covered = with_cosine(self.coverage_radius, normalized=normalized)
+            lines.append(("coverage radius", covered))
+        if provenance.rules:
+            lines.append(("rules", ", ".join(provenance.rules)))
+        if provenance.dropped:
+            lines.append(("dropped", count(len(provenance.dropped), "row")))
+        return lines
 
     @property
     def h_min(self) -> float:

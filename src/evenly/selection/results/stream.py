@@ -23,6 +23,7 @@ from evenly.selection.results.base import (
 from evenly.selection.results.codec import Codec
 from evenly.selection.results.provenance import Provenance
 from evenly.shapes import Float, Int
+from evenly.tables import with_cosine
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,13 @@ class StreamSelection(Result):
             f"StreamSelection({len(self)} of {self.provenance.input.rows} rows, "
             f"h_min={self.h_min:.6g}, coverage_bound={self.coverage_bound:.6g})"
         )
+
+    def _numbers(self) -> list[tuple[str, str]]:
+        normalized = bool(self.provenance.options.get("normalize"))
+        return [
+            ("h_min", with_cosine(self.h_min, normalized=normalized)),
+            ("coverage radius", f"at most {self.coverage_bound:.4f}"),
+        ]
 
     @property
     def h_min(self) -> float:

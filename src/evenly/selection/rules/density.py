@@ -15,12 +15,11 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, mean_distances_of_all
 from evenly.geometry.points import blocks
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.selection.rules.quality import LEAST_WEIGHT
 from evenly.shapes import Bool, Float, Int
 
@@ -103,9 +102,7 @@ def densities(
         raise OptionError(
             "density_weight= needs rows that differ: all usable rows are equal. Omit it."
         )
-    with tqdm(
-        total=len(representatives), desc="density", unit="row", disable=hide(progress)
-    ) as bar:
+    with new_bar(total=len(representatives), desc="density", unit="row", shown=progress) as bar:
         means = mean_distances_of_all(points, representatives, k, progress=bar.update)
     least = float(np.median(means)) / MOST_DENSE
     found = np.ones(len(usable))

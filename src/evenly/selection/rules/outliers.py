@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from tqdm import tqdm
 
 from evenly.caller import level_of_the_caller
 from evenly.errors import IsolatedRowsWarning
@@ -23,7 +22,7 @@ from evenly.geometry import (
 )
 from evenly.inputs.prepare import PreparedData
 from evenly.options import RuleOptions
-from evenly.progress import hide
+from evenly.progress import new_bar
 from evenly.selection.rules.away_from import rows_of_the_pool
 from evenly.selection.rules.row_names import RowNames
 from evenly.shapes import Float, Int
@@ -62,7 +61,7 @@ def outliers(
     count = round(fraction * usable)
     if count == 0:
         return np.empty(0, np.int64), np.empty(0)
-    with tqdm(total=usable, desc="looking for outliers", unit="row", disable=hide(progress)) as bar:
+    with new_bar(total=usable, desc="looking for outliers", unit="row", shown=progress) as bar:
         return most_isolated(points, count, k, progress=bar.update)
 
 
