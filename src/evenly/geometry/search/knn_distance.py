@@ -79,8 +79,8 @@ def mean_distances_of_all(
 ) -> Float[np.ndarray, " m"]:
     """Return the exact mean Euclidean distance of rows to the k nearest of them.
 
-    The result is that of `mean_distances_to_nearest(points, rows, k, rows)`, sooner: a row is
-    first compared with rows that are likely to be near, which rule out most others.
+    The result is that of `mean_distances_to_nearest(points, rows, k, rows)`, sooner: each pair is
+    compared once, and first those that are likely to be near, which rule out most others.
 
     Args:
         points: the pool.
@@ -89,7 +89,7 @@ def mean_distances_of_all(
         progress: called with the number of rows finished since the last call.
         sizes: see there.
 
-    Cost: m²·d multiplications, as matrix products. 8·k bytes a row.
+    Cost: m²/2·d multiplications of 16-bit integers at most; 8·k + 2·d bytes a row.
     """
     return _means(points, rows, k, progress or (lambda _: None), sizes or SearchSizes())
 
@@ -131,7 +131,6 @@ def most_isolated(
     sizes, progress = sizes or SearchSizes(), progress or (lambda _: None)
     guesses = [0.0]
     if isinstance(points, Points) and len(rows) > sizes.few and 4 * count < len(rows):
-        # Rows on disk are near each other in the file as often as not.
         sample = np.sort(np.random.default_rng(0).choice(rows, sizes.sample, replace=False))
         means = mean_distances_to_nearest(points, sample, k, rows)
         guesses = _guesses(means, count / len(rows))
