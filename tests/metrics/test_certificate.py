@@ -214,11 +214,15 @@ def test_a_thorough_certificate_takes_the_largest_cells():
 
 
 def test_measuring_many_rows_allows_larger_cells():
-    prepared = prepare(np.eye(3000), InputOptions())
-    effort = pool_stats(prepared, MeasuringOptions(), 3000).upper_bounds.effort
+    prepared = prepare(np.eye(6000), InputOptions())
+    effort = pool_stats(prepared, MeasuringOptions(), 6000).upper_bounds.effort
 
-    assert effort.multiplications == pytest.approx(0.3 * 3000**3)
-    assert effort.cell_size(rows=10**3, dimension=100) > DEFAULT_EFFORT.smallest_cell
+    assert effort.multiplications == pytest.approx(0.3 * 6000**3)
+    assert effort.cell_size(rows=10**4, dimension=100) > DEFAULT_EFFORT.smallest_cell
+
+
+def test_a_small_pool_is_clustered_as_a_whole():
+    assert DEFAULT_EFFORT.cell_size(rows=2000, dimension=384) >= 2000
 
 
 def test_dropped_rows_do_not_raise_the_bound():

@@ -42,8 +42,8 @@ class BoundingEffort:
             rule; larger pools are halved into such cells first.
     """
 
-    multiplications: float = 2e9
-    smallest_cell: int = 512
+    multiplications: float = 4e10
+    smallest_cell: int = 1024
     largest_cell: int = 32768
 
     @classmethod
@@ -59,7 +59,7 @@ class BoundingEffort:
 
     def centre_steps(self, rows: int, dimension: int) -> int:
         """Return how often a centre may be moved; each step reads the pool once."""
-        return int(min(max(self.multiplications / 1000 / (float(rows) * dimension), 4), 30))
+        return int(min(max(self.multiplications / 2e4 / (float(rows) * dimension), 4), 30))
 
 
 DEFAULT_EFFORT = BoundingEffort()
