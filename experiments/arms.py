@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from benchmarks.facility_location import facility_location as greedy_facility_location
+from benchmarks.facility_location import similarities
 
 import evenly
 from evenly.errors import IsolatedRowsWarning
@@ -154,28 +155,10 @@ def balanced_clusters(pool: Pool, budget: int, rng: np.random.Generator) -> Rows
 
 
 def facility_location(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
-    """Lazy greedy facility location (Minoux 1978) on all n × n similarities.
-
-    Similarity is the largest distance minus the distance, so that the sum that is maximised is,
-    but for its sign and a constant, the mean distance to the nearest chosen row.
-    """
+    """Greedy facility location on all n × n similarities."""
     if "similarities" not in pool._kept:
-        distances = pool.distances_to(np.arange(len(pool)))
-        pool._kept["similarities"] = distances.max() - distances
-    similarities = pool._kept["similarities"]
-    covered = np.zeros(len(pool), np.float32)
-    heap = [(-float(gain), row) for row, gain in enumerate(similarities.sum(axis=1))]
-    heapq.heapify(heap)
-    chosen: list[int] = []
-    while len(chosen) < budget:
-        _, row = heapq.heappop(heap)
-        gain = float(np.maximum(similarities[row] - covered, 0).sum())
-        if not heap or gain >= -heap[0][0]:
-            chosen.append(row)
-            covered = np.maximum(covered, similarities[row])
-        else:
-            heapq.heappush(heap, (-gain, row))
-    return np.array(chosen)
+        pool._kept["similarities"] = similarities(pool.vectors)
+    return greedy_facility_location(pool._kept["similarities"], budget)
 
 
 def clumped(rows_a_clump: int) -> Arm:

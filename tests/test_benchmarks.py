@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import growth, jobs, pools, profile, refine, rules, run, table
+from benchmarks import growth, jobs, pools, profile, refine, rules, run, table, typical
 from benchmarks.cases import all_cases, clustered_case, named_cases
-from benchmarks.checking import exact_h_min, same_picks, same_rows
+from benchmarks.checking import exact_h_min, mean_distance, same_picks, same_rows
+from benchmarks.facility_location import facility_location, similarities
 from benchmarks.measuring import Task, measure, measure_apart
 from benchmarks.peers import OTHERS, Peer
 
@@ -105,6 +106,17 @@ def test_exact_h_min_of_repeated_and_of_single_rows():
 
     assert exact_h_min(vectors, np.array([3, 5, 3])) == 0.0
     assert exact_h_min(vectors, np.array([3])) == np.inf
+
+
+def test_mean_distance_across_blocks():
+    vectors = pools.clustered(2_500, d=4)
+    rows = np.array([7, 2_400, 90])
+    gaps = vectors[:, None].astype(float) - vectors[rows].astype(float)
+
+    expected = np.sqrt((gaps**2).sum(axis=2)).min(axis=1).mean()
+
+    assert mean_distance(vectors, rows) == pytest.approx(expected, rel=1e-9)
+    assert mean_distance(vectors, np.arange(2_500)) == pytest.approx(0.0, abs=1e-7)
 
 
 def test_agreement_of_picks_and_of_rows():
@@ -440,6 +452,76 @@ def test_refinement_is_compared_with_greedy_and_the_best_known(tmp_path, capsys)
     names = [one.name for one in refine.instances("x.npy", None)]
     assert names[0] == "clustered 20,000, 2,000 rows"
     assert names[-1] == "embeddings 20,000, 10,000 rows"
+
+
+def test_facility_location_has_the_smallest_mean_distance_of_each_greedy_step():
+    vectors = pools.clustered(60, d=5)
+    chosen: list[int] = []
+    # The first pick has the largest sum of similarities: the smallest of distances.
+    for _ in range(8):
+        rest = [row for row in range(60) if row not in chosen]
+        means = [mean_distance(vectors, np.array([*chosen, row])) for row in rest]
+        chosen.append(rest[int(np.argmin(means))])
+
+    assert facility_location(similarities(vectors), 8).tolist() == chosen
+    whole = facility_location(similarities(vectors), 60)
+    assert sorted(whole.tolist()) == list(range(60))
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_density_is_compared_with_facility_location(tmp_path, capsys):
+    np.save(tmp_path / "given.npy", pools.embeddings_alike(400, 16))
+    out = tmp_path / "rows.jsonl"
+
+    typical.main(
+        [
+            *("--npy", str(tmp_path / "given.npy"), "--scale", "0.02"),
+            *("--repeats", "1", "--out", str(out), "--note", "a test was running"),
+        ]
+    )
+
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert printed == table.read_rows([out])
+    cases = ["clustered 400, 4 rows", "clustered 400, 40 rows"]
+    cases += ["embeddings 400, 4 rows", "embeddings 400, 40 rows"]
+    assert list(dict.fromkeys(row["case"] for row in printed)) == cases
+    for begin in range(0, len(printed), len(typical.PEERS)):
+        of_case = printed[begin : begin + len(typical.PEERS)]
+        first = of_case[0]
+        assert [row["peer"] for row in of_case] == list(typical.PEERS)
+        assert first["distance_ratio"] == first["seconds_ratio"] == 1.0
+        for row in of_case:
+            assert row["distance_ratio"] == row["mean_distance"] / first["mean_distance"]
+            assert row["seconds_ratio"] == pytest.approx(
+                row["seconds"]["median"] / first["seconds"]["median"]
+            )
+    large = printed[0] | {"case": "clustered 20,000, 2,000 rows"}
+    page = table.page([*printed, large])
+    assert "\n- clustered 20,000: Gaussian clusters.\n" in page
+    assert page.count("\n- a test was running.\n") == 1
+    assert "| clustered 400, 4 rows | facility location | " in page
+    assert "| +0.00 % | " in page
+    assert "- embeddings 400: embeddings of given.npy." in page
+    assert str(tmp_path) not in page
+
+
+def test_neighbours_are_searched_for_in_every_measurement(monkeypatch):
+    from evenly.selection.rules import density
+
+    searched: list[int] = []
+    search = density.mean_distances_of_all
+
+    def counted(points, rows, *arguments, **options):
+        searched.append(len(rows))
+        return search(points, rows, *arguments, **options)
+
+    monkeypatch.setattr(density, "mean_distances_of_all", counted)
+    pool = typical.TypicalPool("tiny", "Gaussian clusters", pools.clustered(500, 8))
+
+    rows = list(typical.measure(pool, 20, repeats=3))
+
+    assert searched == [250, 500] * 3
+    assert {row["repeats"] for row in rows} == {3}
 
 
 def test_whole_jobs_of_two_versions_are_measured_in_turn(tmp_path):
