@@ -2,6 +2,7 @@
 
 import json
 import logging
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -261,6 +262,7 @@ def test_the_vectors_of_embed_can_be_selected_from():
         ({"k": np.float64(2.0)}, {"k": 2.0}),
         (TopicEncoder(), NotKept("TopicEncoder")),
         (texts_of, NotKept("texts_of")),
+        (Fraction(10**400), NotKept("Fraction")),
     ],
 )
 def test_options_become_json_values(value, expected):

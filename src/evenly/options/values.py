@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike, fspath
@@ -37,7 +38,8 @@ def as_json_value(value: Any) -> Any:
     if type(value).__name__ in BOOLEANS:
         return bool(value)
     if isinstance(value, Real):
-        return int(value) if isinstance(value, Integral) else float(value)
+        with suppress(OverflowError):  # a fraction can exceed what floats hold
+            return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, PathLike):
         return fspath(value)
     if isinstance(value, Sequence):
