@@ -18,7 +18,7 @@ def main(
     encoder: str = "all-MiniLM-L6-v2",
 ) -> None:
     texts = ["\n".join(map(str, record.values())) for record in open_samples(source).records()]
-    costs = count_tokens(texts, load_tokenizer(tokenizer))
+    costs = count_tokens(texts, load_tokenizer(tokenizer), total=len(texts))
 
     subset = select_uniform(
         source,

@@ -19,8 +19,9 @@ PYPROJECT = SOURCE.parents[1] / "pyproject.toml"
 
 # Of other tools, which messages name with their command.
 FOREIGN_FLAGS = {"--force-reinstall", "--upgrade"}
-# Of open(), of load_dataset(), of an example of a quota, and of a function that users don't call.
-FOREIGN_PARAMETERS = {"mode", "streaming", "code", "format"}
+# Of open(), of load_dataset(), of an example of a quota, of a function that users don't call, and
+# of HTML.
+FOREIGN_PARAMETERS = {"mode", "streaming", "code", "format", "style", "dir"}
 PACKAGES = {"evenly", "numba"}
 
 

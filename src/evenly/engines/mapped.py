@@ -273,8 +273,9 @@ def _rows_that_fit(points: Points, budget: int, memory: float) -> int:
     need = least_memory(points, budget)
     if memory < need:
         raise OptionError(
-            f"memory={memory / 1e6:.0f} MB is too little for {n:,} rows of {d} and a budget of "
-            f"{budget:,}: {need / 1e6:.0f} MB are needed. Allow more, or choose fewer rows."
+            f"memory= is too little for {n:,} rows of {d} and a budget of {budget:,}: it leaves "
+            f"{memory / 1e6:.0f} MB to choose with, and {need / 1e6:.0f} MB are needed. Allow "
+            "more, or choose fewer rows."
         )
     return min(n, _LEAST_ROWS + int((memory - need) / _bytes_in_memory(points)))
 

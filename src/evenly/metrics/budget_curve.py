@@ -197,16 +197,15 @@ def curve_of_budgets(
     covered = None if run.coverage_radius is None else run.coverage_radius[sizes - 1]
     orders = 1 + random_subsets
     with new_bar(total=orders, desc="measuring", unit="order", shown=progress) as bar:
-
-        def measured(order: Int[np.ndarray, " k"], **known: Any) -> PrefixMeasures:
-            found = measure_prefixes(problem, order, sizes, seed=seed, **known)
+        own = measure_prefixes(
+            problem, run.rows, sizes, radii=run.radii, coverage_radius=covered, seed=seed
+        )
+        bar.update()
+        drawn = []
+        for draw in range(random_subsets):
+            order = random_order(problem, most, seed + draw)
+            drawn.append(measure_prefixes(problem, order, sizes, seed=seed))
             bar.update()
-            return found
-
-        own = measured(run.rows, radii=run.radii, coverage_radius=covered)
-        drawn = [
-            measured(random_order(problem, most, seed + draw)) for draw in range(random_subsets)
-        ]
     # What to keep away from and rows to include cover the pool, too, so radii bound less.
     is_plain = rules.weights is None and not problem.keeps_away and not len(rules.include)
     bounds = quick_upper_bounds(problem.points, sizes, run.radii if is_plain else None)

@@ -82,7 +82,7 @@ def suggest_budget(
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None = None,
     seed: int = 0,
-    **others: Any,
+    **more: Any,
 ) -> BudgetSuggestion:
     """Measure what every budget gives, from one run, and suggest how many rows to choose.
 
@@ -93,7 +93,7 @@ def suggest_budget(
         data: as in `select_uniform`.
         budget: the largest budget to look at: an int, or a fraction in (0, 1] of the usable rows.
             By default half of them, at most 20,000 rows.
-        others: other options of `select_uniform` are refused, with the reason: with quotas or a
+        more: other options of `select_uniform` are refused, with the reason: with quotas or a
             token budget, the first rows are not the answer for a smaller budget.
 
     Returns:
@@ -112,7 +112,7 @@ def suggest_budget(
         Irwin and Raghavan 2011, doi:10.1109/ICDCSW.2011.20.
     """
     arguments = locals()
-    refuse_options(others)
+    refuse_options(more)
     return suggest(
         data,
         InputOptions.of(arguments),

@@ -25,7 +25,7 @@ _STEPS = 513
 
 
 def distances(
-    data: Any, subset: Any, *, ax: Any = None, random: bool = True, seed: int = 0, **inputs: Any
+    data: Any, subset: Any, *, ax: Any = None, random: bool = True, seed: int = 0, **more: Any
 ) -> Any:
     """Draw the share of rows within each distance of a chosen row, beside random rows.
 
@@ -37,7 +37,7 @@ def distances(
         ax: the axes to draw on; by default those of a new figure.
         random: whether to draw a random subset of the same size, too.
         seed: of the random subset.
-        inputs: options of the input as in `measure`, such as `text`, `encoder` or `vectors`.
+        more: options of the input as in `measure`, such as `text`, `encoder` or `vectors`.
 
     Returns:
         matplotlib.axes.Axes: the axes.
@@ -50,7 +50,7 @@ def distances(
     """
     seed = whole_number("seed", seed, least=0)
     ax = new_axes(ax)
-    found = prepare_subsets(data, {"": subset}, inputs)
+    found = prepare_subsets(data, {"": subset}, more)
     points, chosen = found.prepared.points, found.rows[""]
     lines = [("chosen", chosen, CHOSEN, 2.0)]
     if random:

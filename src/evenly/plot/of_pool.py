@@ -15,7 +15,7 @@ from evenly.shapes import Float
 
 
 def map(
-    data: Any, subset: Any, *, ax: Any = None, most_rows: int = 20_000, seed: int = 0, **inputs: Any
+    data: Any, subset: Any, *, ax: Any = None, most_rows: int = 20_000, seed: int = 0, **more: Any
 ) -> Any:
     """Draw the pool and the chosen rows on the first two principal axes of the pool.
 
@@ -29,7 +29,7 @@ def map(
         most_rows: of a larger pool, and of a larger subset, a random sample of so many rows is
             drawn, and the title says so.
         seed: of the samples.
-        inputs: options of the input as in `measure`, such as `text`, `encoder` or `vectors`.
+        more: options of the input as in `measure`, such as `text`, `encoder` or `vectors`.
 
     Returns:
         matplotlib.axes.Axes: the axes.
@@ -42,7 +42,7 @@ def map(
     most_rows = whole_number("most_rows", most_rows, least=1)
     seed = whole_number("seed", seed, least=0)
     ax = new_axes(ax, grid="both")
-    found = prepare_subsets(data, {"": subset}, inputs)
+    found = prepare_subsets(data, {"": subset}, more)
     points, chosen = found.prepared.points, found.rows[""]
     if not isinstance(points, Points):
         raise OptionError("a map needs vectors; the data are a matrix of distances.")

@@ -153,15 +153,15 @@ def beside_plots(
     return made
 
 
-def _empty_map(density: Density, **options: Any) -> Any:
+def _empty_map(density: Density, **kwargs: Any) -> Any:
     """Return a map with nothing but the density."""
     from bokeh.models import Range1d
 
     for name, centres in (("x_range", density.x), ("y_range", density.y)):
         low, high = float(centres[0]), float(centres[-1])
         margin = _MARGIN * (high - low)
-        options.setdefault(name, Range1d(low - margin, high + margin))
-    figure = plain_figure("", **options)
+        kwargs.setdefault(name, Range1d(low - margin, high + margin))
+    figure = plain_figure("", **kwargs)
     figure.title.visible = False
     figure.grid.visible = False
     figure.axis.visible = False

@@ -21,7 +21,7 @@ COLOURS = {
 }
 
 
-def plain_figure(title: str, **options: Any) -> Any:
+def plain_figure(title: str, **kwargs: Any) -> Any:
     """Return an empty figure in the style of the page.
 
     The title must not come from data: a title may hold formulas, which are typeset.
@@ -30,16 +30,16 @@ def plain_figure(title: str, **options: Any) -> Any:
 
     made = figure(
         title=title,
-        height=options.pop("height", HEIGHT),
+        height=kwargs.pop("height", HEIGHT),
         sizing_mode="stretch_width",
-        toolbar_location=options.pop("toolbar_location", None),
-        tools=options.pop("tools", ""),
+        toolbar_location=kwargs.pop("toolbar_location", None),
+        tools=kwargs.pop("tools", ""),
         background_fill_alpha=0,
         border_fill_alpha=0,
         outline_line_color=None,
         min_border_left=8,
         min_border_right=12,
-        **options,
+        **kwargs,
     )
     made.title.text_font = FONT
     made.title.text_font_size = "13px"
