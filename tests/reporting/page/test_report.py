@@ -154,6 +154,17 @@ def test_other_budgets_are_shown_up_to_twice_as_many_rows():
     assert says[-1].startswith(f"40 rows: h_min {longer.h_min:.4f} (random ")
 
 
+def test_the_budget_of_the_subset_has_the_proven_share_of_the_headline():
+    clusters = np.repeat(VECTORS[:40], 20, axis=0) + np.random.default_rng(1).normal(
+        scale=0.05, size=(800, 6)
+    )
+    page = report(select_uniform(clusters, 60))
+
+    share = re.search(r"at least \d+ %", page.headline)[0]
+    [said] = [one for one in json_of(page.html, "values")["budgets"] if one.startswith("60 rows")]
+    assert share in said
+
+
 def test_the_curve_of_a_selection_under_rules_is_one_without_them():
     html = report(select_uniform(VECTORS, 20, exclude=range(100))).html
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evenly.metrics.budget_curve import BudgetCurve, Run, curve_of_budgets, knee_of
+from evenly.metrics.budget_curve import (
+    BudgetCurve,
+    Run,
+    certified_fractions,
+    curve_of_budgets,
+    knee_of,
+)
 from evenly.options import MeasuringOptions, RuleOptions
 from evenly.reporting.page.lengths import tokens_of
 from evenly.reporting.page.subject import Subject
@@ -67,6 +73,7 @@ class Budgets:
             seed=measuring.seed,
             progress=progress,
         )
+        curve = _with_bound(curve, size, subject.measures.upper_bound)
         tokens = tokens_of(subject, np.union1d(run.rows, subject.chosen))
         if tokens is not None:
             curve = replace(curve, tokens=np.cumsum(tokens[run.rows])[curve.budgets - 1])
@@ -141,6 +148,15 @@ class Budgets:
             tuple(columns),
             tuple(rows),
         )
+
+
+def _with_bound(curve: BudgetCurve, size: int, bound: float | None) -> BudgetCurve:
+    """Use the subset's own upper bound, which is sharper and holds for more rows as well."""
+    if bound is None:
+        return curve
+    shares = certified_fractions(curve.h_min, np.full(len(curve.budgets), bound))
+    shares[curve.budgets < size] = 0.0
+    return replace(curve, certified_fraction=np.maximum(curve.certified_fraction, shares))
 
 
 def _own_picks(subject: Subject) -> Picks | None:
