@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, ClassVar
 
 from typing_extensions import Self
 
-from evenly.atomic import atomic_write
 from evenly.errors import ManifestError
 from evenly.metrics.budget_curve import BudgetCurve
 from evenly.metrics.budget_table import legend_of_curve, lines_of_curve, table_of_curve
@@ -128,13 +127,7 @@ class BudgetSuggestion:
             OutputExistsError: the file exists and `force` is not set.
             OutputError: the file cannot be written, or is the input itself.
         """
-        content = self.codec.to_json(self.as_dict())
-        if not isinstance(path, str | PathLike):
-            path.write(content)
-            return
-        self.selection.spare_inputs(path)
-        with atomic_write(path, force=force) as stream:
-            stream.write(content)
+        self.codec.save_json(self.as_dict(), path, spare=self.selection.spare_inputs, force=force)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evenly.geometry import nearest_chosen
+from evenly.geometry import DistanceMatrix, Points, nearest_chosen
 from evenly.metrics.random_subsets import random_rows
 from evenly.reporting.page.colouring import group_name
 from evenly.reporting.page.style import COLOURS, plain_figure
@@ -109,15 +109,19 @@ def _distances_of_a_sample(
     points = subject.prepared.points
     others = np.setdiff1d(subject.found.rows, chosen, assume_unique=True)
     sample = np.random.default_rng(seed).choice(others, min(_SAMPLE, len(others)), replace=False)
-    eligible = np.zeros(len(points), bool)
-    eligible[sample] = True
-    return nearest_chosen(replace(points, eligible=eligible), chosen).distances
+    return _distances_of(points, sample, chosen)
 
 
 def _distances_within(subject: Subject, chosen: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-    points = subject.prepared.points
+    return _distances_of(subject.prepared.points, chosen, chosen)
+
+
+def _distances_of(
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " s"], chosen: Int[np.ndarray, " k"]
+) -> Float[np.ndarray, " s"]:
+    """Return the distance of each of some rows to the nearest other chosen one."""
     eligible: Bool[np.ndarray, " n"] = np.zeros(len(points), bool)
-    eligible[chosen] = True
+    eligible[rows] = True
     return nearest_chosen(replace(points, eligible=eligible), chosen).distances
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar, Literal
 import numpy as np
 from typing_extensions import Self
 
-from evenly.atomic import atomic_write, check_writable, sha256_of
+from evenly.atomic import check_writable, sha256_of
 from evenly.caller import level_of_the_caller
 from evenly.errors import ChangedOutputWarning, DataError, ManifestError, OptionError
 from evenly.paths import expand, spare_inputs
@@ -129,13 +129,7 @@ class Result(ABC):
             OutputExistsError: the file exists and `force` is not set.
             OutputError: the file cannot be written, or is the input itself.
         """
-        content = self.codec.to_json(self.as_dict())
-        if not isinstance(path, str | PathLike):
-            path.write(content)
-            return
-        self.spare_inputs(path)
-        with atomic_write(path, force=force) as stream:
-            stream.write(content)
+        self.codec.save_json(self.as_dict(), path, spare=self.spare_inputs, force=force)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from evenly.atomic import atomic_write
 from evenly.errors import DataError, EvenlyError
 from evenly.paths import expand
 from evenly.samples.source import open_file
@@ -45,6 +46,28 @@ class Codec:
     def to_json(self, document: Mapping[str, Any]) -> bytes:
         """Return a document as the content of a JSON file."""
         return self._dump(document, (), indent=1) + b"\n"
+
+    def save_json(
+        self,
+        document: Mapping[str, Any],
+        path: str | PathLike[str] | BinaryIO,
+        *,
+        spare: Callable[[str | PathLike[str]], object],
+        force: bool,
+    ) -> None:
+        """Write a document to a file or a binary stream.
+
+        Args:
+            spare: called with the path of a file, which it refuses if it is an input.
+            force: overwrite an existing file.
+        """
+        content = self.to_json(document)
+        if not isinstance(path, str | PathLike):
+            path.write(content)
+            return
+        spare(path)
+        with atomic_write(path, force=force) as stream:
+            stream.write(content)
 
     def to_archive(self, document: Mapping[str, Any], arrays: Arrays) -> bytes:
         """Return a document and arrays as the content of a file."""
