@@ -110,7 +110,8 @@ def main(options: argparse.Namespace) -> list[Row]:
         train = read_labelled(Path(options.train), names=names)
         test = read_labelled(Path(options.test), names=names)
         label = Path(options.train).name
-        encoders = [(options.encoder, options.encoder), ("static", options.encoder)]
+        choosing = options.chosen_by or dict.fromkeys((options.encoder, "static"))
+        encoders = [(one, options.encoder) for one in choosing]
     if options.fine_tune:
         task = Task(train, test, encoders[0][0], encoders[0][1])
         return _fine_tune(task, label, encoders[0][0], options)
@@ -120,12 +121,9 @@ def main(options: argparse.Namespace) -> list[Row]:
         keys = with_draws(
             product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or EVERY)
         )
+        setting = {"data": label, "chosen_by": choosing, "trained_on": training}
         runs = [
-            Run(
-                {**key, "data": label, "chosen_by": choosing},
-                lambda task=task, key=key: task.measure(**key),
-            )
-            for key in keys
+            Run({**key, **setting}, lambda task=task, key=key: task.measure(**key)) for key in keys
         ]
         name = f"{NAME} ({label}, chosen by {choosing})"
         results = Results(options.folder / f"{NAME}.jsonl")
@@ -141,12 +139,10 @@ def _fine_tune(task: Task, label: str, choosing: str, options: argparse.Namespac
     keys = with_draws(
         product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or TUNED)
     )
-    setting = {"steps": options.steps, "tests": options.tests}
+    size = {"steps": options.steps, "tests": options.tests}
+    setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
     runs = [
-        Run(
-            {**key, **setting, "data": label, "chosen_by": choosing},
-            lambda key=key: task.fine_tune(encoder, **setting, **key),
-        )
+        Run({**key, **setting}, lambda key=key: task.fine_tune(encoder, **size, **key))
         for key in keys
     ]
     results = Results(options.folder / f"{NAME}_fine_tuned.jsonl")
@@ -174,6 +170,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", help="the same for testing")
     parser.add_argument(
         "--encoder", default="all-MiniLM-L6-v2", help="the encoder whose vectors are trained on"
+    )
+    parser.add_argument(
+        "--chosen-by",
+        nargs="+",
+        metavar="ENCODER",
+        help="the encoders whose vectors are chosen by: --encoder and static",
     )
     parser.add_argument("--budgets", type=int, nargs="+", default=[150, 300, 1000])
     parser.add_argument("--arms", nargs="+", choices=list(EVERY), metavar="ARM")

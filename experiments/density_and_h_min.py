@@ -93,9 +93,9 @@ def main(options: argparse.Namespace) -> list[Row]:
         Panel(f"cube, d = {d}", "rows", "mean h_min", _by_bias([r for r in found if r["d"] == d]))
         for d in dict.fromkeys(row["d"] for row in found)
     ]
-    for label, vectors in _pools(options):
-        own = _real(label, vectors, options)
-        panels.append(Panel(label, "rows", "mean h_min", _by_bias(own)))
+    for setting, vectors in _pools(options):
+        own = _real(setting, vectors, options)
+        panels.append(Panel(setting["data"], "rows", "mean h_min", _by_bias(own)))
     draw_curves(panels, options.folder / f"{NAME}.svg")
     return found
 
@@ -122,25 +122,25 @@ def _cubes(options: argparse.Namespace) -> list[Row]:
     return found
 
 
-def _pools(options: argparse.Namespace) -> Iterator[tuple[str, Rows]]:
-    """Yield the name and the vectors of each pool of real data, exact duplicates left out."""
+def _pools(options: argparse.Namespace) -> Iterator[tuple[Row, Rows]]:
+    """Yield the names and the vectors of each pool of real data, exact duplicates left out."""
     if options.quick:
-        yield "made-up questions", vectors_of(made_up(300, 1).texts, "static")
+        setting = {"data": "made-up questions", "encoder": "static"}
+        yield setting, vectors_of(made_up(300, 1).texts, "static")
     for path in map(Path, options.data):
         if path.suffix == ".npy":
-            vectors = np.load(path).astype(np.float32)
+            vectors, encoder = np.load(path).astype(np.float32), None
         else:
-            vectors = vectors_of(read_labelled(path, names={}).texts, options.encoder)
-        yield path.name, np.unique(vectors, axis=0)
+            encoder = options.encoder
+            vectors = vectors_of(read_labelled(path, names={}).texts, encoder)
+        yield {"data": path.name, "encoder": encoder}, np.unique(vectors, axis=0)
 
 
-def _real(label: str, vectors: Rows, options: argparse.Namespace) -> list[Row]:
+def _real(setting: Row, vectors: Rows, options: argparse.Namespace) -> list[Row]:
     sizes, seeds = ([30, 60], 4) if options.quick else ([50, 100, 200, 500, 1000], 30)
     keys = product_of(n=sizes, bias=_BIASES, seed=range(seeds))
-    runs = [
-        Run({**key, "data": label}, lambda key=key: measure_real(vectors, **key)) for key in keys
-    ]
-    name = f"{NAME} ({label})"
+    runs = [Run({**key, **setting}, lambda key=key: measure_real(vectors, **key)) for key in keys]
+    name = f"{NAME} ({setting['data']})"
     results = Results(options.folder / f"{NAME}_of_vectors.jsonl")
     found = carry_out(name, runs, results, seconds_a_run=0.1)
     measures = evenly.measure(vectors, np.arange(2), details=True, progress=False).theory

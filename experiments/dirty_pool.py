@@ -99,11 +99,9 @@ def main(options: argparse.Namespace) -> list[Row]:
             **spread_of(pool, found),
         }
 
-    keys = with_draws(product_of(share=shares, seed=range(seeds), arm=COMPARED))
-    runs = [
-        Run({**key, "data": label, "budget": budget}, lambda key=key: measure(**key))
-        for key in keys
-    ]
+    keys = with_draws(product_of(share=shares, seed=range(seeds), arm=options.arms))
+    setting = {"data": label, "budget": budget, "encoder": encoder}
+    runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=3)
     print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
     for metric in ("broken_share", "accuracy", "worst_class"):
@@ -126,4 +124,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", help="the same for testing")
     parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
     parser.add_argument("--budget", type=int, default=300)
+    parser.add_argument("--arms", nargs="+", choices=COMPARED, default=COMPARED, metavar="ARM")
     parser.add_argument("--seeds", type=int, default=5)

@@ -54,6 +54,9 @@ COMPARED = (
 )
 WHOLE = ("all rows, equal steps", "all rows, equal epochs")
 _CLUSTERS = 10
+_SIZES_OF_SMALL = (
+    *("batch", "accumulate", "length", "vocabulary", "width", "layers", "pretraining_steps"),
+)
 
 
 class Task:
@@ -178,7 +181,8 @@ def _crossings(curve: list[list[float]], threshold: float) -> Iterator[float]:
 
 def _small_model(examples: list[Example], label: str, options: argparse.Namespace) -> str:
     """Return the path of the small model, which is made if it does not exist yet."""
-    made_of = repr((label, len(examples), asdict(options.sizes)))
+    sizes = {name: getattr(options.sizes, name) for name in _SIZES_OF_SMALL}
+    made_of = repr((label, len(examples), sizes))
     folder = options.folder / f"small-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     if not folder.exists():
         print(f"{NAME}: pre-training a small model first: {folder}", flush=True)
@@ -213,9 +217,10 @@ def main(options: argparse.Namespace) -> list[Row]:
         return tasks[seed].measure(seed=seed, **key)
 
     keys = with_draws(product_of(seed=range(seeds), preset=options.presets, arm=arms))
-    setting = {"data": label, "model": options.model or "small", **asdict(options.sizes)}
-    if options.rate is not None:
-        setting["rate"] = options.rate
+    setting = {
+        **{"data": label, "encoder": options.encoder, "model": options.model or "small"},
+        **{"rate": options.rate, "answered": options.exact_match, **asdict(options.sizes)},
+    }
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=25)
     found = with_thresholds(found)

@@ -212,7 +212,7 @@ def main(options: argparse.Namespace) -> list[Row]:
             fitted[network, block[0]] = fit_together(network, block, arms, size, steps)
         return fitted[network, block[0]][seed, arm]
 
-    keys = product_of(network=NETWORKS, seed=range(seeds), arm=arms)
+    keys = product_of(network=options.networks, seed=range(seeds), arm=arms)
     setting = {"size": size, "steps": steps}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=5)
@@ -225,7 +225,7 @@ def main(options: argparse.Namespace) -> list[Row]:
         "h_min",
     ):
         print(table(found, metric, baseline="random", columns="network", digits=4) + "\n")
-    for network in NETWORKS:
+    for network in options.networks:
         own = [row for row in found if row["network"] == network]
         for metric in ("steps_to_tenth", "last_loss", "rate_per_1000_steps", "smallest_eigenvalue"):
             rank = rank_correlation(own, "h_min", metric)
@@ -233,7 +233,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     draw_curves(
         [
             Panel(network, "step", "loss (mean of seeds)", _curves(found, network))
-            for network in NETWORKS
+            for network in options.networks
         ],
         options.folder / f"{NAME}.svg",
     )
@@ -255,3 +255,4 @@ def _curves(rows: Sequence[Row], network: str) -> dict[str, tuple[Rows, Rows]]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)

@@ -1,5 +1,10 @@
 """Every experiment, in its quick mode, end to end."""
 
+import csv
+import json
+import re
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +16,7 @@ from experiments.dirty_pool import broken
 from experiments.finetuning import with_thresholds
 from experiments.gradient_descent import NETWORKS, Network, descend
 from experiments.harness import Results
-from experiments.language_models import QUICK, Model, made_up_examples, make_small
+from experiments.language_models import QUICK, Model, Sizes, made_up_examples, make_small
 from experiments.texts import ease_of, made_up
 
 OWN = {
@@ -50,6 +55,41 @@ def test_a_quick_run_writes_rows_and_resumes(name, tmp_path, capsys):
 
     assert f"{len(rows)} runs, {len(rows)} of them done" in again
     assert _tables(again) == _tables(first) != []
+
+
+@pytest.mark.model
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["classification", "dirty_pool", "finetuning"])
+def test_results_of_one_encoder_are_not_taken_for_those_of_another(name, tmp_path, capsys):
+    for encoder in ("static", "all-MiniLM-L6-v2", "static"):
+        main([*small_run(name, tmp_path), "--encoder", encoder])
+    counts = re.findall(r"(\d+) runs, (\d+) of them done", capsys.readouterr().out)
+
+    assert [int(done) for _, done in counts] == [0, 0, int(counts[0][0])]
+
+
+def small_run(name, folder):
+    """Return the command line of an experiment on files with a few made-up texts."""
+    texts = made_up(60, 5)
+    table = folder / "texts.csv"
+    with table.open("w", newline="") as file:
+        rows = zip(texts.texts, texts.labels, strict=True)
+        csv.writer(file).writerows([("text", "label"), *rows])
+    records = folder / "answers.jsonl"
+    records.write_text("\n".join(json.dumps({"question": t, "answer": "1"}) for t in texts.texts))
+    sizes = {field.name.replace("_", "-"): getattr(QUICK, field.name) for field in fields(Sizes)}
+    sizes |= {"pool": 20, "held-out": 10, "budget": 5, "pretraining-steps": 1}
+    of_texts = ["--train", str(table), "--test", str(table)]
+    own = {
+        "classification": [*of_texts, "--budgets", "9", "--chosen-by", "static"],
+        "dirty_pool": [*of_texts, "--budget", "9"],
+        "finetuning": ["--data", str(records), *_as_options(sizes)],
+    }
+    return [name, *own[name], "--seeds", "1", "--arms", "random", "--folder", str(folder)]
+
+
+def _as_options(values):
+    return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
 def _tables(printed):
