@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from evenly import compare, errors, measure, select_uniform
+from evenly.metrics import space
 from tests.support.encoders import TopicEncoder, texts_of
 
 TEXTS = texts_of(20)
@@ -192,3 +193,27 @@ def test_a_file_that_is_no_subset_is_refused_before_embedding(folder, data, subs
     encoder = {"encoder": Idle(), "cache_dir": False} if data == "data.jsonl" else {}
     with pytest.raises(error, match=message):
         compare({"a": subset}, data, **encoder)
+
+
+def test_a_subset_is_measured_within_the_memory_that_it_was_chosen_in(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(space, "prepare", lambda data, inputs, **_: seen.append(inputs.memory))
+    chosen = {
+        memory: select_uniform(folder / "data.jsonl", 4, **ENCODER, memory=memory)
+        for memory in ("2GB", "900MB", None)
+    }
+    for subsets in (chosen, {"own": chosen[None], "rows": [1, 2]}):
+        with pytest.raises(AttributeError):  # nothing is prepared
+            compare(subsets, folder / "data.jsonl", **ENCODER, **QUIET)
+
+    assert seen == ["900MB", None]
+
+
+def test_vectors_that_stay_on_disk_are_matched_in_pieces(folder):
+    vectors = np.random.default_rng(1).normal(size=(3000, 300)).astype(np.float32)
+    np.save(folder / "many.npy", vectors)
+    np.save(folder / "few.npy", vectors[[2999, 5, 1500]].astype(np.float64))
+
+    found = measure("many.npy", "few.npy", engine="mapped", **QUIET)
+
+    assert found.h_min == measure(vectors, [2999, 5, 1500], **QUIET).h_min

@@ -8,6 +8,7 @@ from evenly.embedding.cache import CachedModel, CacheInfo, EmbeddingCache, open_
 from evenly.embedding.embed import ArrayTarget, Embeddings, VectorTarget, embed_pool, embed_texts
 from evenly.embedding.encoder import Encoder, LoadedEncoder
 from evenly.embedding.hashed_texts import (
+    NO_KEY,
     HashedTexts,
     as_short_keys,
     first_of_equals,
@@ -16,6 +17,7 @@ from evenly.embedding.hashed_texts import (
 from evenly.embedding.load import load_encoder
 
 __all__ = [
+    "NO_KEY",
     "ArrayTarget",
     "CacheInfo",
     "CachedModel",

@@ -13,6 +13,8 @@ from evenly.shapes import Bool, Int, UInt64
 
 KEY_BYTES = 32
 _SHORT_BYTES = 16
+NO_KEY = bytes(_SHORT_BYTES)
+"""Stands for the short key of a row without a text."""
 
 
 def text_key(text: str) -> bytes:

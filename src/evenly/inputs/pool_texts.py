@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evenly.embedding import HashedTexts, as_short_keys, short_key
+from evenly.embedding import NO_KEY, HashedTexts, as_short_keys, short_key
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
 from evenly.progress import new_bar
@@ -60,13 +60,12 @@ def read_pool_texts(samples: Samples, options: InputOptions) -> PoolTexts:
     keys = bytearray()
     lengths = np.zeros(len(samples), np.int32)
     invalid: dict[int, str] = {}
-    nothing = bytes(len(short_key("")))
     found = new_bar(source.read(), "reading", len(samples), unit="row", shown=options.progress)
     for row, (text, reason) in enumerate(found):
         lengths[row] = len(text)
         if reason:
             invalid[row] = reason
-            keys += nothing
+            keys += NO_KEY
         else:
             keys += short_key(text)
         if kept is not None:

@@ -6,7 +6,7 @@ This is the validation boundary: everything behind it trusts its input.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from time import perf_counter
@@ -26,6 +26,7 @@ from evenly.engines.registry import check_available
 from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
+from evenly.inputs.columns import Column, compact_column
 from evenly.inputs.memory_plan import goes_to_disk, room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.vector_file import VectorFile
@@ -35,8 +36,8 @@ from evenly.samples import (
     StoredVectors,
     check_text,
     excerpt,
+    open_texts,
     open_with_vectors,
-    read_texts,
     texts_of_rows,
 )
 from evenly.shapes import Bool, Int
@@ -44,9 +45,6 @@ from evenly.tables import count
 
 T = TypeVar("T")
 log = logging.getLogger("evenly")
-
-# Words of a column that are kept once, as the names of groups should be.
-_MOST_WORDS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,19 +83,11 @@ class PreparedData:
         """Whether the rows have vectors, unlike texts that are checked before they are embedded."""
         return self.points.dimension > 0
 
-    def column(self, name: str) -> list[object]:
-        """Return a column of the records, which is read once; equal words are kept once."""
+    def column(self, name: str) -> Column:
+        """Return a column of the records, which is read once; an array if it holds numbers."""
 
-        def read() -> list[object]:
-            words: dict[object, object] = {}
-            values = []
-            for (value,) in self.samples.iter_columns([name]):
-                if isinstance(value, str):
-                    value = words.get(value, value)
-                    if len(words) < _MOST_WORDS:
-                        words[value] = value
-                values.append(value)
-            return values
+        def read() -> Column:
+            return compact_column(value for (value,) in self.samples.iter_columns([name]))
 
         return self.remember(f"column {name}", read)
 
@@ -108,12 +98,14 @@ class PreparedData:
         found: T = self.known[what]
         return found
 
-    def texts_of(self, rows: Sequence[int]) -> list[str]:
-        """Read the texts of a few rows again.
+    def texts_of(self, rows: Sequence[int]) -> Iterable[str]:
+        """Return the texts of some rows, which may be read one after the other.
 
         Raises:
             TextError: the data were vectors.
         """
+        if self.pool_texts is not None and self.pool_texts.kept is not None:
+            return map(self.pool_texts.kept.__getitem__, rows)
         return texts_of_rows(self.samples, rows, self.options.text, self.options.roles)
 
     def describe(self, row: int) -> str:
@@ -132,30 +124,29 @@ class PreparedData:
                 raise
             return None
 
-    def all_texts(self) -> list[str]:
-        """Return the text of every row, "" for dropped rows.
+    def text_lengths(self) -> Int[np.ndarray, " n"]:
+        """Return the characters of the text of every row, 0 for dropped rows.
 
         Raises:
             TextError: the data are vectors, or a usable row has a vector but no text.
         """
         if self.pool_texts is not None:
-            return self.pool_texts.kept or list(self.pool_texts.read())
-        found = read_texts(self.samples, self.options.text, self.options.roles)
-        missing = [row for row in found.invalid if self.points.eligible[row]]
-        if missing:
-            have = "have" if len(missing) > 1 else "has"
-            raise TextError(
-                f"{count(len(missing), 'row')} {have} a vector but no text: "
-                f"{self.samples.locate(missing[0])} {found.invalid[missing[0]]}. Correct these "
-                "rows, or leave them out."
-            )
-        return found.values
-
-    def text_lengths(self) -> Int[np.ndarray, " n"]:
-        """Return the characters of the text of every row, 0 for dropped rows; see `all_texts`."""
-        if self.pool_texts is not None:
             return self.pool_texts.lengths
-        return np.array([len(text) for text in self.all_texts()])
+        lengths = np.zeros(len(self), np.int64)
+        invalid: dict[int, str] = {}
+        texts = open_texts(self.samples, self.options.text, self.options.roles)
+        for row, (text, reason) in enumerate(texts.read()):
+            lengths[row] = len(text)
+            if reason and self.points.eligible[row]:
+                invalid[row] = reason
+        if invalid:
+            have = "have" if len(invalid) > 1 else "has"
+            row = min(invalid)
+            raise TextError(
+                f"{count(len(invalid), 'row')} {have} a vector but no text: "
+                f"{self.samples.locate(row)} {invalid[row]}. Correct these rows, or leave them out."
+            )
+        return lengths
 
     def without(self, reasons: dict[int, str]) -> PreparedData:
         """Return the data set with more rows dropped, for these reasons."""

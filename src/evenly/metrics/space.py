@@ -11,6 +11,7 @@ import numpy as np
 
 from evenly.errors import ManifestError, RowError
 from evenly.inputs.prepare import PreparedData, prepare
+from evenly.memory import memory_bytes
 from evenly.metrics.row_numbers import row_numbers
 from evenly.metrics.subset_files import open_subset, rows_of_records
 from evenly.options import InputOptions, as_json_value, in_words
@@ -56,7 +57,8 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
             numbers: a `Selection`, a `Deduplication` or a `StreamSelection`; or the path of a
             file of these, or of records of the data. Messages leave out a name of "".
         options: those of the input that were given, which decide; None for the others: then
-            those of the results count, which must agree, or else the defaults.
+            those of the results count, which must agree, or else the defaults. The least
+            `memory=` of a result holds for measuring it, too.
 
     Raises:
         ManifestError: results differ in an option, or one was made from other data.
@@ -157,7 +159,18 @@ def _inputs_of(
                     f"{option}= (on the command line: --{option.replace('_', '-')}) to measure "
                     "both in one."
                 )
-    return InputOptions.of({**given, **(found or {})})
+    return InputOptions.of({"memory": _least_memory(subsets), **given, **(found or {})})
+
+
+def _least_memory(subsets: Mapping[Any, Any]) -> str | float | None:
+    """Return the smallest `memory=` that a result was made within; None if all had any."""
+    limits = [
+        rows.provenance.options.get("memory")
+        for rows in subsets.values()
+        if isinstance(rows, Result)
+    ]
+    limited = [limit for limit in limits if limit is not None]
+    return min(limited, key=lambda limit: memory_bytes(limit) or 0.0, default=None)
 
 
 def _space_of(earlier: Result, samples: Samples, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenly.embedding import NO_KEY, short_key
 from evenly.errors import RowError, TextError, VectorError
+from evenly.geometry import blocks
 from evenly.paths import expand
-from evenly.samples import Samples, open_samples, read_texts, text_columns
+from evenly.samples import Samples, open_samples, open_texts, text_columns
 from evenly.samples.formats import split_suffix
 from evenly.samples.json_values import plain_json
 from evenly.selection.results.row_files import (
@@ -105,20 +107,24 @@ def _keys(prepared: PreparedData, subset: Samples) -> tuple[Iterable[Any], Itera
     if not data.holds_records:
         if subset.holds_records:
             raise TextError(f"{subset.origin} holds texts, but {data.origin} holds vectors.")
-        vectors: Any = data.vectors
-        return _as_bytes(subset.vectors, vectors.dtype), _as_bytes(vectors, vectors.dtype)
+        dtype = data.stored_vectors.dtype
+        return _as_bytes(subset.stored_vectors, dtype), _as_bytes(data.stored_vectors, dtype)
     if not subset.holds_records:
         raise VectorError(f"{subset.origin} holds vectors, but {data.origin} holds records.")
-    if data.holds_vectors:
+    texts = prepared.pool_texts
+    if texts is None:
         return map(_whole, subset.records()), map(_whole, data.records())
     columns = options.text if callable(options.text) else text_columns(data, options.text)
     if not subset.columns and not callable(columns):
         columns = ()  # plain strings are the texts
-    return read_texts(subset, columns or None, options.roles).values, prepared.all_texts()
+    theirs = open_texts(subset, columns or None, options.roles).read()
+    own = (NO_KEY if reason else short_key(text) for text, reason in theirs)
+    return own, (key.tobytes() for key in texts.keys)
 
 
 def _as_bytes(vectors: Any, dtype: np.dtype[Any]) -> Iterator[bytes]:
-    return (np.asarray(row, dtype).tobytes() for row in vectors)
+    for part in blocks(len(vectors), vectors.shape[1]):
+        yield from (row.tobytes() for row in np.asarray(vectors[part], dtype))
 
 
 def _whole(record: Any) -> bytes:

@@ -72,5 +72,5 @@ def _texts(found: Deduplication, rows: list[int]) -> dict[int, str]:
     samples, options = found.samples, found.provenance.options
     if samples is None or samples.holds_vectors:
         return {}
-    texts = texts_of_rows(samples, rows, options["text"], options["roles"])
+    texts = list(texts_of_rows(samples, rows, options["text"], options["roles"]))
     return {row: f": {excerpt(text)}" for row, text in zip(rows, texts, strict=True)}

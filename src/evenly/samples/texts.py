@@ -158,14 +158,13 @@ def texts_of_rows(
     rows: Iterable[int],
     text: str | Sequence[str] | Callable[[Any], str] | None = None,
     roles: str | Sequence[str] = ("user",),
-) -> list[str]:
-    """Return the texts of a few rows for display; "" for invalid rows.
+) -> Iterator[str]:
+    """Yield the texts of some rows, as they are read; "" for invalid rows.
 
     `text` and `roles` are as in `read_texts`, and raise the same errors.
     """
     wanted = check_roles(roles)
     names = text_columns(samples, text)
-    texts = []
     for record in samples.records(rows):
         if callable(text):
             parts: _Parts = (("", text(record)),)
@@ -173,8 +172,7 @@ def texts_of_rows(
             parts = tuple((name, record.get(name, _ABSENT)) for name in names)
         else:
             parts = (("", record),)
-        texts.append(_join_or_reason(parts, wanted)[0])
-    return texts
+        yield _join_or_reason(parts, wanted)[0]
 
 
 def excerpt(text: str, width: int = 70) -> str:

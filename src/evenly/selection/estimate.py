@@ -194,7 +194,7 @@ def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[_Vectors, fl
     # A fast encoder shows its speed only with more texts.
     few, many = min(rows, _SAMPLE_TEXTS), max(_SAMPLE_TEXTS, min(rows // 8, _MORE_TEXTS))
     numbers = np.unique(np.linspace(0, rows - 1, max(few, min(rows, many))).astype(int))
-    texts = texts_of_rows(samples, numbers.tolist(), inputs.text, inputs.roles)
+    texts = list(texts_of_rows(samples, numbers.tolist(), inputs.text, inputs.roles))
     usable = [text for text in texts if text]
     embed_texts(usable[:2], model, cache=None, progress=False)  # warm up
     some = usable[:: max(1, len(usable) // few)][:few]

@@ -23,17 +23,18 @@ from evenly.reporting.page.colouring import Colouring
 from evenly.reporting.page.curves import budget_plots
 from evenly.reporting.page.distributions import distribution_plot, distributions_of, groups_of
 from evenly.reporting.page.lengths import tokens_of
-from evenly.reporting.page.mapping import Map, map_of
+from evenly.reporting.page.mapping import map_of
 from evenly.reporting.page.maps import beside_plots, layers_of, map_plot
 from evenly.reporting.page.origin import command, origin_lines
 from evenly.reporting.page.packages import check_packages
 from evenly.reporting.page.plots import document_of, libraries
-from evenly.reporting.page.regions import Density, label_regions
+from evenly.reporting.page.regions import READ, Density, label_regions
 from evenly.reporting.page.render import render
 from evenly.reporting.page.rows import Isolated, tables_of_rows
 from evenly.reporting.page.subject import Subject
 from evenly.reporting.page.texts import shown
 from evenly.reporting.page.words import figures, headline
+from evenly.samples.rows import check_columns
 from evenly.selection.results.base import Result
 from evenly.selection.results.row_files import load_result
 from evenly.selection.results.selection import SelectionData
@@ -124,8 +125,7 @@ def report(
     result = selection if manifest is None else load_result(manifest)
     check_result(result)
     samples = result.samples_again(data)
-    for name in _names(options.color_by):
-        samples.column(name)  # one that is missing is an error before the work
+    check_columns(_names(options.color_by), samples.columns, samples.origin)
     subsets = prepare_subsets(samples, {"": result, **(beside or {})}, arguments)
     others = {name: rows for name, rows in subsets.rows.items() if name != ""}
     prepared = subsets.prepared.without(dict(result.provenance.dropped))
@@ -184,7 +184,8 @@ def make_report(
         of_layers = layers_of(subject, drawn, isolated.rows)
         layers = {name: int(np.count_nonzero(own)) for name, own in of_layers.items()}
         density = Density.of(drawn)
-        regions = label_regions(drawn, density, _texts(subject, drawn), measuring.seed)
+        beginnings = subject.texts.beginnings(found.rows[drawn.places].tolist(), READ)
+        regions = label_regions(drawn, density, beginnings, measuring.seed)
         plots["map"] = map_plot(subject, drawn, of_layers, density, regions, colourings)
         plots |= beside_plots(drawn, density, beside.on(subject, drawn), plots["map"])
     plots |= {one.name: distribution_plot(one) for one in distributions}
@@ -214,11 +215,6 @@ def make_report(
         ],
     }
     return Report(said, render(content, values, document, libraries()), result)
-
-
-def _texts(subject: Subject, drawn: Map) -> list[str]:
-    rows = subject.found.rows[drawn.places].tolist()
-    return subject.texts.whole(rows)
 
 
 def _names(columns: str | Sequence[str] | None) -> list[str]:

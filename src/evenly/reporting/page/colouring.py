@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from evenly.inputs.columns import Column
 from evenly.reporting.page.texts import shown
 from evenly.shapes import Float, Int
 
@@ -36,7 +36,7 @@ class Colouring:
     is_scale: bool
 
     @classmethod
-    def of(cls, name: str, values: Sequence[Any]) -> Colouring:
+    def of(cls, name: str, values: Column) -> Colouring:
         """Colour by numbers if all values are numbers or missing, and several; else by group."""
         numbers = _numbers(values)
         if numbers is not None:
@@ -44,7 +44,7 @@ class Colouring:
         return _by_group(name, values)
 
 
-def _numbers(values: Sequence[Any]) -> Float[np.ndarray, " n"] | None:
+def _numbers(values: Column) -> Float[np.ndarray, " n"] | None:
     """Return values as numbers, NaN for missing ones; None if they name groups."""
     found = np.full(len(values), np.nan)
     for place, value in enumerate(values):
@@ -77,7 +77,7 @@ def _by_number(name: str, numbers: Float[np.ndarray, " n"]) -> Colouring:
     return Colouring(shown(name, _WIDTH), colours, legend, is_scale=True)
 
 
-def _by_group(name: str, values: Sequence[Any]) -> Colouring:
+def _by_group(name: str, values: Column) -> Colouring:
     names = [group_name(value) for value in values]
     counts = Counter(names)
     most = counts.most_common(len(_GROUPS))

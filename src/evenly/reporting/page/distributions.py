@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points, nearest_chosen
+from evenly.inputs.columns import Column
 from evenly.metrics.random_subsets import random_rows
 from evenly.reporting.page.colouring import group_name
 from evenly.reporting.page.style import COLOURS, plain_figure
@@ -167,7 +167,7 @@ class Group:
     own_share: float
 
 
-def groups_of(subject: Subject, values: Sequence[Any]) -> list[Group]:
+def groups_of(subject: Subject, values: Column) -> list[Group]:
     """Return the largest groups of a column, before and after.
 
     Args:

@@ -13,6 +13,7 @@ from evenly.reporting.page.mapping import Map
 from evenly.reporting.page.regions import Density, Region
 from evenly.reporting.page.style import COLOURS, FONT, fill, plain_figure
 from evenly.reporting.page.subject import Subject
+from evenly.reporting.page.texts import shown
 from evenly.shapes import Bool, Int
 
 _HEIGHT, _BESIDE = 620, 320
@@ -233,7 +234,8 @@ def _hover_texts(subject: Subject, rows: Int[np.ndarray, " p"]) -> list[str]:
     numbers = rows.tolist()
     if not subject.texts:
         return [""] * len(numbers)
-    texts = [subject.texts.of(row, _LONGEST) for row in numbers]
+    beginnings = subject.texts.beginnings(numbers, 4 * _LONGEST + 1)
+    texts = [shown(text, _LONGEST) for text in beginnings]
     total = sum(len(text.encode()) for text in texts)
     if total <= _BYTES:
         return texts

@@ -10,13 +10,16 @@ import numpy as np
 from evenly.reporting.page.mapping import Map
 from evenly.shapes import Float, Int
 
+READ = 400
+"""So many characters of a text name what a region is about."""
+
 _CELLS = 96
 _MARGIN = 0.04
 # Contours enclose these shares of the rows.
 _ENCLOSED = (0.9, 0.7, 0.5, 0.3, 0.1)
 # Regions: how many, from how many rows each and of how many in all; rows whose texts are read.
 _MOST, _FEWEST_ROWS, _CLUSTERED, _MOST_ROWS = 9, 15, 4000, 400
-_TERMS, _READ = 3, 400
+_TERMS = 3
 # How much of the map a label takes.
 _WIDE, _HIGH = 0.2, 0.045
 _WORD = r"(?u)\b[^\W\d_]{3,}\b"
@@ -84,7 +87,7 @@ def label_regions(drawn: Map, density: Density, texts: Sequence[str], seed: int)
     Args:
         drawn: the map.
         density: its density.
-        texts: the texts of the rows that are drawn.
+        texts: how the texts of the rows that are drawn begin.
         seed: of k-means.
     """
     from sklearn.cluster import KMeans
@@ -134,7 +137,7 @@ def _terms(classes: Sequence[Sequence[str]]) -> list[str]:
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    documents = ["\n".join(text[:_READ] for text in texts) for texts in classes]
+    documents = ["\n".join(text[:READ] for text in texts) for texts in classes]
     try:
         vectorizer = CountVectorizer(stop_words="english", token_pattern=_WORD)
         counts = vectorizer.fit_transform(documents).toarray().astype(np.float64)

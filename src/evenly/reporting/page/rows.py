@@ -87,6 +87,7 @@ def _columns(subject: Subject, *more: Column) -> tuple[Column, ...]:
 
 def _isolated(subject: Subject, isolated: Isolated) -> Table:
     chosen = set(subject.chosen.tolist())
+    subject.texts.read(isolated.rows.tolist())
     rows = [
         (
             *_row(subject, row),
@@ -121,6 +122,7 @@ def _farthest(subject: Subject) -> Table:
     found = subject.found
     left = np.flatnonzero(~found.chosen)
     order = left[np.argsort(-found.distances[left], kind="stable")][:_SHOWN]
+    subject.texts.read(found.rows[order].tolist())
     rows = [
         (
             *_row(subject, int(found.rows[place])),
@@ -154,12 +156,15 @@ def _families(subject: Subject) -> Table:
     found, near = subject.found, np.flatnonzero(subject.near)
     kept, sizes = np.unique(found.nearest[near], return_counts=True)
     order = np.lexsort((kept, -sizes))[:_SHOWN]
-    rows = []
+    families = []
     for row, size in zip(kept[order].tolist(), sizes[order].tolist(), strict=True):
         own = near[found.nearest[near] == row]
         own = own[np.argsort(found.distances[own], kind="stable")]
-        nearest, farthest = found.distances[own[0]], found.distances[own[-1]]
-        examples = found.rows[own[:_EXAMPLES]].tolist()
+        ends = found.distances[own[0]], found.distances[own[-1]]
+        families.append((row, size, ends, found.rows[own[:_EXAMPLES]].tolist()))
+    subject.texts.read([one for row, _, _, examples in families for one in (row, *examples)])
+    rows = []
+    for row, size, (nearest, farthest), examples in families:
         more = f" and {size - len(examples):,} more" if size > len(examples) else ""
         said = "; ".join(
             f"row {one}: {subject.texts.of(one, _SHORT)}" if subject.texts else f"row {one}"
@@ -204,6 +209,7 @@ def _closest(subject: Subject) -> Table:
             break
         one, other = int(found.rows[place]), int(found.nearest[place])
         pairs.setdefault((min(one, other), max(one, other)), float(found.distances[place]))
+    subject.texts.read([row for pair in pairs for row in pair])
     rows = [
         (
             *_row(subject, one),
@@ -242,6 +248,7 @@ def _how_close(distance: float, rank: int) -> str:
 def _first(subject: Subject) -> Table:
     columns: tuple[Column, ...]
     radii, chosen = subject.radii, subject.chosen[:_FIRST_PICKS].tolist()
+    subject.texts.read(chosen)
     if radii is None:
         columns, lead = (), "In the order of the data set."
     else:

@@ -51,7 +51,7 @@ class Subject:
 
     @cached_property
     def texts(self) -> RowTexts:
-        """The texts of all rows."""
+        """The texts of its rows, if they have some."""
         return RowTexts(self.prepared)
 
     @cached_property

@@ -14,7 +14,7 @@ import numpy as np
 
 from evenly.errors import ColumnError, TextError
 from evenly.inputs.prepare import PreparedData
-from evenly.samples import read_texts
+from evenly.samples import open_texts
 from evenly.shapes import Int
 
 # Controls, marks of direction, line separators, tags, and halves of characters.
@@ -40,36 +40,49 @@ def _spelled(found: re.Match[str]) -> str:
 
 
 class RowTexts:
-    """The texts of a data set, for people; there are none if its rows are vectors only."""
+    """The texts of a data set, for people; there are none if its rows are vectors only.
+
+    Only the texts that are shown are read, and only what is shown of them is kept.
+    """
 
     def __init__(self, prepared: PreparedData) -> None:
-        self.texts = _texts_of(prepared)
+        self._prepared = prepared
+        self._lengths = _lengths_of(prepared)
+        self._beginnings: dict[int, str] = {}
 
     def __bool__(self) -> bool:
-        return self.texts is not None
-
-    def whole(self, rows: Sequence[int]) -> list[str]:
-        """Return the texts of rows as they are, "" without texts."""
-        return ["" if self.texts is None else self.texts[row] for row in rows]
+        return self._lengths is not None
 
     def lengths(self) -> Int[np.ndarray, " n"]:
         """Return the number of characters of each row's text."""
-        return np.array([len(text) for text in self.texts or ()], np.int64)
+        return np.empty(0, np.int64) if self._lengths is None else self._lengths
+
+    def beginnings(self, rows: Sequence[int], characters: int) -> list[str]:
+        """Return how the texts of rows begin, in so many characters; "" without texts."""
+        if not self:
+            return [""] * len(rows)
+        return [text[:characters] for text in self._prepared.texts_of(rows)]
+
+    def read(self, rows: Sequence[int]) -> None:
+        """Read the texts of rows that will be shown one by one, all at once."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._beginnings]
+        self._beginnings.update(zip(new, self.beginnings(new, 4 * _LONGEST + 1), strict=True))
 
     def of(self, row: int, width: int = _LONGEST) -> str:
         """Return what is shown of the text of a row; "" without texts."""
-        return "" if self.texts is None else shown(self.texts[row], width)
+        self.read([row])
+        return shown(self._beginnings[row], width)
 
 
-def _texts_of(prepared: PreparedData) -> Sequence[str] | None:
+def _lengths_of(prepared: PreparedData) -> Int[np.ndarray, " n"] | None:
     if prepared.pool_texts is not None:
-        return prepared.all_texts()
+        return prepared.pool_texts.lengths
     if not prepared.samples.holds_records:
         return None
     try:
-        found = read_texts(prepared.samples, prepared.options.text, prepared.options.roles)
+        texts = open_texts(prepared.samples, prepared.options.text, prepared.options.roles)
+        return np.fromiter(map(len, texts.texts()), np.int64, len(prepared))
     except (ColumnError, TextError):
         if prepared.embeddings is not None:
             raise
         return None  # records with vectors of their own need no text
-    return found.values

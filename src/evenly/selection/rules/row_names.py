@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenly.embedding import NO_KEY, as_short_keys, short_key
 from evenly.errors import OptionError, RowError
 from evenly.paths import expand
 from evenly.samples.rows import name_of
 from evenly.selection.results.base import Result
 from evenly.selection.results.row_files import rows_in_file
 from evenly.selection.rules.row_values import as_plain, values_of
-from evenly.shapes import Int
+from evenly.shapes import Int, UInt64
 from evenly.tables import count
 
 if TYPE_CHECKING:
@@ -114,22 +116,34 @@ class RowNames:
         return np.array(values, np.int64)
 
     def _of_ids(self, option: str, values: Any) -> Int[np.ndarray, " m"]:
-        first, second = self._rows_by_id
         wanted = [name_of(value) for value in values]
-        missing = [name for name in wanted if name not in first]
+        found = self._rows_of({name for name in wanted if name is not None})
+        missing = [name for name in wanted if name not in found]
         if missing:
             shown = ", ".join(repr(name) for name in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise RowError(f"{option} names ids that are not in {self._where}: {shown}{more}.")
         for name in wanted:
-            if name in second:
+            first, *others = found[name]
+            if others:
                 locate = self.prepared.samples.locate
                 raise RowError(
                     f"{option} names the id {name!r}, which is not unique in {self._where}: "
-                    f"{locate(first[name])} and {locate(second[name])} have it. Give row numbers "
+                    f"{locate(first)} and {locate(others[0])} have it. Give row numbers "
                     "or a mask."
                 )
-        return np.array([first[name] for name in wanted], np.int64)
+        return np.array([found[name][0] for name in wanted], np.int64)
+
+    def _rows_of(self, names: set[str]) -> dict[str | None, list[int]]:
+        """Return the rows with each of these ids, ascending; no entry for an id of no row."""
+        name_by_key = {short_key(name): name for name in names}
+        keys, wanted = self._keys, as_short_keys(b"".join(name_by_key))
+        found: dict[str | None, list[int]] = {}
+        for row in np.flatnonzero(np.isin(keys[:, 0], wanted[:, 0])).tolist():
+            name = name_by_key.get(keys[row].tobytes())
+            if name is not None:
+                found.setdefault(name, []).append(row)
+        return found
 
     @property
     def _where(self) -> str:
@@ -137,15 +151,24 @@ class RowNames:
         return f"the column {self.id_column!r}" if named else "id_column"
 
     @cached_property
-    def _rows_by_id(self) -> tuple[dict[str | None, int], dict[str | None, int]]:
-        """The first row with each id, and the second if there is one."""
-        first: dict[str | None, int] = {}
-        second: dict[str | None, int] = {}
-        for row, value in enumerate(values_of(self.prepared, "id_column", self.id_column)):
-            name = name_of(value)
-            if name is not None and first.setdefault(name, row) != row:
-                second.setdefault(name, row)
-        return first, second
+    def _keys(self) -> UInt64[np.ndarray, "n 2"]:
+        """(n, 2) the short key of each row's id, which takes less memory than the id."""
+        given = self.id_column
+        if not isinstance(given, str):
+            return _keys_of(values_of(self.prepared, "id_column", given))
+
+        def read() -> UInt64[np.ndarray, "n 2"]:
+            return _keys_of(value for (value,) in self.prepared.samples.iter_columns([given]))
+
+        return self.prepared.remember(f"ids in {given}", read)
+
+
+def _keys_of(ids: Iterable[Any]) -> UInt64[np.ndarray, "n 2"]:
+    keys = bytearray()
+    for value in ids:
+        name = name_of(value)
+        keys += NO_KEY if name is None else short_key(name)
+    return as_short_keys(keys)
 
 
 def is_of_the_pool(earlier: Result, prepared: PreparedData) -> bool:
