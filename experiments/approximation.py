@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, keys_of, spread_of
 from experiments.figures import Panel, draw_curves
 from experiments.harness import Results, Row, Run, carry_out, machine, product_of
 from experiments.statistics import means, rank_correlation, table
@@ -111,19 +111,12 @@ def main(options: argparse.Namespace) -> list[Row]:
     dimensions, budgets, seeds, rows = [2, 5], [50, 200], options.seeds, 3000
     if options.quick:
         dimensions, budgets, seeds, rows = [2], [30], 2, 300
-    keys = with_draws(
-        product_of(
-            pool=["uniform", "clustered"],
-            d=dimensions,
-            budget=budgets,
-            seed=range(seeds),
-            arm=COMPARED,
-        )
-    )
+    pools = ["uniform", "clustered"]
+    keys = keys_of(COMPARED, pool=pools, d=dimensions, budget=budgets, seed=range(seeds))
     runs = [Run({**key, "rows": rows}, lambda key=key: measure(**key, rows=rows)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=0.7)
     print(f"\n{NAME}\n{machine()}\n")
-    for key in product_of(pool=["uniform", "clustered"], d=dimensions):
+    for key in product_of(pool=pools, d=dimensions):
         own = [row for row in found if all(row[name] == value for name, value in key.items())]
         print(f"{key['pool']} pool, d = {key['d']}\n")
         for metric in ("mean_error", "largest_error"):
@@ -145,7 +138,7 @@ def main(options: argparse.Namespace) -> list[Row]:
                 _by_arm(found, {**key, "budget": budgets[-1]}),
                 ("log", "log" if key["d"] == 2 else "linear"),
             )
-            for key in product_of(pool=["uniform", "clustered"], d=dimensions)
+            for key in product_of(pool=pools, d=dimensions)
         ],
         options.folder / f"{NAME}.svg",
     )
@@ -160,4 +153,4 @@ def _by_arm(rows: list[Row], of: Row) -> dict[str, tuple[list[float], list[float
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=20, help="each with a function of its own")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ from benchmarks.facility_location import similarities
 
 import evenly
 from evenly.errors import IsolatedRowsWarning
+from experiments.harness import product_of
 
 Rows = np.ndarray[Any, Any]
 DROPPED = 0.05
 """The fraction of isolated rows that the arm "without outliers" leaves out."""
 
 NEIGHBOURS = 10
-SECONDS_TO_REFINE = 20.0
+_SMALL_POOL = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,8 @@ def without_outliers(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
 
 def refined(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
     """Farthest-first, then rows exchanged for a larger h_min."""
-    return _select(pool, budget, refine=evenly.Refine(seconds=SECONDS_TO_REFINE))
+    seconds = 20.0 if len(pool) >= _SMALL_POOL else 0.5  # so that quick modes stay quick
+    return _select(pool, budget, refine=evenly.Refine(seconds=seconds))
 
 
 def density(pool: Pool, budget: int, rng: np.random.Generator) -> Rows:
@@ -205,8 +208,24 @@ WITH_QUALITY: Mapping[str, Arm] = {
 _DRAWS = {"random": 3}
 
 
-def with_draws(keys: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the keys of runs with the number of a draw: of random rows, each seed has several."""
+def add_arms(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Add the option that names the arms of an experiment; without it, it compares all."""
+    every = list(names)
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        choices=every,
+        metavar="ARM",
+        help=f"compare only these with random rows, of: {'; '.join(every)}",
+    )
+
+
+def keys_of(arms: Iterable[str], **axes: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the keys of runs of arms, for each combination of other values.
+
+    Random rows, which all arms are compared with, are always among them, with several draws.
+    """
+    keys = product_of(**axes, arm=dict.fromkeys(("random", *arms)))
     return [{**key, "draw": draw} for key in keys for draw in range(_DRAWS.get(key["arm"], 1))]
 
 

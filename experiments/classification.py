@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
 from experiments.encoders import Encoder
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine, product_of
+from experiments.harness import Results, Row, Run, carry_out, machine
 from experiments.statistics import table
-from experiments.texts import Labelled, Rows, ease_of, made_up, read_labelled, vectors_of
+from experiments.texts import Labelled, Rows, ease_of, train_and_test, vectors_of
 
 NAME = "classification"
 METRICS = ("accuracy", "worst_class", "mean_distance", "h_min")
@@ -99,17 +99,13 @@ def accuracies(given: Rows, truth: Rows) -> Row:
 
 def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments classification --help`."""
-    names: dict[str, int] = {}
+    train, test, label = train_and_test(options)
     if options.quick or options.train is None:
-        train, test, label = made_up(300, 1), made_up(150, 2), "made-up questions"
         options.budgets, options.seeds, options.steps, options.tests = [20], 2, 2, 20
         encoders = [("static", "static")]
         if options.fine_tune:
             options.arms = ["random", "density"]
     else:
-        train = read_labelled(Path(options.train), names=names)
-        test = read_labelled(Path(options.test), names=names)
-        label = Path(options.train).name
         choosing = options.chosen_by or dict.fromkeys((options.encoder, "static"))
         encoders = [(one, options.encoder) for one in choosing]
     if options.fine_tune:
@@ -118,9 +114,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     for choosing, training in encoders:
         task = Task(train, test, choosing, training)
-        keys = with_draws(
-            product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or EVERY)
-        )
+        keys = keys_of(options.arms or EVERY, budget=options.budgets, seed=range(options.seeds))
         setting = {"data": label, "chosen_by": choosing, "trained_on": training}
         runs = [
             Run({**key, **setting}, lambda task=task, key=key: task.measure(**key)) for key in keys
@@ -136,9 +130,7 @@ def main(options: argparse.Namespace) -> list[Row]:
 
 def _fine_tune(task: Task, label: str, choosing: str, options: argparse.Namespace) -> list[Row]:
     encoder = Encoder(options.encoder)
-    keys = with_draws(
-        product_of(budget=options.budgets, seed=range(options.seeds), arm=options.arms or TUNED)
-    )
+    keys = keys_of(options.arms or TUNED, budget=options.budgets, seed=range(options.seeds))
     size = {"steps": options.steps, "tests": options.tests}
     setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
     runs = [
@@ -177,9 +169,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENCODER",
         help="the encoders whose vectors are chosen by: --encoder and static",
     )
-    parser.add_argument("--budgets", type=int, nargs="+", default=[150, 300, 1000])
-    parser.add_argument("--arms", nargs="+", choices=list(EVERY), metavar="ARM")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument(
+        "--budgets", type=int, nargs="+", default=[150, 300, 1000], help="rows to choose"
+    )
+    add_arms(parser, EVERY)
+    parser.add_argument("--seeds", type=int, default=20, help="each with a pool of its own")
     parser.add_argument(
         "--fine-tune", action="store_true", help="train the encoder as well, end to end"
     )

@@ -8,16 +8,15 @@ Quality is how frequent the words of a text are, as in the experiment on classif
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
 from experiments.classification import accuracies, predict
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine, product_of
+from experiments.harness import Results, Row, Run, carry_out, machine
 from experiments.statistics import table
-from experiments.texts import Labelled, Rows, ease_of, made_up, read_labelled, vectors_of
+from experiments.texts import Labelled, Rows, ease_of, train_and_test, vectors_of
 
 NAME = "dirty_pool"
 COMPARED = (
@@ -71,14 +70,11 @@ def broken(data: Labelled, share: float, seed: int) -> tuple[Labelled, Rows]:
 
 def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments dirty_pool --help`."""
-    names: dict[str, int] = {}
+    train, test, label = train_and_test(options)
     if options.quick or options.train is None:
-        train, test, label = made_up(300, 1), made_up(150, 2), "made-up questions"
         budget, seeds, encoder, shares = 30, 1, "static", [0.1]
     else:
-        train = read_labelled(Path(options.train), names=names)
-        test = read_labelled(Path(options.test), names=names)
-        label, shares = Path(options.train).name, [0.0, 0.02, 0.05, 0.1]
+        shares = [0.0, 0.02, 0.05, 0.1]
         budget, seeds, encoder = options.budget, options.seeds, options.encoder
     tests = vectors_of(test.texts, encoder)
     pools: dict[tuple[float, int], tuple[Labelled, Rows, Pool]] = {}
@@ -99,7 +95,7 @@ def main(options: argparse.Namespace) -> list[Row]:
             **spread_of(pool, found),
         }
 
-    keys = with_draws(product_of(share=shares, seed=range(seeds), arm=options.arms))
+    keys = keys_of(options.arms or COMPARED, share=shares, seed=range(seeds))
     setting = {"data": label, "budget": budget, "encoder": encoder}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=3)
@@ -122,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
     parser.add_argument("--train", help="a CSV file with the columns text and category")
     parser.add_argument("--test", help="the same for testing")
-    parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
-    parser.add_argument("--budget", type=int, default=300)
-    parser.add_argument("--arms", nargs="+", choices=COMPARED, default=COMPARED, metavar="ARM")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--encoder", default="all-MiniLM-L6-v2", help="of the texts")
+    parser.add_argument("--budget", type=int, default=300, help="rows to choose")
+    add_arms(parser, COMPARED)
+    parser.add_argument("--seeds", type=int, default=5, help="each with broken rows of its own")

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of, with_draws
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine, product_of
+from experiments.harness import Results, Row, Run, carry_out, machine
 from experiments.language_models import (
     QUICK,
     RATES,
@@ -53,7 +53,9 @@ COMPARED = (
     *("clumps of 5", "clumps of 20", *WITH_QUALITY),
 )
 WHOLE = ("all rows, equal steps", "all rows, equal epochs")
+EVERY = (*COMPARED, *WHOLE)
 _CLUSTERS = 10
+_TOKENS_A_SECOND = 1000
 _SIZES_OF_SMALL = (
     *("batch", "accumulate", "length", "vocabulary", "width", "layers", "pretraining_steps"),
 )
@@ -88,7 +90,7 @@ class Task:
     def measure(self, arm: str, seed: int, draw: int, preset: str) -> Row:
         """Fine-tune on the rows that an arm chooses, and return the losses before and after."""
         sizes, model = self.sizes, self.model
-        steps = math.ceil(sizes.budget * sizes.epochs / (sizes.batch * sizes.accumulate))
+        steps = steps_of(arm, sizes, len(self.pool))
         began = time.perf_counter()
         if arm in WHOLE:
             found = np.arange(len(self.pool))
@@ -96,8 +98,6 @@ class Task:
             choose = {**ARMS, **WITH_QUALITY}[arm]
             found = choose(self.pool, sizes.budget, np.random.default_rng([seed, draw]))
         choosing = time.perf_counter() - began
-        if arm == "all rows, equal epochs":
-            steps = math.ceil(len(found) * sizes.epochs / (sizes.batch * sizes.accumulate))
         own = [self.encoded[row] for row in found.tolist()]
         curve = [(0, self.held_out_before[preset])]
         after = right = np.empty(0)
@@ -137,6 +137,18 @@ class Task:
         given = self.model.answers(self.answered, self.sizes.length)
         pairs = zip(given, self.answered, strict=True)
         return float(np.mean([_final(one) == _final(example.answer) for one, example in pairs]))
+
+
+def steps_of(arm: str, sizes: Sizes, pool: int) -> int:
+    """Return how many optimisation steps an arm takes, of a pool of so many rows."""
+    rows = pool if arm == "all rows, equal epochs" else sizes.budget
+    return math.ceil(rows * sizes.epochs / (sizes.batch * sizes.accumulate))
+
+
+def _seconds_of(arm: str, sizes: Sizes) -> float:
+    """Return about how long a run of the small model takes on two cores."""
+    tokens = steps_of(arm, sizes, sizes.pool) * sizes.batch * sizes.accumulate * sizes.length
+    return 5 + tokens / _TOKENS_A_SECOND
 
 
 def _final(answer: str) -> str:
@@ -192,7 +204,7 @@ def _small_model(examples: list[Example], label: str, options: argparse.Namespac
 
 def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments finetuning --help`."""
-    seeds, arms = options.seeds, options.arms
+    seeds, arms = options.seeds, options.arms or EVERY
     options.sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
     if options.quick or options.data is None:
         options.sizes, options.encoder, seeds, options.exact_match = QUICK, "static", 1, 3
@@ -205,6 +217,11 @@ def main(options: argparse.Namespace) -> list[Row]:
         order = np.random.default_rng(0).permutation(len(examples))
         parts = np.split(order, [len(order) // 2])
         unseen, examples = ([examples[row] for row in part] for part in parts)
+    needed = options.sizes.held_out + options.sizes.budget
+    if len(examples) < needed:
+        raise SystemExit(
+            f"--held-out and --budget need {needed:,} rows; {label} has {len(examples):,} of them."
+        )
     tasks: dict[int, Task] = {}
 
     @cache
@@ -216,13 +233,15 @@ def main(options: argparse.Namespace) -> list[Row]:
             tasks[seed] = Task(examples, model(), options, seed)
         return tasks[seed].measure(seed=seed, **key)
 
-    keys = with_draws(product_of(seed=range(seeds), preset=options.presets, arm=arms))
+    keys = keys_of(arms, seed=range(seeds), preset=options.presets)
     setting = {
         **{"data": label, "encoder": options.encoder, "model": options.model or "small"},
         **{"rate": options.rate, "answered": options.exact_match, **asdict(options.sizes)},
     }
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
-    found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=25)
+    seconds = float(np.mean([_seconds_of(key["arm"], options.sizes) for key in keys]))
+    results = Results(options.folder / f"{NAME}.jsonl")
+    found = carry_out(NAME, runs, results, seconds_a_run=seconds)
     found = with_thresholds(found)
     print(
         f"\n{NAME} ({label}, {setting['model']} model, chosen by {options.encoder})\n{machine()}\n"
@@ -256,18 +275,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
     parser.add_argument("--data", help="alpaca (.json) or gsm8k (.jsonl) records")
     parser.add_argument("--model", help="a causal language model, by name or path")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
-    parser.add_argument("--presets", nargs="+", choices=list(RATES), default=["adamw"])
-    every = [*COMPARED, *WHOLE]
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of torch"
+    )
+    parser.add_argument(
+        "--encoder", default="all-MiniLM-L6-v2", help="whose vectors arms choose by"
+    )
+    parser.add_argument(
+        "--presets", nargs="+", choices=list(RATES), default=["adamw"], help="losses and optimisers"
+    )
     parser.add_argument(
         "--rate", type=float, help="the learning rate: by default one that suits the small model"
     )
-    parser.add_argument("--arms", nargs="+", choices=every, default=every, metavar="ARM")
-    parser.add_argument("--seeds", type=int, default=5)
+    add_arms(parser, EVERY)
+    parser.add_argument("--seeds", type=int, default=5, help="each with a pool of its own")
     parser.add_argument(
         "--exact-match", type=int, default=0, metavar="N", help="answer N held-out prompts as well"
     )
     for field in fields(Sizes):
         name = field.name.replace("_", "-")
-        parser.add_argument(f"--{name}", type=int, default=field.default)
+        parser.add_argument(
+            f"--{name}", type=int, default=field.default, help=field.metadata["help"]
+        )

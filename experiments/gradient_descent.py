@@ -254,5 +254,7 @@ def _curves(rows: Sequence[Row], network: str) -> dict[str, tuple[Rows, Rows]]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this experiment."""
-    parser.add_argument("--seeds", type=int, default=12)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--seeds", type=int, default=12, help="each with a function of its own")
+    parser.add_argument(
+        "--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="to be fitted"
+    )

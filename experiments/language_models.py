@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +32,25 @@ class Example:
     answer: str
 
 
+def _size(default: int, meaning: str) -> Any:
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Sizes of the data, of the small model and of its training."""
 
-    pool: int = 1200
-    held_out: int = 200
-    budget: int = 150
-    epochs: int = 2
-    batch: int = 8
-    accumulate: int = 1
-    length: int = 64
-    vocabulary: int = 2048
-    width: int = 192
-    layers: int = 5
-    pretraining_steps: int = 400
+    pool: int = _size(1200, "rows that arms choose from")
+    held_out: int = _size(200, "rows that judge all arms")
+    budget: int = _size(150, "rows that each arm chooses")
+    epochs: int = _size(2, "times that the chosen rows are seen")
+    batch: int = _size(8, "rows in a batch")
+    accumulate: int = _size(1, "batches whose gradients make one step")
+    length: int = _size(64, "most tokens of a row")
+    vocabulary: int = _size(2048, "of the small model")
+    width: int = _size(192, "of the small model's layers")
+    layers: int = _size(5, "of the small model")
+    pretraining_steps: int = _size(400, "of the small model, before all arms")
 
 
 QUICK = Sizes(60, 20, 20, 1, 4, 1, 32, 300, 32, 1, 4)
@@ -58,7 +62,7 @@ def read_examples(path: Path) -> list[Example]:
     if path.suffix == ".json":
         records = json.loads(text)
     else:
-        records = [json.loads(line) for line in text.splitlines()]
+        records = [json.loads(line) for line in text.split("\n") if line.strip()]
     examples = []
     for record in records:
         if "question" in record:

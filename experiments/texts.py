@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections import Counter
 from dataclasses import dataclass
@@ -63,6 +64,17 @@ def read_labelled(path: Path, *, names: dict[str, int]) -> Labelled:
     column = "category" if records and "category" in records[0] else "label"
     labels = [names.setdefault(record[column], len(names)) for record in records]
     return Labelled([record["text"] for record in records], np.array(labels))
+
+
+def train_and_test(options: argparse.Namespace) -> tuple[Labelled, Labelled, str]:
+    """Return texts to train and to test on, and their name; made-up ones if no file is given."""
+    if options.quick or options.train is None:
+        return made_up(300, 1), made_up(150, 2), "made-up questions"
+    if options.test is None:
+        raise SystemExit("--train needs --test: a file of the same form.")
+    names: dict[str, int] = {}
+    train, test = (read_labelled(Path(path), names=names) for path in (options.train, options.test))
+    return train, test, Path(options.train).name
 
 
 def made_up(rows: int, seed: int) -> Labelled:

@@ -13,10 +13,18 @@ from experiments.approximation import make_function, slopes_of
 from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of
 from experiments.density_and_h_min import draw_real, slope_of
 from experiments.dirty_pool import broken
-from experiments.finetuning import with_thresholds
+from experiments.finetuning import steps_of, with_thresholds
 from experiments.gradient_descent import NETWORKS, Network, descend
 from experiments.harness import Results
-from experiments.language_models import QUICK, Model, Sizes, made_up_examples, make_small
+from experiments.language_models import (
+    QUICK,
+    Example,
+    Model,
+    Sizes,
+    made_up_examples,
+    make_small,
+    read_examples,
+)
 from experiments.texts import ease_of, made_up
 
 OWN = {
@@ -86,6 +94,48 @@ def small_run(name, folder):
         "finetuning": ["--data", str(records), *_as_options(sizes)],
     }
     return [name, *own[name], "--seeds", "1", "--arms", "random", "--folder", str(folder)]
+
+
+@pytest.mark.parametrize("name", ["classification", "dirty_pool"])
+def test_texts_to_train_on_need_texts_to_test_on(name, tmp_path):
+    with pytest.raises(SystemExit, match="--train needs --test"):
+        main([name, "--train", str(tmp_path / "texts.csv"), "--folder", str(tmp_path)])
+
+
+def test_too_few_rows_for_fine_tuning_are_refused_before_anything_is_trained(tmp_path):
+    arguments = small_run("finetuning", tmp_path)
+
+    with pytest.raises(SystemExit, match=r"need 45 rows; answers\.jsonl has 30 of them"):
+        main([*arguments, "--budget", "35"])
+
+    assert not list(tmp_path.glob("small*"))
+
+
+def test_random_rows_are_always_among_the_arms(tmp_path, capsys):
+    arguments = small_run("dirty_pool", tmp_path)
+    main([*arguments, "--encoder", "static", "--arms", "farthest-first"])
+
+    rows = Results(tmp_path / "dirty_pool.jsonl").rows()
+
+    assert [row["arm"] for row in rows if row["share"] == 0.02] == [
+        *["random"] * 3,
+        "farthest-first",
+    ]
+    assert "nan" not in capsys.readouterr().out.replace("± nan", "")
+
+
+def test_all_rows_take_more_steps_at_equal_epochs_alone():
+    sizes = Sizes(pool=100, budget=20, epochs=2, batch=4, accumulate=2)
+
+    assert steps_of("random", sizes, 100) == steps_of("all rows, equal steps", sizes, 100) == 5
+    assert steps_of("all rows, equal epochs", sizes, 96) == 24
+
+
+def test_records_may_hold_any_line_separator_but_the_newline(tmp_path):
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"question": "one\u2028two", "answer": "3"}\n\n', encoding="utf-8")
+
+    assert read_examples(path) == [Example("one\u2028two", "3")]
 
 
 def _as_options(values):
