@@ -59,7 +59,8 @@ class UniformOptions(Options):
         "Leave out this fraction of rows, those farthest from their nearest rows: 0.005.",
         "a fraction of the usable rows, such as 0.005: those with the largest mean distance to "
         "their 5 nearest rows are left out; `provenance.dropped` lists them. Broken rows are often "
-        "among them, and would be picked first.",
+        "among them, and would be picked first. 0.05 is a good choice for training data "
+        "if `density_weight` is not given.",
         check=checks.optional(
             checks.number(
                 "a fraction of the rows between 0 and 1, such as 0.005 for half a percent",
