@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from evenly.geometry import Points, farthest_row, nearest_chosen, row_lengths
+from evenly.geometry.search import farthest
+from tests.support import packings
 from tests.support.pools import KINDS, make_pool
 
 
@@ -54,3 +56,15 @@ def test_rows_at_the_places_of_chosen_rows_are_at_no_distance():
     vectors = np.repeat(np.eye(3, dtype=np.float32), 200, axis=0)
 
     assert farthest_row(points_of(vectors), np.array([5, 250, 599])) == (0, 0.0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int16"])
+def test_rows_on_disk_are_read_in_pieces(precision, monkeypatch):
+    monkeypatch.setattr(farthest, "choose_precision", lambda *_: precision)
+    random = np.random.default_rng(5)
+    vectors = random.standard_normal((3000, 40)).astype(np.float32)
+    chosen = random.permutation(3000)[:300]
+
+    found = farthest_row(packings.points_of(vectors, on_disk=True), chosen)
+
+    assert found == farthest_row(points_of(vectors), chosen)

@@ -104,7 +104,12 @@ class Tuning:
         return self._work_left > self._thresholds.long
 
     def keeps(self, transform: ProxyTransform) -> bool:
-        """Return whether the proxies of all rows fit in memory, or need none."""
+        """Return whether the proxies of all rows fit in memory, or need none.
+
+        Those of rows on disk are never kept: the rows themselves did not fit.
+        """
+        if not self._points.in_memory:
+            return False
         if transform.off is not None:
             return True
         return len(self._points) * transform.width * 4 <= self._room

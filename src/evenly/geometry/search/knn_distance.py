@@ -166,7 +166,7 @@ def _squared_to_nearest(
     """Return the squared distances of rows to the k nearest others, ascending; inf if fewer."""
     threads = usable_threads()
     proxies = ProxyVectors(points, ProxyTransform.of(points))
-    fits = points.in_memory and Tuning(points, len(others)).keeps(proxies.transform)
+    fits = Tuning(points, len(others)).keeps(proxies.transform)
     if len(rows) > sizes.few and fits:
         proxies.keep(threads)
     squared, nearest = np.full((len(rows), k), np.inf), np.full(len(rows), -1)

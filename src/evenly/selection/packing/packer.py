@@ -210,7 +210,7 @@ class Packer:
         last = self._last
         if last is not None and last.transform.width == proxies.transform.width:
             proxies = last.narrowed(proxies.width)
-        elif points.in_memory and self._tuning.keeps(proxies.transform):
+        elif self._tuning.keeps(proxies.transform):
             proxies.keep(self._threads)
         self._last = proxies
         targets.change(proxies, "float32")
