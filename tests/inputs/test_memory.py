@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from evenly import deduplicate, select_uniform
 from evenly.atomic import scratch_file
-from evenly.errors import DataError, EncoderError, OutputError
+from evenly.errors import DataError, EncoderError, OptionError, OutputError
 from evenly.inputs import vector_file
 from evenly.inputs.prepare import prepare
 from evenly.options import InputOptions
@@ -61,6 +62,23 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     assert chosen.indices.tolist() == expected.indices.tolist()
     assert chosen.radii.tolist() == expected.radii.tolist()
     assert chosen.provenance.encoder == expected.provenance.encoder
+
+
+@pytest.mark.parametrize("budget", [40, 0.1])
+def test_too_little_memory_is_an_error_that_names_the_least(path, tmp_path, budget):
+    options = {"encoder": TopicEncoder(64), "on_invalid": "drop", "cache_dir": tmp_path}
+
+    with pytest.raises(OptionError, match=r"at least (\d)MB are needed, got '900kB'") as found:
+        select_uniform(path, budget, **options, memory="900kB")
+
+    assert options["encoder"].calls == 1  # the first tells the length of vectors
+    assert scratch(tmp_path) == []
+    [least] = re.findall(r"(\d)MB are needed", str(found.value))
+    same = select_uniform(path, budget, **options, memory=f"{least}MB")
+    expected = select_uniform(path, budget, **options)
+    assert same.indices.tolist() == expected.indices.tolist()
+    with pytest.raises(OptionError, match="is too little"):
+        select_uniform(path, budget, **options, memory=f"{int(least) - 1}MB")
 
 
 def test_equal_texts_are_found_without_keeping_them(path):

@@ -285,7 +285,7 @@ def test_it_is_the_same_wherever_the_vectors_are(tmp_path, options):
 
     memory = select_by_quality(vectors, **options, **WHOLE)
     mapped = select_by_quality(
-        tmp_path / "pool.npy", engine="mapped", memory="1KB", **options, **WHOLE
+        tmp_path / "pool.npy", engine="mapped", memory="30KB", **options, **WHOLE
     )
     distances = select_by_quality(gaps_of(vectors), engine="distances", **options)
 

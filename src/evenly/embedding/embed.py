@@ -33,7 +33,7 @@ class ShardLimits:
     min_seconds: float = 2.0
     max_texts: int = 65_536
     max_seconds: float = 30.0
-    max_bytes: int = 1 << 25
+    max_bytes: int = 1 << 24
 
     def reached(self, texts: int, seconds: float, size: int = 0) -> bool:
         """Return whether `texts`, with `size` bytes of vectors made in `seconds`, make a shard."""
@@ -49,7 +49,7 @@ _SHARD_LIMITS = ShardLimits()
 
 # Texts that are in memory at once, and sorted by length: as many, or of so many characters.
 _CHUNK_TEXTS = 65_536
-_CHUNK_CHARACTERS = 1 << 25
+_CHUNK_CHARACTERS = 1 << 23
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -271,7 +271,7 @@ class _Run:
                 places = order[begin : begin + encoder.texts_per_call]
                 batch = [texts[place] for place in places]
                 block = encoder.encode(batch)
-                self._check_dimension(block.shape[1])
+                self._expect(block.shape[1])
                 shard.add(places, block, encoder.truncated(batch))
                 progress(len(batch))
                 if self._limits.reached(len(shard.places), shard.seconds, shard.size):
@@ -297,23 +297,26 @@ class _Run:
         truncated: Bool[np.ndarray, " m"],
     ) -> None:
         """Hand the vectors of texts over for all of their rows."""
-        self._check_dimension(vectors.shape[1])
-        if self._target is None:
-            self._target = self._make_target(len(self._texts), vectors.shape[1])
+        target = self._expect(vectors.shape[1])
         rows, which = self._texts.all_rows(distinct)
-        self._target.write(rows, vectors[which])
+        as_they_are = np.array_equal(rows, distinct)
+        target.write(rows, vectors if as_they_are else vectors[which])
         self._missing[distinct] = False
         self.rows_done += len(rows)
         self.truncated += int(np.count_nonzero(truncated[which]))
 
-    def _check_dimension(self, dimension: int) -> None:
-        self._dimension = self._dimension or dimension
+    def _expect(self, dimension: int) -> VectorTarget:
+        """Return the target, made as soon as the length of the vectors is known, if it agrees."""
+        if self._target is None:
+            self._dimension = dimension
+            self._target = self._make_target(len(self._texts), dimension)
         if dimension != self._dimension:
             raise EncoderError(
                 f"the encoder {self._encoder.name!r} returned vectors of length {dimension} after "
                 f"vectors of length {self._dimension}. All vectors must have the same length. If "
                 "the encoder has changed, change its fingerprint or clear its cache."
             )
+        return self._target
 
 
 class _Shard:
@@ -337,12 +340,21 @@ class _Shard:
         self.size += block.nbytes
 
     def sorted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the places in the chunk, ascending, the vectors, and which are truncated."""
+        """Return the places in the chunk, ascending, the vectors, and which are truncated.
+
+        The blocks are dropped one by one, so that the vectors are not in memory twice.
+        """
         places = np.array(self.places)
         order = np.argsort(places)
-        vectors = np.concatenate(self._blocks)
-        self._blocks.clear()
-        return places[order], vectors[order], np.concatenate(self._truncated)[order]
+        to = np.empty(len(order), np.int64)
+        to[order] = np.arange(len(order))
+        vectors = np.empty((len(order), self._blocks[0].shape[1]), self._blocks[0].dtype)
+        end = len(order)
+        while self._blocks:
+            block = self._blocks.pop()
+            end -= len(block)
+            vectors[to[end : end + len(block)]] = block
+        return places[order], vectors, np.concatenate(self._truncated)[order]
 
 
 def _chunks(

@@ -20,7 +20,7 @@ LONG = 1 << 16
 """Characters from which a text is cut, and the least of a piece."""
 
 # Characters that are tokenised at once.
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 _SPACE = "▁"
 _WHITE = " \t\n\r"
 # Chinese characters, and their commas and full stops.

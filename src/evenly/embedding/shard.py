@@ -8,6 +8,7 @@ require hashing the whole file.
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from evenly.embedding.hashed_texts import KEY_BYTES
 from evenly.shapes import Bool, Float, Int, UInt8, UInt32
 
 _FORMAT = "evenly-embeddings-1"
+# https://github.com/huggingface/safetensors#format
+_TYPES = {"<f4": "F32", "<u4": "U32", "|u1": "U8"}
 # Vectors that are read at once.
 _BLOCK_BYTES = 1 << 23
 
@@ -66,8 +69,6 @@ def write_shard(
     Raises:
         OutputError: the folder is not writable, or the disk is full.
     """
-    from safetensors.numpy import save
-
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     index = ShardIndex(
         name,
@@ -76,14 +77,29 @@ def write_shard(
         _checksums(vectors),
     )
     tensors = {
+        "vectors": vectors,
+        "checksums": index.checksums,
         "keys": index.keys,
         "truncated": index.truncated,
-        "checksums": index.checksums,
-        "vectors": vectors,
     }
     metadata = {"format": _FORMAT, "name": name, "index_sha256": index.digest()}
     with atomic_write(path) as stream:
-        stream.write(save(tensors, metadata))
+        stream.write(_header(tensors, metadata))
+        for tensor in tensors.values():
+            stream.write(tensor.reshape(-1).view(np.uint8).data)
+
+
+def _header(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+    """Return the header of a safetensors file; the numbers follow it, with no copy in memory."""
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        kind = _TYPES[tensor.dtype.str]
+        entries[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [begin, end]}
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)  # aligns the numbers
+    return len(header).to_bytes(8, "little") + header
 
 
 def read_index(path: Path) -> ShardIndex:

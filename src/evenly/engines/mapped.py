@@ -270,28 +270,26 @@ def _rows_that_fit(points: Points, budget: int, memory: float) -> int:
         OptionError: too few fit.
     """
     n, d = len(points), points.dimension
-    need = least_memory(points, budget)
+    need = least_memory(n, d, points.stored.dtype.itemsize, budget)
     if memory < need:
         raise OptionError(
             f"memory= is too little for {n:,} rows of {d} and a budget of {budget:,}: it leaves "
             f"{memory / 1e6:.0f} MB to choose with, and {need / 1e6:.0f} MB are needed. Allow "
             "more, or choose fewer rows."
         )
-    return min(n, _LEAST_ROWS + int((memory - need) / _bytes_in_memory(points)))
+    each = _bytes_in_memory(d, points.stored.dtype.itemsize)
+    return min(n, _LEAST_ROWS + int((memory - need) / each))
 
 
-def least_memory(points: Points, budget: int) -> float:
+def least_memory(rows: int, dimension: int, itemsize: int, budget: int) -> float:
     """Return the bytes that choosing `budget` rows takes at least."""
-    n, d = len(points), points.dimension
-    row: int = d * points.stored.dtype.itemsize
-    fixed = n * _BYTES_A_ROW + budget * (2 * row + 8 * d + 64)
-    return fixed + min(n, _LEAST_ROWS) * _bytes_in_memory(points)
+    fixed = rows * _BYTES_A_ROW + budget * (2 * dimension * itemsize + 8 * dimension + 64)
+    return fixed + min(rows, _LEAST_ROWS) * _bytes_in_memory(dimension, itemsize)
 
 
-def _bytes_in_memory(points: Points) -> float:
+def _bytes_in_memory(dimension: int, itemsize: int) -> float:
     """Return the bytes of a row in memory, its proxy and bounds, and half as much to spare."""
-    row: int = points.dimension * points.stored.dtype.itemsize
-    return 1.5 * (row + 4 * points.dimension + 64)
+    return 1.5 * (dimension * itemsize + 4 * dimension + 64)
 
 
 def _is_certain(frontier: Frontier) -> bool:

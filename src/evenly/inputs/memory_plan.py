@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from math import ceil
+
+from evenly.engines.mapped import least_memory
+from evenly.errors import OptionError
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
 
@@ -12,8 +16,6 @@ _ROW_BYTES = 160
 _PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
 # Texts that are kept, and what is freed between steps and not reused.
 _OTHER_SHARE = 1 / 8
-# The least that is left to compute with, whatever the rows take.
-_LEAST_SHARE = 0.25
 
 
 def goes_to_disk(rows: int, vector_bytes: float, options: InputOptions) -> bool:
@@ -41,4 +43,33 @@ def room_for_work(rows: int, options: InputOptions) -> float | None:
     allowed = memory_bytes(options.memory)
     if allowed is None:
         return None
-    return max((1 - _OTHER_SHARE) * allowed - rows * _ROW_BYTES, _LEAST_SHARE * allowed)
+    return (1 - _OTHER_SHARE) * allowed - rows * _ROW_BYTES
+
+
+def check_memory(
+    rows: int,
+    dimension: int,
+    bytes_a_number: int,
+    budget: int | float | None,
+    options: InputOptions,
+) -> None:
+    """Raise OptionError unless `memory=` suffices to choose from vectors on disk.
+
+    Args:
+        rows, dimension, bytes_a_number: the shape of the vectors, and the size of a number.
+        budget: how many of the rows will be chosen, or what fraction; None if that is unknown.
+        options: those of the input.
+    """
+    allowed = memory_bytes(options.memory)
+    if allowed is None:
+        return
+    chosen = round(budget * rows) if isinstance(budget, float) else budget or 1
+    work = least_memory(rows, dimension, bytes_a_number, min(chosen, rows))
+    needed = (work + rows * _ROW_BYTES) / (1 - _OTHER_SHARE)
+    if needed > allowed:
+        of_which = f" and a budget of {chosen:,}" if budget is not None else ""
+        raise OptionError(
+            f"memory= is too little for {rows:,} rows of {dimension} numbers{of_which}: at "
+            f"least {ceil(needed / 1e6):,}MB are needed, got {options.memory!r}. Allow more, or "
+            "choose from fewer rows."
+        )

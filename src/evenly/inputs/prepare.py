@@ -27,7 +27,7 @@ from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, V
 from evenly.geometry import DistanceMatrix, Points
 from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
 from evenly.inputs.columns import Column, compact_column
-from evenly.inputs.memory_plan import goes_to_disk, room_for_work
+from evenly.inputs.memory_plan import check_memory, goes_to_disk, room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.vector_file import VectorFile
 from evenly.options import InputOptions
@@ -165,6 +165,7 @@ def prepare(
     *,
     embedding: bool = True,
     check: Callable[[PreparedData], object] | None = None,
+    budget: int | float | None = None,
 ) -> PreparedData:
     """Read, embed and check a data set.
 
@@ -175,8 +176,10 @@ def prepare(
             have no coordinates.
         check: called before texts are embedded, with the data set as it is then: its rows have
             texts, and vectors without coordinates. It raises what would be an error afterwards.
+        budget: how many rows, or what fraction of them, will be chosen within `memory=`.
 
     Raises:
+        OptionError: `memory=` is too little.
         EmptyPoolError: there are no rows, or none that can be used.
         TextError, VectorError: rows cannot be used and `on_invalid` is "error".
     """
@@ -190,7 +193,7 @@ def prepare(
     known: dict[str, Any] = {}
     vectors: Any
     if samples.holds_vectors:
-        vectors = _vectors_of(samples, options)
+        vectors = _vectors_of(samples, options, budget)
         seconds = {"reading": perf_counter() - began}
     else:
         texts = read_pool_texts(samples, options)
@@ -202,7 +205,7 @@ def prepare(
         if embedding:
             if check is not None:
                 check(_before_embedding(samples, texts, rows, options, known))
-            embeddings = _embed(texts, rows.eligible, options)
+            embeddings = _embed(texts, rows.eligible, options, budget)
             vectors, seconds["embedding"] = embeddings.vectors, embeddings.seconds
     if options.engine == "distances":
         options = replace(options, normalize=False)
@@ -264,12 +267,18 @@ def load_model(options: InputOptions) -> Any:
     )
 
 
-def _embed(texts: PoolTexts, eligible: Bool[np.ndarray, " n"], options: InputOptions) -> Embeddings:
+def _embed(
+    texts: PoolTexts,
+    eligible: Bool[np.ndarray, " n"],
+    options: InputOptions,
+    budget: int | float | None,
+) -> Embeddings:
     """Embed the texts of eligible rows, into memory or into a file; others have the vector 0."""
     cache = open_cache(options.cache_dir)
 
     def target(rows: int, dimension: int) -> VectorTarget:
         if goes_to_disk(rows, rows * dimension * 4.0, options):
+            check_memory(rows, dimension, 4, budget, options)
             return VectorFile(rows, dimension, cache)
         return ArrayTarget(rows, dimension)
 
@@ -282,7 +291,7 @@ def _embed(texts: PoolTexts, eligible: Bool[np.ndarray, " n"], options: InputOpt
     )
 
 
-def _vectors_of(samples: Samples, options: InputOptions) -> Any:
+def _vectors_of(samples: Samples, options: InputOptions, budget: int | float | None) -> Any:
     """Return the vectors as one array, or as they are on disk if they stay there."""
     if options.text is not None and not samples.holds_records:
         raise OptionError(
@@ -294,6 +303,7 @@ def _vectors_of(samples: Samples, options: InputOptions) -> Any:
     stored = samples.stored
     if stored is None or not stay_on_disk(stored, options):
         return samples.vectors
+    check_memory(*stored.shape, stored.dtype.itemsize, budget, options)
     if not stored.seekable:
         log.warning(
             "%s stays on disk, and single rows of it are read again and again, which is slow for "

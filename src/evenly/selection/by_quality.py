@@ -268,7 +268,8 @@ def _coverage_radius(problem: Problem, rows: Int[np.ndarray, " k"]) -> float:
     points, memory = problem.points, problem.memory
     if isinstance(points, Points) and not points.in_memory:
         # Packing used as much already: too little memory must not discard its result.
-        least = least_memory(points, problem.capacity(len(rows)))
+        itemsize = points.stored.dtype.itemsize
+        least = least_memory(len(points), points.dimension, itemsize, problem.capacity(len(rows)))
         memory = max(DEFAULT_MEMORY if memory is None else memory, least)
     engine = replace(problem, engine="auto", device="cpu", memory=memory).new_engine(len(rows))
     if len(rows):

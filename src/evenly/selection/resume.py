@@ -167,7 +167,8 @@ def prepare_again(
     if earlier.provenance.options.get("engine") == "distances":
         options = replace(options, engine="distances")
     check = None if rules is None else partial(resolve_rules, options=rules)
-    prepared = prepare(samples, options, check=check)
+    budget = None if rules is None else rules.budget
+    prepared = prepare(samples, options, check=check, budget=budget)
     if data is None:
         return replace(prepared, path=earlier.provenance.input.path)
     return replace(prepared, path=fspath(data)) if isinstance(data, str | PathLike) else prepared

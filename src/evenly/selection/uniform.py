@@ -139,7 +139,7 @@ def prepare_uniform(
         if check is not None:
             check(texts)
 
-    prepared = prepare(data, inputs, check=check_all)
+    prepared = prepare(data, inputs, check=check_all, budget=rules.budget)
     prepared = without_outliers(prepared, how.drop_outliers, rules)
     return without_uncovered(prepared, how.max_outliers, rules, start=how.start, seed=how.seed)
 
