@@ -129,7 +129,7 @@ def main(options: argparse.Namespace) -> list[Row]:
 
 
 def _fine_tune(task: Task, label: str, choosing: str, options: argparse.Namespace) -> list[Row]:
-    encoder = Encoder(options.encoder)
+    encoder = Encoder(options.encoder, options.device)
     keys = keys_of(options.arms or TUNED, budget=options.budgets, seed=range(options.seeds))
     size = {"steps": options.steps, "tests": options.tests}
     setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
@@ -177,5 +177,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fine-tune", action="store_true", help="train the encoder as well, end to end"
     )
+    parser.add_argument("--device", default="cpu", help="of torch, for fine-tuning")
     parser.add_argument("--steps", type=int, default=100, help="of fine-tuning, 16 rows each")
     parser.add_argument("--tests", type=int, default=1000, help="test rows used in fine-tuning")

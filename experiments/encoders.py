@@ -16,14 +16,15 @@ _SCALE = 20.0
 class Encoder:
     """A sentence-transformers model, and the weights that it starts from."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, device: str) -> None:
         """Load a model by name or path; all-MiniLM-L6-v2 comes from its package if possible."""
         import torch
         from sentence_transformers import SentenceTransformer
 
         from evenly.embedding.load import find_model
 
-        self.model: Any = SentenceTransformer(str(find_model(name)[1]), device="cpu")
+        self.model: Any = SentenceTransformer(str(find_model(name)[1]), device=device)
+        self.device = device
         self.weights = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.torch = torch
 
@@ -40,7 +41,9 @@ class Encoder:
         names, targets = np.unique(labels, return_inverse=True)
         means = torch.zeros(len(names), self.model.get_embedding_dimension())
         means.index_add_(0, torch.tensor(targets), torch.tensor(self.vectors(texts)))
-        head = torch.nn.Parameter(torch.nn.functional.normalize(means, dim=1) * _SCALE)
+        means = torch.nn.functional.normalize(means, dim=1) * _SCALE
+        head = torch.nn.Parameter(means.to(self.device))
+        wanted = torch.tensor(targets, device=self.device)
         optimizer = torch.optim.AdamW(
             [
                 {"params": self.model.parameters(), "lr": _RATES["encoder"]},
@@ -55,12 +58,16 @@ class Encoder:
                 order = rng.permutation(len(texts)).tolist()
             rows, order = order[:_BATCH], order[_BATCH:]
             features = self.model.preprocess([texts[row] for row in rows])
+            features = {
+                name: value.to(self.device) if torch.is_tensor(value) else value
+                for name, value in features.items()
+            }
             logits = self.model(features)["sentence_embedding"] @ head.T
-            loss = torch.nn.functional.cross_entropy(logits, torch.tensor(targets[rows]))
+            loss = torch.nn.functional.cross_entropy(logits, wanted[rows])
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-        scores = self.vectors(tests) @ head.detach().numpy().T
+        scores = self.vectors(tests) @ head.detach().cpu().numpy().T
         found: Rows = names[scores.argmax(axis=1)]
         return found
 

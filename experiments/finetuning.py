@@ -11,7 +11,8 @@ The default learning rates are those at which random rows of a seed beyond those
 held-out loss most, of three.
 Presets: "adamw" (cross-entropy, AdamW, constant rate) and "l2" (mean squared error between logits
 and one-hot vectors, SGD), the two settings of the paper. Logits of zero give an l2 loss of
-1 / vocabulary already: that line stands beside its results.
+1 / vocabulary already: that line stands beside its results. On a GPU, the model computes in
+bfloat16, with weights in float32.
 """
 
 from __future__ import annotations
@@ -226,7 +227,8 @@ def main(options: argparse.Namespace) -> list[Row]:
 
     @cache
     def model() -> Model:
-        return Model(options.model or _small_model(unseen, label, options), options.device)
+        name = options.model or _small_model(unseen, label, options)
+        return Model(name, options.device, bfloat16=options.device.startswith("cuda"))
 
     def measure(seed: int, **key: Any) -> Row:
         if seed not in tasks:

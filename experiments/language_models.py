@@ -81,17 +81,23 @@ def made_up_examples(rows: int) -> list[Example]:
 class Model:
     """A causal language model with its tokenizer, and the weights that it starts from."""
 
-    def __init__(self, name: str, device: str) -> None:
-        """Load a model by name or path, in bfloat16 on a GPU."""
+    def __init__(self, name: str, device: str, *, bfloat16: bool = False) -> None:
+        """Load a model by name or path.
+
+        Args:
+            name: a name on the hub, or a folder.
+            device: of torch.
+            bfloat16: compute in it. Weights stay in float32: steps of a usual learning rate are
+                too small for weights in bfloat16, most of which would never change.
+        """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.tokenizer = AutoTokenizer.from_pretrained(name)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-        network: Any = AutoModelForCausalLM.from_pretrained(name)
-        self.network, self.device = network.to(device=device, dtype=dtype), device
-        self.weights = copy.deepcopy(self.network.state_dict())
+        network: Any = AutoModelForCausalLM.from_pretrained(name).float()
+        self.weights = copy.deepcopy(network.state_dict())
+        self.network, self.device, self.bfloat16 = network.to(device), device, bfloat16
 
     def reset(self) -> None:
         """Go back to the weights before fine-tuning."""
@@ -101,7 +107,7 @@ class Model:
         """Return the tokens of examples, and how many of them are the prompt's."""
         found = []
         for example in examples:
-            prompt = self.tokenizer(example.prompt + "\n")["input_ids"][: length * 3 // 4]
+            prompt = self._prompt(example, length)
             answer = self.tokenizer(example.answer)["input_ids"] + [self.tokenizer.eos_token_id]
             found.append(((prompt + answer)[:length], len(prompt)))
         return found
@@ -159,8 +165,7 @@ class Model:
         self.network.eval()
         found = []
         for example in examples:
-            inputs = self.tokenizer(example.prompt + "\n", return_tensors="pt")["input_ids"]
-            inputs = inputs[:, : length // 2].to(self.device)
+            inputs = torch.tensor([self._prompt(example, length)], device=self.device)
             with torch.no_grad():
                 outputs = self.network.generate(
                     inputs,
@@ -174,6 +179,10 @@ class Model:
         self.network.train()
         return found
 
+    def _prompt(self, example: Example, length: int) -> list[int]:
+        tokens: list[int] = self.tokenizer(example.prompt + "\n")["input_ids"]
+        return tokens[: length * 3 // 4]
+
     def _logits(self, encoded: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits and the tokens they are for; prompts and padding are not trained on."""
         longest = max(len(tokens) for tokens, _ in encoded)
@@ -184,7 +193,9 @@ class Model:
             tokens[row, : len(own)] = torch.tensor(own)
             labels[row, prompt : len(own)] = torch.tensor(own[prompt:])
             mask[row, : len(own)] = 1
-        outputs = self.network(tokens.to(self.device), attention_mask=mask.to(self.device))
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.network(tokens.to(self.device), attention_mask=mask.to(self.device))
         return outputs.logits[:, :-1].float(), labels[:, 1:].to(self.device)
 
 
@@ -238,8 +249,9 @@ def _loss(logits: torch.Tensor, wanted: torch.Tensor, preset: str) -> torch.Tens
     """Return the cross-entropy, or the mean squared error to one-hot vectors."""
     if preset == "adamw":
         return torch.nn.functional.cross_entropy(logits, wanted)
-    target = torch.nn.functional.one_hot(wanted, logits.shape[-1]).to(logits.dtype)
-    return torch.nn.functional.mse_loss(logits, target)
+    # |logits - one-hot|² multiplied out: one-hot vectors of a large vocabulary take gigabytes.
+    own = logits.gather(-1, wanted[:, None])[:, 0]
+    return (logits.square().sum(-1) - 2 * own + 1).mean() / logits.shape[-1]
 
 
 def _endless(count: int, rng: np.random.Generator) -> Iterator[int]:

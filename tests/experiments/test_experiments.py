@@ -331,3 +331,31 @@ def test_a_small_model_learns_from_answers_and_can_be_reset(tmp_path):
         assert after.mean() < before.mean()
         assert model.losses(encoded, 4, preset)[0] == pytest.approx(before)
     assert not (tmp_path / "small.partial").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_loss_l2_is_the_mean_squared_error_to_one_hot_vectors(tmp_path):
+    examples = made_up_examples(20)
+    make_small(examples, QUICK, tmp_path / "small")
+    model = Model(str(tmp_path / "small"), "cpu")
+    [(tokens, prompt)] = encoded = model.encode(examples[:1], QUICK.length)
+    with torch.no_grad():
+        logits = model.network(torch.tensor([tokens])).logits[0, prompt - 1 : -1]
+    wanted = torch.nn.functional.one_hot(torch.tensor(tokens[prompt:]), logits.shape[-1])
+
+    found, _ = model.losses(encoded, 1, "l2")
+
+    assert found[0] == pytest.approx(float((logits - wanted).square().mean()), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_step_changes_the_weights_of_a_model_that_computes_in_bfloat16(tmp_path):
+    examples = made_up_examples(20)
+    make_small(examples, QUICK, tmp_path / "small")
+    model = Model(str(tmp_path / "small"), "cpu", bfloat16=True)
+    before = model.network.lm_head.weight.detach().clone()
+
+    model.train(model.encode(examples, 32), 1, "adamw", QUICK, np.random.default_rng(0), rate=1e-5)
+    after = model.network.lm_head.weight.detach()
+
+    assert (after != before).float().mean() > 0.9
