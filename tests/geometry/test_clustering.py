@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
 from evenly.geometry import DistanceMatrix
-from evenly.geometry.clustering.tree import ClusterRadii, Tree, leading_coordinates, split_evenly
+from evenly.geometry.clustering.radii import ClusterRadii
+from evenly.geometry.clustering.tree import Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 from tests.support.best_possible import gaps_of, points_of

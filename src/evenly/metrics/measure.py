@@ -144,7 +144,7 @@ def measure(
     Cost: n·k·d multiplications, as matrix products, if these are few, or if `exact`; else a part
         of them, here and for each random subset. The certificate takes at most another n·k·d for
         its run; its clusters take about as much as choosing the rows, or 2e9 if that is more, and
-        0.5 to 1 kB of memory per row. Details take n·1024·d and k²·d.
+        about 0.3 kB of memory per row. Details take n·1024·d and k²·d.
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 import numpy as np
 
-from evenly.geometry.clustering.tree import ClusterRadii, Tree
+from evenly.geometry.clustering.radii import ClusterRadii
+from evenly.geometry.clustering.tree import Tree
 from evenly.geometry.kernels.exact import EXACT
 from evenly.shapes import Float, Int
 
@@ -68,7 +69,7 @@ class PackingBound:
         count = len(tree.order)
         self._around_mean = _Ranking(radii.squared[:count], radii.positions[:count])
         self._dimension = points.dimension
-        self._position = np.empty(len(points), np.int64)
+        self._position = np.empty(len(points), np.int32)
         self._position[tree.order] = np.arange(count)
 
     def most_rows(self, distance: float, centred: CentredPool | None = None) -> int:
@@ -145,6 +146,15 @@ def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dim
             most = counts_of_parts[cluster]
             if squared_distance > 2.0 * squared[0] * _TOLERANCE:
                 most = min(most, dimension + 1)
+            # If even the rows nearest to the centre have so large a sum, no row has to go.
+            least = 0.0
+            for rank in range(size - most, size):
+                least += squared[rank]
+            if (most - 1) * half <= least:
+                counts[cluster] = most
+                if parent[cluster] >= 0:
+                    counts_of_parts[parent[cluster]] += most
+                continue
             taken, total = 0, 0.0
             visited = 0
             for rank in range(size):

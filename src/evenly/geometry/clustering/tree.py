@@ -1,27 +1,25 @@
-"""A tree of clusters over the rows of a pool, and the radii of its clusters.
+"""A tree of clusters over the rows of a pool.
 
-Bounds on packings (`evenly.metrics.cells`) hold for any tree of the rows; a tree of tight
+Bounds on packings (`evenly.metrics.packing_bound`) hold for any tree of the rows; a tree of tight
 clusters makes them sharp. Large pools are halved by 2-means down to cells, and the rows of each
-cell are merged by Ward's rule. float32 arithmetic only affects which tree is built. The squared
-distances in the bounds are exact: subtraction in float64.
+cell are merged by Ward's rule. float32 arithmetic only affects which tree is built.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 
 from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.kernels.exact import EXACT
-from evenly.geometry.kernels.screening import FAST
-from evenly.geometry.points import Points, blocks, mean_of, squared_distances_to
+from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
-from evenly.shapes import Float, Float32, Int
+from evenly.shapes import Float32, Int
 
 LEADING = 128
 """The largest number of principal coordinates that trees are built from."""
@@ -200,107 +198,3 @@ def _flatten(merges: Int[np.ndarray, "q 2"], count: int, shrink: float) -> Any:
                 waiting[n_waiting, 1] = inside
                 n_waiting += 1
     return order, begin[:made], end[:made], parent[:made]
-
-
-@dataclass(frozen=True, eq=False)
-class ClusterRadii:
-    """Distances of the rows of each cluster to its mean, the farthest first.
-
-    Attributes:
-        first: (V,) where each cluster begins in the other two arrays.
-        squared: squared distances of its rows to its mean, falling.
-        positions: positions of those rows in the tree's order.
-    """
-
-    first: Int[np.ndarray, " V"]
-    squared: Float[np.ndarray, " t"]
-    positions: Int[np.ndarray, " t"]
-
-    @classmethod
-    def of(cls, points: Points, tree: Tree, *, large: int = _ROWS) -> ClusterRadii:
-        """Measure the clusters of a tree of these points.
-
-        Clusters of more than `large` rows are measured one by one, without a copy of their rows.
-
-        Cost: n·d operations and 16 bytes a row, for each of the 15 to 30 levels of a tree.
-        """
-        sizes = tree.sizes
-        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        squared = np.empty(int(sizes.sum()))
-        positions = np.empty(len(squared), np.int64)
-        arrays = _ClusterArrays(tree.begin, tree.end, first, squared, positions)
-
-        def measure(task: tuple[int, int]) -> None:
-            begin, end = task  # one large cluster, or a small one and all clusters in it
-            here, there = tree.begin[begin], tree.end[begin]
-            rows = tree.order[here:there]
-            if end == begin + 1 and len(rows) > 1:
-                found = squared_distances_to(points, rows, mean_of(points, rows))
-                place = np.argsort(-found, kind="stable")
-                part = slice(first[begin], first[begin] + len(rows))
-                squared[part], positions[part] = found[place], here + place
-                return
-            _measure_clusters(points.exact(rows), here, begin, end, arrays)
-
-        with single_threaded_blas():
-            parallel_for(measure, _tasks(tree, large), threads=usable_threads())
-        return cls(first, squared, positions)
-
-
-def _tasks(tree: Tree, large: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of clusters: large ones one by one, and whole subtrees of small ones."""
-    number, sizes = 0, tree.sizes
-    while number < len(sizes):
-        if sizes[number] > large:
-            yield number, number + 1
-            number += 1
-            continue
-        # Parents come first, so a subtree ends at the first cluster that lies outside of it.
-        after = int(np.searchsorted(tree.begin, tree.end[number], side="left"))
-        yield number, after
-        number = after
-
-
-class _ClusterArrays(NamedTuple):
-    """Begin and end of each cluster in the tree's order, and the arrays of `ClusterRadii`."""
-
-    begin: Int[np.ndarray, " V"]
-    end: Int[np.ndarray, " V"]
-    first: Int[np.ndarray, " V"]
-    squared: Float[np.ndarray, " t"]
-    positions: Int[np.ndarray, " t"]
-
-
-# Sums may be taken in any order: their error is far below what the bounds allow for.
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _measure_clusters(
-    rows: Float[np.ndarray, "m d"],
-    place: int,
-    first_cluster: int,
-    last_cluster: int,
-    clusters: _ClusterArrays,
-) -> None:
-    """Measure some clusters; `rows` begin at `place` in the tree's order."""
-    squared, positions = clusters.squared, clusters.positions
-    dimension = rows.shape[1]
-    mean = np.empty(dimension)
-    for cluster in range(first_cluster, last_cluster):
-        here = clusters.begin[cluster] - place
-        size = clusters.end[cluster] - clusters.begin[cluster]
-        start = clusters.first[cluster]
-        mean[:] = 0.0
-        for row in range(here, here + size):
-            for axis in range(dimension):
-                mean[axis] += rows[row, axis] - rows[here, axis]
-        for axis in range(dimension):
-            mean[axis] = rows[here, axis] + mean[axis] / size
-        found = np.empty(size)
-        for row in range(size):
-            total = 0.0
-            for axis in range(dimension):
-                gap = rows[here + row, axis] - mean[axis]
-                total += gap * gap
-            found[row] = -total
-        for rank, row in enumerate(np.argsort(found)):
-            squared[start + rank] = -found[row]
-            positions[start + rank] = place + here + row
