@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -108,38 +109,43 @@ def main(options: argparse.Namespace) -> list[Row]:
     else:
         choosing = options.chosen_by or dict.fromkeys((options.encoder, "static"))
         encoders = [(one, options.encoder) for one in choosing]
+    tasks = {pair: cache(partial(Task, train, test, *pair)) for pair in encoders}
+    texts = len(train.texts) + len(test.texts)
     if options.fine_tune:
-        task = Task(train, test, encoders[0][0], encoders[0][1])
-        return _fine_tune(task, label, encoders[0][0], options)
+        return _fine_tune(tasks[encoders[0]], texts, label, encoders[0][0], options)
     rows: list[Row] = []
     for choosing, training in encoders:
-        task = Task(train, test, choosing, training)
+        task = tasks[choosing, training]
         keys = keys_of(options.arms or EVERY, budget=options.budgets, seed=range(options.seeds))
         setting = {"data": label, "chosen_by": choosing, "trained_on": training}
         runs = [
-            Run({**key, **setting}, lambda task=task, key=key: task.measure(**key)) for key in keys
+            Run({**key, **setting}, lambda task=task, key=key: task().measure(**key))
+            for key in keys
         ]
         name = f"{NAME} ({label}, chosen by {choosing})"
         results = Results(options.folder / f"{NAME}.jsonl")
-        found = carry_out(name, runs, results, seconds_a_run=3)
+        found = carry_out(name, runs, results, seconds_a_run=3, texts=texts)
         rows += found
         _report(f"{name}, trained on {training}", found)
         _draw(found, options.budgets, options.folder / f"{NAME}_by_{Path(choosing).name}.svg")
     return rows
 
 
-def _fine_tune(task: Task, label: str, choosing: str, options: argparse.Namespace) -> list[Row]:
-    encoder = Encoder(options.encoder, options.device)
+def _fine_tune(
+    task: Callable[[], Task], texts: int, label: str, choosing: str, options: argparse.Namespace
+) -> list[Row]:
+    encoder = cache(partial(Encoder, options.encoder, options.device))
     keys = keys_of(options.arms or TUNED, budget=options.budgets, seed=range(options.seeds))
     size = {"steps": options.steps, "tests": options.tests}
     setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
     runs = [
-        Run({**key, **setting}, lambda key=key: task.fine_tune(encoder, **size, **key))
+        Run({**key, **setting}, lambda key=key: task().fine_tune(encoder(), **size, **key))
         for key in keys
     ]
     results = Results(options.folder / f"{NAME}_fine_tuned.jsonl")
     name = f"{NAME} ({label}, {options.encoder} fine-tuned in {options.steps} steps)"
-    found = carry_out(name, runs, results, seconds_a_run=0.4 * options.steps)
+    seconds = 0.4 * options.steps + options.tests / 90
+    found = carry_out(name, runs, results, seconds_a_run=seconds, texts=texts)
     _report(name, found)
     _draw(found, options.budgets, options.folder / f"{NAME}_fine_tuned.svg")
     return found

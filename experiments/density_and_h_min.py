@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def main(options: argparse.Namespace) -> list[Row]:
         for d in dict.fromkeys(row["d"] for row in found)
     ]
     for setting, vectors in _pools(options):
-        own = _real(setting, vectors, options)
+        own = _real(setting, cache(vectors), options)
         panels.append(Panel(setting["data"], "rows", "mean h_min", _by_bias(own)))
     draw_curves(panels, options.folder / f"{NAME}.svg")
     return found
@@ -122,32 +123,38 @@ def _cubes(options: argparse.Namespace) -> list[Row]:
     return found
 
 
-def _pools(options: argparse.Namespace) -> Iterator[tuple[Row, Rows]]:
-    """Yield the names and the vectors of each pool of real data, exact duplicates left out."""
+def _pools(options: argparse.Namespace) -> Iterator[tuple[Row, Callable[[], Rows]]]:
+    """Yield each pool of real data: its names, and a function that returns its vectors."""
     if options.quick:
         setting = {"data": "made-up questions", "encoder": "static"}
-        yield setting, vectors_of(made_up(300, 1).texts, "static")
+        yield setting, lambda: vectors_of(made_up(300, 1).texts, "static")
     for path in map(Path, options.data):
-        if path.suffix == ".npy":
-            vectors, encoder = np.load(path).astype(np.float32), None
-        else:
-            encoder = options.encoder
-            vectors = vectors_of(read_labelled(path, names={}).texts, encoder)
-        yield {"data": path.name, "encoder": encoder}, np.unique(vectors, axis=0)
+        encoder = None if path.suffix == ".npy" else options.encoder
+        yield {"data": path.name, "encoder": encoder}, partial(_read_vectors, path, encoder)
 
 
-def _real(setting: Row, vectors: Rows, options: argparse.Namespace) -> list[Row]:
+def _read_vectors(path: Path, encoder: str | None) -> Rows:
+    """Return the distinct vectors in a file, or of the texts in it."""
+    if encoder is None:
+        found = np.load(path).astype(np.float32)
+    else:
+        found = vectors_of(read_labelled(path, names={}).texts, encoder)
+    return np.unique(found, axis=0)
+
+
+def _real(setting: Row, vectors: Callable[[], Rows], options: argparse.Namespace) -> list[Row]:
     sizes, seeds = ([30, 60], 4) if options.quick else ([50, 100, 200, 500, 1000], 30)
     keys = product_of(n=sizes, bias=_BIASES, seed=range(seeds))
-    runs = [Run({**key, **setting}, lambda key=key: measure_real(vectors, **key)) for key in keys]
+    runs = [Run({**key, **setting}, lambda key=key: measure_real(vectors(), **key)) for key in keys]
     name = f"{NAME} ({setting['data']})"
     results = Results(options.folder / f"{NAME}_of_vectors.jsonl")
     found = carry_out(name, runs, results, seconds_a_run=0.1)
-    measures = evenly.measure(vectors, np.arange(2), details=True, progress=False).theory
+    pool = vectors()
+    measures = evenly.measure(pool, np.arange(2), details=True, progress=False).theory
     even = [row for row in found if row["bias"] == 0.0]
     slope = slope_of(even)
     low, high = slope.mean - slope.half_width, slope.mean + slope.half_width
-    print(f"\n{name}: {len(vectors):,} distinct rows of {vectors.shape[1]} dimensions\n")
+    print(f"\n{name}: {len(pool):,} distinct rows of {pool.shape[1]} dimensions\n")
     print(f"intrinsic dimension by TwoNN: {measures.intrinsic_dimension:.1f}")
     print(f"h_min of even draws falls as n to the power of {slope}: as in {-2 / slope.mean:.1f}")
     print(f"dimensions ({-2 / low:.1f} to {-2 / high:.1f})\n")

@@ -8,6 +8,7 @@ Quality is how frequent the words of a text are, as in the experiment on classif
 from __future__ import annotations
 
 import argparse
+from functools import cache, partial
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     else:
         shares = [0.0, 0.02, 0.05, 0.1]
         budget, seeds, encoder = options.budget, options.seeds, options.encoder
-    tests = vectors_of(test.texts, encoder)
+    tests = cache(partial(vectors_of, test.texts, encoder))
     pools: dict[tuple[float, int], tuple[Labelled, Rows, Pool]] = {}
 
     def measure(share: float, seed: int, arm: str, draw: int) -> Row:
@@ -88,7 +89,7 @@ def main(options: argparse.Namespace) -> list[Row]:
         data, is_broken, pool = pools[share, seed]
         # The last number keeps [seed, 0] from being the generator that broke the rows.
         found = {**ARMS, **WITH_QUALITY}[arm](pool, budget, np.random.default_rng([seed, draw, 1]))
-        given = predict(pool.vectors[found], data.labels[found], tests)
+        given = predict(pool.vectors[found], data.labels[found], tests())
         return {
             **accuracies(given, test.labels),
             "broken_share": float(is_broken[found].mean()),
@@ -98,7 +99,8 @@ def main(options: argparse.Namespace) -> list[Row]:
     keys = keys_of(options.arms or COMPARED, share=shares, seed=range(seeds))
     setting = {"data": label, "budget": budget, "encoder": encoder}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
-    found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=3)
+    results, texts = Results(options.folder / f"{NAME}.jsonl"), len(train.texts) + len(test.texts)
+    found = carry_out(NAME, runs, results, seconds_a_run=3, texts=texts)
     print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
     for metric in ("broken_share", "accuracy", "worst_class"):
         print(table(found, metric, baseline="random", columns="share") + "\n")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 Row = dict[str, Any]
 
+_TEXTS_A_MINUTE = 5000
 _PACKAGES = ("evenly", "numpy", "scikit-learn", "torch", "transformers")
 
 
@@ -66,7 +67,7 @@ class Results:
 
 
 def carry_out(
-    name: str, runs: Sequence[Run], results: Results, *, seconds_a_run: float
+    name: str, runs: Sequence[Run], results: Results, *, seconds_a_run: float, texts: int = 0
 ) -> list[Row]:
     """Carry out the runs that have no row yet, and return the rows of all.
 
@@ -75,6 +76,7 @@ def carry_out(
         runs: all runs.
         results: where their rows are kept.
         seconds_a_run: about how long one takes on two cores, to say beforehand what is to come.
+        texts: how many texts the first run embeds.
     """
     done = {_identity(row): row for row in results.rows()}
     waiting = [run for run in runs if _identity(run.key) not in done]
@@ -83,6 +85,12 @@ def carry_out(
         f"{len(waiting) * seconds_a_run / 60:.1f} minutes on two cores. Results: {results.path}",
         flush=True,
     )
+    if texts and waiting:
+        print(
+            f"The first run embeds {texts:,} texts: {texts / _TEXTS_A_MINUTE:.1f} minutes or so "
+            "if the encoder is all-MiniLM-L6-v2 and they are not in the cache of embeddings.",
+            flush=True,
+        )
     for run in tqdm(waiting, desc=name, unit="run", disable=None):
         began = time.perf_counter()
         numbers = run.measure()

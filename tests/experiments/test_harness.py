@@ -49,6 +49,16 @@ def test_what_a_run_costs_is_said_beforehand(tmp_path, capsys):
     assert "2 runs, 0 of them done; the others take about 3.0 minutes" in capsys.readouterr().out
 
 
+def test_texts_to_embed_are_announced_while_a_run_is_waiting(tmp_path, capsys):
+    results, runs = Results(tmp_path / "rows.jsonl"), runs_that_count([], [1])
+    printed = []
+    for _ in range(2):
+        carry_out("one", runs, results, seconds_a_run=1, texts=10_000)
+        printed.append("embeds 10,000 texts: 2.0 minutes or so" in capsys.readouterr().out)
+
+    assert printed == [True, False]
+
+
 def test_products_change_the_last_axis_fastest():
     assert product_of(a=[1, 2], b="xy") == [
         {"a": 1, "b": "x"},
