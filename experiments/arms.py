@@ -209,7 +209,7 @@ _DRAWS = {"random": 3}
 
 
 def add_arms(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """Add the option that names the arms of an experiment; without it, it compares all."""
+    """Add the options that name arms: by default all of an experiment, against random rows."""
     every = list(names)
     parser.add_argument(
         "--arms",
@@ -218,6 +218,18 @@ def add_arms(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         metavar="ARM",
         help=f"compare only these with random rows, of: {'; '.join(every)}",
     )
+    parser.add_argument(
+        "--baseline",
+        choices=every,
+        default="random",
+        metavar="ARM",
+        help="the arm that tables compare the others with",
+    )
+
+
+def arms_of(options: argparse.Namespace, names: Iterable[str]) -> list[str]:
+    """Return the arms that options name, or else all; the baseline is among them."""
+    return [options.baseline, *(options.arms or names)]
 
 
 def keys_of(arms: Iterable[str], **axes: Iterable[Any]) -> list[dict[str, Any]]:

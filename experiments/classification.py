@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.encoders import Encoder
 from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine
@@ -116,7 +116,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     for choosing, training in encoders:
         task = tasks[choosing, training]
-        keys = keys_of(options.arms or EVERY, budget=options.budgets, seed=range(options.seeds))
+        keys = keys_of(arms_of(options, EVERY), budget=options.budgets, seed=range(options.seeds))
         setting = {"data": label, "chosen_by": choosing, "trained_on": training}
         runs = [
             Run({**key, **setting}, lambda task=task, key=key: task().measure(**key))
@@ -126,7 +126,7 @@ def main(options: argparse.Namespace) -> list[Row]:
         results = Results(options.folder / f"{NAME}.jsonl")
         found = carry_out(name, runs, results, seconds_a_run=3, texts=texts)
         rows += found
-        _report(f"{name}, trained on {training}", found)
+        _report(f"{name}, trained on {training}", found, options.baseline)
         _draw(found, options.budgets, options.folder / f"{NAME}_by_{Path(choosing).name}.svg")
     return rows
 
@@ -135,7 +135,7 @@ def _fine_tune(
     task: Callable[[], Task], texts: int, label: str, choosing: str, options: argparse.Namespace
 ) -> list[Row]:
     encoder = cache(partial(Encoder, options.encoder, options.device))
-    keys = keys_of(options.arms or TUNED, budget=options.budgets, seed=range(options.seeds))
+    keys = keys_of(arms_of(options, TUNED), budget=options.budgets, seed=range(options.seeds))
     size = {"steps": options.steps, "tests": options.tests}
     setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
     runs = [
@@ -146,15 +146,15 @@ def _fine_tune(
     name = f"{NAME} ({label}, {options.encoder} fine-tuned in {options.steps} steps)"
     seconds = 0.4 * options.steps + options.tests / 90
     found = carry_out(name, runs, results, seconds_a_run=seconds, texts=texts)
-    _report(name, found)
+    _report(name, found, options.baseline)
     _draw(found, options.budgets, options.folder / f"{NAME}_fine_tuned.svg")
     return found
 
 
-def _report(name: str, rows: Sequence[Row]) -> None:
+def _report(name: str, rows: Sequence[Row], baseline: str) -> None:
     print(f"\n{name}\n{machine()}\n")
     for metric in METRICS:
-        print(table(rows, metric, baseline="random") + "\n")
+        print(table(rows, metric, baseline=baseline) + "\n")
 
 
 def _draw(rows: Sequence[Row], budgets: Sequence[int], path: Path) -> None:

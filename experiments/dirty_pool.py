@@ -12,7 +12,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.classification import accuracies, predict
 from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine
@@ -96,14 +96,14 @@ def main(options: argparse.Namespace) -> list[Row]:
             **spread_of(pool, found),
         }
 
-    keys = keys_of(options.arms or COMPARED, share=shares, seed=range(seeds))
+    keys = keys_of(arms_of(options, COMPARED), share=shares, seed=range(seeds))
     setting = {"data": label, "budget": budget, "encoder": encoder}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     results, texts = Results(options.folder / f"{NAME}.jsonl"), len(train.texts) + len(test.texts)
     found = carry_out(NAME, runs, results, seconds_a_run=3, texts=texts)
     print(f"\n{NAME} ({label}, {budget} rows, vectors of {encoder})\n{machine()}\n")
     for metric in ("broken_share", "accuracy", "worst_class"):
-        print(table(found, metric, baseline="random", columns="share") + "\n")
+        print(table(found, metric, baseline=options.baseline, columns="share") + "\n")
     shown = [("accuracy", share) for share in dict.fromkeys((shares[0], shares[-1]))]
     draw_differences(
         found,

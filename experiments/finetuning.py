@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, keys_of, spread_of
+from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.figures import draw_differences
 from experiments.harness import Results, Row, Run, carry_out, machine
 from experiments.language_models import (
@@ -205,11 +205,11 @@ def _small_model(examples: list[Example], label: str, options: argparse.Namespac
 
 def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments finetuning --help`."""
-    seeds, arms = options.seeds, options.arms or EVERY
+    seeds, arms = options.seeds, arms_of(options, EVERY)
     options.sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
     if options.quick or options.data is None:
         options.sizes, options.encoder, seeds, options.exact_match = QUICK, "static", 1, 3
-        arms = ["random", "density", "best quality", "all rows, equal steps"]
+        arms = [options.baseline, "density", "best quality", "all rows, equal steps"]
         options.presets = list(RATES)
         examples, label = made_up_examples(200), "made-up questions"
     else:
@@ -259,7 +259,7 @@ def main(options: argparse.Namespace) -> list[Row]:
         own = [row for row in found if row["preset"] == preset]
         for metric in metrics:
             digits = 0 if "tokens" in metric else 3
-            shown = table(own, metric, baseline="random", digits=digits)
+            shown = table(own, metric, baseline=options.baseline, digits=digits)
             print(f"preset {preset}\n\n{shown}\n")
     draw_differences(
         found,

@@ -124,6 +124,13 @@ def test_random_rows_are_always_among_the_arms(tmp_path, capsys):
     assert "nan" not in capsys.readouterr().out.replace("± nan", "")
 
 
+def test_tables_compare_with_another_baseline(tmp_path, capsys):
+    main([*small_run("dirty_pool", tmp_path), "--encoder", "static", "--baseline", "density"])
+    first, *_ = [line for line in _tables(capsys.readouterr().out) if line.startswith("| density")]
+
+    assert "(" not in first  # the baseline itself has no difference
+
+
 def test_all_rows_take_more_steps_at_equal_epochs_alone():
     sizes = Sizes(pool=100, budget=20, epochs=2, batch=4, accumulate=2)
 
