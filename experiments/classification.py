@@ -21,7 +21,7 @@ import numpy as np
 from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.encoders import Encoder
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine
+from experiments.harness import Results, Row, Run, carry_out, digest_of, machine
 from experiments.statistics import table
 from experiments.texts import Labelled, Rows, ease_of, train_and_test, vectors_of
 
@@ -110,14 +110,14 @@ def main(options: argparse.Namespace) -> list[Row]:
         choosing = options.chosen_by or dict.fromkeys((options.encoder, "static"))
         encoders = [(one, options.encoder) for one in choosing]
     tasks = {pair: cache(partial(Task, train, test, *pair)) for pair in encoders}
-    texts = len(train.texts) + len(test.texts)
+    texts, content = len(train.texts) + len(test.texts), digest_of(options.train, options.test)
     if options.fine_tune:
         return _fine_tune(tasks[encoders[0]], texts, label, encoders[0][0], options)
     rows: list[Row] = []
     for choosing, training in encoders:
         task = tasks[choosing, training]
         keys = keys_of(arms_of(options, EVERY), budget=options.budgets, seed=range(options.seeds))
-        setting = {"data": label, "chosen_by": choosing, "trained_on": training}
+        setting = {"data": label, "content": content, "chosen_by": choosing, "trained_on": training}
         runs = [
             Run({**key, **setting}, lambda task=task, key=key: task().measure(**key))
             for key in keys
@@ -135,11 +135,12 @@ def _fine_tune(
     task: Callable[[], Task], texts: int, label: str, choosing: str, options: argparse.Namespace
 ) -> list[Row]:
     encoder = cache(partial(Encoder, options.encoder, options.device))
+    content = digest_of(options.train, options.test)
     keys = keys_of(arms_of(options, TUNED), budget=options.budgets, seed=range(options.seeds))
     size = {"steps": options.steps, "tests": options.tests}
-    setting = {**size, "data": label, "chosen_by": choosing, "trained": options.encoder}
+    setting = {"data": label, "content": content, "chosen_by": choosing, "trained": options.encoder}
     runs = [
-        Run({**key, **setting}, lambda key=key: task().fine_tune(encoder(), **size, **key))
+        Run({**key, **setting, **size}, lambda key=key: task().fine_tune(encoder(), **size, **key))
         for key in keys
     ]
     results = Results(options.folder / f"{NAME}_fine_tuned.jsonl")

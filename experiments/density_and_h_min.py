@@ -23,7 +23,7 @@ from scipy.spatial.distance import pdist
 
 import evenly
 from experiments.figures import Panel, draw_curves
-from experiments.harness import Results, Row, Run, carry_out, machine, product_of
+from experiments.harness import Results, Row, Run, carry_out, digest_of, machine, product_of
 from experiments.statistics import Estimate, means, table
 from experiments.texts import Rows, made_up, read_labelled, vectors_of
 
@@ -130,7 +130,8 @@ def _pools(options: argparse.Namespace) -> Iterator[tuple[Row, Callable[[], Rows
         yield setting, lambda: vectors_of(made_up(300, 1).texts, "static")
     for path in map(Path, options.data):
         encoder = None if path.suffix == ".npy" else options.encoder
-        yield {"data": path.name, "encoder": encoder}, partial(_read_vectors, path, encoder)
+        setting = {"data": path.name, "content": digest_of(path), "encoder": encoder}
+        yield setting, partial(_read_vectors, path, encoder)
 
 
 def _read_vectors(path: Path, encoder: str | None) -> Rows:

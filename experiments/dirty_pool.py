@@ -15,7 +15,7 @@ import numpy as np
 from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.classification import accuracies, predict
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine
+from experiments.harness import Results, Row, Run, carry_out, digest_of, machine
 from experiments.statistics import table
 from experiments.texts import Labelled, Rows, ease_of, train_and_test, vectors_of
 
@@ -97,7 +97,8 @@ def main(options: argparse.Namespace) -> list[Row]:
         }
 
     keys = keys_of(arms_of(options, COMPARED), share=shares, seed=range(seeds))
-    setting = {"data": label, "budget": budget, "encoder": encoder}
+    content = digest_of(options.train, options.test)
+    setting = {"data": label, "content": content, "budget": budget, "encoder": encoder}
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     results, texts = Results(options.folder / f"{NAME}.jsonl"), len(train.texts) + len(test.texts)
     found = carry_out(NAME, runs, results, seconds_a_run=3, texts=texts)

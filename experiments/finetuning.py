@@ -33,7 +33,7 @@ import torch
 
 from experiments.arms import ARMS, WITH_QUALITY, Pool, add_arms, arms_of, keys_of, spread_of
 from experiments.figures import draw_differences
-from experiments.harness import Results, Row, Run, carry_out, machine
+from experiments.harness import Results, Row, Run, carry_out, digest_of, machine
 from experiments.language_models import (
     QUICK,
     RATES,
@@ -195,7 +195,7 @@ def _crossings(curve: list[list[float]], threshold: float) -> Iterator[float]:
 def _small_model(examples: list[Example], label: str, options: argparse.Namespace) -> str:
     """Return the path of the small model, which is made if it does not exist yet."""
     sizes = {name: getattr(options.sizes, name) for name in _SIZES_OF_SMALL}
-    made_of = repr((label, len(examples), sizes))
+    made_of = repr((label, digest_of(options.data), sizes))
     folder = options.folder / f"small-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     if not folder.exists():
         print(f"{NAME}: pre-training a small model first: {folder}", flush=True)
@@ -237,8 +237,9 @@ def main(options: argparse.Namespace) -> list[Row]:
 
     keys = keys_of(arms, seed=range(seeds), preset=options.presets)
     setting = {
-        **{"data": label, "encoder": options.encoder, "model": options.model or "small"},
-        **{"rate": options.rate, "answered": options.exact_match, **asdict(options.sizes)},
+        **{"data": label, "content": digest_of(options.data), "encoder": options.encoder},
+        **{"model": options.model or "small", "rate": options.rate},
+        **{"answered": options.exact_match, **asdict(options.sizes)},
     }
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     seconds = float(np.mean([_seconds_of(key["arm"], options.sizes) for key in keys]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -104,6 +105,14 @@ def _identity(row: Row) -> str:
     """Return what tells one run from all others: the values of its key."""
     fields = row.get("key", sorted(row))
     return json.dumps({field: row[field] for field in fields if field in row}, sort_keys=True)
+
+
+def digest_of(*paths: Path | str | None) -> str:
+    """Return a digest of the contents of files, by which results of other data are told apart."""
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(b"" if path is None else hashlib.sha256(Path(path).read_bytes()).digest())
+    return found.hexdigest()[:12]
 
 
 def machine() -> str:

@@ -76,6 +76,16 @@ def test_results_of_one_encoder_are_not_taken_for_those_of_another(name, tmp_pat
     assert [int(done) for _, done in counts] == [0, 0, int(counts[0][0])]
 
 
+def test_results_of_a_file_are_not_taken_for_those_of_what_it_held_before(tmp_path, capsys):
+    arguments = [*small_run("dirty_pool", tmp_path), "--encoder", "static"]
+    main(arguments)
+    with (tmp_path / "texts.csv").open("a") as file:
+        file.write("where is my money,0\n")
+    main(arguments)
+
+    assert re.findall(r"runs, (\d+) of them done", capsys.readouterr().out) == ["0", "0"]
+
+
 def small_run(name, folder):
     """Return the command line of an experiment on files with a few made-up texts."""
     texts = made_up(60, 5)
