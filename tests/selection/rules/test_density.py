@@ -260,9 +260,10 @@ def test_the_command_line_weighs_by_density(tmp_path):
     assert plain.index("h_min") < plain.index("mean distance")
 
 
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("k", [1, 4, 500])
 @pytest.mark.parametrize("kind", ["random", "lattice", "duplicates"])
-def test_mean_distances_of_all_rows(kind, k):
+def test_mean_distances_of_all_rows(kind, k, bits):
     rng = np.random.default_rng(k)
     vectors = {
         "random": rng.standard_normal((220, 6)),
@@ -274,8 +275,9 @@ def test_mean_distances_of_all_rows(kind, k):
     expected = np.sort(gaps, axis=1)[:, : min(k, len(vectors) - 1)].mean(axis=1)
     done = []
 
+    sizes = replace(SMALL, bits=bits)
     found = mean_distances_of_all(
-        points_of(vectors), np.arange(len(vectors)), k, progress=done.append, sizes=SMALL
+        points_of(vectors), np.arange(len(vectors)), k, progress=done.append, sizes=sizes
     )
 
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
@@ -301,7 +303,8 @@ class OnDisk:
 @pytest.mark.parametrize("type_", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("k", [3, 10])
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk):
+@pytest.mark.parametrize("bits", [8, 16])
+def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk, bits):
     rng = np.random.default_rng(k)
     vectors = (rng.standard_normal((700, 130)) * np.linspace(2, 0.1, 130)).astype(type_)
     vectors[::9] = vectors[4] + (0.01 * rng.standard_normal((78, 130))).astype(type_)
@@ -313,7 +316,8 @@ def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk):
         points = replace(points, stored=OnDisk(vectors))
     rows = np.arange(700)
 
-    found = mean_distances_of_all(points, rows, k, sizes=replace(SMALL, part=150_000))
+    sizes = replace(SMALL, part=150_000, bits=bits)
+    found = mean_distances_of_all(points, rows, k, sizes=sizes)
 
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 

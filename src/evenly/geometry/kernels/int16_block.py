@@ -26,7 +26,8 @@ IS_WIDE = bool(_features.get("avx512bw"))
 
 # The variant that saturates: the sums here cannot overflow, and LLVM leaves it as it is.
 _MULTIPLY_AND_ADD = "llvm.x86.avx512.vpdpwssds.512"
-_ADDS_AT_ONCE = IS_WIDE and bool(_features.get("avx512vnni"))
+ADDS_AT_ONCE = IS_WIDE and bool(_features.get("avx512vnni"))
+"""Whether one instruction multiplies small integers and adds up the products."""
 
 # Vectors of LANES sums for ROWS rows and BLOCKS blocks stay in registers, and leave some for the
 # factors: there are 16 registers of 256 bits, or 32 of 512. Measured against 3 to 12 rows and 1 to
@@ -89,7 +90,7 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
 
     def everywhere(value: Any, vector: Any) -> Any:
         one = builder.insert_element(vector(ir.Undefined), value, _INT32(0))
-        return _shuffled(builder, one, [0] * LANES)
+        return shuffled(builder, one, [0] * LANES)
 
     zero = _INT64(0)
     rows = [builder.add(arguments[row], _INT64(ahead)) for ahead in range(ROWS)]
@@ -109,9 +110,10 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
             for turn, ahead in vectors
         }
         for pointer, kept in zip(left, sums, strict=True):
-            pair = builder.bitcast(everywhere(load(pointer, loop.index), _SUMS), _PAIRS)
+            pair = everywhere(load(pointer, loop.index), _SUMS)
             for vector, total in kept.items():
-                builder.store(_added(builder, builder.load(total), pair, targets[vector]), total)
+                added = multiplied_and_added(builder, builder.load(total), pair, targets[vector])
+                builder.store(added, total)
 
     scale = everywhere(arguments[shrink], _FLOATS)
     for turn, there in enumerate(blocks):
@@ -129,27 +131,29 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
             half = LANES // 2
             while half:
                 turned = [(lane + half) % LANES for lane in range(LANES)]
-                least = _smaller(builder, _shuffled(builder, least, turned), least)
+                least = _smaller(builder, shuffled(builder, least, turned), least)
                 half //= 2
             at_block = at(smallest, here, there, of=ir.FloatType())
             builder.store(builder.extract_element(least, _INT32(0)), at_block)
     return context.get_dummy_value()
 
 
-def _added(builder: Any, total: Any, left: Any, right: Any) -> Any:
-    """Multiply 16-bit integers in 32 bits and add neighbouring products to the sums."""
-    if _ADDS_AT_ONCE:
+def multiplied_and_added(builder: Any, total: Any, left: Any, right: Any) -> Any:
+    """Multiply 16-bit integers, two in each 32 bits, and add neighbouring products to the sums."""
+    left, right = (builder.bitcast(factor, _PAIRS) for factor in (left, right))
+    if ADDS_AT_ONCE:
         kind = ir.FunctionType(_SUMS, [_SUMS] * 3)
         function = cgutils.get_or_insert_function(builder.module, kind, _MULTIPLY_AND_ADD)
         pairs = [builder.bitcast(factor, _SUMS) for factor in (left, right)]
         return builder.call(function, [total, *pairs])
     found = builder.mul(builder.sext(left, _WIDE), builder.sext(right, _WIDE))
     even, odd = range(0, 2 * LANES, 2), range(1, 2 * LANES, 2)
-    more = builder.add(_shuffled(builder, found, even), _shuffled(builder, found, odd))
+    more = builder.add(shuffled(builder, found, even), shuffled(builder, found, odd))
     return builder.add(total, more)
 
 
-def _shuffled(builder: Any, vector: Any, lanes: Sequence[int]) -> Any:
+def shuffled(builder: Any, vector: Any, lanes: Sequence[int]) -> Any:
+    """Return lanes of a vector."""
     mask = ir.VectorType(_INT32, len(lanes))(list(lanes))
     return builder.shuffle_vector(vector, vector.type(ir.Undefined), mask)
 

@@ -1,9 +1,13 @@
 """Compiled loops that find the k nearest rows of many rows at once, each pair compared only once.
 
-Rows are kept as 16-bit integers: proxies rounded to `levels`. Their products, over the leading
-coordinates, give the squared distance of two rounded proxies; a pair that they do not rule out is
-compared in the other coordinates, and at last decided in float64. What is found counts for both
-rows.
+Products of codes (see `evenly.geometry.kernels.codes`) mark the pairs that may be near enough for
+one of both rows. These are compared as proxies rounded to 16 bits, and at last decided in float64.
+What is found counts for both rows.
+
+**Marks.** Let p and q be the codes of two rows, P and Q their squared lengths, and T the largest
+squared distance of codes at which a pair may be of use to a row. A pair is marked unless P + Q -
+2 p.q is above T of both its rows, that is, if p.q - Q/2 > P/2 - T/2 of the one row, or p.q - Q/2 +
+T/2 of the other > P/2. Halves are rounded so that more pairs are marked, never fewer.
 """
 
 from __future__ import annotations
@@ -13,13 +17,22 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from evenly.geometry.kernels.codes import Codes
 from evenly.geometry.kernels.exact import EXACT, Vectors, squared_distance_of
 from evenly.geometry.kernels.int16 import AT_ONCE, TOGETHER, multiply_by_int16
+from evenly.geometry.kernels.int16_block import BLOCKS, ROWS
+from evenly.geometry.kernels.marks import lowest_bit, mark_by_int8, mark_by_int16
 from evenly.geometry.kernels.screening import BLOCK, FAST, ErrorBound, limit_of
-from evenly.shapes import Float, Float32, Int, Int16
+from evenly.shapes import Float, Float32, Int, Int16, Int32
 
 PADDING = AT_ONCE
 """Rows beyond the last one that arrays must have, so that every tile is whole."""
+
+# No squared distance of codes is larger. Rows that do not count have a start that no other sum has.
+_LARGEST, _OUT = 2**30, -(2**30)
+
+# Leading coordinates from which near rows are proposed.
+_PROPOSING = 128
 
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
@@ -31,11 +44,10 @@ class Side(NamedTuple):
     Attributes:
         vectors: what distances are computed from.
         rows: (m,) which of them are compared.
-        short: (m + PADDING, W) rounded proxies; W is even.
-        lengths: (m + PADDING,) squared lengths of the coordinates that products cover; inf beyond
-            the rows.
-        limits: (m + PADDING,) products from which on a pair is of no use to a row; changed in
-            place; -inf for rows that need no further search, and beyond the rows.
+        short: (m + PADDING, W) proxies rounded to 16 bits.
+        codes: their leading coordinates, rounded further.
+        limits: (m + PADDING,) squared distances of `short` from which on a pair is of no use to a
+            row; changed in place; -inf for rows that need no further search, and beyond the rows.
         squared: (m, k) exact squared distances to the nearest rows so far, ascending, inf if fewer
             are known; changed in place.
     """
@@ -43,7 +55,7 @@ class Side(NamedTuple):
     vectors: Vectors
     rows: Int[np.ndarray, " m"]
     short: Int16[np.ndarray, "p W"]
-    lengths: Float32[np.ndarray, " p"]
+    codes: Codes
     limits: Float32[np.ndarray, " p"]
     squared: Float[np.ndarray, "m k"]
 
@@ -52,47 +64,23 @@ class Rounding(NamedTuple):
     """How rounded proxies are compared.
 
     Attributes:
-        width: leading coordinates that products cover, an even number.
-        chunk: coordinates after those that are summed before a pair is tested again; a number
-            that the compiler does not know, or it would not vectorise the loop.
+        width: leading coordinates that codes have.
+        bits: of a code.
+        code_levels: what coordinates are multiplied by before they are rounded to codes.
+        chunk: coordinates of `short` that are summed before a pair is tested again; a number that
+            the compiler does not know, or it would not vectorise the loop.
         floor: a row whose limit is below needs no further search: its limit becomes -inf.
-        levels: what coordinates were multiplied by before they were rounded.
-        bound: how far errors can move the squared distance of two rounded proxies.
+        levels: what coordinates were multiplied by before they were rounded to 16 bits.
+        bound: how far errors can move the squared distance of two proxies rounded to 16 bits.
     """
 
     width: int
+    bits: int
+    code_levels: Any
     chunk: int
     floor: Any
     levels: Any
     bound: ErrorBound
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def squared_lengths_of_short(
-    short: Int16[np.ndarray, "m W"], width: int, levels: Any, lengths: Float32[np.ndarray, " m"]
-) -> None:
-    """Write the squared lengths of the first `width` coordinates of rounded proxies."""
-    shrink = 1.0 / (np.float64(levels) * np.float64(levels))
-    for row in range(short.shape[0]):
-        total = np.float64(0)
-        for axis in range(width):
-            value = np.float64(short[row, axis])
-            total += value * value
-        lengths[row] = np.float32(total * shrink)
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _panels(
-    short: Int16[np.ndarray, "p W"], count: int, width: int
-) -> Int16[np.ndarray, "blocks pairs 16 2"]:
-    """Return rows as `multiply_by_int16` reads them, padded to whole tiles."""
-    blocks = -(-count // AT_ONCE) * AT_ONCE // BLOCK
-    panels = np.empty((blocks, width // 2, BLOCK, 2), np.int16)
-    for row in range(blocks * BLOCK):
-        for pair in range(width // 2):
-            panels[row // BLOCK, pair, row % BLOCK, 0] = short[row, 2 * pair]
-            panels[row // BLOCK, pair, row % BLOCK, 1] = short[row, 2 * pair + 1]
-    return panels
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
@@ -106,71 +94,94 @@ def _insert(known: Float[np.ndarray, " k"], decided: float) -> None:
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _panels(
+    short: Int16[np.ndarray, "p W"], count: int, width: int, levels: Any
+) -> tuple[Int16[np.ndarray, "blocks pairs 16 2"], Float32[np.ndarray, " 16*blocks"]]:
+    """Return rows as `multiply_by_int16` reads them, padded to whole tiles, and squared lengths."""
+    blocks = -(-count // AT_ONCE) * AT_ONCE // BLOCK
+    panels = np.empty((blocks, width // 2, BLOCK, 2), np.int16)
+    lengths = np.empty(blocks * BLOCK, np.float32)
+    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
+    for row in range(blocks * BLOCK):
+        total = np.float32(0)
+        for axis in range(width // 2 * 2):
+            value = short[row, axis]
+            panels[row // BLOCK, axis // 2, row % BLOCK, axis % 2] = value
+            total += np.float32(value) * np.float32(value)
+        lengths[row] = total * shrink
+    return panels, lengths
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
     """Lower the limit of each row to the distance of the k that look nearest among AT_ONCE rows.
 
     Nothing is inserted into `side.squared`: the pairs are compared again.
     """
-    width, levels, bound = rounding.width, rounding.levels, rounding.bound
-    (stored, factors, coincident), rows, short, lengths, limits, squared = side
+    levels, bound = rounding.levels, rounding.bound
+    (stored, factors, coincident), rows, short, _, limits, squared = side
     count, k = len(rows), squared.shape[1]
-    panels = _panels(short, count, width)
+    width = min(short.shape[1], _PROPOSING)
+    if count <= k:
+        return
+    panels, lengths = _panels(short, count, width, levels)
     products = np.zeros((TOGETHER, AT_ONCE), np.float32)
     smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
     terms = np.empty(stored.shape[1])
-    likely, values, decided = np.empty(k, np.int64), np.empty(k, np.float32), np.empty(k)
-    for first in range(0, count, AT_ONCE):
-        last = min(first + AT_ONCE, count)
-        if last - first <= k:
-            continue
-        some = panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
-        own = lengths[first : first + AT_ONCE]
-        multiply_by_int16(short[first:], last - first, some, levels, own, products, smallest)
-        for row in range(last - first):
-            values[:] = _INFINITE
-            for position in range(last - first):
-                value = own[position] - _TWO * products[row, position]
-                if value < values[k - 1] and position != row:
-                    place = k - 1
-                    while place > 0 and values[place - 1] > value:
-                        values[place], likely[place] = values[place - 1], likely[place - 1]
-                        place -= 1
-                    values[place], likely[place] = value, first + position
+    likely, values = np.empty((TOGETHER, k), np.int64), np.empty((TOGETHER, k), np.float32)
+    decided = np.empty(k)
+    for first_row in range(0, count, TOGETHER):
+        some_rows = min(TOGETHER, count - first_row)
+        values[:] = _INFINITE
+        for first in range(0, count, AT_ONCE):
+            some = panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
+            own = lengths[first : first + AT_ONCE]
+            multiply_by_int16(short[first_row:], some_rows, some, levels, own, products, smallest)
+            for ahead in range(some_rows):
+                row = first_row + ahead
+                most = values[ahead, k - 1]
+                for block in range(smallest.shape[1]):
+                    if smallest[ahead, block] >= most:
+                        continue
+                    for position in range(block * BLOCK, (block + 1) * BLOCK):
+                        value = own[position] - _TWO * products[ahead, position]
+                        if value >= most or first + position == row or first + position >= count:
+                            continue
+                        place = k - 1
+                        while place > 0 and values[ahead, place - 1] > value:
+                            values[ahead, place] = values[ahead, place - 1]
+                            likely[ahead, place] = likely[ahead, place - 1]
+                            place -= 1
+                        values[ahead, place], likely[ahead, place] = value, first + position
+                        most = values[ahead, k - 1]
+        for ahead in range(some_rows):
+            row = first_row + ahead
             decided[:] = np.inf
-            for near in likely:
+            for near in likely[ahead]:
                 gap = squared_distance_of(
-                    stored,
-                    factors,
-                    rows[first + row],
-                    stored,
-                    factors,
-                    rows[near],
-                    coincident,
-                    terms,
+                    stored, factors, rows[row], stored, factors, rows[near], coincident, terms
                 )
                 _insert(decided, gap)
             # Pairs at exactly this distance are of use.
             limit = np.nextafter(limit_of(decided[k - 1], bound), _INFINITE)
-            limit = min(limits[first + row], limit)
-            limits[first + row] = limit if limit >= rounding.floor else -_INFINITE
+            limit = min(limits[row], limit)
+            limits[row] = limit if limit >= rounding.floor else -_INFINITE
 
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
-def _rest(
+def _squared(
     left: Int16[np.ndarray, "m W"],
     here: int,
     right: Int16[np.ndarray, "p W"],
     there: int,
-    width: int,
     chunk: int,
     shrink: Any,
-    known: Any,
     limit: Any,
 ) -> Any:
-    """Add the coordinates after the first `width` to a squared distance, up to a limit."""
-    total = known
+    """Return the squared distance of two rounded proxies, or a part of it that reaches a limit."""
+    total = np.float32(0)
     # Numbers that may be negative keep the loop from being vectorised.
-    begin, here, there = max(width, 0), max(here, 0), max(there, 0)
+    begin, here, there = 0, max(here, 0), max(there, 0)
     while begin < left.shape[1]:
         part = np.float32(0)
         for axis in range(chunk):
@@ -184,6 +195,17 @@ def _rest(
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _half_reaches(
+    limits: Float32[np.ndarray, " p"], off: float, levels: Any, reaches: Int32[np.ndarray, " p"]
+) -> None:
+    """Write at least half of the squared distances of codes below which pairs are of use."""
+    for row in range(len(reaches)):
+        reach = (np.sqrt(max(np.float64(limits[row]), 0.0)) + off) * levels
+        squared = min(reach * reach * (1.0 + 2.0**-20) + 2.0, np.float64(_LARGEST))
+        reaches[row] = np.int32(squared / 2) + 1 if limits[row] > 0 else -1
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) -> None:
     """Compare all rows of two sides; lower `squared` and `limits` of both in place.
 
@@ -192,49 +214,83 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
         rounding: how their proxies are compared.
         same: the sides are the same; each pair of its rows is compared once.
     """
-    width, chunk, floor, levels, bound = rounding
+    _, bits, code_levels, chunk, floor, levels, bound = rounding
     shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    (stored, factors, coincident), rows, short, lengths, limits, squared = left
-    (points, other_factors, _), others, right_short, right_lengths, right_limits, right_squared = (
+    (stored, factors, coincident), rows, short, codes, limits, squared = left
+    panels, halves, shifts, off = codes
+    (points, other_factors, _), others, right_short, right_codes, right_limits, right_squared = (
         right
     )
+    right_panels, right_halves, _, right_off = right_codes
+    off += right_off
     last = squared.shape[1] - 1
-    panels = _panels(right_short, len(others), width)
-    products = np.zeros((TOGETHER, AT_ONCE), np.float32)
-    smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
-    highest = np.empty(AT_ONCE // BLOCK, np.float32)
+    starts = -right_halves
+    starts[len(others) :] = _OUT
+    reaches = np.empty(AT_ONCE, np.int32)
+    least, half = np.empty(TOGETHER, np.int32), np.empty(TOGETHER, np.int32)
+    words = np.empty((TOGETHER, AT_ONCE // 64), np.uint64)
+    marks = words.view(np.uint16)
     terms = np.empty(stored.shape[1])
     for first_row in range(0, len(rows), TOGETHER):
         count = min(TOGETHER, len(rows) - first_row)
         begin = first_row // AT_ONCE * AT_ONCE if same else 0
         for first in range(begin, len(others), AT_ONCE):
-            some = panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
-            own = right_lengths[first : first + AT_ONCE]
             theirs = right_limits[first : first + AT_ONCE]
-            multiply_by_int16(short[first_row:], count, some, levels, own, products, smallest)
-            for block in range(len(highest)):
-                most = -_INFINITE
-                for position in range(block * BLOCK, (block + 1) * BLOCK):
-                    most = max(most, theirs[position])
-                highest[block] = most
+            _half_reaches(theirs, off, code_levels, reaches)
+            _half_reaches(limits[first_row : first_row + count], off, code_levels, least[:count])
+            for ahead in range(count):
+                half[ahead] = halves[first_row + ahead] + shifts[first_row + ahead]
+                least[ahead] = half[ahead] - least[ahead] - 1
+            some = right_panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
+            own = starts[first : first + AT_ONCE]
+            for block in range(0, AT_ONCE // BLOCK, BLOCKS):
+                other_block = block + BLOCKS - 1
+                for ahead in range(0, count, ROWS):
+                    row = first_row + ahead
+                    if bits == 8:
+                        mark_by_int8(
+                            panels,
+                            row,
+                            some,
+                            block,
+                            other_block,
+                            own,
+                            reaches,
+                            least,
+                            half,
+                            ahead,
+                            marks,
+                        )
+                    else:
+                        mark_by_int16(
+                            panels,
+                            row,
+                            some,
+                            block,
+                            other_block,
+                            own,
+                            reaches,
+                            least,
+                            half,
+                            ahead,
+                            marks,
+                        )
             for ahead in range(count):
                 row = first_row + ahead
-                length, limit = lengths[row], limits[row]
-                for block in range(len(highest)):
-                    if smallest[ahead, block] + length >= max(limit, highest[block]):
-                        continue
-                    for position in range(block * BLOCK, (block + 1) * BLOCK):
-                        product = own[position] - _TWO * products[ahead, position] + length
-                        larger = max(limit, theirs[position])
-                        if product >= larger:
-                            continue
+                limit = limits[row]
+                for part in range(words.shape[1]):
+                    word = words[ahead, part]
+                    while word != 0:
+                        position = 64 * part + lowest_bit(word)
+                        word &= word - np.uint64(1)
                         other = first + position
                         if same and other <= row:
                             continue
-                        rest = _rest(
-                            short, row, right_short, other, width, chunk, shrink, product, larger
-                        )
-                        if rest >= larger:
+                        larger = max(limit, theirs[position])
+                        if (
+                            _squared(short, row, right_short, other, chunk, shrink, larger)
+                            >= larger
+                        ):
                             continue
                         decided = squared_distance_of(
                             stored,

@@ -33,6 +33,7 @@ class SearchSizes:
         block: rows that are compared with as many others, each pair once.
         part: bytes of vectors that are read from disk at once for that.
         sample: rows whose means are computed first, to guess how large the largest are.
+        bits: of the integers that rows are rounded to, 8 or 16; None for the faster.
     """
 
     rows_at_once: int = 1024
@@ -41,6 +42,7 @@ class SearchSizes:
     block: int = 1024
     part: float = 128e6
     sample: int = 512
+    bits: int | None = None
 
 
 def mean_distances_to_nearest(
@@ -89,7 +91,7 @@ def mean_distances_of_all(
         progress: called with the number of rows finished since the last call.
         sizes: see there.
 
-    Cost: m²/2·d multiplications of 16-bit integers at most; 8·k + 2·d bytes a row.
+    Cost: m²/2·d multiplications of small integers at most; 8·k + 4·d bytes a row at most.
     """
     return _means(points, rows, k, progress or (lambda _: None), sizes or SearchSizes())
 
@@ -201,7 +203,13 @@ def _means(
     with single_threaded_blas():
         if len(rows) > sizes.few:
             search = MutualSearch(
-                points, rows, k, threads=usable_threads(), block=sizes.block, part=sizes.part
+                points,
+                rows,
+                k,
+                threads=usable_threads(),
+                block=sizes.block,
+                part=sizes.part,
+                bits=sizes.bits,
             )
             if search.pays:
                 return _mean_of_known(np.sqrt(search.squared(progress, reach=reach)))

@@ -1,38 +1,53 @@
 """The distances from all rows to their k nearest, with each pair of rows compared only once.
 
 Rows are put into an order in which near rows are close together, and cut into blocks. Rows of one
-block are compared first, which shows about how near the nearest are; then every two blocks.
+block are compared first, which shows about how near the nearest are; then every two blocks, near
+ones first.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from evenly.geometry.kernels.int16_block import IS_WIDE
+from evenly.geometry.kernels.codes import MOST, WIDEST, codes_of, fill_codes, mixed
+from evenly.geometry.kernels.int16_block import ADDS_AT_ONCE, IS_WIDE
 from evenly.geometry.kernels.mutual import (
     PADDING,
     Rounding,
     Side,
     limit_from_near_rows,
     lower_each_other,
-    squared_lengths_of_short,
 )
 from evenly.geometry.kernels.screening import CHUNK
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.proxies import ProxyTransform
+from evenly.geometry.search.block_rounds import nearest_first
 from evenly.geometry.threads import parallel_for
 from evenly.shapes import Float, Float32, Int, Int16
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
 # Nanoseconds a pair for a coordinate of a product, and for a pair that products do not rule out.
-_PER_COORDINATE = 0.007 if IS_WIDE else 0.023
-_PER_SUSPECT = 60.0
+_PER_COORDINATE = {8: 0.0035, 16: 0.007 if IS_WIDE else 0.023}
+_PER_SUSPECT = 50.0
+
+# Bits of codes. Without one instruction that multiplies them, those of 8 bits are slower.
+_BITS = (8, 16) if ADDS_AT_ONCE else (16,)
+
+# Rounding errors of a coordinate, about: 1 / sqrt(12), and somewhat more for the worst row.
+_OFF = 0.35
+
+# Codes have room for coordinates that are larger than in every so many rows of the sample.
+_MARGIN, _EVERY = 1.25, 4
+
+# Leading coordinates that rows are ordered by.
+_ORDERING = 64
 
 # Before the nearest rows are found, squared distances to the k nearest so far are larger by this.
 _LOOSE = 1.1
@@ -66,6 +81,14 @@ class _Part:
     positions: Int[np.ndarray, " m"]
 
 
+class _Rounded(NamedTuple):
+    """Proxies of rows, rounded to 16 bits, and as codes, which are off by at most `off`."""
+
+    short: Int16[np.ndarray, "m W"]
+    codes: np.ndarray[Any, Any]
+    off: float
+
+
 class MutualSearch:
     """Finds the distances from all rows to the k nearest of them.
 
@@ -76,6 +99,7 @@ class MutualSearch:
         threads: how many threads share the work.
         block: rows of a block, which a thread compares with another.
         part: bytes of vectors that are read from disk at once.
+        bits: of codes, 8 or 16; by default whatever is likely to be faster.
     """
 
     def __init__(
@@ -87,6 +111,7 @@ class MutualSearch:
         threads: int,
         block: int = 1024,
         part: float = 128e6,
+        bits: int | None = None,
     ) -> None:
         self._points, self._rows, self._k = points, rows, k
         self._threads = threads
@@ -98,21 +123,25 @@ class MutualSearch:
         if dimension >= 3 * CHUNK and len(rows) > 2 * dimension:
             self._transform = self._transform.turned(points, dimension // CHUNK * CHUNK)
         made = self._transform.proxies(self._sample, np.arange(len(sample)))
-        self._typical, width = self._choose(made)
+        self._typical, width, bits = self._choose(made, _BITS if bits is None else (bits,))
         if self._transform.axes is not None:
-            fitting = int(min(self._room / 2 / len(rows), points.dimension)) // CHUNK * CHUNK
+            bytes_a_row = self._room / len(rows) - width * bits / 8
+            fitting = int(min(max(0.0, bytes_a_row / 2), points.dimension)) // CHUNK * CHUNK
             kept = min(self._transform.width, max(width, fitting))
             self._transform = self._transform.leading(kept)
-        chunk = 2 * CHUNK if (self._transform.width - width) % (2 * CHUNK) == 0 else CHUNK
+        whole = self._transform.width + self._transform.width % 2
+        chunk = next((size for size in (2 * CHUNK, CHUNK) if whole % size == 0), whole)
         self._rounding = Rounding(
-            width + width % 2,
+            width,
+            bits,
+            self._levels(made, width, bits),
             chunk,
             np.float32(-np.inf),
             self._transform.levels,
             self._transform.error_bound("rounded"),
         )
-        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 32)), :width]
-        self._pivots = _near_ones_together(np.ascontiguousarray(pivots))
+        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 32))]
+        self._pivots = _near_ones_together(np.ascontiguousarray(pivots[:, :_ORDERING]))
 
     @property
     def _room(self) -> float:
@@ -137,8 +166,8 @@ class MutualSearch:
             reach: rows whose k nearest are all nearer than this are not searched to the end: 0 is
                 returned for them.
 
-        Cost: m²/2·w multiplications of 16-bit integers, where w is at most d; 8·k + 2·d bytes a
-            row at most. Rows on disk are read about m/2p times, if a part has p rows.
+        Cost: m²/2·w multiplications of integers of 8 or 16 bits, where w is at most d; 8·k + 4·d
+            bytes a row at most. Rows on disk are read about m/2p times, if a part has p rows.
         """
         found = np.full((len(self._rows), self._k), np.inf)
         self._done = np.zeros(len(self._rows), bool)
@@ -177,23 +206,31 @@ class MutualSearch:
         rows, points = self._rows[cut], self._points
         if not points.in_memory:
             points, rows = points.take(rows), np.arange(len(rows))
-        width = self._transform.width
+        width, rounding = self._transform.width, self._rounding
         short = np.zeros((len(rows), width + width % 2), np.int16)
+        a_group = 32 // rounding.bits
+        kind = np.int8 if rounding.bits == 8 else np.int16
+        codes = np.zeros((len(rows), -(-rounding.width // a_group) * a_group), kind)
         nearest = np.empty(len(rows), np.int64)
-        levels = self._rounding.levels
+        off = [0.0]
 
         def fill(block: slice) -> None:
             made = self._transform.proxies(points, rows[block])
             nearest[block] = _nearest(made[:, : self._pivots.shape[1]], self._pivots)
-            made *= levels
+            most = np.float32(MOST[rounding.bits])
+            mix = mixed(made, rounding.width)
+            off.append(math.sqrt(fill_codes(mix, rounding.code_levels, most, codes[block])))
+            made *= rounding.levels
             short[block, :width] = np.rint(made, out=made)
 
         parallel_for(fill, blocks(len(rows), 1, numbers=_ROWS), threads=self._threads)
+        # What float32 errs by in turning proxies and in measuring is far below.
+        rounded = _Rounded(short, codes, max(off) * (1 + 2.0**-10) + 2.0**-18)
         known, done = found[cut], self._done[cut]
         order = np.argsort(nearest, kind="stable")
         limits = self._rounding.bound.limits(known[:, -1])
         limits[done] = -np.inf
-        sides = self._arrange(points, rows, short, limits, known, order)
+        sides = self._arrange(points, rows, rounded, limits, known, order)
         if not np.isfinite(known).all():
             self._begin(sides)
             if self._rounding.floor > -np.inf:
@@ -201,14 +238,14 @@ class MutualSearch:
                 self._compare([(side, side) for side in sides])
                 limits[order] = _limits_of(sides)
                 order = order[np.argsort(np.isneginf(limits[order]), kind="stable")]
-                sides = self._arrange(points, rows, short, limits, known, order)
+                sides = self._arrange(points, rows, rounded, limits, known, order)
         return _Part(sides, cut.start + order)
 
     def _arrange(
         self,
         points: Points,
         rows: Int[np.ndarray, " m"],
-        short: Int16[np.ndarray, "m W"],
+        rounded: _Rounded,
         limits: Float[np.ndarray, " m"],
         known: Float[np.ndarray, "m k"],
         order: Int[np.ndarray, " m"],
@@ -217,15 +254,12 @@ class MutualSearch:
         sides = []
         for block in blocks(len(rows), 1, numbers=self._block):
             some = order[block]
-            padded = np.zeros((len(some) + PADDING, short.shape[1]), np.int16)
-            padded[: len(some)] = short[some]
-            lengths = np.full(len(padded), np.inf, np.float32)
-            width, levels = self._rounding.width, self._rounding.levels
-            squared_lengths_of_short(padded[: len(some)], width, levels, lengths)
+            padded = np.zeros((len(some) + PADDING, rounded.short.shape[1]), np.int16)
+            padded[: len(some)] = rounded.short[some]
             own = np.full(len(padded), -np.inf, np.float32)
             own[: len(some)] = limits[some]
-            vectors = points.vectors
-            sides.append(Side(vectors, rows[some], padded, lengths, own, known[some]))
+            codes = codes_of(rounded.codes[some], rounded.off)
+            sides.append(Side(points.vectors, rows[some], padded, codes, own, known[some]))
         return sides
 
     def _begin(self, sides: list[Side]) -> None:
@@ -238,10 +272,13 @@ class MutualSearch:
 
     def _within(self, part: _Part, progress: Callable[[float], None]) -> None:
         """Compare all rows of a part with each other."""
-        self._compare([(side, side) for side in part.sides])
-        rounds = list(_rounds(len(part.sides)))
+        sides = part.sides
+        self._compare([(side, side) for side in sides])
+        rounds = nearest_first(
+            np.stack([side.short[: len(side.rows)].mean(axis=0) for side in sides])
+        )
         for pairs in rounds:
-            self._compare([(part.sides[one], part.sides[other]) for one, other in pairs])
+            self._compare([(sides[one], sides[other]) for one, other in pairs])
             progress(1 / len(rounds))
 
     def _between(self, here: _Part, there: _Part, progress: Callable[[float], None]) -> None:
@@ -264,8 +301,14 @@ class MutualSearch:
 
         parallel_for(compare, pairs, threads=self._threads)
 
-    def _choose(self, made: Float32[np.ndarray, "s W"]) -> tuple[float, int]:
-        """Return about the distance of proxies to the k-th nearest, and the cheapest width."""
+    def _choose(
+        self, made: Float32[np.ndarray, "s W"], kinds: Iterable[int]
+    ) -> tuple[float, int, int]:
+        """Return about the distance of proxies to the k-th nearest, and the cheapest codes.
+
+        Returns:
+            The distance, and the width and the bits of codes.
+        """
         some = _evenly_spaced(len(made), _SAMPLE)
         rank = min(len(made) - 1, max(1, round(self._k * len(made) / len(self._rows))))
         partial = np.zeros((len(some), len(made)), np.float32)
@@ -279,13 +322,24 @@ class MutualSearch:
         limits = np.partition(partial, rank, axis=1)[:, rank]  # each row is the nearest to itself
         typical = float(np.sqrt(max(0.0, float(np.mean(limits)))))
         if self._transform.axes is None:
-            return typical, made.shape[1]
-        larger = np.maximum(limits, limits[:, None]) * _LOOSE
-        costs = {
-            width: width * _PER_COORDINATE + float(np.mean(known < larger)) * _PER_SUSPECT
-            for width, known in sums.items()
-        }
-        return typical, min(costs, key=costs.__getitem__)
+            sums = {made.shape[1]: sums[made.shape[1]]}
+        reaches = np.sqrt(np.maximum(np.maximum(limits, limits[:, None]), 0.0) * _LOOSE)
+        costs = {}
+        for bits, width in product(kinds, sums):
+            off = _OFF * math.sqrt(width) / float(self._levels(made, width, bits))
+            suspects = float(np.mean(sums[width] < (reaches + 2 * off) ** 2))
+            costs[width, bits] = width * _PER_COORDINATE[bits] + suspects * _PER_SUSPECT
+            if bits == 8 and width > WIDEST:
+                costs[width, bits] = math.inf
+        return typical, *min(costs, key=costs.__getitem__)
+
+    def _levels(self, made: Float32[np.ndarray, "s W"], width: int, bits: int) -> np.float32:
+        """Return what coordinates are multiplied by before they are rounded to codes."""
+        if bits == 16:
+            return self._transform.levels / np.float32(2)
+        # A few larger coordinates are cut off, which counts as an error of rounding.
+        largest = float(np.abs(mixed(made[::_EVERY], width)).max(initial=0.0)) * _MARGIN
+        return np.float32(MOST[8] / max(largest, 2.0**-100))
 
 
 class _Steps:
@@ -313,18 +367,6 @@ class _Steps:
 
 def _limits_of(sides: list[Side]) -> Float32[np.ndarray, " m"]:
     return np.concatenate([side.limits[: len(side.rows)] for side in sides])
-
-
-def _rounds(count: int) -> Iterator[list[tuple[int, int]]]:
-    """Yield pairs of different numbers in rounds, each number once a round: a tournament."""
-    players = count + count % 2
-    for turn in range(players - 1):
-        pairs = [
-            ((turn + step) % (players - 1), (turn - step) % (players - 1))
-            for step in range(1, players // 2)
-        ]
-        pairs.append((turn, players - 1))
-        yield [(one, other) for one, other in pairs if max(one, other) < count]
 
 
 def _nearest(
