@@ -57,6 +57,7 @@ def folder(tmp_path) -> Path:
         ("pyarrow,datasets", ["rows.jsonl.zst"], "zstd"),
         ("pyarrow,datasets", ["rows.csv", "-o", "chosen.jsonl.zst"], "zstd"),
         ("optimum,onnxruntime", ["rows.csv", "--backend", "onnx"], "onnx"),
+        ("ray", ["rows.csv", "--cluster", "auto"], "ray"),
         ("bokeh", ["rows.csv", "--report", "chosen.html"], "report"),
         ("jinja2", ["rows.csv", "--report", "chosen.html"], "report"),
         ("sklearn", ["rows.csv", "--report", "chosen.html"], "report"),

@@ -17,6 +17,7 @@
     ├── InstallationError (ImportError)     a required package cannot be imported
     ├── ManifestError (ValueError)          a saved selection or manifest cannot be used
     ├── CheckpointError (ValueError)        a checkpoint cannot be resumed
+    ├── ClusterError (RuntimeError)         a cluster cannot be reached, or loses its workers
     └── OutputError (OSError)               the output cannot be written
         └── OutputExistsError (also FileExistsError)
 
@@ -117,6 +118,10 @@ class ManifestError(EvenlyError, ValueError):
 
 class CheckpointError(EvenlyError, ValueError):
     """A checkpoint is damaged, is not a checkpoint, or belongs to another run."""
+
+
+class ClusterError(EvenlyError, RuntimeError):
+    """A cluster cannot be reached, does not fit this installation, or loses its workers."""
 
 
 class OutputError(EvenlyError, OSError):

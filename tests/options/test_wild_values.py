@@ -124,6 +124,7 @@ ALLOWED = {
     "normalize": {"True"},
     "engine": {"auto"},
     "device": {"auto"},
+    "cluster": {"auto"},
     "memory": {"1", "2.5", "a huge int"},
     "on_invalid": set(),
     "cache_dir": _PATHS,

@@ -35,7 +35,8 @@ _SECTIONS = {
 # Options that are shown elsewhere than the others of their class.
 _SHOWN_IN = {
     **dict.fromkeys(("budget", "min_distance", "token_budget"), Section.CHOOSING),
-    **dict.fromkeys(("engine", "device", "memory", "batch_size", "cache_dir"), Section.COMPUTING),
+    **dict.fromkeys(("engine", "device", "cluster", "memory"), Section.COMPUTING),
+    **dict.fromkeys(("batch_size", "cache_dir"), Section.COMPUTING),
     **dict.fromkeys(("checkpoint",), Section.OUTPUT),
 }
 

@@ -298,20 +298,23 @@ def finish_selection(
         summary["reproduces"] = reproduces
         notes = [f"Reproduced: these are the rows of {reproduces}, in the same order."]
     measures = None
+    if prepared.options.cluster is not None:
+        notes.append("Not measured, because of --cluster.")
     try:
-        measures = measure_prepared(
-            prepared,
-            selection.indices,
-            measuring,
-            curve=curve,
-            radii=None if curve is None or provenance.taken_over else selection.radii,
-            known_bounds=known,
-            rules=tuple(provenance.rules),
-        )
-        summary["measures"] = measures.as_dict()
+        if prepared.options.cluster is None:
+            measures = measure_prepared(
+                prepared,
+                selection.indices,
+                measuring,
+                curve=curve,
+                radii=None if curve is None or provenance.taken_over else selection.radii,
+                known_bounds=known,
+                rules=tuple(provenance.rules),
+            )
+            summary["measures"] = measures.as_dict()
     finally:  # also if measuring is interrupted
         print_result(selection_table(selection, measures), summary, output, len(selection), notes)
-    if output.page is not None:
+    if output.page is not None and measures is not None:
         write_page(selection, prepared, measures, measuring, output)
 
 

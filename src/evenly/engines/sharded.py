@@ -62,31 +62,42 @@ class ShardedEngine:
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """Return the farthest rows of all frontiers; see `Engine.frontier`."""
         parts = [engine.frontier(size) for engine in self._engines]
-        rows = np.concatenate([part.rows + self._bounds[i] for i, part in enumerate(parts)])
-        squared = np.concatenate([part.squared for part in parts])
-        points = Points.join([part.points for part in parts if part.points is not None])
-        weights = None
-        if parts[0].weights is not None:
-            weights = np.concatenate([part.weights for part in parts if part.weights is not None])
-        keys = squared if weights is None else squared * weights
-        kept = farthest_of(keys, size)
-        left_out = np.delete(np.arange(len(rows)), kept)
-        outside = [
-            (part.ceiling, part.ceiling_row + int(self._bounds[i])) for i, part in enumerate(parts)
-        ]
-        outside += zip(keys[left_out].tolist(), rows[left_out].tolist(), strict=True)
-        ceiling, ceiling_row = ceiling_of(outside)
-        inside = points.take(kept)
-        transform = ProxyTransform.of(inside)
-        proxies = transform.proxies(inside, np.arange(len(inside)))
-        return Frontier(
-            rows=rows[kept],
-            points=inside,
-            squared=squared[kept],
-            between=lambda: products_within(proxies, 1, whole=True),
-            proxies=proxies,
-            transform=transform,
-            ceiling=ceiling,
-            ceiling_row=ceiling_row,
-            weights=None if weights is None else weights[kept],
-        )
+        return merged(parts, self._bounds[:-1].tolist(), size)
+
+
+def merged(parts: Sequence[Frontier], firsts: Sequence[int], size: int) -> Frontier:
+    """Return the frontier of several engines: at most `size` of the farthest rows of theirs.
+
+    Args:
+        parts: their frontiers; only rows, points, squared distances, weights and ceilings are read.
+        firsts: the number of the first row of each engine.
+        size: the most rows.
+    """
+    rows = np.concatenate([part.rows + first for part, first in zip(parts, firsts, strict=True)])
+    squared = np.concatenate([part.squared for part in parts])
+    points = Points.join([part.points for part in parts if part.points is not None])
+    weights = None
+    if parts[0].weights is not None:
+        weights = np.concatenate([part.weights for part in parts if part.weights is not None])
+    keys = squared if weights is None else squared * weights
+    kept = farthest_of(keys, size)
+    left_out = np.delete(np.arange(len(rows)), kept)
+    outside = [
+        (part.ceiling, part.ceiling_row + first) for part, first in zip(parts, firsts, strict=True)
+    ]
+    outside += zip(keys[left_out].tolist(), rows[left_out].tolist(), strict=True)
+    ceiling, ceiling_row = ceiling_of(outside)
+    inside = points.take(kept)
+    transform = ProxyTransform.of(inside)
+    proxies = transform.proxies(inside, np.arange(len(inside)))
+    return Frontier(
+        rows=rows[kept],
+        points=inside,
+        squared=squared[kept],
+        between=lambda: products_within(proxies, 1, whole=True),
+        proxies=proxies,
+        transform=transform,
+        ceiling=ceiling,
+        ceiling_row=ceiling_row,
+        weights=None if weights is None else weights[kept],
+    )

@@ -191,25 +191,53 @@ class Points:
         the bits do not depend on the number of threads.
         """
         origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
-        parts = list(blocks(len(self), 1, numbers=MEAN_ROWS))
+        mean = self.mean_of_sums(self.sums_of_blocks(origin))
+        return self.squared_distances_from(origin, mean)
+
+    def sums_of_blocks(
+        self, origin: Float[np.ndarray, " d"], rows: slice | None = None
+    ) -> Float[np.ndarray, "b d"]:
+        """Return the sum of the eligible rows, relative to an origin, of each block of rows.
+
+        Args:
+            origin: the point that is subtracted from each row.
+            rows: the rows that are divided into blocks; by default all.
+        """
+        begin, end = (0, len(self)) if rows is None else (rows.start, rows.stop)
+        parts = list(blocks(end - begin, 1, numbers=MEAN_ROWS))
         sums = np.zeros((len(parts), self.dimension))
-        squared = np.full(len(self), -np.inf)
 
         def add(number: int) -> None:
-            part = self.part(parts[number])
+            block = parts[number]
+            part = self.part(slice(begin + block.start, begin + block.stop))
             add_rows(part.vectors, np.flatnonzero(part.eligible), origin, sums[number])
+
+        parallel_for(add, range(len(parts)), threads=usable_threads())
+        return sums
+
+    def mean_of_sums(self, sums: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " d"]:
+        """Return the mean of the eligible rows from the sums of all blocks, added in order."""
+        mean: Float[np.ndarray, " d"] = np.cumsum(sums, axis=0)[-1]
+        return mean / np.count_nonzero(self.eligible)
+
+    def squared_distances_from(
+        self, origin: Float[np.ndarray, " d"], point: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, " n"]:
+        """Return the squared distance of every eligible row to a point; -inf for the others.
+
+        The point is given relative to the origin.
+        """
+        squared = np.full(len(self), -np.inf)
 
         def measure(block: slice) -> None:
             part = self.part(block)
             rows = np.flatnonzero(part.eligible)
             squared[block.start + rows] = squared_distances_to_point(
-                part.vectors, rows, origin, mean
+                part.vectors, rows, origin, point
             )
 
-        threads = usable_threads()
-        parallel_for(add, range(len(parts)), threads=threads)
-        mean = np.cumsum(sums, axis=0)[-1] / np.count_nonzero(self.eligible)
-        parallel_for(measure, parts, threads=threads)
+        parts = blocks(len(self), 1, numbers=MEAN_ROWS)
+        parallel_for(measure, parts, threads=usable_threads())
         return squared
 
 

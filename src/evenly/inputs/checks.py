@@ -75,12 +75,28 @@ def check_lengths(
     vectors: np.ndarray[Any, Any], eligible: Bool[np.ndarray, " n"], *, normalize: bool
 ) -> tuple[Float[np.ndarray, " n"], dict[int, str]]:
     """Return the lengths of all rows, and the eligible rows that cannot be points, with reasons."""
-    unusable: dict[int, str] = {}
     if vectors.shape[1] == 0:
-        return np.zeros(len(vectors)), unusable
+        return np.zeros(len(vectors)), {}
     lengths = row_lengths(vectors)
+    longest = lengths.max(initial=0.0)
+    return lengths, unusable_rows(vectors, lengths, eligible, normalize=normalize, longest=longest)
+
+
+def unusable_rows(
+    vectors: np.ndarray[Any, Any],
+    lengths: Float[np.ndarray, " n"],
+    eligible: Bool[np.ndarray, " n"],
+    *,
+    normalize: bool,
+    longest: float,
+) -> dict[int, str]:
+    """Return the eligible rows that cannot be points, with reasons.
+
+    `longest` is the length of the longest row of the data, of which these may be a part.
+    """
+    unusable: dict[int, str] = {}
     suspicious = ~(lengths <= LARGEST)
-    if normalize or not lengths.max(initial=0.0) >= 1 / LARGEST:
+    if normalize or not longest >= 1 / LARGEST:
         # Too short to divide by, or all so short that no squared distance is above 0.
         suspicious |= (lengths < 1 / LARGEST) & (normalize | (lengths > 0))
     for row in np.flatnonzero(suspicious & eligible).tolist():
@@ -95,7 +111,7 @@ def check_lengths(
                 f"square; lengths from {1 / LARGEST:.0e} to {LARGEST:.0e} are allowed: scale the "
                 "vectors"
             )
-    return lengths, unusable
+    return unusable
 
 
 def holds_texts(samples: Samples) -> VectorError:

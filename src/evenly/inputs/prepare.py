@@ -17,6 +17,7 @@ import numpy as np
 from evenly.embedding import (
     ArrayTarget,
     Embeddings,
+    LoadedEncoder,
     VectorTarget,
     embed_pool,
     load_encoder,
@@ -193,7 +194,7 @@ def prepare(
     known: dict[str, Any] = {}
     vectors: Any
     if samples.holds_vectors:
-        vectors = _vectors_of(samples, options, budget)
+        vectors = vectors_of(samples, options, budget)
         seconds = {"reading": perf_counter() - began}
     else:
         texts = read_pool_texts(samples, options)
@@ -204,8 +205,9 @@ def prepare(
             raise holds_texts(samples)
         if embedding:
             if check is not None:
-                check(_before_embedding(samples, texts, rows, options, known))
-            embeddings = _embed(texts, rows.eligible, options, budget)
+                check(before_embedding(samples, texts, rows, options, known))
+            model = load_model(options)
+            embeddings = embed_pool_texts(texts, rows.eligible, options, model, budget)
             vectors, seconds["embedding"] = embeddings.vectors, embeddings.seconds
     if options.engine == "distances":
         options = replace(options, normalize=False)
@@ -233,13 +235,14 @@ def prepare(
     )
 
 
-def _before_embedding(
+def before_embedding(
     samples: Samples,
     texts: PoolTexts,
     rows: DroppedRows,
     options: InputOptions,
     known: dict[str, Any],
 ) -> PreparedData:
+    """Return a data set whose texts are read, as it is checked before they are embedded."""
     n, eligible = len(samples), rows.eligible.copy()
     nothing = np.empty((n, 0), np.float32)
     return PreparedData(
@@ -267,11 +270,12 @@ def load_model(options: InputOptions) -> Any:
     )
 
 
-def _embed(
+def embed_pool_texts(
     texts: PoolTexts,
     eligible: Bool[np.ndarray, " n"],
     options: InputOptions,
-    budget: int | float | None,
+    model: LoadedEncoder,
+    budget: int | float | None = None,
 ) -> Embeddings:
     """Embed the texts of eligible rows, into memory or into a file; others have the vector 0."""
     cache = open_cache(options.cache_dir)
@@ -284,14 +288,14 @@ def _embed(
 
     return embed_pool(
         texts.hashed(eligible.copy()),
-        load_model(options),
+        model,
         target=target,
         cache=cache,
         progress=options.progress,
     )
 
 
-def _vectors_of(samples: Samples, options: InputOptions, budget: int | float | None) -> Any:
+def vectors_of(samples: Samples, options: InputOptions, budget: int | float | None = None) -> Any:
     """Return the vectors as one array, or as they are on disk if they stay there."""
     if options.text is not None and not samples.holds_records:
         raise OptionError(

@@ -114,6 +114,14 @@ def _vectors(name: str, value: Any) -> None:
         )
 
 
+def _address(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not (value == "auto" or ":" in value):
+        raise OptionError(
+            f'{name} must be "auto" or the address of a Ray cluster, such as "ray://head:10001" or '
+            f'"10.0.0.1:6379", got {checks.shown(value)}.'
+        )
+
+
 def _cache_dir(name: str, value: Any) -> None:
     if value is not None and value is not False:
         checks.a_path(name, value)
@@ -208,6 +216,15 @@ class InputOptions(Options):
         'the device for the encoder and the engine "cuda": "auto", "cpu", "cuda", "mps", …',
         check=checks.device,
         metavar="DEVICE",
+    )
+    cluster: str | None = option(
+        None,
+        "The Ray cluster to compute on: auto, or its address.",
+        'the Ray cluster to compute on: "auto" for the one of this machine, or its address, such '
+        'as "ray://head:10001". A worker on each machine holds a part of the rows; files must be '
+        "where all machines see them. The answer is the same. Needs the extra `ray`.",
+        check=checks.optional(_address),
+        metavar="auto|ADDRESS",
     )
     memory: str | float | None = option(
         None,

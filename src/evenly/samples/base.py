@@ -64,6 +64,7 @@ class Samples(ABC):
         stored: the vectors on disk; None if they are in memory, or if there are none.
         beside: the vectors that records were given; None for all other data.
         path: the file, folder or pattern that it was opened from; None for data in memory.
+        is_part: whether there are more records elsewhere, which may have columns that these lack.
     """
 
     origin: str
@@ -73,6 +74,7 @@ class Samples(ABC):
     stored: StoredVectors | None = None
     beside: VectorsBeside | None = None
     path: str | None = None
+    is_part: bool = False
     _source: Source | FileStamp | None = None
     _stream_format = "jsonl"
 
@@ -191,12 +193,17 @@ class Samples(ABC):
     def content_hash(self) -> str:
         """Return "sha256:<hex>" of the content.
 
-        Hashes the bytes of files as they are on disk, in the order of the shards; the dtype,
-        shape and bytes of arrays; and one line of JSON per row of other data in memory.
+        Hashes the bytes of a file as they are on disk; of several files, the hashes of each in
+        their order; the dtype, shape and bytes of arrays; and one line of JSON per row of other
+        data in memory.
         """
+        return f"sha256:{joined_digest(self.file_digests()).hex()}"
+
+    def file_digests(self) -> list[bytes]:
+        """Return the hash of each file; a single one if there are no files, or only one."""
         digest = hashlib.sha256()
         self._feed(digest)
-        return f"sha256:{digest.hexdigest()}"
+        return [digest.digest()]
 
     def check_unchanged(self) -> None:
         """Raise DataError if a file of the data has changed since it was opened."""
@@ -293,7 +300,7 @@ class RecordSamples(Samples):
             yield tuple([record.get(name, absent) for name in names])
         self._columns = tuple(key for key in keys if isinstance(key, str))
         for name in names:
-            if len(self) and name not in keys:
+            if len(self) and name not in keys and not self.is_part:
                 raise missing_column(name, self._columns, self.origin)
 
     def column_values(self, name: str, absent: object = None) -> Iterator[object]:
@@ -303,7 +310,7 @@ class RecordSamples(Samples):
             value = record.get(name, absent) if hasattr(record, "get") else absent
             found = found or value is not absent
             yield value
-        if len(self) and not found:
+        if len(self) and not found and not self.is_part:
             raise missing_column(name, self.columns, self.origin)
 
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
@@ -316,10 +323,29 @@ def as_record(item: Any) -> Any:
     return item if hasattr(item, "keys") else {"text": item}
 
 
-def feed_array(digest: _Hash, array: npt.NDArray[Any]) -> None:
-    """Add the dtype, shape and bytes of an array to a hash, a block of rows at a time."""
+def joined_digest(digests: Sequence[bytes]) -> bytes:
+    """Return the hash of several files from the hash of each; of one file, its own."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
+
+
+HASHED_ROWS = 4096
+"""Rows of an array that are hashed together."""
+
+
+def feed_array(digest: _Hash, array: Any) -> None:
+    """Add the dtype, the shape and the hashes of all blocks of rows of an array to a hash.
+
+    An array that is elsewhere has a method `block_hashes` of its own.
+    """
     digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-    block = max(1, (1 << 24) // max(1, array[:1].nbytes))
-    for start in range(0, len(array), block):
-        part = np.ascontiguousarray(array[start : start + block])
-        digest.update(part.reshape(-1).view(np.uint8).data)
+    elsewhere = getattr(array, "block_hashes", None)
+    for one in block_hashes(array) if elsewhere is None else elsewhere():
+        digest.update(one)
+
+
+def block_hashes(array: Any, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Yield the hash of the bytes of each block of HASHED_ROWS rows, from one row to another."""
+    end = len(array) if end is None else end
+    for start in range(begin, end, HASHED_ROWS):
+        part = np.ascontiguousarray(array[start : min(start + HASHED_ROWS, end)])
+        yield hashlib.sha256(part.reshape(-1).view(np.uint8).data).digest()

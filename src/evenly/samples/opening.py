@@ -94,14 +94,25 @@ def open_samples(
 
 
 def _open_path(path: str, format: str | None, blocks: BlockSizes) -> Samples:
+    files, origin = files_of(path)
+    if files == [path]:
+        return _open_one(path, format, blocks)
+    return _open_shards(files, format, origin, blocks)
+
+
+def files_of(path: str) -> tuple[list[str], str]:
+    """Return the files of a path, folder or pattern, and words for all of them.
+
+    Raises:
+        DataError: there are none, or there is no such file.
+    """
     names = names_of(path)
     files = [file for name in names for file in _files_of(name)]
     if files == [path]:
-        return _open_one(path, format, blocks)
-    if len(names) > 1:
-        return _open_shards(files, format, f"files from {names[0]} to {names[-1]}", blocks)
+        return files, path
     found = "in" if os.path.isdir(path) else "matching"  # noqa: PTH112
-    return _open_shards(files, format, f"files {found} {path}", blocks)
+    which = f"files {found} {path}" if len(names) == 1 else f"files from {names[0]} to {names[-1]}"
+    return files, files[0] if len(files) == 1 else f"{len(files)} {which}"
 
 
 def _files_of(name: str) -> list[str]:
@@ -144,7 +155,7 @@ def _files_in(folder: str) -> list[str]:
 
 
 def _open_shards(
-    paths: Sequence[str], format: str | None, description: str, blocks: BlockSizes
+    paths: Sequence[str], format: str | None, origin: str, blocks: BlockSizes
 ) -> Samples:
     first_of: dict[str, str] = {}
     for path in paths:
@@ -152,13 +163,13 @@ def _open_shards(
     if len(first_of) > 1:
         examples = ", ".join(f"{path} is {kind}" for kind, path in first_of.items())
         raise DataError(
-            f"{len(paths)} {description} have different formats: {examples}. "
+            f"{origin} have different formats: {examples}. "
             "Select those of one format with a pattern such as 'folder/*.jsonl'."
         )
     if "parquet" in first_of and all(open_parquet_rows(path, blocks) is None for path in paths):
-        return open_parquet_records(paths, f"{len(paths)} {description}", blocks)
+        return open_parquet_records(paths, origin, blocks)
     parts = [_open_one(path, format, blocks) for path in paths]
-    return parts[0] if len(parts) == 1 else join_shards(parts, f"{len(paths)} {description}")
+    return parts[0] if len(parts) == 1 else join_shards(parts, origin)
 
 
 def _open_one(path: str, format: str | None, blocks: BlockSizes) -> Samples:

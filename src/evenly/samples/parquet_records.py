@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ from evenly.samples.join_tables import join_tables
 from evenly.samples.parquet_file import ParquetFile, open_parquet_file
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.shards import join_shards
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 
 class ParquetRecords(Samples):
@@ -136,9 +133,9 @@ class ParquetRecords(Samples):
         for file in self._files:
             file.stamp.check()
 
-    def _feed(self, digest: _Hash) -> None:
-        for file in self._files:
-            file.stamp.feed(digest)
+    def file_digests(self) -> list[bytes]:
+        """Return the hash of each file."""
+        return [file.stamp.digest() for file in self._files]
 
 
 def open_parquet_records(

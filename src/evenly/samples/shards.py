@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from evenly.samples.join_tables import join_tables
 from evenly.samples.lines import LineSamples
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.vector_files import join_vector_files
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 
 def join_shards(parts: Sequence[Samples], origin: str) -> Samples:
@@ -57,9 +54,9 @@ class _Parts:
         for part in self._parts:
             part.check_unchanged()
 
-    def _feed(self, digest: _Hash) -> None:
-        for part in self._parts:
-            part._feed(digest)
+    def file_digests(self) -> list[bytes]:
+        """Return the hash of each file."""
+        return [digest for part in self._parts for digest in part.file_digests()]
 
 
 class _RecordShards(_Parts, RecordSamples):

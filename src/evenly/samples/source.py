@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import stat
@@ -92,6 +93,12 @@ class FileStamp:
     def shorter(self) -> DataError:
         """Return the error that the file ends before it should."""
         return DataError(f"{self.path} became shorter while it was read. Open it again.")
+
+    def digest(self) -> bytes:
+        """Return the sha256 of the bytes of the file on disk."""
+        digest = hashlib.sha256()
+        self.feed(digest)
+        return digest.digest()
 
     def feed(self, digest: _Hash) -> None:
         """Add the bytes of the file on disk to a hash."""

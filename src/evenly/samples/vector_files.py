@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,6 @@ from evenly.samples.parquet_vectors import ParquetRows
 from evenly.samples.rows import RowNumbers, check_columns, row_numbers
 from evenly.samples.stored import Part, StoredVectors
 from evenly.samples.vectors import VectorRows
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _PartT = TypeVar("_PartT", bound=Part)
 
@@ -79,9 +76,9 @@ class VectorFiles(VectorRows, Generic[_PartT]):
     def _original(self, rows: RowNumbers) -> npt.NDArray[Any]:
         return self.stored.take(rows)
 
-    def _feed(self, digest: _Hash) -> None:
-        for part in self.parts:
-            part.stamp.feed(digest)
+    def file_digests(self) -> list[bytes]:
+        """Return the hash of each file."""
+        return [part.stamp.digest() for part in self.parts]
 
 
 class BinaryVectorFiles(VectorFiles[BinaryRows]):

@@ -8,8 +8,9 @@ from os import PathLike
 from time import perf_counter
 from typing import Any, Literal
 
-from evenly.errors import RowError
-from evenly.inputs.prepare import PreparedData, prepare
+from evenly.distributed.prepare import prepare, stay_on_workers
+from evenly.errors import OptionError, RowError
+from evenly.inputs.prepare import PreparedData
 from evenly.options import (
     DEFAULT_ENCODER,
     InputOptions,
@@ -32,6 +33,8 @@ from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.resolve import check_rules, describe_rule_options, resolve_rules
 from evenly.selection.rules.rules import Rules
 from evenly.selection.selection import Selection
+
+_IN_ONE_PLACE = ("density_weight", "drop_outliers", "max_outliers", "refine")
 
 
 @documented(InputOptions, RuleOptions, UniformOptions)
@@ -67,6 +70,7 @@ def select_uniform(
     refine: bool | Refine | None = None,
     engine: str = "auto",
     device: str = "auto",
+    cluster: str | None = None,
     memory: str | float | None = None,
     on_invalid: OnInvalid = "error",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
@@ -101,6 +105,7 @@ def select_uniform(
         CheckpointError: the checkpoint belongs to another selection, is damaged, or is not a
             checkpoint; it is left as it is.
         OutputError: the checkpoint cannot be written.
+        ClusterError: the cluster cannot be reached, or loses its workers again and again.
 
     Cost: the encoder's, then at most n·k·d multiplications, as matrix products. Memory beyond
         the vectors, with the engine "memory": about 60 bytes a row, a copy of the chosen rows
@@ -131,6 +136,7 @@ def prepare_uniform(
     check_rules(rules)
     check_refine(how.refine, rules)
     check_max_outliers(how.max_outliers, rules, how.drop_outliers)
+    check_on_cluster(data, inputs, rules, how)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
 
@@ -187,6 +193,26 @@ def select_resolved(
     return refine_selection(
         selection, problem, refinement, checkpoint=how.checkpoint, progress=inputs.progress
     )
+
+
+def check_on_cluster(
+    data: Any, inputs: InputOptions, rules: RuleOptions, how: UniformOptions
+) -> None:
+    """Raise OptionError if an option needs all vectors or texts in one place, and they are not."""
+    if not stay_on_workers(data, inputs):
+        return
+    given = {**rules.given(), **how.given()}
+    refused = [name for name in _IN_ONE_PLACE if given.get(name)]
+    if rules.token_budget is not None and rules.costs is None:
+        raise OptionError(
+            "token_budget= needs costs= with cluster=, because texts stay on the machines that "
+            "read them: name a column of numbers, or omit cluster=."
+        )
+    if refused:
+        raise OptionError(
+            f"{refused[0]}= needs all vectors in one place, which they are not with cluster=. Omit "
+            "one of the two."
+        )
 
 
 def _check_start(prepared: PreparedData, start: int | str, rules: Rules) -> None:

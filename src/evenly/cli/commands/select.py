@@ -39,7 +39,7 @@ from evenly.options import InputOptions, RuleOptions, UniformOptions
 )
 @with_options(
     ENCODING,
-    declared_options(InputOptions, "normalize", "on_invalid", "engine", "memory"),
+    declared_options(InputOptions, "normalize", "on_invalid", "engine", "cluster", "memory"),
     OUTPUT,
 )
 @own_option(
@@ -68,6 +68,8 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     _take_refinement(options)
     arguments = library_options(ctx, options)
     source = data_or_stdin(data)
+    if options["cluster"] is not None and output.page is not None:
+        raise click.UsageError("--report cannot be used with --cluster.")
     earlier = None
     if manifest is not None:
         earlier = Selection.load(manifest)

@@ -1,0 +1,128 @@
+"""The engine whose rows are on workers: one message to each of them and back for a frontier."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import numpy as np
+
+from evenly.distributed.vectors import ClusterPoints
+from evenly.distributed.worker import PartOfFrontier
+from evenly.engines.protocol import FRONTIER, Frontier
+from evenly.engines.sharded import merged
+from evenly.geometry import Points
+from evenly.shapes import Float, Int
+
+log = logging.getLogger("evenly")
+
+
+class ClusterEngine:
+    """An engine made of the engines of workers.
+
+    What is added, retired or weighed is kept here, in order, and goes to the workers with the next
+    request for a frontier: each of them receives one message a round. The whole list is kept, so
+    that a worker that takes the place of a lost one can be brought to the same state.
+
+    Args:
+        points: the rows.
+        budget: how many will be chosen.
+        engine: what workers compute with; see `make_engine`.
+
+    Attributes:
+        rounds: how many frontiers were requested.
+        seconds: how long the driver worked, without waiting for workers.
+    """
+
+    def __init__(self, points: ClusterPoints, budget: int, engine: str) -> None:
+        self._points, self._ranges = points, points.where
+        self._crew = self._ranges.crew
+        self._weights: Float[np.ndarray, " n"] | None = None
+        self._operations: list[tuple[Any, ...]] = []
+        self._held: dict[int, tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = {}
+        self.rounds, self.seconds = 0, 0.0
+        eligible = self._ranges.parts(points.eligible)
+        self._crew.ask(
+            "begin",
+            {worker: (budget, own, points.longest, engine) for worker, own in enumerate(eligible)},
+            keep=True,
+        )
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def fetch(self, rows: Int[np.ndarray, " b"]) -> Points:
+        """Return rows as points."""
+        return self._points.take(rows)
+
+    def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
+        """Mark rows as chosen; see `Engine.add`."""
+        self._operations.append(("add", rows, points))
+
+    def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
+        """Set the weights of squared distances; see `Engine.weigh`."""
+        self._weights = weights
+        self._operations.append(("weigh", weights))
+
+    def retire(self, rows: Int[np.ndarray, " b"]) -> None:
+        """Exclude rows from further picks; see `Engine.retire`."""
+        self._operations.append(("retire", rows))
+
+    def release(self) -> None:
+        """Drop weights and retirement; see `Engine.release`."""
+        self._weights = None
+        self._operations.append(("release",))
+
+    def frontier(self, size: int = FRONTIER) -> Frontier:
+        """Return the farthest rows of all workers; see `Engine.frontier`."""
+        began, waited = time.perf_counter(), self._crew.seconds_waited
+        found = self._crew.operate(
+            "frontier",
+            lambda worker, seen: (
+                (size,),
+                tuple(self._as_told(worker, *one) for one in self._operations[seen:]),
+            ),
+        )
+        parts = [self._whole(worker, found[worker]) for worker in range(len(self._crew))]
+        frontier = merged(parts, self._ranges.bounds[:-1].tolist(), size)
+        self.rounds += 1
+        self.seconds += time.perf_counter() - began - (self._crew.seconds_waited - waited)
+        log.debug("round %d: a frontier of %d rows", self.rounds, len(frontier.rows))
+        return frontier
+
+    def _as_told(self, worker: int, name: str, *arguments: Any) -> tuple[Any, ...]:
+        """Return an operation as a worker needs it, with its own row numbers."""
+        if name == "weigh":
+            begin, end = self._ranges.bounds[worker : worker + 2]
+            return (name, arguments[0][begin:end])
+        if name == "release":
+            return (name,)
+        begin, end = self._ranges.bounds[worker : worker + 2]
+        rows, inside = arguments[0] - begin, (arguments[0] >= begin) & (arguments[0] < end)
+        if name == "retire":
+            return (name, rows[inside])
+        return (name, np.where(inside, rows, -1), arguments[1])
+
+    def _whole(self, worker: int, part: PartOfFrontier) -> Frontier:
+        """Return a worker's frontier, with the vectors that did not travel again."""
+        stored = np.empty((len(part.rows), self._points.dimension), part.stored.dtype)
+        stored[~part.had] = part.stored
+        if part.had.any():
+            rows, held = self._held[worker]
+            stored[part.had] = held[np.searchsorted(rows, part.rows[part.had])]
+        self._held[worker] = (part.rows, stored)
+        rows = part.rows + self._ranges.bounds[worker]
+        factors = None if self._points.factors is None else self._points.factors[rows]
+        eligible = np.ones(len(rows), bool)
+        return Frontier(
+            rows=part.rows,
+            points=Points(stored, factors, eligible, self._points.longest),
+            squared=part.squared,
+            between=lambda: np.empty((0, 0)),
+            proxies=None,
+            transform=None,
+            ceiling=part.ceiling,
+            ceiling_row=part.ceiling_row,
+            weights=None if self._weights is None else self._weights[rows],
+        )

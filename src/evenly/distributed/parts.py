@@ -1,0 +1,74 @@
+"""Ranges of rows for workers: some files each, or some rows of one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from evenly.samples import BinaryRows, Samples, open_samples
+from evenly.samples.vector_files import BinaryVectorFiles
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """What a worker opens.
+
+    Attributes:
+        paths: files, in the order of their rows.
+        rows: the first and the last row (exclusive) of a single file; None for all rows.
+    """
+
+    paths: tuple[str, ...]
+    rows: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        if self.rows is not None:
+            return f"rows {self.rows[0]} to {self.rows[1] - 1} of {self.paths[0]}"
+        if len(self.paths) == 1:
+            return self.paths[0]
+        return f"{self.paths[0]} to {self.paths[-1]}"
+
+
+def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
+    """Divide files into consecutive parts of about the same size, at most one for each worker.
+
+    A single file of vectors is divided by rows, if rows anywhere in it can be read as fast.
+    """
+    if len(paths) == 1:
+        samples = open_samples(paths[0])
+        if isinstance(samples, BinaryVectorFiles) and samples.stored.seekable:
+            bounds = np.linspace(0, len(samples), min(workers, max(1, len(samples))) + 1)
+            cuts = bounds.astype(int).tolist()
+            return [FilePart(tuple(paths), ends) for ends in pairwise(cuts)]
+        return [FilePart(tuple(paths))]
+    ends = np.cumsum([Path(path).stat().st_size for path in paths])
+    # The middle of a file decides whose it is.
+    middles = ends - np.diff(ends, prepend=0) / 2
+    owners = np.minimum((middles * workers / max(1, ends[-1])).astype(int), workers - 1)
+    return [
+        FilePart(tuple(paths[file] for file in np.flatnonzero(owners == owner).tolist()))
+        for owner in np.unique(owners).tolist()
+    ]
+
+
+def open_part(part: FilePart) -> Samples:
+    """Open the files of a part, as some rows of more."""
+    samples = open_samples("\n".join(part.paths))
+    if part.rows is not None:
+        assert isinstance(samples, BinaryVectorFiles)
+        (whole,) = samples.parts
+        samples = BinaryVectorFiles(
+            [rows_of(whole, *part.rows)], origin=samples.origin, format=samples.format
+        )
+    samples.is_part = True
+    return samples
+
+
+def rows_of(whole: BinaryRows, begin: int, end: int) -> BinaryRows:
+    """Return consecutive rows of a file."""
+    offset = whole.offset + begin * whole.row_bytes
+    return replace(whole, shape=(end - begin, whole.shape[1]), offset=offset)

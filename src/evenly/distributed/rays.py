@@ -1,0 +1,157 @@
+"""Workers as Ray actors: the only file that imports Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import socket
+from typing import Any
+
+from evenly.distributed.messages import Reply, Request, WorkerLostError
+from evenly.errors import ClusterError, MissingExtraError
+
+log = logging.getLogger("evenly")
+
+# After that, a cluster is said to have no room for another worker.
+_SECONDS_TO_START = 300.0
+
+
+def connect(cluster: str) -> RayTransport:
+    """Connect to a cluster, unless this process is connected to one.
+
+    Args:
+        cluster: "auto" for the cluster of this machine, or an address.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ClusterError: there is no such cluster.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtraError("ray", "ray", "cluster=")
+    import ray
+
+    if not ray.is_initialized():
+        try:
+            _check_address(cluster)
+            ray.init(
+                address=cluster,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+        except Exception as error:  # Ray raises errors of many classes
+            reason = " ".join(str(error).split())[:200]
+            raise ClusterError(
+                f"no Ray cluster could be reached with cluster={cluster!r}: {reason}. Start one "
+                "with: ray start --head"
+            ) from error
+    return RayTransport()
+
+
+def _check_address(address: str) -> None:
+    """Raise OSError if nothing listens at an address, for which Ray would wait for minutes."""
+    host, found, port = address.removeprefix("ray://").rpartition(":")
+    if found:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+class RayTransport:
+    """Workers as actors, each on a machine of its own while there are enough.
+
+    Nothing is tried again by Ray: an actor that it restarted would answer from an empty state, and
+    a task that it repeated would be applied twice. Workers need a processor to be placed, and none
+    afterwards, so that a machine that is left can have more of them.
+    """
+
+    def __init__(self) -> None:
+        self.bytes_moved = 0
+
+    def places(self) -> int:
+        """Return one worker for each GPU of a machine, or one if it has none."""
+        with_processors = [found for found in _machines() if found.get("CPU", 0) >= 1]
+        return max(1, sum(max(1, int(found.get("GPU", 0))) for found in with_processors))
+
+    def start(self, worker: int, generation: int) -> RayLink:
+        """Start an actor on any machine that has room."""
+        import ray
+
+        options = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+        if any(found.get("GPU", 0) >= 1 for found in _machines()):
+            options["num_gpus"] = 1
+        with _lost():
+            remote: Any = ray.remote(RemoteWorker)
+            return RayLink(self, remote.options(**options).remote(generation))
+
+
+def _machines() -> list[dict[str, float]]:
+    """Return the resources of each machine."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+class RemoteWorker:
+    """A worker in a process of its own. Messages are bytes, so that they can be counted."""
+
+    def __init__(self, generation: int) -> None:
+        from evenly.distributed.worker import Worker
+
+        self._worker = Worker(generation)
+
+    def handle(self, message: bytes) -> bytes:
+        """Answer a request."""
+        from ray import cloudpickle
+
+        reply: bytes = cloudpickle.dumps(self._worker.handle(cloudpickle.loads(message)))
+        return reply
+
+
+class RayLink:
+    """An actor."""
+
+    def __init__(self, transport: RayTransport, actor: Any) -> None:
+        self._transport, self._actor = transport, actor
+        self._patience: float | None = _SECONDS_TO_START
+
+    def send(self, request: Request) -> Any:
+        """Send a request; see `Link.send`."""
+        from ray import cloudpickle
+
+        message = cloudpickle.dumps(request)
+        self._transport.bytes_moved += len(message)
+        with _lost():
+            return self._actor.handle.remote(message)
+
+    def receive(self, sent: Any) -> Reply:
+        """Wait for a reply; see `Link.receive`."""
+        import ray
+        from ray import cloudpickle
+
+        with _lost():
+            message = ray.get(sent, timeout=self._patience)
+        self._patience = None
+        self._transport.bytes_moved += len(message)
+        reply: Reply = cloudpickle.loads(message)
+        return reply
+
+    def stop(self) -> None:
+        """Kill the actor."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            ray.kill(self._actor, no_restart=True)
+
+
+@contextlib.contextmanager
+def _lost() -> Any:
+    """Turn errors of Ray into the loss of a worker."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+        first = lines[-1] if isinstance(error, ray.exceptions.RayTaskError) else lines[0]
+        raise WorkerLostError(f"{type(error).__name__}: {first[:300]}") from error

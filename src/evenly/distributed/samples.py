@@ -1,0 +1,117 @@
+"""Records that are on workers, as one data set."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from evenly.distributed.vectors import Ranges
+from evenly.distributed.worker import Opened
+from evenly.samples import Samples, open_samples
+from evenly.samples.arrow import ArrowSamples
+from evenly.samples.join_tables import join_tables
+from evenly.samples.rows import RowNumbers, missing_column, row_numbers
+from evenly.samples.shards import join_shards
+from evenly.samples.vectors import VectorSamples
+
+# Records that are read at once if all are.
+_AT_ONCE = 4096
+
+
+class ClusterSamples(Samples):
+    """Records or vectors in files that workers have opened.
+
+    Only rows that are asked for, and columns, come to the driver.
+
+    Args:
+        ranges: which worker holds which rows.
+        opened: what one of them found in its files.
+        origin, path: see `Samples`.
+    """
+
+    def __init__(self, ranges: Ranges, opened: Opened, origin: str, path: str) -> None:
+        self.origin, self.path, self.format = origin, path, opened.format
+        self.holds_vectors, self.holds_records = opened.holds_vectors, opened.holds_records
+        self._ranges = ranges
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all records, in order of first appearance."""
+        found = self._ranges.crew.ask_all("columns")
+        return tuple(dict.fromkeys(name for own in found for name in own))
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Yield records, a few thousand at once."""
+        numbers = np.arange(len(self)) if rows is None else row_numbers(rows, len(self))
+        for begin in range(0, len(numbers), _AT_ONCE):
+            some = numbers[begin : begin + _AT_ONCE]
+            found: list[Any] = [None] * len(some)
+            for at, own in self._ask("records", some):
+                for position, record in zip(at.tolist(), own, strict=True):
+                    found[position] = record
+            yield from found
+
+    def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
+        """Read several columns in one pass; see `Samples.read_columns`."""
+        for name in names:
+            if len(self) and name not in self.columns:
+                raise missing_column(name, self.columns, self.origin)
+        found = self._ranges.crew.ask_all("read_columns", tuple(names), absent)
+        return [[value for own in found for value in own[place]] for place in range(len(names))]
+
+    def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
+        """Return rows in the type of the input; see `Samples.take`."""
+        picked, order = self._picked(row_numbers(rows, len(self)))
+        return picked.take(order)
+
+    def locate(self, row: int) -> str:
+        """Return the location of a row for a message; see `Samples.locate`."""
+        ((worker, _),) = self._ranges.split(np.array([row])).items()
+        local = int(self._ranges.local(worker, np.array([row]))[0])
+        located: str = self._ranges.crew.ask("locate", {worker: (local,)})[worker]
+        return located
+
+    def file_digests(self) -> list[bytes]:
+        """Return the hash of each file."""
+        return [one for own in self._ranges.crew.ask_all("file_digests") for one in own]
+
+    def _check_files(self) -> None:
+        self._ranges.crew.ask_all("check_unchanged")
+
+    def _ask(self, call: str, rows: RowNumbers) -> Iterator[tuple[npt.NDArray[Any], Any]]:
+        """Ask for rows, and yield positions in `rows` with what a worker returned for them."""
+        positions = self._ranges.split(rows) or {0: np.empty(0, np.int64)}
+        found = self._ranges.crew.ask(
+            call, {own: (self._ranges.local(own, rows[at]),) for own, at in positions.items()}
+        )
+        for worker, at in positions.items():
+            yield at, found[worker]
+
+    def _picked(self, rows: RowNumbers) -> tuple[Samples, RowNumbers]:
+        """Return rows as data in memory, and the order in which they were asked for."""
+        positions, packed = zip(*self._ask("packed", rows), strict=True)
+        return self._unpacked(packed), np.argsort(np.concatenate(positions), kind="stable")
+
+    def _unpacked(self, packed: Sequence[Any]) -> Samples:
+        if self.format == "parquet":
+            table = join_tables(list(packed), self.origin)
+            return ArrowSamples(table, origin=self.origin, format="parquet")
+        if self.format in ("npy", "safetensors"):
+            array = np.concatenate(packed)
+            return VectorSamples(array, origin=self.origin, format=self.format)
+        parts = [open_samples(io.BytesIO(one), format=self.format) for one in packed]
+        return parts[0] if len(parts) == 1 else join_shards(parts, self.origin)
+
+    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
+        picked, order = self._picked(rows)
+        if hasattr(picked, "_columns") and self.format in ("jsonl", "json"):
+            picked._columns = self.columns
+        picked._encode(format, stream, order)

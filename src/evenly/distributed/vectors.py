@@ -1,0 +1,160 @@
+"""Vectors that are on workers, as `Points` and other packages see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from evenly.distributed.crew import Crew
+from evenly.geometry import Points
+from evenly.geometry.points import MEAN_ROWS
+from evenly.samples.base import HASHED_ROWS, block_hashes
+from evenly.shapes import Float, Int
+
+
+class Ranges:
+    """Which worker holds which rows: consecutive ones, in order.
+
+    Attributes:
+        crew: the workers.
+        bounds: (workers + 1,) the first row of each, and the number of rows.
+    """
+
+    def __init__(self, crew: Crew, counts: Sequence[int]) -> None:
+        self.crew = crew
+        self.bounds = np.cumsum([0, *counts])
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    def slices(self) -> list[slice]:
+        """Return the rows of each worker."""
+        return [slice(*ends) for ends in pairwise(self.bounds.tolist())]
+
+    def parts(self, values: Any) -> list[Any]:
+        """Return the values, one a row, of the rows of each worker."""
+        return [values[rows] for rows in self.slices()]
+
+    def split(self, rows: Int[np.ndarray, " m"]) -> dict[int, Int[np.ndarray, " p"]]:
+        """Return, for each worker that holds any of these rows, their positions in `rows`."""
+        owners = np.searchsorted(self.bounds, rows, side="right") - 1
+        return {owner: np.flatnonzero(owners == owner) for owner in np.unique(owners).tolist()}
+
+    def local(self, worker: int, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """Return row numbers as a worker counts."""
+        local: Int[np.ndarray, " m"] = rows - self.bounds[worker]
+        return local
+
+    def whole_blocks(self, size: int) -> list[int]:
+        """Return the first local row of each worker at which a block of `size` rows begins."""
+        firsts: list[int] = (-self.bounds[:-1] % size).tolist()
+        return firsts
+
+    def broken_blocks(self, size: int) -> list[slice]:
+        """Return the blocks of `size` rows, or less at the end, that several workers share."""
+        begins = {int(bound) // size * size for bound in self.bounds[1:-1] if int(bound) % size}
+        last = len(self) // size * size
+        begins |= {last} if last < len(self) else set()
+        return [slice(begin, min(begin + size, len(self))) for begin in sorted(begins)]
+
+
+class ClusterVectors:
+    """An array (n, d) on workers; indexing brings a few rows to the driver.
+
+    Attributes:
+        shape, dtype, ndim: as those of an array.
+        ranges: where the rows are.
+    """
+
+    ndim = 2
+
+    def __init__(self, ranges: Ranges, dimension: int, dtype: Any) -> None:
+        self.ranges = ranges
+        self.shape = (len(ranges), dimension)
+        self.dtype = np.dtype(dtype)
+        self.nbytes = len(ranges) * dimension * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray[Any, Any]:
+        """Return one row, a slice of rows, or rows by number."""
+        if isinstance(rows, int | np.integer):
+            one: np.ndarray[Any, Any] = self[np.array([rows])][0]
+            return one
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        positions, ranges = self.ranges.split(numbers), self.ranges
+        found = ranges.crew.ask(
+            "vectors",
+            {owner: (ranges.local(owner, numbers[at]),) for owner, at in positions.items()},
+        )
+        taken = np.empty((len(numbers), self.shape[1]), self.dtype)
+        for owner, at in positions.items():
+            taken[at] = found[owner]
+        return taken
+
+    def block_hashes(self) -> Iterator[bytes]:
+        """Yield the hash of each block of rows; see `feed_array`."""
+        ranges = self.ranges
+        firsts = ranges.whole_blocks(HASHED_ROWS)
+        found = ranges.crew.ask(
+            "block_hashes", {worker: (first,) for worker, first in enumerate(firsts)}
+        )
+        hashes = {
+            int(ranges.bounds[worker]) + firsts[worker] + HASHED_ROWS * number: one
+            for worker, own in found.items()
+            for number, one in enumerate(own)
+        }
+        for block in ranges.broken_blocks(HASHED_ROWS):
+            (hashes[block.start],) = block_hashes(self[block])
+        yield from (hashes[begin] for begin in sorted(hashes))
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterPoints(Points):
+    """Points whose rows are on workers, or, of data in the driver's memory, on both.
+
+    Attributes:
+        ranges: where the rows are.
+    """
+
+    ranges: Ranges | None = None
+
+    @property
+    def where(self) -> Ranges:
+        """Where the rows are."""
+        assert self.ranges is not None
+        return self.ranges
+
+    def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
+        """Return the squared distance of every eligible row to their mean; see `Points`.
+
+        Rows are summed in the same blocks as on one machine. The sum of a block that several
+        workers share is made here.
+        """
+        if self.in_memory:
+            return super().squared_distances_to_mean()
+        ranges = self.where
+        origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
+        eligible = ranges.parts(self.eligible)
+        firsts = ranges.whole_blocks(MEAN_ROWS)
+        found = ranges.crew.ask(
+            "block_sums",
+            {worker: (first, origin, eligible[worker]) for worker, first in enumerate(firsts)},
+        )
+        sums = np.zeros((-(-len(self) // MEAN_ROWS), self.dimension))
+        for worker, own in found.items():
+            begin = -(-int(ranges.bounds[worker]) // MEAN_ROWS)
+            sums[begin : begin + len(own)] = own
+        for block in ranges.broken_blocks(MEAN_ROWS):
+            (sums[block.start // MEAN_ROWS],) = self.part(block).sums_of_blocks(origin)
+        mean = self.mean_of_sums(sums)
+        squared = ranges.crew.ask(
+            "squared_distances_to",
+            {worker: (origin, mean, own) for worker, own in enumerate(eligible)},
+        )
+        return np.concatenate([squared[worker] for worker in range(len(ranges.crew))])

@@ -1,0 +1,98 @@
+"""Workers in this process, which can die, repeat themselves and answer out of turn."""
+
+import pickle
+from collections import deque
+
+from evenly.distributed.messages import WorkerLostError
+from evenly.distributed.prepare import prepare
+from evenly.distributed.worker import Worker
+from evenly.options import InputOptions, RuleOptions, UniformOptions
+from evenly.selection.uniform import select_prepared
+
+CALM = "calm"
+
+
+class LocalCluster:
+    """A transport whose workers are objects in this process.
+
+    Args:
+        workers: how many there are.
+        faults: given a worker, its generation and a request, returns what happens to it: CALM,
+            "dies before", "dies after", "twice", "late" or "empty".
+
+    Attributes:
+        started: worker and generation of each that was started, in order.
+        calls: worker, generation and call of each request, in order.
+    """
+
+    def __init__(self, workers, faults=lambda worker, generation, request: CALM):
+        self.workers, self.faults = workers, faults
+        self.bytes_moved = 0
+        self.started, self.calls = [], []
+
+    def places(self):
+        return self.workers
+
+    def start(self, worker, generation):
+        self.started.append((worker, generation))
+        return LocalLink(self, worker, generation)
+
+
+class LocalLink:
+    def __init__(self, cluster, worker, generation):
+        self.cluster, self.name, self.generation = cluster, worker, generation
+        self.worker, self.replies = Worker(generation), deque()
+
+    def send(self, request):
+        message = pickle.dumps(request)
+        self.cluster.bytes_moved += len(message)
+        self.cluster.calls.append((self.name, self.generation, request.call))
+        fault = self.cluster.faults(self.name, self.generation, request)
+        if self.worker is None:
+            return lambda: self._gone("it is dead")
+        if fault == "dies before":
+            self.worker = None
+            return lambda: self._gone("it died before it answered")
+        if fault == "empty":  # as an actor that was restarted behind the driver's back
+            self.worker = Worker(self.generation)
+        reply = self._answer(message)
+        if fault == "dies after":
+            self.worker = None
+            return lambda: self._gone("its answer was lost")
+        if fault == "twice":
+            reply = self._answer(message)
+        if fault == "late":
+            reply, self.late = getattr(self, "late", reply), reply
+        return lambda: pickle.loads(reply)
+
+    def receive(self, sent):
+        reply = sent()
+        self.cluster.bytes_moved += len(pickle.dumps(reply))
+        return reply
+
+    def stop(self):
+        self.worker = None
+
+    def _answer(self, message):
+        return pickle.dumps(self.worker.handle(pickle.loads(message)))
+
+    def _gone(self, why):
+        raise WorkerLostError(why)
+
+
+def select_on(transport, data, *, start="farthest-from-mean", checkpoint=None, **options):
+    """Select on workers that a transport starts, as `select_uniform` does with `cluster=`."""
+    options = {"cluster": "auto", "start": start, "checkpoint": checkpoint, **options}
+    rules, how = RuleOptions.of(options), UniformOptions.of(options)
+    prepared = prepare(data, InputOptions.of(options), transport=transport)
+    return select_prepared(prepared, rules, how)
+
+
+def assert_same(one, other):
+    """Two selections agree to the last bit, and say the same of where they come from."""
+    assert one.indices.tolist() == other.indices.tolist()
+    assert one.radii.tobytes() == other.radii.tobytes()
+    assert one.h_min == other.h_min
+    assert one.coverage_radius == other.coverage_radius
+    for name in ("input", "options", "encoder", "text", "dropped", "rules", "details"):
+        assert getattr(one.provenance, name) == getattr(other.provenance, name)
