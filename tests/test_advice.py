@@ -18,7 +18,7 @@ SOURCE = Path(evenly.__file__).parent
 PYPROJECT = SOURCE.parents[1] / "pyproject.toml"
 
 # Of other tools, which messages name with their command.
-FOREIGN_FLAGS = {"--force-reinstall", "--upgrade"}
+FOREIGN_FLAGS = {"--force-reinstall", "--head", "--upgrade"}
 # Of open(), of load_dataset(), of an example of a quota, of a function that users don't call, and
 # of HTML.
 FOREIGN_PARAMETERS = {"mode", "streaming", "code", "format", "style", "dir"}
