@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
+from evenly import select_uniform
 from evenly.geometry import DistanceMatrix
+from evenly.geometry.clustering.cells import NearPicks
 from evenly.geometry.clustering.radii import ClusterRadii
 from evenly.geometry.clustering.tree import Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
@@ -21,6 +23,12 @@ def members(merges, count):
     for left, right in merges:
         clusters.append(clusters[int(left)] | clusters[int(right)])
     return clusters[count:]
+
+
+def clusters_of(tree):
+    """Return the rows of each cluster of a tree."""
+    spans = zip(tree.begin, tree.end, strict=True)
+    return {frozenset(tree.order[begin:end].tolist()) for begin, end in spans}
 
 
 @pytest.mark.parametrize(("count", "width"), [(2, 3), (40, 1), (200, 5), (700, 40), (2100, 6)])
@@ -40,14 +48,25 @@ def test_threads_do_not_change_merges():
     assert (once == ward_merges(rows, threads=3)).all()
 
 
-@given(vectors=pools(max_rows=80), cell=st.integers(1, 60), normalize=st.booleans())
-def test_a_tree_holds_every_row_once_and_its_clusters_nest(vectors, cell, normalize):
+@given(
+    vectors=pools(max_rows=80),
+    cell=st.integers(1, 60),
+    normalize=st.booleans(),
+    size=st.integers(0, 30),
+    seed=st.integers(0, 99),
+)
+def test_a_tree_holds_every_row_once_and_its_clusters_nest(vectors, cell, normalize, size, seed):
     points = points_of(vectors, normalize)
     points.eligible[:: 7 if len(vectors) > 7 else len(vectors) + 1] = False
     if not points.eligible.any():
         points.eligible[:] = True
+    near = None
+    if size:  # whatever is said to be near, the clusters form a tree
+        random = np.random.default_rng(seed)
+        picks = random.permutation(np.flatnonzero(points.eligible))[:size]
+        near = NearPicks(picks, random.integers(-1, size + 1, len(points)).astype(np.int32))
 
-    made = Tree.of(points, cell)
+    made = Tree.of(points, cell, near=near)
 
     assert sorted(made.order) == np.flatnonzero(points.eligible).tolist()
     assert (made.begin[0], made.end[0], made.parent[0]) == (0, len(made.order), -1)
@@ -78,6 +97,30 @@ def test_radii_are_squared_distances_to_the_mean_in_falling_order(vectors, rows,
         assert (np.diff(radii.squared[part]) <= 0).all()
         here = np.arange(made.begin[cluster], made.end[cluster])
         assert (np.sort(radii.positions[part]) == here).all()
+
+
+def test_cells_along_picks_do_not_cut_clusters():
+    rng = np.random.default_rng(5)
+    cluster = rng.integers(0, 100, 3000)
+    rows = rng.standard_normal((100, 40))[cluster] + 0.3 * rng.standard_normal((3000, 40))
+    points = points_of(rows)
+
+    selection = select_uniform(rows, 300)
+    made = Tree.of(points, 64, near=selection.near)
+
+    assert selection.near.picks.tolist() == selection.indices.tolist()
+    whole = [frozenset(np.flatnonzero(cluster == number).tolist()) for number in range(100)]
+    assert sum(rows in clusters_of(made) for rows in whole) >= 95
+    assert sum(rows in clusters_of(Tree.of(points, 64)) for rows in whole) < 80
+
+
+def test_numbers_that_are_no_earlier_pick_count_as_the_first():
+    near = NearPicks(np.array([4, 0, 2]), np.array([0, 2, -1, 9, 1, 1], np.int32))
+
+    of_rows, before = near.of_rows(np.array([0, 1, 2, 3, 5]))
+
+    assert of_rows.tolist() == [1, 2, 2, 0, 1]  # a pick belongs to itself
+    assert before.tolist() == [0, 0, 0]
 
 
 def test_a_chain_of_clusters_does_not_make_a_deep_tree():

@@ -5,6 +5,7 @@ import pytest
 
 from evenly.geometry import Points, farthest_row, nearest_chosen, row_lengths
 from evenly.geometry.search import farthest
+from evenly.geometry.search.along import guesses_along
 from tests.support import packings
 from tests.support.pools import KINDS, make_pool
 
@@ -22,19 +23,57 @@ def by_definition(points, chosen):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 2, 40, 299, 300])
-@pytest.mark.parametrize("bounded", [False, True])
-def test_it_is_the_first_of_the_farthest_rows(kind, size, bounded):
+@pytest.mark.parametrize("guessed", ["nothing", "any", "along an order"])
+def test_it_is_the_first_of_the_farthest_rows(kind, size, guessed):
     points = points_of(make_pool(kind, 300, 5, np.float32, np.random.default_rng(1)))
     chosen = np.random.default_rng(2).permutation(300)[:size]
     row, distance = by_definition(points, chosen)
-    bounds = None
-    if bounded:  # not sharp for any row
-        bounds = nearest_chosen(points, chosen[:1]).to_subset ** 2 * 1.5 + 1e-9
+    guesses = []
+    if guessed == "any":
+        guesses = [lambda rows: chosen[rows % size], lambda rows: np.full(len(rows), chosen[-1])]
+    elif guessed == "along an order":
+        order = np.random.default_rng(3).permutation(300)
+        guesses = guesses_along(order, chosen, len(points))
 
-    found, squared = farthest_row(points, chosen, bounds=bounds)
+    found, squared = farthest_row(points, chosen, guesses=guesses)
 
     assert np.sqrt(squared) == distance
     assert found == row
+
+
+def test_guesses_are_chosen_rows_from_the_nearest_in_the_order_outwards():
+    order = np.array([7, 2, 9, 4, 0, 5, 3])
+    chosen = np.array([5, 2, 9])
+
+    guesses = guesses_along(order, chosen, 10)
+
+    found = [guess(np.array([7, 0, 4, 3])).tolist() for guess in guesses]
+    assert found[:3] == [[2, 5, 9, 5], [2, 9, 9, 5], [2, 5, 5, 5]]
+    assert found[3:5] == [[2, 2, 2, 9], [9, 5, 5, 5]]
+    assert {row for guess in found for row in guess} == {*chosen.tolist()}
+
+
+def test_good_guesses_leave_few_rows_to_compare(monkeypatch):
+    rng = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(40), 50)
+    points = points_of(rng.standard_normal((40, 30))[cluster] + 0.1 * rng.random((2000, 30)))
+    chosen = rng.permutation(2000)[:400]
+    compared = []
+    actual = farthest.lower_until_below
+    monkeypatch.setattr(
+        farthest,
+        "lower_until_below",
+        lambda targets, rows, *more, **how: (
+            compared.append(len(rows)),
+            actual(targets, rows, *more, **how),
+        ),
+    )
+
+    guesses = guesses_along(np.arange(2000), chosen, 2000)
+
+    assert farthest_row(points, chosen, guesses=guesses) == farthest_row(points, chosen)
+    assert sum(compared[:2]) < 300
+    assert compared[2] == 1600
 
 
 def test_rows_that_cannot_be_used_do_not_count():

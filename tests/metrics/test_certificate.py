@@ -19,6 +19,7 @@ from evenly.metrics.certificate import (
     clusters_bound,
     quick_upper_bounds,
 )
+from evenly.metrics.curve import Curve
 from evenly.metrics.measure import pool_stats
 from evenly.metrics.measures import certified_fraction
 from evenly.options import InputOptions, MeasuringOptions
@@ -219,6 +220,22 @@ def test_measuring_many_rows_allows_larger_cells():
 
     assert effort.multiplications == pytest.approx(0.3 * 6000**3)
     assert effort.cell_size(rows=10**4, dimension=100) > DEFAULT_EFFORT.smallest_cell
+
+
+def test_the_picks_of_a_run_make_bounds_sharper():
+    rng = np.random.default_rng(12)
+    cluster = rng.integers(0, 60, 3000)
+    rows = rng.standard_normal((60, 40))[cluster] + 0.4 * rng.standard_normal((3000, 40))
+    points = points_of(rows)
+    curve = Curve.of(points, 300)
+    effort = BoundingEffort(0.0, smallest_cell=64, smallest_along_picks=64)
+
+    along_picks, halved = (
+        UpperBounds(points, 300, effort, known).bounds(300, curve.radii[-1])["cells"]
+        for known in (curve, Curve(curve.radii, curve.pool_size))
+    )
+
+    assert curve.radii[-1] < along_picks < 0.96 * halved
 
 
 def test_a_small_pool_is_clustered_as_a_whole():

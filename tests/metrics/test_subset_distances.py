@@ -7,7 +7,8 @@ import pytest
 
 from evenly import select_uniform
 from evenly.geometry import Points, row_lengths
-from evenly.metrics.subset_distances import ALL_ROWS, Sampling, SubsetDistances, Values
+from evenly.geometry.clustering.cells import NearPicks
+from evenly.metrics.subset_distances import ALL_ROWS, Hints, Sampling, SubsetDistances, Values
 from tests.support.pools import KINDS, make_pool
 
 FEW = Sampling(rows=25, cheap=0.0)
@@ -30,6 +31,24 @@ def test_a_sample_changes_means_and_quantiles_only(kind, size):
     for name in EXACT:
         assert getattr(sampled, name) == getattr(exact, name), name
     assert sampled.represented is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 2, 30, 199, 200])
+@pytest.mark.parametrize("of_picks", [False, True])
+def test_hints_change_nothing(kind, size, of_picks):
+    vectors = make_pool(kind, 200, 5, np.float32, np.random.default_rng(1))
+    points, random = points_of(vectors), np.random.default_rng(2)
+    chosen = random.permutation(200)[:size]
+    picks = chosen if of_picks else random.permutation(200)[:size]
+    near = NearPicks(picks, random.integers(-1, size, 200))
+    hints = Hints(near, random.permutation(200))
+
+    found = SubsetDistances.of(points, chosen, sampling=FEW, hints=hints)
+
+    exact = SubsetDistances.of(points, chosen, sampling=ALL_ROWS)
+    for name in EXACT:
+        assert getattr(found, name) == getattr(exact, name), name
 
 
 @pytest.mark.parametrize("kind", KINDS)

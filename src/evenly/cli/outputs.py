@@ -285,7 +285,8 @@ def finish_selection(
     measuring = MeasuringOptions.of({**options, "seed": seed})
     provenance, curve, known = selection.provenance, None, {}
     if is_plain(selection):
-        curve = Curve(selection.radii, int(np.count_nonzero(prepared.points.eligible)))
+        rows = int(np.count_nonzero(prepared.points.eligible))
+        curve = Curve(selection.radii, rows, selection.near)
     bound = (provenance.refined or {}).get("upper_bound")
     if bound is not None and not provenance.rules:  # with rules it holds for other rows
         known = {"proof": bound}

@@ -115,6 +115,14 @@ class MemoryEngine(Bounded):
                 nearest = np.where(rows >= 0, self._nearest[rows], _NONE)
                 self._index.append(self._targets, nearest)
 
+    @property
+    def near(self) -> Int[np.ndarray, " n"]:
+        """(n,) the number of a chosen row near each row, in the order added; -1 if none is known.
+
+        For a chosen row it is an earlier one.
+        """
+        return np.where(self._nearest == _NONE, -1, self._nearest).astype(np.int32)
+
     def frontier(self, size: int = FRONTIER) -> Frontier:
         """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
         if len(self) <= self._sizes.single_round and self._tuning.n_remaining:

@@ -40,10 +40,13 @@ class BoundingEffort:
         multiplications: for the tree of clusters; the default takes a fraction of a second.
         smallest_cell, largest_cell: limits on the number of rows that are clustered by Ward's
             rule; larger pools are halved into such cells first.
+        smallest_along_picks: the same as `smallest_cell`, if cells follow from the picks of a
+            selection, which separate clusters well by themselves.
     """
 
     multiplications: float = 4e10
     smallest_cell: int = 1024
+    smallest_along_picks: int = 128
     largest_cell: int = 32768
 
     @classmethod
@@ -51,11 +54,12 @@ class BoundingEffort:
         """Return the effort of `certificate="thorough"`: the largest cells."""
         return cls(multiplications=inf)
 
-    def cell_size(self, rows: int, dimension: int) -> int:
+    def cell_size(self, rows: int, dimension: int, *, along_picks: bool = False) -> int:
         """Return how many rows a cell of a pool may hold."""
         cost_per_row = _COST * rows * min(dimension, 128)
         affordable = self.multiplications / cost_per_row
-        return int(min(max(affordable, self.smallest_cell), self.largest_cell))
+        smallest = self.smallest_along_picks if along_picks else self.smallest_cell
+        return int(min(max(affordable, smallest), self.largest_cell))
 
     def centre_steps(self, rows: int, dimension: int) -> int:
         """Return how often a centre may be moved; each step reads the pool once."""
@@ -89,14 +93,21 @@ class UpperBounds:
         return self.known_curve or Curve.of(self.points, self.size, progress=self.progress)
 
     @cached_property
-    def packing_bound(self) -> PackingBound | None:
-        """The bound from the pool's clusters; None unless its vectors are in memory."""
-        points, rows = self.points, self.curve.pool_size
+    def tree(self) -> Tree | None:
+        """Clusters of the pool; None unless its vectors are in memory."""
+        points, rows, near = self.points, self.curve.pool_size, self.curve.near
         if isinstance(points, DistanceMatrix) or not points.in_memory:
             return None
-        cell = self.effort.cell_size(rows, points.dimension)
+        cell = self.effort.cell_size(rows, points.dimension, along_picks=near is not None)
         with new_bar(total=rows, desc="certificate", unit="row", shown=self.progress) as bar:
-            return PackingBound(points, Tree.of(points, cell, progress=bar.update))
+            return Tree.of(points, cell, near=near, progress=bar.update)
+
+    @cached_property
+    def packing_bound(self) -> PackingBound | None:
+        """The bound from the pool's clusters; None unless its vectors are in memory."""
+        if self.tree is None or isinstance(self.points, DistanceMatrix):
+            return None
+        return PackingBound(self.points, self.tree)
 
     def _centred(self, points: Points, size: int) -> CentredPool:
         rows = self.curve.pool_size

@@ -8,9 +8,11 @@ import numpy as np
 
 from evenly.engines import make_engine
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
+from evenly.geometry.clustering.cells import NearPicks
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import progress_bar
+from evenly.selection.greedy.run import near_picks
 from evenly.shapes import Float
 
 # A slope over fewer picks than this is noise.
@@ -25,10 +27,12 @@ class Curve:
         radii: (k,) radii[m] is the distance of pick m to the nearest earlier pick, and the
             covering radius of the first m picks; radii[0] is inf. Non-increasing.
         pool_size: number of usable rows in the pool.
+        near: a pick of the run near every row, if the engine knows them.
     """
 
     radii: Float[np.ndarray, " k"]
     pool_size: int
+    near: NearPicks | None = None
 
     @classmethod
     def of(
@@ -38,8 +42,8 @@ class Curve:
 
         Cost: that of selecting as many rows.
         """
-        picks = _picks(points, size, None, progress)
-        return cls(picks.radii, int(np.count_nonzero(points.eligible)))
+        picks, near = _picks(points, size, None, progress)
+        return cls(picks.radii, int(np.count_nonzero(points.eligible)), near)
 
     @classmethod
     def down_to(
@@ -49,7 +53,7 @@ class Curve:
         pool_size = int(np.count_nonzero(points.eligible))
         picks, size = None, min(64, pool_size)
         while True:
-            picks = _picks(points, size, picks, progress)
+            picks, _ = _picks(points, size, picks, progress)
             if picks.radii[-1] < distance or size == pool_size:
                 return cls(picks.radii, pool_size)
             size = min(4 * size, pool_size)
@@ -77,9 +81,10 @@ class Curve:
 
 def _picks(
     points: Points | DistanceMatrix, size: int, initial: Picks | None, progress: bool | None
-) -> Picks:
+) -> tuple[Picks, NearPicks | None]:
     if initial is None:
         initial = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
     with progress_bar(size, len(initial), progress) as show:
-        picks, _ = farthest_first(make_engine(points, size), size, initial, progress=show)
-    return picks
+        engine = make_engine(points, size)
+        picks, _ = farthest_first(engine, size, initial, progress=show)
+    return picks, near_picks(engine, picks)

@@ -23,6 +23,8 @@ from evenly.metrics.space import prepare_subsets
 from evenly.metrics.subset_distances import (
     ALL_ROWS,
     DEFAULT_SAMPLING,
+    NO_HINTS,
+    Hints,
     Sampling,
     SubsetDistances,
     Values,
@@ -67,6 +69,19 @@ class PoolStats:
     def eligible_rows(self) -> Int[np.ndarray, " m"]:
         """Row numbers of the usable rows."""
         return np.flatnonzero(self.points.eligible)
+
+    def is_sampled(self, size: int) -> bool:
+        """Return whether means of a subset are estimated from a sample of the rows."""
+        points = self.points
+        return isinstance(points, Points) and self.sampling.is_worth_it(
+            len(self.eligible_rows), size, points.dimension
+        )
+
+    @cached_property
+    def hints(self) -> Hints:
+        """What the clusters of the upper bounds tell about which rows are near each other."""
+        tree = self.upper_bounds.tree
+        return NO_HINTS if tree is None else Hints(self.upper_bounds.curve.near, tree.order)
 
     @cached_property
     def dimension(self) -> float | None:
@@ -177,6 +192,9 @@ def measure_prepared(
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, curve=curve)
     rows, progress = len(stats.eligible_rows), prepared.options.progress
+    hints = NO_HINTS
+    if options.certificate and not known_bounds and stats.is_sampled(size):
+        hints = stats.hints
     with new_bar(total=rows, desc="measuring", unit="row", shown=progress) as bar:
         found = SubsetDistances.of(
             points,
@@ -184,6 +202,7 @@ def measure_prepared(
             seed=options.seed,
             sampling=stats.sampling,
             radii=radii,
+            hints=hints,
             progress=bar.update,
         )
     measures = _measure(points, chosen, found)
@@ -191,7 +210,9 @@ def measure_prepared(
     with new_bar(total=rows * subsets, desc="random subsets", unit="row", shown=progress) as bar:
         for draw in range(subsets):
             seed = options.seed + draw
-            drawn.append(measure_random(points, size, seed, bar.update, sampling=stats.sampling))
+            drawn.append(
+                measure_random(points, size, seed, bar.update, sampling=stats.sampling, hints=hints)
+            )
     if options.certificate:
         bounds = dict(known_bounds or {})
         # If a known bound is attained, no other can be sharper.

@@ -8,7 +8,13 @@ import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.metrics.measures import RandomSubset
-from evenly.metrics.subset_distances import DEFAULT_SAMPLING, Sampling, SubsetDistances
+from evenly.metrics.subset_distances import (
+    DEFAULT_SAMPLING,
+    NO_HINTS,
+    Hints,
+    Sampling,
+    SubsetDistances,
+)
 from evenly.shapes import Int
 
 
@@ -24,6 +30,7 @@ def measure_random(
     progress: Callable[[int], object],
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
+    hints: Hints = NO_HINTS,
 ) -> RandomSubset:
     """Measure a random subset of `size` eligible rows.
 
@@ -33,12 +40,19 @@ def measure_random(
         seed: which rows, and which sample of a large pool.
         progress: called with the number of rows finished since the last call.
         sampling: when the mean distance is estimated from a sample; all else is exact.
+        hints: what tells which rows are near each other; they change the time only.
 
     Cost: as in `SubsetDistances.of`.
     """
     chosen = random_rows(np.flatnonzero(points.eligible), size, seed)
     found = SubsetDistances.of(
-        points, chosen, seed=seed, sampling=sampling, neighbours=False, progress=progress
+        points,
+        chosen,
+        seed=seed,
+        sampling=sampling,
+        neighbours=False,
+        hints=hints,
+        progress=progress,
     )
     covered = found.to_subset
     return RandomSubset(found.h_min, found.coverage_radius, covered.mean, covered.standard_error)

@@ -16,6 +16,8 @@ from evenly.geometry import (
     nearest_chosen,
     reach_of,
 )
+from evenly.geometry.clustering.cells import NearPicks
+from evenly.geometry.search.along import Guess, guesses_along, squared_to_guesses
 from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
@@ -44,6 +46,41 @@ DEFAULT_SAMPLING = Sampling()
 
 ALL_ROWS = Sampling(cheap=np.inf)
 """Means and quantiles are always over all rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hints:
+    """What tells which rows of a pool in memory are near each other.
+
+    Attributes:
+        near: a pick near every row, if the subset consists of the picks.
+        order: row numbers of all eligible rows; neighbours are near.
+    """
+
+    near: NearPicks | None = None
+    order: Int[np.ndarray, " m"] | None = None
+
+    def guesses(self, chosen: Int[np.ndarray, " k"], count: int) -> list[Guess]:
+        """Return guesses of the nearest row of a subset, of a pool of `count` rows."""
+        found: list[Guess] = []
+        if self.near is not None and np.array_equal(self.near.picks, chosen):
+            near = chosen[self.near.of_rows(np.arange(count))[0]]
+            found.append(lambda rows: near[rows])
+        if self.order is not None:
+            found += guesses_along(self.order, chosen, count)
+        return found
+
+    def near_pair(self, points: Points, chosen: Int[np.ndarray, " k"]) -> float:
+        """Return the squared distance of two rows of a subset that are near each other, or inf."""
+        if self.order is None:
+            return np.inf
+        inside = np.zeros(len(points), bool)
+        inside[chosen] = True
+        along = self.order[inside[self.order]]
+        return float(squared_to_guesses(points, along[1:], along[:-1]).min(initial=np.inf))
+
+
+NO_HINTS = Hints()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +136,7 @@ class SubsetDistances:
         closest_pair: row numbers of the first pair that attains it; None for a single row.
         coverage_radius: largest distance from a row to its nearest chosen row.
         farthest_row: the first row that attains it.
-        duplicates: number of chosen rows that coincide with another.
+        duplicates: number of chosen rows that coincide with another; 0 if neighbours are unwanted.
         to_subset: of all rows, from their nearest chosen row.
         to_neighbour: of the chosen rows, from the nearest other chosen row; empty if unwanted.
         represented: number of chosen rows that are the nearest one of a row left out; None if
@@ -126,6 +163,7 @@ class SubsetDistances:
         sampling: Sampling = DEFAULT_SAMPLING,
         radii: Float[np.ndarray, " k"] | None = None,
         neighbours: bool = True,
+        hints: Hints = NO_HINTS,
         progress: Callable[[int], object] | None = None,
     ) -> SubsetDistances:
         """Measure a subset.
@@ -136,7 +174,8 @@ class SubsetDistances:
             seed: of the sample.
             sampling: when a sample is taken.
             radii: the distance of each chosen row to the nearest one before it, if it is known.
-            neighbours: whether `to_neighbour` is wanted.
+            neighbours: whether `to_neighbour` and `duplicates` are wanted.
+            hints: what tells which rows are near each other; they change the time only.
             progress: called with the number of rows of the pool finished since the last call.
 
         Cost: n·k·d multiplications if that is cheap; else ½·k²·d for h_min, less if the radii are
@@ -147,8 +186,9 @@ class SubsetDistances:
             len(rows), len(chosen), points.dimension
         ):
             return cls._of_all(points, chosen, progress)
-        farthest, squared = farthest_row(points, chosen, progress=progress)
-        h_min, pair = _closest(points, chosen, radii)
+        guesses = hints.guesses(chosen, len(points))
+        farthest, squared = farthest_row(points, chosen, guesses=guesses, progress=progress)
+        h_min, pair = _closest(points, chosen, radii, hints)
         others = np.setdiff1d(rows, chosen, assume_unique=True)
         random = np.random.default_rng([seed, 1])
         sample = np.zeros(len(points), bool)
@@ -161,7 +201,7 @@ class SubsetDistances:
             closest_pair=pair,
             coverage_radius=float(np.sqrt(squared)),
             farthest_row=farthest,
-            duplicates=_count_duplicates(points, chosen) if h_min == 0.0 else 0,
+            duplicates=_count_duplicates(points, chosen) if neighbours and h_min == 0.0 else 0,
             to_subset=Values(found.distances[~found.chosen], len(others), len(chosen)),
             to_neighbour=Values(found.distances[found.chosen], len(chosen)),
             represented=None,
@@ -193,13 +233,16 @@ class SubsetDistances:
 
 
 def _closest(
-    points: Points, chosen: Int[np.ndarray, " k"], radii: Float[np.ndarray, " k"] | None
+    points: Points,
+    chosen: Int[np.ndarray, " k"],
+    radii: Float[np.ndarray, " k"] | None,
+    hints: Hints,
 ) -> tuple[float, tuple[int, int] | None]:
     """Return h_min and the first pair that attains it."""
     if len(chosen) < 2:
         return np.inf, None
     if radii is None:
-        pair = closest_pair(points, chosen)
+        pair = closest_pair(points, chosen, at_most=hints.near_pair(points, chosen))
         return float(np.sqrt(pair.squared)), (pair.left, pair.right)
     # The later row of the closest pair has the smallest radius, but for rounding.
     later = np.zeros(len(points), bool)

@@ -85,7 +85,13 @@ def _products(
     point = centre.astype(np.float32)
 
     def multiply(part: slice) -> None:
-        found[part] = _in_float32(points, rows[part]) @ point
+        # Factors are applied to products, and consecutive rows are not copied.
+        some = rows[part]
+        consecutive = some[-1] - some[0] == len(some) - 1
+        taken = points.stored[some[0] : some[-1] + 1] if consecutive else points.stored[some]
+        found[part] = taken.astype(np.float32, copy=False) @ point
+        if points.factors is not None:
+            found[part] *= points.factors[some]
 
     with single_threaded_blas():
         parallel_for(multiply, _parts(points, rows), threads=usable_threads())

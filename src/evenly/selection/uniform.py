@@ -187,6 +187,7 @@ def select_resolved(
         answer.coverage_radius,
         provenance().finished(seconds, answer.taken_over, resolved.outcome(answer.picks.rows)),
         prepared.samples,
+        answer.near,
     )
     if refinement is None:
         return selection

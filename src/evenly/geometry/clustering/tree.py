@@ -1,19 +1,21 @@
 """A tree of clusters over the rows of a pool.
 
 Bounds on packings (`evenly.metrics.packing_bound`) hold for any tree of the rows; a tree of tight
-clusters makes them sharp. Large pools are halved by 2-means down to cells, and the rows of each
-cell are merged by Ward's rule. float32 arithmetic only affects which tree is built.
+clusters makes them sharp. Large pools are cut into cells, along the picks of a selection or by
+2-means, and the rows of each cell are merged by Ward's rule. float32 arithmetic only affects which
+tree is built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
 
+from evenly.geometry.clustering.cells import Cells, NearPicks
 from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.kernels.exact import EXACT
 from evenly.geometry.points import Points, blocks
@@ -56,13 +58,19 @@ class Tree:
 
     @classmethod
     def of(
-        cls, points: Points, cell: int, *, progress: Callable[[int], object] | None = None
+        cls,
+        points: Points,
+        cell: int,
+        *,
+        near: NearPicks | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> Tree:
         """Build a tree of the eligible rows of a pool in memory.
 
         Args:
             points: the pool.
-            cell: the largest number of rows that are merged by Ward's rule; more are halved first.
+            cell: the largest number of rows that are merged by Ward's rule.
+            near: a pick near every row, if they are known: cells follow from them.
             progress: called with the number of rows placed since the last call.
 
         Cost: about n·cell·min(d, 128) multiplications, three times as many in cells of more than
@@ -70,73 +78,40 @@ class Tree:
         """
         rows = np.flatnonzero(points.eligible)
         short = leading_coordinates(points, rows)
-        threads = usable_threads()
+        count, threads = len(rows), usable_threads()
         with single_threaded_blas():
-            cells = list(_halved(short, cell))
+            if near is None or count <= cell:
+                cells = Cells.halved(short, cell)
+            else:
+                cells = Cells.grown(short, *near.of_rows(rows), cell)
+            sizes = np.array([len(inside) for inside in cells.inside])
+            first = np.cumsum(sizes - 1) - (sizes - 1)  # of the merges of each cell
+            merges = np.empty((count - 1, 2), np.int64)
 
-            def merge(one: _Cell) -> None:
-                if one.is_halved:
-                    return
+            def merge(number: int) -> None:
+                inside, size = cells.inside[number], int(sizes[number])
                 # Few rows are merged in one thread, and other cells meanwhile in others.
-                alone = 1 if len(one.inside) <= cell < len(rows) else threads
-                merges = ward_merges(short[one.inside], threads=alone)
-                one.clusters = _flatten(merges, len(one.inside), _SHRINK)
+                alone = 1 if size <= cell < count else threads
+                made = np.arange(first[number], first[number] + size - 1)
+                names = np.append(inside, count + made)
+                merges[made] = names[ward_merges(short[inside], threads=alone)]
                 if progress is not None:
-                    progress(len(one.inside))
+                    progress(size)
 
-            parallel_for(merge, cells, threads=threads)
-        parts: list[tuple[Any, Any, Any]] = []
-        order: list[Any] = []
-        numbers: list[int] = []
-        place = clusters = 0
-        for one in cells:
-            parent = -1 if one.parent < 0 else numbers[one.parent]
-            numbers.append(clusters)
-            if one.clusters is None:
-                ends = np.array([place]), np.array([place + len(one.inside)]), np.array([parent])
-                parts.append(ends)
-                clusters += 1
-                continue
-            placed, begin, end, above = one.clusters
-            above = np.where(above < 0, parent, above + clusters)
-            parts.append((begin + place, end + place, above))
-            order.append(rows[one.inside[placed]])
-            place, clusters = place + len(one.inside), clusters + len(begin)
-        begin, end, above = (np.concatenate(part) for part in zip(*parts, strict=True))
-        leaf = np.empty(len(rows), np.int64)
+            parallel_for(merge, range(len(sizes)), threads=threads)
+        if cells.joins:
+            inside_cells = count - len(sizes)
+            joins = np.array(cells.joins)
+            own = [inside[0] for inside in cells.inside]
+            tops = np.where(sizes > 1, count + first + sizes - 2, own)
+            merges[inside_cells:] = np.where(
+                joins >= 0, tops[joins], count + inside_cells - 1 - joins
+            )
+        order, begin, end, parent = _flatten(merges, count, _SHRINK)
+        leaf = np.empty(count, np.int64)
         single = np.flatnonzero(end - begin == 1)
         leaf[begin[single]] = single
-        return cls(np.concatenate(order), begin, end, above, leaf)
-
-
-@dataclass(eq=False)
-class _Cell:
-    """Rows that are halved, or merged by Ward's rule.
-
-    Attributes:
-        inside: (s,) the rows.
-        parent: the position, among all of these, of the one it is a half of; -1 for all rows.
-        is_halved: whether its two halves follow.
-        clusters: what `_flatten` returns, once the rows are merged.
-    """
-
-    inside: Int[np.ndarray, " s"]
-    parent: int
-    is_halved: bool
-    clusters: Any = None
-
-
-def _halved(short: Float32[np.ndarray, "m p"], cell: int) -> Iterator[_Cell]:
-    """Yield all rows, and the halves of those that are more than `cell`, depth first."""
-    waiting, count = [_Cell(np.arange(len(short)), -1, len(short) > cell)], 0
-    while waiting:
-        one = waiting.pop()
-        yield one
-        if one.is_halved:
-            left = halves(short[one.inside])
-            both = one.inside[~left], one.inside[left]
-            waiting += [_Cell(half, count, len(half) > cell) for half in both]
-        count += 1
+        return cls(rows[order], begin, end, parent, leaf)
 
 
 def leading_coordinates(

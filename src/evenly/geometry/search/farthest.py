@@ -14,11 +14,12 @@ from evenly.geometry.screening.precision import choose_precision
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.screening.tuning import SHARE_COMPARED, Tuning
+from evenly.geometry.search.along import Guess, squared_to_guesses
 from evenly.geometry.threads import single_threaded_blas, usable_threads
-from evenly.shapes import Float, Int
+from evenly.shapes import Int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # Rows that are compared with all chosen rows first: those that seem the farthest.
 _FIRST = 128
@@ -28,24 +29,23 @@ def farthest_row(
     points: Points,
     chosen: Int[np.ndarray, " k"],
     *,
-    bounds: Float[np.ndarray, " n"] | None = None,
+    guesses: Sequence[Guess] = (),
     progress: Callable[[int], object] | None = None,
 ) -> tuple[int, float]:
     """Find the eligible row that is farthest from its nearest chosen row.
 
     Args:
-        points: the pool.
+        points: the pool; in memory, if there are guesses.
         chosen: (k,) row numbers.
-        bounds: (n,) squared distances that the distances to the nearest chosen row are known not
-            to exceed: smaller bounds save comparisons.
+        guesses: return chosen rows that are probably near; good guesses save most comparisons.
         progress: called with the number of rows finished since the last call.
 
     Returns:
         The first such row, and its exact squared distance to the nearest chosen row; 0 if all
         eligible rows are at the places of chosen ones.
 
-    Cost: a part of n·k·d multiplications: a row is compared with chosen rows, in random order,
-        until one is nearer than the farthest row found.
+    Cost: a part of n·k·d multiplications: a row is compared with guesses, and then with chosen
+        rows in random order, until one is nearer than the farthest row found.
     """
     first_of_all = int(np.argmax(points.eligible))
     left_out = points.eligible.copy()
@@ -57,15 +57,13 @@ def farthest_row(
         return first_of_all, 0.0
     threads = usable_threads()
     order = np.random.default_rng(0).permutation(chosen)
-    best = Best(
-        np.full(len(rows), np.inf) if bounds is None else bounds[rows],
-        np.full(len(rows), len(points)),
-    )
+    best = Best(np.full(len(rows), np.inf), np.full(len(rows), len(points)))
     seen = np.zeros(len(rows), np.int32)
     with single_threaded_blas():
         transform = ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
         proxies = ProxyVectors(points, transform)
-        if Tuning(points, len(chosen)).keeps(transform):
+        # With guesses, few rows are compared by their proxies.
+        if not guesses and Tuning(points, len(chosen)).keeps(transform):
             proxies.keep(threads)
         work = SHARE_COMPARED * len(rows) * float(len(chosen)) * points.dimension
         targets = Targets(proxies, len(order), choose_precision(points, work))
@@ -81,13 +79,29 @@ def farthest_row(
             best.squared[positions], best.nearest[positions] = some
             seen[positions] = compared
 
-        if bounds is None:
-            compare(np.arange(len(rows)), np.inf)
+        def compare_with_guesses(guess: Guess, positions: Int[np.ndarray, " p"]) -> None:
+            some = rows[positions]
+            guessed = guess(some)
+            together = np.argsort(guessed, kind="stable")  # rows that share a guess
+            squared = np.empty(len(some))
+            squared[together] = squared_to_guesses(points, some[together], guessed[together])
+            nearer = squared < best.squared[positions]
+            best.squared[positions[nearer]] = squared[nearer]
+            best.nearest[positions[nearer]] = guessed[nearer]
+
+        everyone = np.arange(len(rows))
+        if guesses:
+            compare_with_guesses(guesses[0], everyone)
+        else:
+            compare(everyone, np.inf)
         count = min(_FIRST, len(rows))
         first = np.argpartition(best.squared, len(rows) - count)[len(rows) - count :]
         compare(first, -np.inf)
         # Distances that differ only before their roots are taken are equal.
         reached = max(float(best.squared[first].max()) * (1.0 - TIE), np.nextafter(0.0, 1.0))
+        for guess in guesses[1:]:
+            far = np.flatnonzero((best.squared >= reached) & (seen < len(targets)))
+            compare_with_guesses(guess, far)
         compare(np.flatnonzero((best.squared >= reached) & (seen < len(targets))), reached)
     if progress is not None:
         progress(len(rows))

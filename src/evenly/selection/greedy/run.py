@@ -8,8 +8,11 @@ from os import PathLike, fspath
 
 import numpy as np
 
+from evenly.engines import Engine
+from evenly.engines.memory import MemoryEngine
 from evenly.errors import BudgetError, CheckpointError
 from evenly.geometry import single_threaded_blas
+from evenly.geometry.clustering.cells import NearPicks
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthest_first
 from evenly.selection.greedy.picks import Picks
@@ -46,11 +49,13 @@ class Answer:
     Attributes:
         coverage_radius: the largest distance from an eligible row to the nearest pick.
         taken_over: how many of the picks came from earlier ones or from the checkpoint.
+        near: a pick near every row, if the engine knows them.
     """
 
     picks: Picks
     coverage_radius: float
     taken_over: int
+    near: NearPicks | None = None
 
 
 def run_greedy(
@@ -75,11 +80,11 @@ def run_greedy(
     taken_over = 0 if initial is None else min(len(initial.picks), budget)
     if initial is None:
         initial = Saved(beginning.key, first_picks(problem, beginning, limits))
-    answer = _answer_within(initial, budget, limits)
+    answer, near = _answer_within(initial, budget, limits), None
     if answer is None:
         if len(initial.picks) > budget:
             initial = Saved(initial.key, initial.picks.prefix(budget))
-        answer = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
+        answer, near = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
     picks, coverage_radius = answer
     if not len(picks):
         that_fits = (
@@ -90,7 +95,7 @@ def run_greedy(
             f"away_from= names; the farthest of all rows is at {coverage_radius:.6g}."
         )
     rules.check_met(picks.rows)
-    return Answer(picks, coverage_radius, min(taken_over, len(picks)))
+    return Answer(picks, coverage_radius, min(taken_over, len(picks)), near)
 
 
 def _limits(problem: Problem, beginning: Beginning) -> Limits:
@@ -177,7 +182,7 @@ def _complete(
     checkpoint: str | PathLike[str] | None,
     progress: bool | None,
     sizes: FrontierSizes,
-) -> tuple[Picks, float]:
+) -> tuple[tuple[Picks, float], NearPicks | None]:
     """Continue the picks to the budget, and keep them on disk meanwhile if requested."""
     budget = problem.most_rows
     with contextlib.ExitStack() as stack:
@@ -199,4 +204,9 @@ def _complete(
             )
         if file is not None:
             file.finish(picks, coverage_radius)
-    return picks, coverage_radius
+    return (picks, coverage_radius), None if problem.keeps_away else near_picks(engine, picks)
+
+
+def near_picks(engine: Engine, picks: Picks) -> NearPicks | None:
+    """Return a pick near every row, if the engine, to which only picks were added, knows them."""
+    return NearPicks(picks.rows, engine.near) if isinstance(engine, MemoryEngine) else None

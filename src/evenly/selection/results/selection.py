@@ -11,6 +11,7 @@ import numpy as np
 from typing_extensions import Self
 
 from evenly.errors import BudgetError, ManifestError
+from evenly.geometry.clustering.cells import NearPicks
 from evenly.options.checks import shown
 from evenly.samples import Samples
 from evenly.selection.results.base import (
@@ -41,6 +42,8 @@ class SelectionData(Result):
     coverage_radius: float
     provenance: Provenance
     samples: Samples | None = field(default=None, repr=False)
+    near: NearPicks | None = field(default=None, repr=False)
+    """A pick near every row, as found while rows were chosen; it is not saved."""
 
     def __post_init__(self) -> None:
         self.indices.flags.writeable = False
