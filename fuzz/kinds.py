@@ -21,6 +21,7 @@ import numpy as np
 
 from evenly import Deduplication, Selection, UniformStream, deduplicate, select_uniform
 from evenly.cli.arguments import data_or_rows
+from evenly.embedding import KeptDensities
 from evenly.embedding.shard import CorruptShardError, read_index, read_rows, write_shard
 from evenly.errors import EvenlyError
 from evenly.samples import open_samples
@@ -242,6 +243,20 @@ def _read_shard(path: Path) -> Any:
     return index.name, index.keys.tolist(), index.truncated.tolist(), vectors
 
 
+def _densities() -> bytes:
+    with TemporaryDirectory() as folder:
+        kept = KeptDensities(Path(folder))
+        kept.put("densities", np.arange(1.0, 7.0))
+        return kept.files()[0].read_bytes()
+
+
+def _read_densities(path: Path) -> Any:
+    found = KeptDensities(path.parent).find(path.stem, 6)
+    if found is None:
+        raise CorruptShardError("its densities are not used")
+    return found.tolist()
+
+
 def _read_rows(path: Path) -> Any:
     for read in (str, _rows, _ids, _away):
         with contextlib.suppress(EvenlyError):
@@ -299,6 +314,13 @@ KINDS = {
         Kind("checkpoint", _checkpoint, _read_checkpoint, verified=True),
         Kind("sealed checkpoint", _checkpoint, _read_checkpoint, _sealed),
         Kind("shard", _shard, _read_shard, verified=True, refusals=(CorruptShardError, OSError)),
+        Kind(
+            "densities.bin",
+            _densities,
+            _read_densities,
+            verified=True,
+            refusals=(CorruptShardError,),
+        ),
         Kind("rows.txt", lambda: b"1\n2\n\n4\n", _read_rows),
         Kind("wide rows.txt", lambda: "1\n2\n4\n".encode("utf-16"), _read_rows),
         Kind("rows.npy", lambda: _npy(np.array([1, 2, 4])), _read_rows),

@@ -14,6 +14,7 @@ from evenly.embedding.hashed_texts import (
     first_of_equals,
     short_key,
 )
+from evenly.embedding.kept_densities import KeptDensities
 from evenly.embedding.load import load_encoder
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Embeddings",
     "Encoder",
     "HashedTexts",
+    "KeptDensities",
     "LoadedEncoder",
     "VectorTarget",
     "as_short_keys",

@@ -1,6 +1,7 @@
 """The embedding cache on disk, which keeps vectors from one run to the next.
 
     <cache folder>/embeddings/<fingerprint of the encoder>/<time>-<random>.safetensors
+    <cache folder>/densities/, see `evenly.embedding.kept_densities`
 
 An entry is found by the hash of its text in the folder of its encoder, so a changed text or
 option makes a new entry. Shards have unique names, are written atomically and never modified:
@@ -23,6 +24,7 @@ import numpy as np
 
 from evenly.atomic import abandoned_in
 from evenly.embedding.hashed_texts import as_short_keys, text_key
+from evenly.embedding.kept_densities import KeptDensities
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
 from evenly.errors import OptionError, OutputError
 from evenly.paths import expand
@@ -44,10 +46,11 @@ class CachedModel:
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """The cache's content, by encoder."""
+    """The cache's content, by encoder, and the size on disk of densities."""
 
     folder: Path
     models: list[CachedModel]
+    density_bytes: int = 0
 
     @property
     def rows(self) -> int:
@@ -82,12 +85,14 @@ class EmbeddingCache:
     not writable, this is logged once and the run continues without the cache.
 
     Args:
-        folder: the cache folder of `evenly`; vectors are stored in its subfolder `embeddings`.
+        folder: the cache folder of `evenly`; vectors are stored in its subfolder `embeddings`,
+            densities of pools in `densities`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.embeddings = self.folder / "embeddings"
+        self.densities = KeptDensities(self.folder / "densities")
         self._writable = True
 
     def find(self, fingerprint: str, keys: UInt64[np.ndarray, "n 2"]) -> Iterator[CachedRows]:
@@ -132,19 +137,25 @@ class EmbeddingCache:
             self._writable = False
 
     def info(self) -> CacheInfo:
-        """Return the number and size of the cached vectors, by encoder."""
+        """Return the number and size of the cached vectors, by encoder, and of densities."""
         models = [_describe(folder) for folder in self._model_folders()]
-        return CacheInfo(self.folder, [model for model in models if model is not None])
+        size = 0
+        for path in self.densities.files():
+            with contextlib.suppress(OSError):  # another process removed it
+                size += path.stat().st_size
+        return CacheInfo(self.folder, [model for model in models if model is not None], size)
 
     def clear(self) -> int:
-        """Remove all shards, and return the number of bytes freed.
+        """Remove all shards and densities, and return the number of bytes freed.
 
         Leaves all other files in the folder.
 
         Raises:
-            OutputError: a shard cannot be removed.
+            OutputError: a file cannot be removed.
         """
-        freed = 0
+        freed = sum(_remove(path) for path in self.densities.files())
+        with contextlib.suppress(OSError):  # there is none, or it holds other files
+            self.densities.folder.rmdir()
         for folder in self._model_folders():
             for path in [*_shards(folder), *abandoned_in(folder)]:
                 freed += _remove(path)

@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from evenly import Selection, select_uniform
+from evenly.embedding import KeptDensities, open_cache
 from evenly.errors import OptionError
 from evenly.geometry import Points, mean_distances_of_all, row_lengths
 from evenly.geometry.search.knn_distance import SearchSizes
@@ -217,6 +218,46 @@ def test_densities_are_computed_once_for_the_same_content(monkeypatch):
     vectors[4] += 1
     select_uniform(vectors, 10, density_weight=1, density_neighbours=5)
     assert searches == [10, 5, 5, 5, 5]
+
+
+def test_densities_on_disk_are_found_without_a_search(monkeypatch, tmp_path):
+    first, other = (points_of(pool(seed).astype(float)) for seed in (12, 13))
+    usable, kept = np.ones(300, bool), KeptDensities(tmp_path / "densities")
+
+    def find(points=first, usable=usable, k=3, fewest_kept=300):
+        return density.densities(points, usable, k, kept=kept, fewest_kept=fewest_kept)
+
+    find(fewest_kept=301)
+    assert kept.files() == []
+    find(other)  # so that those of the first are not the latest in memory
+    expected = find().tolist()
+    find(other)
+    assert len(kept.files()) == 2
+    assert expected == pytest.approx(densities_by_definition(first.stored, 3))
+
+    monkeypatch.setattr(density, "mean_distances_of_all", None)
+    assert find().tolist() == expected
+    for changed in ({"k": 4}, {"usable": np.arange(300) > 0}, {"points": points_of(pool(12))}):
+        with pytest.raises(TypeError):  # a search
+            find(**changed)
+
+
+def test_densities_of_a_large_pool_are_kept_beside_the_cache(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((10_000, 3)).astype(np.float32)
+    cache = open_cache(tmp_path)
+
+    select_uniform(vectors, 3, density_weight=1, cache_dir=False)
+    select_uniform(vectors[:9999], 3, density_weight=1, cache_dir=tmp_path)
+    assert cache.info().density_bytes == 0
+    found = select_uniform(vectors, 3, density_weight=1, cache_dir=tmp_path)
+
+    assert cache.info().density_bytes > 80_000
+    select_uniform(vectors[1:], 3, density_weight=1)  # those in memory are of another pool now
+    again = select_uniform(vectors, 3, density_weight=1, cache_dir=tmp_path)
+    assert again.indices.tolist() == found.indices.tolist()
+    assert cache.clear() > 80_000
+    assert cache.info().density_bytes == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

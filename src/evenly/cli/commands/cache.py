@@ -30,7 +30,8 @@ def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
     info = opened.info()
     if as_json:
         models = [model.__dict__ for model in info.models]
-        click.echo(json.dumps({"folder": str(info.folder), "models": models}, indent=1))
+        shown = {"folder": str(info.folder), "models": models, "density_bytes": info.density_bytes}
+        click.echo(json.dumps(shown, indent=1))
         return
     rows = [
         ("folder", str(info.folder)),
@@ -40,13 +41,15 @@ def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
         vectors, shards = count(model.rows, "vector"), count(model.shards, "shard")
         held = f"{vectors}, {model.bytes / 1e6:.1f} MB, {shards}"
         rows.append((model.name, f"{held}, {model.fingerprint[:19]}…"))
+    if info.density_bytes:
+        rows.append(("densities", f"{info.density_bytes / 1e6:.1f} MB"))
     click.echo(two_columns(rows))
 
 
 @cache.command("clear")
 @with_options(_FOLDER)
 def cache_clear(*, cache_dir: str | None) -> None:
-    """Delete every cached embedding."""
+    """Delete every cached embedding, and densities."""
     from evenly.embedding import open_cache
 
     opened = open_cache(cache_dir)

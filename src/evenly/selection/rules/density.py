@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenly.embedding import open_cache
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, mean_distances_of_all
 from evenly.geometry.points import blocks
@@ -24,6 +25,7 @@ from evenly.selection.rules.quality import LEAST_WEIGHT
 from evenly.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
+    from evenly.embedding import KeptDensities
     from evenly.inputs.prepare import PreparedData
 
 NEIGHBOURS = 10
@@ -31,6 +33,12 @@ NEIGHBOURS = 10
 
 MOST_DENSE = 10.0
 """No row counts as more often as dense as the median row: a family of near-duplicates would."""
+
+FEWEST_KEPT = 10_000
+"""Densities of fewer rows are not kept on disk: finding them takes less than a second."""
+
+# A number that changes whenever densities are defined differently, for those on disk.
+_DEFINITION = 1
 
 _ROWS_AT_ONCE = 1 << 20  # numbers, that is
 
@@ -57,7 +65,10 @@ def weights_of_density(
     if density_weight is None or density_weight == 0 or not prepared.embedded:
         return None
     k = NEIGHBOURS if density_neighbours is None else int(density_neighbours)
-    density = densities(prepared.points, usable, k, progress=prepared.options.progress)
+    options = prepared.options
+    cache = open_cache(options.cache_dir)
+    kept = None if cache is None else cache.densities
+    density = densities(prepared.points, usable, k, progress=options.progress, kept=kept)
     logarithms = float(density_weight) * np.log(density[usable])
     weights = np.ones(len(density))
     weights[usable] = np.maximum(np.exp(logarithms - logarithms.max()), LEAST_WEIGHT)
@@ -70,10 +81,12 @@ def densities(
     k: int,
     *,
     progress: bool | None = None,
+    kept: KeptDensities | None = None,
+    fewest_kept: int = FEWEST_KEPT,
 ) -> Float[np.ndarray, " n"]:
     """Return 1 / (the mean distance of a row to its k nearest different rows), capped.
 
-    The densities found last are kept for the next call about the same vectors.
+    The densities found last are kept in memory for the next call about the same vectors.
 
     Equal rows count once, as neighbours and as rows, so that copies make nothing typical; the
     density of each is that of the others. Nothing is denser than MOST_DENSE times the median of
@@ -84,6 +97,8 @@ def densities(
         usable: (n,) the rows that count.
         k: number of neighbours; all if there are fewer.
         progress: a progress bar on stderr; by default if stderr is a terminal.
+        kept: densities on disk, used and extended.
+        fewest_kept: those of pools with fewer rows are not kept on disk.
 
     Returns:
         (n,) densities of the usable rows, in 1 / (units of distance); 1 elsewhere.
@@ -96,6 +111,23 @@ def densities(
     key = _content_hash(points, usable, k)
     if key in _latest:
         return _latest[key]
+    if len(usable) < fewest_kept:
+        kept = None
+    found = None if kept is None else kept.find(key, len(usable))
+    if found is None:
+        found = _search(points, usable, k, progress)
+        if kept is not None:
+            kept.put(key, found)
+    found.flags.writeable = False
+    _latest.clear()
+    _latest[key] = found
+    return found
+
+
+def _search(
+    points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"], k: int, progress: bool | None
+) -> Float[np.ndarray, " n"]:
+    """Find densities; see `densities`."""
     rows = np.flatnonzero(usable)
     representatives, which = _different(points, rows)
     if len(representatives) < 2:
@@ -107,9 +139,6 @@ def densities(
     least = float(np.median(means)) / MOST_DENSE
     found = np.ones(len(usable))
     found[rows] = 1.0 / np.maximum(means, least)[which]
-    found.flags.writeable = False
-    _latest.clear()
-    _latest[key] = found
     return found
 
 
@@ -117,8 +146,8 @@ def _content_hash(points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"
     """Return a hash of all that densities depend on."""
     stored = points.matrix if isinstance(points, DistanceMatrix) else points.stored
     unit = isinstance(points, Points) and points.unit
-    kind = f"{type(points).__name__} {unit} {stored.dtype} {stored.shape} {k}"
-    digest = hashlib.blake2b(kind.encode())
+    kind = f"{_DEFINITION} {type(points).__name__} {unit} {stored.dtype} {stored.shape} {k}"
+    digest = hashlib.blake2b(kind.encode(), digest_size=32)
     digest.update(usable.tobytes())
     for block in blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE):
         digest.update(np.ascontiguousarray(stored[block]).tobytes())
