@@ -10,8 +10,8 @@ import numpy as np
 
 from evenly.distributed.vectors import ClusterPoints
 from evenly.distributed.worker import PartOfFrontier
+from evenly.engines.merging import Merger
 from evenly.engines.protocol import FRONTIER, Frontier
-from evenly.engines.sharded import merged
 from evenly.geometry import Points
 from evenly.shapes import Float, Int
 
@@ -31,13 +31,14 @@ class ClusterEngine:
         engine: what workers compute with; see `make_engine`.
 
     Attributes:
-        rounds: how many frontiers were requested.
+        rounds: how many times the workers were asked for frontiers.
         seconds: how long the driver worked, without waiting for workers.
     """
 
     def __init__(self, points: ClusterPoints, budget: int, engine: str) -> None:
         self._points, self._ranges = points, points.where
         self._crew = self._ranges.crew
+        self._merger = Merger(self._ranges.bounds[:-1].tolist())
         self._weights: Float[np.ndarray, " n"] | None = None
         self._operations: list[tuple[Any, ...]] = []
         self._held: dict[int, tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = {}
@@ -58,6 +59,7 @@ class ClusterEngine:
 
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen; see `Engine.add`."""
+        self._merger.has_changed = True
         self._operations.append(("add", rows, points))
 
     def weigh(self, weights: Float[np.ndarray, " n"]) -> None:
@@ -67,6 +69,7 @@ class ClusterEngine:
 
     def retire(self, rows: Int[np.ndarray, " b"]) -> None:
         """Exclude rows from further picks; see `Engine.retire`."""
+        self._merger.has_changed = True
         self._operations.append(("retire", rows))
 
     def release(self) -> None:
@@ -74,22 +77,25 @@ class ClusterEngine:
         self._weights = None
         self._operations.append(("release",))
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows of all workers; see `Engine.frontier`."""
         began, waited = time.perf_counter(), self._crew.seconds_waited
-        found = self._crew.operate(
-            "frontier",
-            lambda worker, seen: (
-                (size,),
-                tuple(self._as_told(worker, *one) for one in self._operations[seen:]),
-            ),
-        )
-        parts = [self._whole(worker, found[worker]) for worker in range(len(self._crew))]
-        frontier = merged(parts, self._ranges.bounds[:-1].tolist(), size)
-        self.rounds += 1
+        frontier = self._merger.frontier(self._ask, size, floor)
         self.seconds += time.perf_counter() - began - (self._crew.seconds_waited - waited)
         log.debug("round %d: a frontier of %d rows", self.rounds, len(frontier.rows))
         return frontier
+
+    def _ask(self, sizes: Int[np.ndarray, " p"], floor: float) -> list[Frontier]:
+        """Return a frontier of each worker, all of which compute at the same time."""
+        found = self._crew.operate(
+            "frontier",
+            lambda worker, seen: (
+                (int(sizes[worker]), floor),
+                tuple(self._as_told(worker, *one) for one in self._operations[seen:]),
+            ),
+        )
+        self.rounds += 1
+        return [self._whole(worker, found[worker]) for worker in range(len(self._crew))]
 
     def _as_told(self, worker: int, name: str, *arguments: Any) -> tuple[Any, ...]:
         """Return an operation as a worker needs it, with its own row numbers."""

@@ -225,14 +225,14 @@ class Worker:
 
     # Questions about the rows.
 
-    def frontier(self, size: int) -> PartOfFrontier:
+    def frontier(self, size: int, floor: float) -> PartOfFrontier:
         """Return the rows that can be the next pick; see `Engine.frontier`."""
         if self._engine is None:
             nothing = self.vectors(np.empty(0, np.int64))
             return PartOfFrontier(
                 np.empty(0, np.int64), np.empty(0), nothing, np.empty(0, bool), -np.inf, 0
             )
-        found = self._engine.frontier(size)
+        found = self._engine.frontier(size, floor)
         assert found.points is not None
         had = np.isin(found.rows, self._sent)
         self._sent = found.rows

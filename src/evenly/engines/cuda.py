@@ -135,9 +135,9 @@ class TorchEngine(Bounded):
             self._targets = torch.nn.functional.pad(self._targets, (0, 0, 0, more))
             self._lengths = torch.nn.functional.pad(self._lengths, (0, more))
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
-        fresh = self._fresh(size)
+        fresh = self._fresh(size, floor)
         keys = self._keys[fresh]
         if len(fresh) > size:
             # The largest, and of those that tie the smallest row numbers; in ascending order.
@@ -168,16 +168,16 @@ class TorchEngine(Bounded):
             weights=None if weights is None else weights.cpu().numpy(),
         )
 
-    def _fresh(self, size: int) -> torch.Tensor:
+    def _fresh(self, size: int, floor: float) -> torch.Tensor:
         """Return rows that are up to date and farther than all others: about `size`."""
         wanted, threshold = size, float("inf")
         while True:
-            threshold = min(threshold, self._threshold(wanted))
+            threshold = max(floor, min(threshold, self._threshold(wanted)))
             self._refresh(threshold)
             fresh = torch.nonzero(self._keys >= threshold).squeeze(1)
             largest = float(self._keys.max())
             enough = len(fresh) >= size // 8 and largest * (1.0 - TIE) >= threshold
-            if threshold <= 0.0 or enough:
+            if threshold <= floor or enough:
                 return fresh
             wanted *= 2
 

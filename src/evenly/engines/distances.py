@@ -37,7 +37,7 @@ class DistancesEngine(Bounded):
             self._lower(self._metric.squared(row))
         self.squared[rows] = -np.inf
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows; see `Engine.frontier`."""
         remaining = np.flatnonzero(self.squared >= 0.0)
         keys = self._keys

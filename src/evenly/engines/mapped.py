@@ -136,12 +136,13 @@ class MappedEngine(Bounded):
         self._engine = None
         super().release()
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows in memory; read others when one of them may be the next pick."""
         while True:
             if self._engine is not None:
-                frontier = self._widened(self._engine.frontier(size))
-                if _is_certain(frontier) or not np.isfinite(self._outside[0]):
+                frontier = self._widened(self._engine.frontier(size, floor))
+                decided = frontier.ceiling < floor or _is_certain(frontier)
+                if decided or not np.isfinite(self._outside[0]):
                     return frontier
                 if len(self._inside) > self._holds // 2 and self._read_at == len(self._targets):
                     self._holds *= 2  # no row was picked since, so more rows tie than fit
@@ -296,7 +297,7 @@ def _is_certain(frontier: Frontier) -> bool:
     """Return whether the frontier's first pick is the next of all rows; see `greedy_within`."""
     if len(frontier.rows) == 0:
         return frontier.ceiling == -np.inf
-    keys = frontier.squared if frontier.weights is None else frontier.squared * frontier.weights
+    keys = frontier.keys
     largest = float(keys.max()) * (1.0 - TIE)
     if frontier.ceiling < largest:
         return True

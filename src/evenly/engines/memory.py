@@ -123,12 +123,12 @@ class MemoryEngine(Bounded):
         """
         return np.where(self._nearest == _NONE, -1, self._nearest).astype(np.int32)
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows, compared with every chosen row; see `Engine.frontier`."""
-        if len(self) <= self._sizes.single_round and self._tuning.n_remaining:
+        if len(self) <= self._sizes.single_round and self._tuning.n_remaining and not floor:
             size = len(self)  # small enough for a single round
         with single_threaded_blas():
-            return self._frontier_of(self._fresh(size), size)
+            return self._frontier_of(self._fresh(size, floor), size)
 
     def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
         return VoronoiCells(len(self), sizes)
@@ -152,21 +152,22 @@ class MemoryEngine(Bounded):
         tiles = [rows[part] for part in tiles_of(len(rows), self._threads)]
         parallel_for(work, tiles, threads=self._threads)
 
-    def _fresh(self, size: int) -> Int[np.ndarray, " f"]:
+    def _fresh(self, size: int, floor: float) -> Int[np.ndarray, " f"]:
         """Return rows that are up to date and farther than all others: about `size`."""
         # Some rows with large bounds turn out to be near: about `size` should remain.
         most = min(8, max(2, len(self) // _ROWS_A_STEP))
         first = wanted = int(size * min(most, 1.0 / self._share_kept))
         threshold = np.inf
         while True:
-            threshold = min(threshold, threshold_of(self._keys, wanted))
+            threshold = max(floor, min(threshold, threshold_of(self._keys, wanted)))
             self._refresh(threshold)
             keys = self._keys
             fresh = np.flatnonzero(keys >= threshold)
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
-            if threshold <= 0.0 or (len(fresh) >= size // 8 and tie >= threshold):
-                self._share_kept = min(1.0, max(1, len(fresh)) / first)
+            if threshold <= floor or (len(fresh) >= size // 8 and tie >= threshold):
+                if threshold > floor or not floor:
+                    self._share_kept = min(1.0, max(1, len(fresh)) / first)
                 return fresh
             wanted *= 2
 

@@ -49,6 +49,11 @@ class Frontier:
     weights: Float[np.ndarray, " m"] | None = None
     precision: str = "float32"
 
+    @property
+    def keys(self) -> Float[np.ndarray, " m"]:
+        """The squared distances times the weights."""
+        return self.squared if self.weights is None else self.squared * self.weights
+
 
 class Engine(Protocol):
     """Rows of a pool, and which of them were chosen so far.
@@ -79,10 +84,13 @@ class Engine(Protocol):
     def release(self) -> None:
         """Drop weights, and include retired rows again, because they must be covered too."""
 
-    def frontier(self, size: int = FRONTIER) -> Frontier:
+    def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return about `size` rows that can be the next pick: the farthest from the chosen rows.
 
         Among rows that tie with the farthest, the smallest row numbers are included first. If the
         frontier holds all rows not yet chosen, its ceiling is -inf. The driver requests a larger
         frontier if the ceiling is too high to decide which row is next.
+
+        A row whose squared distance times its weight is below `floor` may be left out, even if
+        it is the farthest: an engine that is one of many need not bring more rows up to date.
         """
