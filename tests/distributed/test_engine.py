@@ -2,12 +2,15 @@
 
 import csv
 import json
+import pickle
+import warnings
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from evenly import select_uniform
+from evenly.errors import OptionError
 from tests.support.cluster import LocalCluster, assert_same, select_on
 from tests.support.encoders import TopicEncoder
 
@@ -229,3 +232,66 @@ def test_vectors_travel_once_and_few_messages_are_sent(folder):
     assert len(chosen) / rounds >= 64
     # About four messages a pick: its vector to each worker, and its neighbours' from them.
     assert cluster.bytes_moved / len(chosen) < 20 * vectors()[0].nbytes
+
+
+def warnings_of(act):
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        act()
+    return [(one.category, str(one.message)) for one in raised]
+
+
+def test_warnings_are_those_of_one_machine(folder):
+    rows = vectors(9000)
+    rows[[5000, 8999]] *= 9  # two rows far from all others, and
+    rows[[17, 4100]] *= 7
+    (folder / "s").mkdir()
+    for number, (begin, end) in enumerate([(0, 4097), (4097, 9000)]):
+        np.save(folder / "s" / f"{number}.npy", rows[begin:end])
+    options = {"budget": 60, "normalize": False}
+
+    alone = warnings_of(lambda: select_uniform("s", **options))
+    together = warnings_of(lambda: select_on(LocalCluster(2), "s", **options))
+
+    assert [kind.__name__ for kind, _ in alone] == ["IsolatedRowsWarning"]
+    assert together == alone
+
+    np.save("copies.npy", np.repeat(vectors(4), 50, axis=0))
+    alone = warnings_of(lambda: select_uniform("copies.npy", 10))
+    assert [kind.__name__ for kind, _ in alone] == ["DuplicateRowsWarning"]
+    together = warnings_of(lambda: select_on(LocalCluster(3), "copies.npy", budget=10))
+    assert together == alone
+
+
+def test_a_selection_outlives_its_workers(folder):
+    np.save("one.npy", vectors())
+    cluster = LocalCluster(2)
+    chosen = select_on(cluster, "one.npy", budget=100)
+    copied = pickle.loads(pickle.dumps(chosen))
+
+    assert np.array_equal(copied.take(vectors()), chosen.take(vectors()))
+    copied.write("copied.npy")
+    assert np.array_equal(np.load("copied.npy"), vectors()[chosen.indices])
+    assert_same_rows(chosen.extend(200), select_uniform("one.npy", 200))
+    assert chosen.explain(3).row == 3
+
+
+def assert_same_rows(one, other):
+    assert one.indices.tolist() == other.indices.tolist()
+
+
+def test_what_needs_all_vectors_in_one_place_is_refused_before_the_work(folder):
+    np.save("one.npy", vectors())
+    write_jsonl(folder / "rows.jsonl", records())
+    for options in (
+        {"refine": True},
+        {"drop_outliers": 0.01},
+        {"max_outliers": 3},
+        {"density_weight": 1},
+        {"vectors": "embedding"},
+        {"engine": "distances"},
+    ):
+        with pytest.raises(OptionError, match=f"^{next(iter(options))}="):
+            select_uniform("one.npy", 10, cluster="auto", **options)
+    with pytest.raises(OptionError, match=r"^token_budget= needs costs="):
+        select_uniform("rows.jsonl", cluster="auto", token_budget=100)

@@ -1,18 +1,26 @@
 """A real cluster: two nodes of Ray on this machine."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evenly import select_uniform
+from evenly.distributed import prepare as preparing
+from evenly.distributed.rays import RayTransport
 from evenly.errors import ClusterError
-from tests.support.cluster import assert_same
+from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-from tests.support.ray import ray_cluster
+from tests.support.ray import MEGABYTES, ray_cluster
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +74,132 @@ def test_texts_are_embedded_by_workers(cluster, folder):
     alone.write("alone.jsonl")
     together.write("together.jsonl")
     assert (folder / "alone.jsonl").read_bytes() == (folder / "together.jsonl").read_bytes()
+
+
+def test_workers_are_killed_while_rows_are_chosen(cluster, folder):
+    data = write_vectors(folder)
+    rounds = dict.fromkeys(range(2), 0)
+
+    def kills(worker, generation, request):
+        if request.call != "frontier":
+            return False
+        rounds[worker] += 1
+        return rounds[worker] in (1, 3, 6)
+
+    killing = Killing(RayTransport(), kills)
+
+    assert_same(select_on(killing, data, budget=600), select_uniform(data, 600))
+    assert len(killing.killed) == 6
+    assert {worker for worker, _, _ in killing.killed} == {0, 1}
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_workers_are_killed_while_they_embed_measure_and_give_records(cluster, folder):
+    for number in range(2):
+        lines = [json.dumps({"text": text}) for text in texts_of(40, seed=number)]
+        (folder / f"{number}.jsonl").write_text("\n".join(lines))
+    options = {"budget": 12, "encoder": TopicEncoder()}
+    alone = select_uniform("*.jsonl", **options)
+    killing = Killing(
+        RayTransport(),
+        lambda worker, generation, request: (
+            generation == 0 and (worker, request.call) in [(0, "embed"), (1, "packed")]
+        ),
+    )
+
+    together = select_on(killing, "*.jsonl", **options)
+
+    assert_same(together, alone)
+    together.write("together.jsonl")
+    alone.write("alone.jsonl")
+    assert (folder / "alone.jsonl").read_bytes() == (folder / "together.jsonl").read_bytes()
+    assert {call for _, _, call in killing.killed} == {"embed", "packed"}
+
+
+def test_a_node_is_removed_and_another_one_added(cluster, folder):
+    data, rounds = write_vectors(folder), []
+
+    def moves(worker, generation, request):
+        rounds.append(request.call)
+        if rounds.count("frontier") == 5 and request.call == "frontier":
+            nodes = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
+            cluster.remove_node(nodes[0], allow_graceful=False)
+            cluster.add_node(num_cpus=1, object_store_memory=MEGABYTES << 20)
+        return False
+
+    together = select_on(Killing(RayTransport(), moves), data, budget=600)
+
+    assert_same(together, select_uniform(data, 600))
+    assert rounds.count("begin") >= 2
+
+
+def test_a_worker_that_stands_still_for_a_while(cluster, folder):
+    data, stopped = write_vectors(folder), []
+
+    def stops(worker, generation, request):
+        if request.call == "frontier" and not stopped:
+            stopped.append(worker)
+            process = killing.links[worker].process
+            os.kill(process, signal.SIGSTOP)
+            threading.Timer(1.0, os.kill, (process, signal.SIGCONT)).start()
+        return False
+
+    killing = Killing(RayTransport(), stops)
+
+    assert_same(select_on(killing, data, budget=300), select_uniform(data, 300))
+    assert stopped
+
+
+DRIVER = """
+import sys
+import evenly.selection.greedy.checkpoint as checkpoint
+from evenly import select_uniform
+
+checkpoint._SECONDS_BETWEEN = checkpoint._TIMES_A_WRITE = 0.0
+keep = checkpoint.Checkpoint.keep
+
+def kept(self, picks):
+    keep(self, picks)
+    if len(picks) > 200:
+        print("kept", flush=True)
+        sys.stdin.read()
+
+checkpoint.Checkpoint.keep = kept
+select_uniform("s", 600, cluster=sys.argv[1], checkpoint="c")
+"""
+
+
+def test_a_driver_is_killed_and_another_one_continues(cluster, folder):
+    data = write_vectors(folder)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, cluster.address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert driver.stdout.readline() == b"kept\n"
+    driver.kill()
+    driver.communicate()
+
+    chosen = select_uniform(data, 600, cluster="auto", checkpoint="c")
+
+    assert chosen.indices.tolist() == select_uniform(data, 600).indices.tolist()
+    assert chosen.provenance.taken_over > 200
+
+
+def test_workers_of_another_version_are_refused(cluster, folder, monkeypatch):
+    data, found = write_vectors(folder), preparing.versions()
+    monkeypatch.setattr(preparing, "versions", lambda: {**found, "numpy": "1.0"})
+
+    with pytest.raises(ClusterError, match=r"has numpy .*, and this one 1\.0"):
+        select_uniform(data, 10, cluster="auto")
+
+
+def test_the_command_line(cluster, folder):
+    data = write_vectors(folder)
+    command = [sys.executable, "-m", "evenly", "select", data, "--budget", "50", "-q"]
+    for more in (["-o", "alone.npy"], ["-o", "together.npy", "--cluster", cluster.address]):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "Not measured" in done.stdout
+    assert Path("alone.npy").read_bytes() == Path("together.npy").read_bytes()

@@ -1,7 +1,8 @@
 """Workers in this process, which can die, repeat themselves and answer out of turn."""
 
+import os
 import pickle
-from collections import deque
+import signal
 
 from evenly.distributed.messages import WorkerLostError
 from evenly.distributed.prepare import prepare
@@ -41,7 +42,7 @@ class LocalCluster:
 class LocalLink:
     def __init__(self, cluster, worker, generation):
         self.cluster, self.name, self.generation = cluster, worker, generation
-        self.worker, self.replies = Worker(generation), deque()
+        self.worker, self.last = Worker(generation), pickle.dumps(KeyError("nothing was asked"))
 
     def send(self, request):
         message = pickle.dumps(request)
@@ -62,22 +63,77 @@ class LocalLink:
         if fault == "twice":
             reply = self._answer(message)
         if fault == "late":
-            reply, self.late = getattr(self, "late", reply), reply
+            reply = self.last
+        self.last = reply
         return lambda: pickle.loads(reply)
 
     def receive(self, sent):
         reply = sent()
         self.cluster.bytes_moved += len(pickle.dumps(reply))
+        if isinstance(reply, Exception):
+            self._gone(repr(reply))
         return reply
 
     def stop(self):
         self.worker = None
 
     def _answer(self, message):
-        return pickle.dumps(self.worker.handle(pickle.loads(message)))
+        request = pickle.loads(message)
+        try:
+            return pickle.dumps(self.worker.handle(request))
+        except Exception as error:  # as Ray reports what is not a reply
+            return pickle.dumps(error)
 
     def _gone(self, why):
         raise WorkerLostError(why)
+
+
+class Killing:
+    """A transport whose workers are processes, some of which are killed while they answer.
+
+    Args:
+        transport: starts the workers.
+        kills: given a worker, its generation and a request, returns whether its process is killed
+            as soon as the request was sent.
+    """
+
+    def __init__(self, transport, kills):
+        self.transport, self.kills = transport, kills
+        self.killed, self.links = [], {}
+
+    @property
+    def bytes_moved(self):
+        return self.transport.bytes_moved
+
+    def places(self):
+        return self.transport.places()
+
+    def start(self, worker, generation):
+        link = self.transport.start(worker, generation)
+        self.links[worker] = KillingLink(self, worker, generation, link)
+        return self.links[worker]
+
+
+class KillingLink:
+    def __init__(self, cluster, worker, generation, link):
+        self.cluster, self.name, self.generation = cluster, worker, generation
+        self.link, self.process = link, None
+
+    def send(self, request):
+        sent = self.link.send(request), request.call
+        if self.process is not None and self.cluster.kills(self.name, self.generation, request):
+            self.cluster.killed.append((self.name, self.generation, request.call))
+            os.kill(self.process, signal.SIGKILL)
+        return sent
+
+    def receive(self, sent):
+        reply = self.link.receive(sent[0])
+        if sent[1] == "hello":
+            self.process = reply.value
+        return reply
+
+    def stop(self):
+        self.link.stop()
 
 
 def select_on(transport, data, *, start="farthest-from-mean", checkpoint=None, **options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -14,8 +13,7 @@ from evenly.engines.merging import Merger
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.geometry import Points
 from evenly.shapes import Float, Int
-
-log = logging.getLogger("evenly")
+from evenly.tables import count
 
 
 class ClusterEngine:
@@ -43,6 +41,7 @@ class ClusterEngine:
         self._operations: list[tuple[Any, ...]] = []
         self._held: dict[int, tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = {}
         self.rounds, self.seconds = 0, 0.0
+        self._began, self._moved = time.perf_counter(), self._crew.transport.bytes_moved
         eligible = self._ranges.parts(points.eligible)
         self._crew.ask(
             "begin",
@@ -82,7 +81,6 @@ class ClusterEngine:
         began, waited = time.perf_counter(), self._crew.seconds_waited
         frontier = self._merger.frontier(self._ask, size, floor)
         self.seconds += time.perf_counter() - began - (self._crew.seconds_waited - waited)
-        log.debug("round %d: a frontier of %d rows", self.rounds, len(frontier.rows))
         return frontier
 
     def _ask(self, sizes: Int[np.ndarray, " p"], floor: float) -> list[Frontier]:
@@ -97,6 +95,15 @@ class ClusterEngine:
         self.rounds += 1
         return [self._whole(worker, found[worker]) for worker in range(len(self._crew))]
 
+    def __str__(self) -> str:
+        """Return what the work came to so far, for the log."""
+        moved = self._crew.transport.bytes_moved - self._moved
+        return (
+            f"cluster: {count(len(self._crew), 'worker')}, {self._crew.lost} lost; "
+            f"{count(self.rounds, 'round')}, {moved / 1e6:.1f} MB; the driver itself worked for "
+            f"{self.seconds:.2f} of {time.perf_counter() - self._began:.2f} seconds"
+        )
+
     def _as_told(self, worker: int, name: str, *arguments: Any) -> tuple[Any, ...]:
         """Return an operation as a worker needs it, with its own row numbers."""
         if name == "weigh":
@@ -104,11 +111,8 @@ class ClusterEngine:
             return (name, arguments[0][begin:end])
         if name == "release":
             return (name,)
-        begin, end = self._ranges.bounds[worker : worker + 2]
-        rows, inside = arguments[0] - begin, (arguments[0] >= begin) & (arguments[0] < end)
-        if name == "retire":
-            return (name, rows[inside])
-        return (name, np.where(inside, rows, -1), arguments[1])
+        rows = self._ranges.own(worker, arguments[0])
+        return (name, rows[rows >= 0]) if name == "retire" else (name, rows, arguments[1])
 
     def _whole(self, worker: int, part: PartOfFrontier) -> Frontier:
         """Return a worker's frontier, with the vectors that did not travel again."""

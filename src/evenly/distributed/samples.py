@@ -42,6 +42,14 @@ class ClusterSamples(Samples):
     def __len__(self) -> int:
         return len(self._ranges)
 
+    def __reduce__(self) -> Any:
+        """Return what a copy in another process needs: it opens the files itself."""
+        return open_samples, (self.path,)
+
+    def here(self) -> Samples:
+        """Return the files, opened by this process."""
+        return open_samples(self.path)
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of all records, in order of first appearance."""

@@ -49,6 +49,11 @@ class Ranges:
         local: Int[np.ndarray, " m"] = rows - self.bounds[worker]
         return local
 
+    def own(self, worker: int, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """Return row numbers as a worker counts, -1 for rows of other workers."""
+        begin, end = self.bounds[worker : worker + 2]
+        return np.where((rows >= begin) & (rows < end), rows - begin, -1)
+
     def whole_blocks(self, size: int) -> list[int]:
         """Return the first local row of each worker at which a block of `size` rows begins."""
         firsts: list[int] = (-self.bounds[:-1] % size).tolist()
@@ -158,3 +163,23 @@ class ClusterPoints(Points):
             {worker: (origin, mean, own) for worker, own in enumerate(eligible)},
         )
         return np.concatenate([squared[worker] for worker in range(len(ranges.crew))])
+
+    def mean_distances_to_nearest(
+        self, rows: Int[np.ndarray, " m"], k: int
+    ) -> Float[np.ndarray, " m"]:
+        """Return the mean distance of a few rows to their k nearest eligible rows, of at least k.
+
+        Cost: m·n·d multiplications, divided among the workers.
+        """
+        ranges, points = self.where, self.take(rows)
+        eligible = ranges.parts(self.eligible)
+        found = ranges.crew.ask(
+            "squared_to_nearest",
+            {
+                worker: (points, ranges.own(worker, rows), k, own)
+                for worker, own in enumerate(eligible)
+            },
+        )
+        nearest = np.sort(np.concatenate(list(found.values()), axis=1))[:, :k]
+        means: Float[np.ndarray, " m"] = np.sqrt(nearest).mean(axis=1)
+        return means

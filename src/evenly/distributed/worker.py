@@ -17,8 +17,8 @@ from evenly.distributed.messages import Reply, Request, versions
 from evenly.distributed.parts import FilePart, open_part
 from evenly.engines import Engine, make_engine
 from evenly.errors import ClusterError, EvenlyError
-from evenly.geometry import Points, row_lengths
-from evenly.geometry.points import MEAN_ROWS
+from evenly.geometry import Points, row_lengths, squared_distances_between
+from evenly.geometry.points import MEAN_ROWS, blocks
 from evenly.inputs.checks import unusable_rows
 from evenly.inputs.memory_plan import room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
@@ -268,6 +268,26 @@ class Worker:
         return Points(self._stored, self._factors, eligible, 0.0).squared_distances_from(
             origin, mean
         )
+
+    def squared_to_nearest(
+        self, points: Points, own: Int[np.ndarray, " m"], k: int, eligible: Bool[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "m k"]:
+        """Return the squared distances of a few points to the k nearest eligible rows, ascending.
+
+        `own` has the number of each point if it is one of these rows, which is not its own
+        neighbour, or -1; inf stands for rows that do not exist.
+        """
+        here = Points(self._stored, self._factors, eligible, points.longest)
+        nearest = np.full((len(points), k), np.inf)
+        for block in blocks(len(here), 1, numbers=MEAN_ROWS):
+            part = here.part(block)
+            rows = np.flatnonzero(part.eligible)
+            for point, row in enumerate(own.tolist()):
+                others = rows[rows != row - block.start]
+                same = np.full(len(others), point)
+                found = squared_distances_between(part, others, points, same)
+                nearest[point] = np.sort(np.concatenate([nearest[point], found]))[:k]
+        return nearest
 
     def block_hashes(self, first: int) -> list[bytes]:
         """Return the hash of each block of vectors that lies in these rows as a whole."""

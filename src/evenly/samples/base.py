@@ -156,6 +156,10 @@ class Samples(ABC):
         both.stored, both.beside = beside.rows.stored, beside
         return both
 
+    def here(self) -> Samples:
+        """Return the same data as this process can read them: themselves, unless elsewhere."""
+        return self
+
     def vector_fault(self, row: int) -> str | None:
         """Return why the vector of a row is NaN, if the data say it."""
         if self.beside is None:

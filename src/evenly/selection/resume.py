@@ -161,7 +161,7 @@ def prepare_again(
         OptionError: the input cannot be opened again, and `data` is None.
         DataError: `data` has another number of rows than the input had.
     """
-    samples = earlier.samples_again(data)
+    samples = earlier.samples_again(data).here()
     inputs = _earlier_inputs(earlier, again, has_vectors=samples.beside is not None)
     options = InputOptions.of({**inputs, **again.circumstances()})
     if earlier.provenance.options.get("engine") == "distances":

@@ -110,5 +110,7 @@ def _choose_uniform(data: Any, arguments: dict[str, Any], output: Output) -> Any
 
     rules, how = RuleOptions.of(arguments), UniformOptions.of(arguments)
     inputs = InputOptions.of(arguments)
-    prepared = prepare_uniform(output.open(data), inputs, rules, how)
+    # What workers open is not opened here, too.
+    source = data if inputs.cluster is not None else output.open(data)
+    prepared = prepare_uniform(source, inputs, rules, how)
     return prepared, select_prepared(prepared, rules, how)

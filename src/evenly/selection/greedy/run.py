@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from os import PathLike, fspath
 
 import numpy as np
 
+from evenly.distributed.engine import ClusterEngine
 from evenly.engines import Engine
 from evenly.engines.memory import MemoryEngine
 from evenly.errors import BudgetError, CheckpointError
@@ -22,6 +24,8 @@ from evenly.selection.results.run_key import NO_KEY, RunKey
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
 from evenly.shapes import Bool
+
+log = logging.getLogger("evenly")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +206,8 @@ def _complete(
             picks, coverage_radius = farthest_first(
                 engine, budget, initial.picks, limits=limits, progress=after_a_round, sizes=sizes
             )
+        if isinstance(engine, ClusterEngine):
+            log.info("%s", engine)
         if file is not None:
             file.finish(picks, coverage_radius)
     return (picks, coverage_radius), None if problem.keeps_away else near_picks(engine, picks)

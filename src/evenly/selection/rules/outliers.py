@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from evenly.caller import level_of_the_caller
+from evenly.distributed.vectors import ClusterPoints
 from evenly.errors import IsolatedRowsWarning
 from evenly.geometry import (
     DistanceMatrix,
@@ -132,8 +133,16 @@ def isolated_among(
     limit = max(median + 4 * deviation, 1.4 * median, least)
     found: Int[np.ndarray, " i"] = picks[(own > limit) & (apart > 0)]
     if len(found) and len(among) < len(rows):
-        found = found[mean_distances_to_nearest(points, found, NEIGHBOURS) > limit]
+        found = found[_means_among_all(points, found) > limit]
     return found
+
+
+def _means_among_all(
+    points: Points | DistanceMatrix, rows: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    if isinstance(points, ClusterPoints) and not points.in_memory:
+        return points.mean_distances_to_nearest(rows, NEIGHBOURS)
+    return mean_distances_to_nearest(points, rows, NEIGHBOURS)
 
 
 def warn_of_isolated(
