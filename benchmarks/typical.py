@@ -23,11 +23,11 @@ import numpy as np
 
 from benchmarks import pools
 from benchmarks.checking import mean_distance
-from benchmarks.facility_location import facility_location, similarities
 from benchmarks.machine import machine, versions
 from benchmarks.peers import REFERENCE, Choose
 from benchmarks.run import Row, keep_row, reproducible
 from evenly import select_uniform
+from evenly.metrics.facility_location import greedy_picks, similarities
 
 FACILITY_LOCATION = "facility location"
 N = 20_000
@@ -60,7 +60,7 @@ def typical_pools(npy: str | None, scale: float = 1.0) -> Iterator[TypicalPool]:
 
 
 def _facility_location(vectors: pools.Vectors, budget: int, seed: int) -> pools.Vectors:
-    return facility_location(similarities(vectors), budget)
+    return greedy_picks(similarities(vectors), budget)
 
 
 def _evenly(**rule: Any) -> Choose:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from benchmarks.facility_location import facility_location as greedy_facility_location
-from benchmarks.facility_location import similarities
 
 import evenly
 from evenly.errors import IsolatedRowsWarning
+from evenly.metrics.facility_location import greedy_picks, similarities
 from experiments.harness import product_of
 
 Rows = np.ndarray[Any, Any]
@@ -161,7 +160,7 @@ def facility_location(pool: Pool, budget: int, rng: np.random.Generator) -> Rows
     """Greedy facility location on all n × n similarities."""
     if "similarities" not in pool._kept:
         pool._kept["similarities"] = similarities(pool.vectors)
-    return greedy_facility_location(pool._kept["similarities"], budget)
+    return greedy_picks(pool._kept["similarities"], budget)
 
 
 def clumped(rows_a_clump: int) -> Arm:

@@ -12,7 +12,6 @@ import pytest
 from benchmarks import growth, jobs, pools, profile, refine, rules, run, table, typical
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, mean_distance, same_picks, same_rows
-from benchmarks.facility_location import facility_location, similarities
 from benchmarks.measuring import Task, measure, measure_apart
 from benchmarks.peers import OTHERS, Peer
 
@@ -452,20 +451,6 @@ def test_refinement_is_compared_with_greedy_and_the_best_known(tmp_path, capsys)
     names = [one.name for one in refine.instances("x.npy", None)]
     assert names[0] == "clustered 20,000, 2,000 rows"
     assert names[-1] == "embeddings 20,000, 10,000 rows"
-
-
-def test_facility_location_has_the_smallest_mean_distance_of_each_greedy_step():
-    vectors = pools.clustered(60, d=5)
-    chosen: list[int] = []
-    # The first pick has the largest sum of similarities: the smallest of distances.
-    for _ in range(8):
-        rest = [row for row in range(60) if row not in chosen]
-        means = [mean_distance(vectors, np.array([*chosen, row])) for row in rest]
-        chosen.append(rest[int(np.argmin(means))])
-
-    assert facility_location(similarities(vectors), 8).tolist() == chosen
-    whole = facility_location(similarities(vectors), 60)
-    assert sorted(whole.tolist()) == list(range(60))
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")

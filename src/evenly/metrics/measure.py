@@ -17,6 +17,7 @@ from evenly.geometry.screening.tuning import SHARE_COMPARED
 from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
+from evenly.metrics.facility_location import MOST_ROWS, facility_location
 from evenly.metrics.measures import Measures, RandomMeasures
 from evenly.metrics.random_subsets import measure_random
 from evenly.metrics.space import prepare_subsets
@@ -142,7 +143,8 @@ def measure(
             farthest-first run and clusters of the pool, and takes a few seconds or as long as
             all other measures together. "thorough" takes longer and gives a sharper bound.
         details: also compute `theory` (intrinsic dimension, expected h_min of random subsets,
-            radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others).
+            radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others), and
+            for pools of at most 5,000 usable rows the mean distance of greedy facility location.
 
     Returns:
         Measures: h_min, the closest pair, the coverage radius and the farthest row are exact at
@@ -159,7 +161,8 @@ def measure(
     Cost: n·k·d multiplications, as matrix products, if these are few, or if `exact`; else a part
         of them, here and for each random subset. The certificate takes at most another n·k·d for
         its run; its clusters take about as much as choosing the rows, or 2e9 if that is more, and
-        about 0.3 kB of memory per row. Details take n·1024·d and k²·d.
+        about 0.3 kB of memory per row. Details take n·1024·d and k²·d, and n²·d
+        for pools of at most 5,000 rows.
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
@@ -261,7 +264,15 @@ def _with_details(measures: Measures, stats: PoolStats, chosen: Int[np.ndarray, 
     theory = Theory.of(stats.dimension, stats.pairs, stats.upper_bounds.curve, len(chosen))
     bandwidth = stats.pairs.median / 2.0
     diversity = Diversity.of(stats.points, chosen, stats.clusters, bandwidth, stats.seed)
-    return replace(measures, theory=theory, diversity=diversity)
+    mean_distance = None
+    if len(stats.eligible_rows) <= MOST_ROWS:
+        rows = facility_location(stats.points, len(chosen))
+        mean_distance = SubsetDistances.of(
+            stats.points, rows, seed=stats.seed, sampling=ALL_ROWS, neighbours=False
+        ).to_subset.mean
+    return replace(
+        measures, theory=theory, diversity=diversity, facility_mean_distance=mean_distance
+    )
 
 
 def _measure(

@@ -102,6 +102,9 @@ class Measures:
             docs/theory.md.
         theory: properties of the pool at this subset size; None unless `details`.
         diversity: diversity measures from the literature; None unless `details`.
+        facility_mean_distance: mean_distance of as many rows of the pool that greedy facility
+            location picks, which is about the smallest possible; None unless `details`, or if the
+            pool has more than 5,000 usable rows.
         normalized: whether distances are between rows of length 1.
         rules: the rules of the selection that was measured, such as "quotas". The bounds and the
             random subsets are of the pool without them.
@@ -129,6 +132,7 @@ class Measures:
     standard_errors: dict[str, float] = field(default_factory=dict)
     theory: Theory | None = None
     diversity: Diversity | None = None
+    facility_mean_distance: float | None = None
     normalized: bool = False
     rules: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
@@ -203,6 +207,8 @@ def lines_of_measures(measures: Measures) -> list[tuple[str, str]]:
         mean_distance += (
             f" (random {_with_error(random.mean_distance.mean, random.standard_error)})"
         )
+    if measures.facility_mean_distance is not None:
+        mean_distance += f" (greedy facility location {measures.facility_mean_distance:.4f})"
     lines += [
         ("mean distance", f"{mean_distance}, from a row to the nearest chosen one"),
         ("mesh ratio", f"{measures.mesh_ratio:.4f}, coverage radius / h_min"),

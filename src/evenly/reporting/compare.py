@@ -43,6 +43,7 @@ _COLUMNS = {
     "diversity.kernel_eigenvalue": ".3g",
     "theory.expected_random_h_min": ".4f",
     "theory.intrinsic_dimension": ".1f",
+    "facility_mean_distance": ".4f",
 }
 _COUNTS = ("size", "duplicates")
 
