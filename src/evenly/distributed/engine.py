@@ -88,7 +88,7 @@ class ClusterEngine:
         found = self._crew.operate(
             "frontier",
             lambda worker, seen: (
-                (int(sizes[worker]), floor),
+                (int(sizes[worker]), floor, self.rounds),
                 tuple(self._as_told(worker, *one) for one in self._operations[seen:]),
             ),
         )

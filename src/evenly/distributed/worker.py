@@ -93,7 +93,7 @@ class Worker:
         self._generation = generation
         self._seen = 0
         self._engine: Engine | None = None
-        self._sent = np.empty(0, np.int64)
+        self._sent = -2, np.empty(0, np.int64)
 
     def handle(self, request: Request) -> Reply:
         """Answer a request, unless it is not meant for this worker as it is now."""
@@ -213,7 +213,7 @@ class Worker:
         self, budget: int, eligible: Bool[np.ndarray, " n"], longest: float, engine: str
     ) -> None:
         """Make an engine, to which nothing was added yet."""
-        self._engine, self._seen, self._sent = None, 0, np.empty(0, np.int64)
+        self._engine, self._seen, self._sent = None, 0, (-2, np.empty(0, np.int64))
         if eligible.any():
             room = room_for_work(len(eligible), self._options)
             points = Points(self._stored, self._factors, eligible, longest, room)
@@ -225,8 +225,11 @@ class Worker:
 
     # Questions about the rows.
 
-    def frontier(self, size: int, floor: float) -> PartOfFrontier:
-        """Return the rows that can be the next pick; see `Engine.frontier`."""
+    def frontier(self, size: int, floor: float, round: int) -> PartOfFrontier:
+        """Return the rows that can be the next pick; see `Engine.frontier`.
+
+        Vectors that the driver has from the round before are left out.
+        """
         if self._engine is None:
             nothing = self.vectors(np.empty(0, np.int64))
             return PartOfFrontier(
@@ -234,8 +237,9 @@ class Worker:
             )
         found = self._engine.frontier(size, floor)
         assert found.points is not None
-        had = np.isin(found.rows, self._sent)
-        self._sent = found.rows
+        last_round, sent = self._sent
+        had = np.isin(found.rows, sent) & (last_round == round - 1)
+        self._sent = round, found.rows
         return PartOfFrontier(
             rows=found.rows,
             squared=found.squared,
