@@ -80,6 +80,7 @@ def all_cases(npy: str | None = None, scale: float = 1.0) -> list[Case]:
     on_disk = scaled(2_000_000)
     return [
         clustered_case("small", scaled(1_000), scaled(100)),
+        clustered_case("middle", scaled(5_000), scaled(500)),
         _embeddings(npy, scaled(20_000)),
         clustered_case("clustered-50k", scaled(50_000), scaled(5_000)),
         clustered_case("clustered-200k", scaled(200_000), scaled(20_000)),

@@ -543,7 +543,7 @@ def test_files_are_short_and_the_cases_are_listed():
     folder = Path(run.__file__).parent
 
     assert [case.name for case in all_cases()] == [
-        *("small", "embeddings", "clustered-50k", "clustered-200k", "on-disk", "cuda")
+        *("small", "middle", "embeddings", "clustered-50k", "clustered-200k", "on-disk", "cuda")
     ]
     for file in folder.glob("*.py"):
         assert len(file.read_text("utf-8").splitlines()) < 400

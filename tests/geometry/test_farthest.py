@@ -24,7 +24,9 @@ def by_definition(points, chosen):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 2, 40, 299, 300])
 @pytest.mark.parametrize("guessed", ["nothing", "any", "along an order"])
-def test_it_is_the_first_of_the_farthest_rows(kind, size, guessed):
+def test_it_is_the_first_of_the_farthest_rows(kind, size, guessed, monkeypatch):
+    for name, value in (("_FIRST", 20), ("_PROBE", 5), ("_GUESS", 0.0)):
+        monkeypatch.setattr(farthest, name, value)
     points = points_of(make_pool(kind, 300, 5, np.float32, np.random.default_rng(1)))
     chosen = np.random.default_rng(2).permutation(300)[:size]
     row, distance = by_definition(points, chosen)
@@ -58,6 +60,8 @@ def test_good_guesses_leave_few_rows_to_compare(monkeypatch):
     cluster = np.repeat(np.arange(40), 50)
     points = points_of(rng.standard_normal((40, 30))[cluster] + 0.1 * rng.random((2000, 30)))
     chosen = rng.permutation(2000)[:400]
+    for name, value in (("_FIRST", 50), ("_PROBE", 10), ("_GUESS", 0.0)):
+        monkeypatch.setattr(farthest, name, value)
     compared = []
     actual = farthest.lower_until_below
     monkeypatch.setattr(
@@ -72,8 +76,9 @@ def test_good_guesses_leave_few_rows_to_compare(monkeypatch):
     guesses = guesses_along(np.arange(2000), chosen, 2000)
 
     assert farthest_row(points, chosen, guesses=guesses) == farthest_row(points, chosen)
-    assert sum(compared[:2]) < 300
-    assert compared[2] == 1600
+    assert compared[:2] == compared[3:5] == [50, 10]
+    assert compared[2] < 200
+    assert compared[5] > 1000
 
 
 def test_rows_that_cannot_be_used_do_not_count():

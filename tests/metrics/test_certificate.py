@@ -317,6 +317,8 @@ def test_certified_fractions():
     assert certified_fraction(1.0, 1.0) == 1.0
     assert certified_fraction(0.0, 0.0) == 1.0
     assert certified_fraction(math.inf, math.inf) == 1.0
+    several = certified_fraction(np.array([0.5, 1.0, math.inf]), np.array([2.0, 1.0, math.inf]))
+    assert several.tolist() == [0.25, 1.0, 1.0]
 
 
 def test_the_oracle_of_these_tests_searches_all_subsets():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenly import select_uniform
-from evenly.geometry import Points, row_lengths
+from evenly.geometry import Points, nearest_chosen, row_lengths
 from evenly.geometry.clustering.cells import NearPicks
 from evenly.metrics.subset_distances import ALL_ROWS, Hints, Sampling, SubsetDistances, Values
 from tests.support.pools import KINDS, make_pool
@@ -49,6 +49,21 @@ def test_hints_change_nothing(kind, size, of_picks):
     exact = SubsetDistances.of(points, chosen, sampling=ALL_ROWS)
     for name in EXACT:
         assert getattr(found, name) == getattr(exact, name), name
+
+
+def test_known_nearest_rows_are_measured_as_they_are():
+    points = points_of(np.random.default_rng(6).standard_normal((300, 4)).astype(np.float32))
+    chosen = np.random.default_rng(7).permutation(300)[:40]
+    exact = SubsetDistances.of(points, chosen, sampling=ALL_ROWS)
+    nearest = nearest_chosen(points, chosen)
+    nearest.distances[:] *= 2  # what is given counts
+
+    found = SubsetDistances.of_nearest(nearest)
+
+    for name in ("h_min", "coverage_radius"):
+        assert getattr(found, name) == 2 * getattr(exact, name)
+    assert found.to_subset.mean == pytest.approx(2 * exact.to_subset.mean)
+    assert found.to_subset.standard_error == 0.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

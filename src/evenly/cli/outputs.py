@@ -22,7 +22,7 @@ from evenly.tables import count
 
 if TYPE_CHECKING:
     from evenly.inputs.prepare import PreparedData
-    from evenly.metrics import Measures
+    from evenly.reporting.page.subject import Subject
     from evenly.selection import Selection
     from evenly.selection.results.base import Order, Result
 
@@ -277,6 +277,7 @@ def finish_selection(
     """
     import numpy as np
 
+    from evenly.geometry import nearest_chosen
     from evenly.metrics.curve import Curve
     from evenly.metrics.measure import measure_prepared
     from evenly.reporting import selection_table
@@ -298,11 +299,13 @@ def finish_selection(
     if reproduces is not None:
         summary["reproduces"] = reproduces
         notes = [f"Reproduced: these are the rows of {reproduces}, in the same order."]
-    measures = None
+    measures = nearest = None
     if prepared.options.cluster is not None:
         notes.append("Not measured, because of --cluster.")
     try:
         if prepared.options.cluster is None:
+            if output.page is not None:  # shows distances of all rows
+                nearest = nearest_chosen(prepared.points, selection.indices)
             measures = measure_prepared(
                 prepared,
                 selection.indices,
@@ -310,29 +313,25 @@ def finish_selection(
                 curve=curve,
                 radii=None if curve is None or provenance.taken_over else selection.radii,
                 known_bounds=known,
+                nearest=nearest,
                 rules=tuple(provenance.rules),
             )
             summary["measures"] = measures.as_dict()
     finally:  # also if measuring is interrupted
         print_result(selection_table(selection, measures), summary, output, len(selection), notes)
-    if output.page is not None and measures is not None:
-        write_page(selection, prepared, measures, measuring, output)
+    if nearest is not None and measures is not None:
+        from evenly.reporting.page.subject import Subject
+
+        subject = Subject(selection, prepared, nearest, measures, output.manifest)
+        write_page(subject, measuring, output)
 
 
-def write_page(
-    selection: Selection,
-    prepared: PreparedData,
-    measures: Measures,
-    measuring: MeasuringOptions,
-    output: Output,
-) -> None:
-    """Write the page about a selection that is measured, and say where it is."""
+def write_page(subject: Subject, measuring: MeasuringOptions, output: Output) -> None:
+    """Write the page about a subset that is measured, and say where it is."""
     from evenly.reporting.page import make_report
 
     assert output.page is not None
-    page = make_report(
-        selection, prepared, measures, measuring, ReportOptions(), manifest=output.manifest
-    )
+    page = make_report(subject, measuring, ReportOptions())
     page.save(output.page, force=output.force)
     click.echo(f"Page: {output.page}", err=output.as_json or output.name == "-")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from evenly.geometry import TIE
 from evenly.metrics.certificate import quick_upper_bounds
+from evenly.metrics.measures import certified_fraction
 from evenly.metrics.prefixes import PrefixMeasures, grid_of_sizes, measure_prefixes, random_order
 from evenly.progress import new_bar
 from evenly.selection.rules.problem import Problem
@@ -214,20 +215,12 @@ def curve_of_budgets(
     return BudgetCurve(
         sizes,
         own.h_min,
-        certified_fractions(own.h_min, bounds),
+        certified_fraction(own.h_min, bounds),
         own.coverage_radius,
         own.mean_distance,
         own.standard_error,
         random=RandomCurve.of(drawn) if drawn else None,
     )
-
-
-def certified_fractions(
-    h_min: Float[np.ndarray, " s"], bounds: Float[np.ndarray, " s"]
-) -> Float[np.ndarray, " s"]:
-    """Return each h_min as a fraction of its upper bound; 1 if nothing can be better."""
-    best = bounds <= h_min
-    return np.where(best, 1.0, h_min / np.where(best, 1.0, bounds))
 
 
 def rows_at_coverage_radius(

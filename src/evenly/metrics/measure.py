@@ -14,6 +14,7 @@ import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.screening.tuning import SHARE_COMPARED
+from evenly.geometry.search.nearest_chosen import Nearest
 from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
@@ -178,6 +179,7 @@ def measure_prepared(
     curve: Curve | None = None,
     radii: Float[np.ndarray, " k"] | None = None,
     known_bounds: Mapping[str, float] | None = None,
+    nearest: Nearest | None = None,
     rules: tuple[str, ...] = (),
 ) -> Measures:
     """Measure rows of prepared data.
@@ -189,6 +191,7 @@ def measure_prepared(
         curve: an existing plain farthest-first run to k picks or more.
         radii: the distance of each chosen row to the nearest one before it, if it is known.
         known_bounds: name -> a proven bound on the h_min of any k rows.
+        nearest: the nearest chosen row of every row, if it is known.
         rules: those that the rows were chosen under, which bounds and random subsets are not.
     """
     began = perf_counter()
@@ -199,15 +202,19 @@ def measure_prepared(
     if options.certificate and not known_bounds and stats.is_sampled(size):
         hints = stats.hints
     with new_bar(total=rows, desc="measuring", unit="row", shown=progress) as bar:
-        found = SubsetDistances.of(
-            points,
-            chosen,
-            seed=options.seed,
-            sampling=stats.sampling,
-            radii=radii,
-            hints=hints,
-            progress=bar.update,
-        )
+        if nearest is not None:
+            found = SubsetDistances.of_nearest(nearest)
+            bar.update(rows)
+        else:
+            found = SubsetDistances.of(
+                points,
+                chosen,
+                seed=options.seed,
+                sampling=stats.sampling,
+                radii=radii,
+                hints=hints,
+                progress=bar.update,
+            )
     measures = _measure(points, chosen, found)
     drawn = []
     with new_bar(total=rows * subsets, desc="random subsets", unit="row", shown=progress) as bar:

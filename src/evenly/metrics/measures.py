@@ -12,6 +12,7 @@ import numpy as np
 
 from evenly.metrics.diversity import Diversity
 from evenly.metrics.theory import CONFIDENCE, Theory
+from evenly.shapes import Float
 from evenly.tables import count, html_table, two_columns, with_cosine
 
 
@@ -145,7 +146,7 @@ class Measures:
     def with_bounds(self, bounds: dict[str, float]) -> Measures:
         """Return these measures certified by upper bounds on the h_min of this many rows."""
         upper = min(bounds.values(), default=inf)
-        fraction = certified_fraction(self.h_min, upper)
+        fraction = float(certified_fraction(self.h_min, upper))
         return replace(self, upper_bound=upper, certified_fraction=fraction, bounds=bounds)
 
     def __str__(self) -> str:
@@ -171,9 +172,12 @@ class Measures:
         return plain
 
 
-def certified_fraction(h_min: float, upper_bound: float) -> float:
+def certified_fraction(
+    h_min: float | Float[np.ndarray, " s"], upper_bound: float | Float[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"]:
     """Return h_min as a fraction of its upper bound; 1 if nothing can be better."""
-    return 1.0 if upper_bound <= h_min else h_min / upper_bound
+    best = np.less_equal(upper_bound, h_min)
+    return np.where(best, 1.0, h_min / np.where(best, 1.0, upper_bound))
 
 
 def _as_json(value: Any) -> Any:

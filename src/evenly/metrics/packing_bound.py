@@ -132,6 +132,10 @@ def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dim
     counts = np.zeros(n_clusters, np.int64)
     counts_of_parts = np.zeros(n_clusters, np.int64)
     used = np.zeros(n_clusters, np.int64)
+    # A cluster that may hold as many rows as its parts do is passed over on the way upwards: like
+    # a row alone, it excludes no set that its parts allow.
+    limits = np.zeros(n_clusters, np.bool_)
+    up = parent.copy()
     half = squared_distance / 2.0
     for cluster in range(n_clusters - 1, -1, -1):
         size = clusters.sizes[cluster]
@@ -161,26 +165,33 @@ def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dim
                 if taken == most:
                     break
                 visited = rank + 1
-                above = leaf[positions[rank]]
-                while above != cluster and used[above] < counts[above]:
-                    above = parent[above]
+                below = leaf[positions[rank]]
+                above = up[below]
+                while above != cluster:
+                    if not limits[above]:
+                        above = up[below] = up[above]
+                    elif used[above] < counts[above]:
+                        below, above = above, up[above]
+                    else:
+                        break
                 if above != cluster:
                     continue
                 total += squared[rank]
                 if taken * half > total * _TOLERANCE:
                     most = taken
                     break
-                above = leaf[positions[rank]]
+                above = up[leaf[positions[rank]]]
                 while above != cluster:
                     used[above] += 1
-                    above = parent[above]
+                    above = up[above]
                 taken += 1
             most = max(1, min(most, taken))
             for rank in range(visited):
-                above = leaf[positions[rank]]
+                above = up[leaf[positions[rank]]]
                 while above != cluster:
                     used[above] = 0
-                    above = parent[above]
+                    above = up[above]
+            limits[cluster] = most < counts_of_parts[cluster]
         counts[cluster] = most
         if parent[cluster] >= 0:
             counts_of_parts[parent[cluster]] += most

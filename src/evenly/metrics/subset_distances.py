@@ -18,6 +18,7 @@ from evenly.geometry import (
 )
 from evenly.geometry.clustering.cells import NearPicks
 from evenly.geometry.search.along import Guess, guesses_along, squared_to_guesses
+from evenly.geometry.search.nearest_chosen import Nearest
 from evenly.shapes import Float, Int
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class SubsetDistances:
         if isinstance(points, DistanceMatrix) or not sampling.is_worth_it(
             len(rows), len(chosen), points.dimension
         ):
-            return cls._of_all(points, chosen, progress)
+            return cls.of_nearest(nearest_chosen(points, chosen, progress=progress))
         guesses = hints.guesses(chosen, len(points))
         farthest, squared = farthest_row(points, chosen, guesses=guesses, progress=progress)
         h_min, pair = _closest(points, chosen, radii, hints)
@@ -208,13 +209,9 @@ class SubsetDistances:
         )
 
     @classmethod
-    def _of_all(
-        cls,
-        points: Points | DistanceMatrix,
-        chosen: Int[np.ndarray, " k"],
-        progress: Callable[[int], object] | None,
-    ) -> SubsetDistances:
-        found = nearest_chosen(points, chosen, progress=progress)
+    def of_nearest(cls, found: Nearest) -> SubsetDistances:
+        """Measure a subset by the nearest chosen row of every row: means are over all rows."""
+        size = int(np.count_nonzero(found.chosen))
         covered, to_neighbour = found.to_subset, found.distances[found.chosen]
         closest = int(np.flatnonzero(found.chosen)[np.argmin(to_neighbour)])
         farthest = int(np.argmax(covered))
@@ -222,7 +219,7 @@ class SubsetDistances:
         return cls(
             pool_size=len(found.rows),
             h_min=float(found.distances[closest]),
-            closest_pair=_pair(found.rows[closest], found.nearest[closest], len(chosen)),
+            closest_pair=_pair(found.rows[closest], found.nearest[closest], size),
             coverage_radius=float(covered[farthest]),
             farthest_row=int(found.rows[farthest]),
             duplicates=int(np.count_nonzero(to_neighbour == 0.0)),

@@ -64,6 +64,7 @@ def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: b
     """
     from evenly.cli.outputs import check_output, manifest_path, write_output
     from evenly.reporting.page import has_packages, make_report
+    from evenly.reporting.page.subject import Subject
 
     check_output(output, force=True)
     with step("loading the libraries", quiet=quiet):
@@ -78,22 +79,16 @@ def run_demo(rules: RuleOptions, inputs: InputOptions, output: Path, *, quiet: b
         prepared = prepare_uniform(records, inputs, rules, how)
     with step("choosing and measuring", quiet=quiet):
         selection = select_prepared(prepared, rules, how)
-        measures = measure_prepared(prepared, selection.indices, MeasuringOptions())
         found = nearest_chosen(prepared.points, selection.indices)
+        measures = measure_prepared(prepared, selection.indices, MeasuringOptions(), nearest=found)
     write_output(selection, output, force=True)
     page = output.with_suffix(".html")
     see = "To see it on a page: pip install 'evenly[report]', then evenly demo again"
     if has_packages():
         with step("drawing the page", quiet=quiet):
             shown = ReportOptions(color_by="task")
-            made = make_report(
-                selection,
-                prepared,
-                measures,
-                MeasuringOptions(),
-                shown,
-                manifest=str(manifest_path(output)),
-            )
+            subject = Subject(selection, prepared, found, measures, str(manifest_path(output)))
+            made = make_report(subject, MeasuringOptions(), shown)
             made.save(page, force=True)
         see = f"See it: open {page} in a browser"
 

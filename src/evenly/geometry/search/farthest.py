@@ -21,8 +21,13 @@ from evenly.shapes import Int
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Rows that are compared with all chosen rows first: those that seem the farthest.
-_FIRST = 128
+# Rows that are compared with all chosen rows first.
+_FIRST = 1024
+
+# Multiplications of a comparison with chosen rows in which a row can be compared with a guess, and
+# how many more rows are compared to find out whether guesses pay.
+_GUESS = 5e4
+_PROBE = 256
 
 
 def farthest_row(
@@ -44,8 +49,9 @@ def farthest_row(
         The first such row, and its exact squared distance to the nearest chosen row; 0 if all
         eligible rows are at the places of chosen ones.
 
-    Cost: a part of n·k·d multiplications: a row is compared with guesses, and then with chosen
-        rows in random order, until one is nearer than the farthest row found.
+    Cost: a part of n·k·d multiplications: a row is compared with chosen rows in random order, or
+        first with guesses if most chosen rows are far away, until one is nearer than the farthest
+        of a few rows.
     """
     first_of_all = int(np.argmax(points.eligible))
     left_out = points.eligible.copy()
@@ -62,9 +68,6 @@ def farthest_row(
     with single_threaded_blas():
         transform = ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
         proxies = ProxyVectors(points, transform)
-        # With guesses, few rows are compared by their proxies.
-        if not guesses and Tuning(points, len(chosen)).keeps(transform):
-            proxies.keep(threads)
         work = SHARE_COMPARED * len(rows) * float(len(chosen)) * points.dimension
         targets = Targets(proxies, len(order), choose_precision(points, work))
         targets.append(points.take(order), order)
@@ -89,20 +92,21 @@ def farthest_row(
             best.squared[positions[nearer]] = squared[nearer]
             best.nearest[positions[nearer]] = guessed[nearer]
 
-        everyone = np.arange(len(rows))
-        if guesses:
-            compare_with_guesses(guesses[0], everyone)
-        else:
-            compare(everyone, np.inf)
-        count = min(_FIRST, len(rows))
-        first = np.argpartition(best.squared, len(rows) - count)[len(rows) - count :]
+        def remaining() -> Int[np.ndarray, " p"]:
+            return np.flatnonzero((best.squared >= reached) & (seen < len(targets)))
+
+        some = np.random.default_rng(1).permutation(len(rows))[: _FIRST + _PROBE]
+        first, probe = some[:_FIRST], some[_FIRST:]
         compare(first, -np.inf)
         # Distances that differ only before their roots are taken are equal.
         reached = max(float(best.squared[first].max()) * (1.0 - TIE), np.nextafter(0.0, 1.0))
-        for guess in guesses[1:]:
-            far = np.flatnonzero((best.squared >= reached) & (seen < len(targets)))
-            compare_with_guesses(guess, far)
-        compare(np.flatnonzero((best.squared >= reached) & (seen < len(targets))), reached)
+        compare(probe, reached)
+        if len(probe) and float(seen[probe].mean()) * points.dimension > _GUESS:
+            for guess in guesses:
+                compare_with_guesses(guess, remaining())
+        if len(remaining()) > len(rows) // 2 and Tuning(points, len(chosen)).keeps(transform):
+            proxies.keep(threads)
+        compare(remaining(), reached)
     if progress is not None:
         progress(len(rows))
     squared = np.where(seen == len(targets), best.squared, 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from evenly.metrics import Measures
 from evenly.metrics.measure import measure_in_pool, pool_stats
+from evenly.metrics.measures import certified_fraction
 from evenly.metrics.random_subsets import random_rows
 from evenly.options import MeasuringOptions
 from evenly.reporting.page.mapping import Map
@@ -110,5 +111,5 @@ def _certified(h_min: float, this: Measures) -> Cell:
     bound = this.upper_bound
     if bound is None or not np.isfinite(bound) or not bound > 0:
         return Cell("", -1.0)
-    share = min(1.0, h_min / bound)
+    share = float(certified_fraction(h_min, bound))
     return Cell(percent(share), share)

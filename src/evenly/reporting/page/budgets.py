@@ -9,10 +9,10 @@ import numpy as np
 from evenly.metrics.budget_curve import (
     BudgetCurve,
     Run,
-    certified_fractions,
     curve_of_budgets,
     knee_of,
 )
+from evenly.metrics.measures import certified_fraction
 from evenly.options import MeasuringOptions, RuleOptions
 from evenly.reporting.page.lengths import tokens_of
 from evenly.reporting.page.subject import Subject
@@ -154,7 +154,7 @@ def _with_bound(curve: BudgetCurve, size: int, bound: float | None) -> BudgetCur
     """Use the subset's own upper bound, which is sharper and holds for more rows as well."""
     if bound is None:
         return curve
-    shares = certified_fractions(curve.h_min, np.full(len(curve.budgets), bound))
+    shares = certified_fraction(curve.h_min, bound)
     shares[curve.budgets < size] = 0.0
     return replace(curve, certified_fraction=np.maximum(curve.certified_fraction, shares))
 

@@ -12,8 +12,6 @@ import numpy as np
 from evenly.atomic import atomic_write
 from evenly.errors import OptionError
 from evenly.geometry import nearest_chosen
-from evenly.inputs.prepare import PreparedData
-from evenly.metrics import Measures
 from evenly.metrics.measure import Certificate, measure_prepared
 from evenly.metrics.space import prepare_subsets
 from evenly.options import InputOptions, MeasuringOptions, ReportOptions, TextColumns, documented
@@ -131,11 +129,11 @@ def report(
     prepared = subsets.prepared.without(dict(result.provenance.dropped))
     if isinstance(result, SelectionData):
         check_same_vectors(result, prepared)
-    measures = measure_prepared(
-        prepared, result.indices, measuring, rules=tuple(result.provenance.rules)
-    )
+    nearest = nearest_chosen(prepared.points, result.indices)
+    rules = tuple(result.provenance.rules)
+    measures = measure_prepared(prepared, result.indices, measuring, nearest=nearest, rules=rules)
     return make_report(
-        result, prepared, measures, measuring, options, others=others, manifest=manifest
+        Subject(result, prepared, nearest, measures, manifest), measuring, options, others=others
     )
 
 
@@ -154,21 +152,17 @@ def check_result(result: Any) -> None:
 
 
 def make_report(
-    result: Result,
-    prepared: PreparedData,
-    measures: Measures,
+    subject: Subject,
     measuring: MeasuringOptions,
     options: ReportOptions,
     *,
     others: Mapping[str, Int[np.ndarray, " k"]] | None = None,
-    manifest: str | None = None,
 ) -> Report:
-    """Return the page of a result that is measured; see `report`.
+    """Return the page of a subset that is measured; see `report`.
 
     `others` are the rows of `options.beside`, by name.
     """
-    found = nearest_chosen(prepared.points, result.indices)
-    subject = Subject(result, prepared, found, measures, manifest)
+    result, prepared, found = subject.result, subject.prepared, subject.found
     isolated = Isolated.of(subject)
     budgets = Budgets.of(subject, measuring)
     tokens = tokens_of(subject, subject.chosen)
