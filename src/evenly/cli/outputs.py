@@ -300,23 +300,20 @@ def finish_selection(
         summary["reproduces"] = reproduces
         notes = [f"Reproduced: these are the rows of {reproduces}, in the same order."]
     measures = nearest = None
-    if prepared.options.cluster is not None:
-        notes.append("Not measured, because of --cluster.")
     try:
-        if prepared.options.cluster is None:
-            if output.page is not None:  # shows distances of all rows
-                nearest = nearest_chosen(prepared.points, selection.indices)
-            measures = measure_prepared(
-                prepared,
-                selection.indices,
-                measuring,
-                curve=curve,
-                radii=None if curve is None or provenance.taken_over else selection.radii,
-                known_bounds=known,
-                nearest=nearest,
-                rules=tuple(provenance.rules),
-            )
-            summary["measures"] = measures.as_dict()
+        if output.page is not None:  # shows distances of all rows
+            nearest = nearest_chosen(prepared.points, selection.indices)
+        measures = measure_prepared(
+            prepared,
+            selection.indices,
+            measuring,
+            curve=curve,
+            radii=None if curve is None or provenance.taken_over else selection.radii,
+            known_bounds=known,
+            nearest=nearest,
+            rules=tuple(provenance.rules),
+        )
+        summary["measures"] = measures.as_dict()
     finally:  # also if measuring is interrupted
         print_result(selection_table(selection, measures), summary, output, len(selection), notes)
     if nearest is not None and measures is not None:

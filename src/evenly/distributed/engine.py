@@ -9,11 +9,26 @@ import numpy as np
 
 from evenly.distributed.vectors import ClusterPoints
 from evenly.distributed.worker import PartOfFrontier
+from evenly.engines import Engine, make_engine
 from evenly.engines.merging import Merger
 from evenly.engines.protocol import FRONTIER, Frontier
-from evenly.geometry import Points
+from evenly.geometry import DistanceMatrix, Points
 from evenly.shapes import Float, Int
 from evenly.tables import count
+
+
+def make_engine_at(
+    points: Points | DistanceMatrix,
+    budget: int,
+    engine: str = "auto",
+    *,
+    memory: float | None = None,
+    device: str = "auto",
+) -> Engine:
+    """Make an engine where the rows are: on workers, or here; see `engines.make_engine`."""
+    if isinstance(points, ClusterPoints):
+        return ClusterEngine(points, budget, engine)
+    return make_engine(points, budget, engine, memory=memory, device=device)
 
 
 class ClusterEngine:

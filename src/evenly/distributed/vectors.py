@@ -11,7 +11,7 @@ import numpy as np
 
 from evenly.distributed.crew import Crew
 from evenly.geometry import Points
-from evenly.geometry.points import MEAN_ROWS
+from evenly.geometry.points import MEAN_ROWS, Elsewhere, sums_of_rows
 from evenly.samples.base import HASHED_ROWS, block_hashes
 from evenly.shapes import Float, Int
 
@@ -22,11 +22,13 @@ class Ranges:
     Attributes:
         crew: the workers.
         bounds: (workers + 1,) the first row of each, and the number of rows.
+        chosen: the rows that workers measure distances to.
     """
 
     def __init__(self, crew: Crew, counts: Sequence[int]) -> None:
         self.crew = crew
         self.bounds = np.cumsum([0, *counts])
+        self.chosen: Int[np.ndarray, " k"] = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
@@ -134,6 +136,98 @@ class ClusterPoints(Points):
         """Where the rows are."""
         assert self.ranges is not None
         return self.ranges
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """What computes with the rows, if they are not here as well."""
+        return None if self.in_memory else self
+
+    def squared_to_chosen(
+        self, chosen: Int[np.ndarray, " k"], below: float
+    ) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+        """Return squared distances and numbers of the nearest chosen rows; see `Elsewhere`."""
+        ranges = self.where
+        self._aim(chosen)
+        found = ranges.crew.ask(
+            "squared_to_chosen",
+            {
+                worker: (own, self.longest, below, len(self) - int(ranges.bounds[worker]))
+                for worker, own in enumerate(ranges.parts(self.eligible))
+            },
+        )
+        everywhere = range(len(ranges.crew))
+        nearest = [found[worker][1] + ranges.bounds[worker] for worker in everywhere]
+        return np.concatenate([found[worker][0] for worker in everywhere]), np.concatenate(nearest)
+
+    def farthest_row(self, chosen: Int[np.ndarray, " k"]) -> tuple[int, float]:
+        """Return the row that is farthest from the chosen ones; see `Elsewhere`."""
+        ranges = self.where
+        self._aim(chosen)
+        found = ranges.crew.ask(
+            "farthest_row",
+            {worker: (own, self.longest) for worker, own in enumerate(ranges.parts(self.eligible))},
+        )
+        farthest = [
+            (int(ranges.bounds[worker]) + one[0], one[1])
+            for worker, one in sorted(found.items())
+            if one is not None
+        ]
+        # Distances that differ only before their roots are taken are equal: the first row counts.
+        return max(farthest, key=lambda one: float(np.sqrt(one[1])))
+
+    def sums_of_rows(
+        self, rows: Int[np.ndarray, " m"], origin: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, "b d"]:
+        """Return sums of some rows, which ascend; see `Elsewhere`.
+
+        The sum of a block that several workers share is made here.
+        """
+        ranges, asked = self.where, {}
+        for worker, at in ranges.split(rows).items():
+            begin, end = -(-int(at[0]) // MEAN_ROWS) * MEAN_ROWS, int(at[-1]) + 1
+            if end < len(rows):  # the last block may be shorter
+                end = end // MEAN_ROWS * MEAN_ROWS
+            if begin < end:
+                asked[worker] = slice(begin, end)
+        found = ranges.crew.ask(
+            "sums_of_rows",
+            {worker: (ranges.local(worker, rows[at]), origin) for worker, at in asked.items()},
+        )
+        whole = {worker: at.start // MEAN_ROWS for worker, at in asked.items()}
+        sums = np.full((-(-len(rows) // MEAN_ROWS), self.dimension), np.nan)
+        for worker, own in found.items():
+            sums[whole[worker] : whole[worker] + len(own)] = own
+        for number in np.flatnonzero(np.isnan(sums[:, 0])).tolist():
+            some = rows[number * MEAN_ROWS : (number + 1) * MEAN_ROWS]
+            (sums[number],) = sums_of_rows(self.take(some), np.arange(len(some)), origin)
+        return sums
+
+    def squared_distances_to(
+        self, rows: Int[np.ndarray, " m"], point: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, " m"]:
+        """Return the squared distances of some rows to a point; see `Elsewhere`."""
+        ranges, squared = self.where, np.empty(len(rows))
+        positions = ranges.split(rows)
+        found = ranges.crew.ask(
+            "squared_distances_to_point",
+            {worker: (ranges.local(worker, rows[at]), point) for worker, at in positions.items()},
+        )
+        for worker, at in positions.items():
+            squared[at] = found[worker]
+        return squared
+
+    def _aim(self, chosen: Int[np.ndarray, " k"]) -> None:
+        """Send chosen rows to all workers, unless they have them from the last question."""
+        ranges = self.where
+        if np.array_equal(ranges.chosen, chosen):
+            return
+        taken = self.take(chosen)
+        ranges.crew.ask(
+            "aim",
+            {worker: (taken, ranges.local(worker, chosen)) for worker in range(len(ranges.crew))},
+            keep=True,
+        )
+        ranges.chosen = chosen
 
     def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
         """Return the squared distance of every eligible row to their mean; see `Points`.

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from evenly.distributed.measuring import MeasuredRows
 from evenly.distributed.messages import Reply, Request, versions
 from evenly.distributed.parts import FilePart, open_part
 from evenly.engines import Engine, make_engine
@@ -20,7 +21,6 @@ from evenly.errors import ClusterError, EvenlyError
 from evenly.geometry import Points, row_lengths, squared_distances_between
 from evenly.geometry.points import MEAN_ROWS, blocks
 from evenly.inputs.checks import unusable_rows
-from evenly.inputs.memory_plan import room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.prepare import embed_pool_texts, load_model, vectors_of
 from evenly.options import InputOptions
@@ -82,7 +82,7 @@ class PartOfFrontier:
     ceiling_row: int
 
 
-class Worker:
+class Worker(MeasuredRows):
     """Rows that one machine holds. It answers requests one after the other.
 
     A worker that dies is not restarted by the cluster: an empty one would answer from nothing. The
@@ -215,8 +215,7 @@ class Worker:
         """Make an engine, to which nothing was added yet."""
         self._engine, self._seen, self._sent = None, 0, (-2, np.empty(0, np.int64))
         if eligible.any():
-            room = room_for_work(len(eligible), self._options)
-            points = Points(self._stored, self._factors, eligible, longest, room)
+            points = self._points(eligible, longest)
             self._engine = make_engine(points, budget, engine, device=self._options.device)
 
     def end(self) -> None:

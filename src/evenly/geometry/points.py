@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -73,6 +73,31 @@ def readable(stored: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return stored.view(np.uint16) if stored.dtype == np.float16 else stored
 
 
+class Elsewhere(Protocol):
+    """Rows that other processes hold, and compute with: questions whose answers are small.
+
+    Each answer has the bits that it has if the rows are here.
+    """
+
+    def squared_to_chosen(
+        self, chosen: Int[np.ndarray, " k"], below: float
+    ) -> tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+        """Return squared distances and numbers of the nearest chosen rows; see `nearest_chosen`."""
+
+    def farthest_row(self, chosen: Int[np.ndarray, " k"]) -> tuple[int, float]:
+        """Return the row that is farthest from the chosen ones; see `farthest_row`."""
+
+    def sums_of_rows(
+        self, rows: Int[np.ndarray, " m"], origin: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, "b d"]:
+        """Return sums of some rows, which ascend; see `sums_of_rows`."""
+
+    def squared_distances_to(
+        self, rows: Int[np.ndarray, " m"], point: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, " m"]:
+        """Return the squared distances of some rows to a point; see `squared_distances_to`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """The rows of a pool.
@@ -121,6 +146,11 @@ class Points:
     def in_memory(self) -> bool:
         """Whether the rows are one array; else they are read from disk when needed."""
         return isinstance(self.stored, np.ndarray)
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """What computes with the rows, if they must not be read as a whole here."""
+        return None
 
     @property
     def coincident(self) -> float:
@@ -268,6 +298,18 @@ def first_of_the_farthest(squared: Float[np.ndarray, " n"]) -> int:
 def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " d"]:
     """Return the mean of some rows, summed relative to the first to keep the digits of far rows."""
     origin = points.exact(rows[:1])[0]
+    if points.elsewhere is None:
+        sums = sums_of_rows(points, rows, origin)
+    else:
+        sums = points.elsewhere.sums_of_rows(rows, origin)
+    mean: Float[np.ndarray, " d"] = origin + sums.sum(axis=0) / len(rows)
+    return mean
+
+
+def sums_of_rows(
+    points: Points, rows: Int[np.ndarray, " m"], origin: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, "b d"]:
+    """Return the sum, relative to an origin, of each block of `MEAN_ROWS` of some rows."""
     parts = list(blocks(len(rows), 1, numbers=MEAN_ROWS))
     sums = np.zeros((len(parts), points.dimension))
 
@@ -276,8 +318,7 @@ def mean_of(points: Points, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " 
         add_rows(some.vectors, inside, origin, sums[number])
 
     parallel_for(add, range(len(parts)), threads=usable_threads())
-    mean: Float[np.ndarray, " d"] = origin + sums.sum(axis=0) / len(rows)
-    return mean
+    return sums
 
 
 def squared_distances_to(
@@ -287,6 +328,8 @@ def squared_distances_to(
 
     Cost: 3·m·d operations.
     """
+    if points.elsewhere is not None:
+        return points.elsewhere.squared_distances_to(rows, point)
     squared = np.empty(len(rows))
     origin = np.zeros(points.dimension)
 

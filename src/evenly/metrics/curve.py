@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evenly.engines import make_engine
+from evenly.distributed.engine import make_engine_at
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
 from evenly.geometry.clustering.cells import NearPicks
 from evenly.selection.greedy.driver import farthest_first
@@ -85,6 +85,6 @@ def _picks(
     if initial is None:
         initial = Picks.first(first_of_the_farthest(points.squared_distances_to_mean()))
     with progress_bar(size, len(initial), progress) as show:
-        engine = make_engine(points, size)
+        engine = make_engine_at(points, size)
         picks, _ = farthest_first(engine, size, initial, progress=show)
     return picks, near_picks(engine, picks)

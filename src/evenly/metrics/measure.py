@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.screening.tuning import SHARE_COMPARED
 from evenly.geometry.search.nearest_chosen import Nearest
@@ -116,6 +117,7 @@ def measure(
     normalize: bool | None = None,
     on_invalid: OnInvalid | None = None,
     engine: str = "auto",
+    cluster: str | None = None,
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
     random_subsets: int = 3,
     certificate: Certificate = True,
@@ -142,7 +144,8 @@ def measure(
         engine: "distances" if the data are a matrix of distances.
         certificate: find an upper bound on the h_min of any subset of this size. This needs a
             farthest-first run and clusters of the pool, and takes a few seconds or as long as
-            all other measures together. "thorough" takes longer and gives a sharper bound.
+            all other measures together. "thorough" takes longer and gives a sharper bound. Of
+            rows on disk or on a cluster, the bounds that need no clusters of rows are found.
         details: also compute `theory` (intrinsic dimension, expected h_min of random subsets,
             radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others), and
             for pools of at most 5,000 usable rows the mean distance of greedy facility location.
@@ -156,6 +159,7 @@ def measure(
     Raises:
         RowError: a row number is out of range, named twice, or that of an unusable row; or a
             record of the file is not in the data.
+        OptionError: `details` or a thorough certificate is wanted of rows on a cluster.
         ManifestError: a selection was made from another number of rows; or one of
             its options was a Python object, which must be passed again.
 
@@ -167,8 +171,24 @@ def measure(
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
+    check_on_cluster(options, cluster)
     subsets = prepare_subsets(data_or_vectors, {"": indices}, arguments)
     return measure_prepared(subsets.prepared, subsets.rows[""], options, rules=subsets.rules[""])
+
+
+def check_on_cluster(options: MeasuringOptions, cluster: str | None) -> None:
+    """Raise OptionError if an option needs all vectors in one place, and they may not be."""
+    if cluster is None:
+        return
+    for name, is_given in (
+        ("details=", options.details),
+        ('certificate="thorough"', options.certificate == "thorough"),
+    ):
+        if is_given:
+            raise OptionError(
+                f"{name} needs all vectors in one place, which they are not with cluster=. Omit "
+                "one of the two."
+            )
 
 
 def measure_prepared(

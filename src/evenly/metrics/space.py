@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from evenly.errors import ManifestError, RowError
-from evenly.inputs.prepare import PreparedData, prepare
+from evenly.distributed.prepare import prepare, stay_on_workers
+from evenly.errors import ManifestError, OptionError, RowError
+from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
 from evenly.metrics.row_numbers import row_numbers
 from evenly.metrics.subset_files import open_subset, rows_of_records
@@ -65,6 +66,7 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
         RowError: as in `row_numbers`, or a record is not in the data; the message names the
             subset.
         DataError: the file of a subset cannot be read.
+        OptionError: the rows are on a cluster, and a subset consists of records without ids.
     """
     samples, id_column = open_samples(data), options.get("id_column")
     opened = {
@@ -76,7 +78,15 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
         return {name: _rows_of(prepared, name, one, id_column) for name, one in opened.items()}
 
     samples = _with_vectors(samples, opened, options)
-    prepared = prepare(samples, _inputs_of(samples, opened, options), check=rows_of)
+    inputs = _inputs_of(samples, opened, options)
+    if not stay_on_workers(samples, inputs):
+        inputs = replace(inputs, cluster=None)  # what is in memory is measured here
+    elif id_column is None and any(isinstance(one, Samples) for one in opened.values()):
+        raise OptionError(
+            "records are found among the rows of a cluster by their ids only: name the column of "
+            "ids with id_column=, pass a manifest or row numbers, or omit cluster=."
+        )
+    prepared = prepare(samples, inputs, check=rows_of)
     for name, rows in opened.items():
         if isinstance(rows, Result) and (different := _differences(rows.provenance, prepared)):
             log.warning(

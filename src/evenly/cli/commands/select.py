@@ -21,7 +21,7 @@ from evenly.cli.options import (
 )
 from evenly.cli.outputs import Output, check_written, finish_selection
 from evenly.cli.reproduce import check_reproduced, options_as_before
-from evenly.options import InputOptions, RuleOptions, UniformOptions
+from evenly.options import InputOptions, MeasuringOptions, RuleOptions, UniformOptions
 
 
 @main.command()
@@ -59,6 +59,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     With -o, the chosen records are written as they are, in their own format, and beside them a
     manifest (OUTPUT.manifest.json): versions, options, hashes, row numbers and radii.
     """
+    from evenly.metrics.measure import check_on_cluster
     from evenly.selection import Selection
 
     manifest = options.pop("from_manifest")
@@ -68,6 +69,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     _take_refinement(options)
     arguments = library_options(ctx, options)
     source = data_or_stdin(data)
+    check_on_cluster(MeasuringOptions.of(options), options["cluster"])
     if options["cluster"] is not None and output.page is not None:
         raise click.UsageError("--report cannot be used with --cluster.")
     earlier = None

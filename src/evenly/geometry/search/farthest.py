@@ -61,16 +61,50 @@ def farthest_row(
         progress(int(np.count_nonzero(points.eligible)) - len(rows))
     if len(rows) == 0:
         return first_of_all, 0.0
+    if points.elsewhere is not None:
+        row, farthest = points.elsewhere.farthest_row(chosen)
+        if progress is not None:
+            progress(len(rows))
+    else:
+        taken = points.take(chosen)
+        row, farthest = farthest_of_rows(
+            points, rows, taken, chosen, guesses=guesses, progress=progress
+        )
+    # Rows at the places of chosen ones are as far as these.
+    return (row, farthest) if farthest > 0.0 else (first_of_all, 0.0)
+
+
+def farthest_of_rows(
+    points: Points,
+    rows: Int[np.ndarray, " m"],
+    chosen: Points,
+    numbers: Int[np.ndarray, " k"],
+    *,
+    guesses: Sequence[Guess] = (),
+    progress: Callable[[int], object] | None = None,
+) -> tuple[int, float]:
+    """Find the first of some rows, at least one, that is farthest from its nearest chosen point.
+
+    Args:
+        points: the pool.
+        rows: (m,) row numbers, none of them chosen.
+        chosen: the points.
+        numbers: (k,) what guesses call them.
+        guesses, progress: as in `farthest_row`.
+
+    Returns:
+        The row, and its exact squared distance.
+    """
     threads = usable_threads()
-    order = np.random.default_rng(0).permutation(chosen)
-    best = Best(np.full(len(rows), np.inf), np.full(len(rows), len(points)))
+    order = np.random.default_rng(0).permutation(len(chosen))
+    best = Best(np.full(len(rows), np.inf), np.full(len(rows), int(numbers.max()) + 1))
     seen = np.zeros(len(rows), np.int32)
     with single_threaded_blas():
         transform = ProxyTransform.as_they_are(points) or ProxyTransform.of(points)
         proxies = ProxyVectors(points, transform)
         work = SHARE_COMPARED * len(rows) * float(len(chosen)) * points.dimension
         targets = Targets(proxies, len(order), choose_precision(points, work))
-        targets.append(points.take(order), order)
+        targets.append(chosen.take(order), numbers[order])
 
         def compare(positions: Int[np.ndarray, " p"], threshold: float) -> None:
             positions = positions[np.argsort(seen[positions], kind="stable")]
@@ -111,6 +145,4 @@ def farthest_row(
         progress(len(rows))
     squared = np.where(seen == len(targets), best.squared, 0.0)
     farthest = int(np.argmax(np.sqrt(squared)))
-    if squared[farthest] == 0.0:  # as of chosen rows
-        return first_of_all, 0.0
     return int(rows[farthest]), float(squared[farthest])

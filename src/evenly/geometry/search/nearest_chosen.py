@@ -71,14 +71,47 @@ def nearest_chosen(
     rows = np.flatnonzero(points.eligible)
     if isinstance(points, DistanceMatrix):
         return _nearest_by_distance(points, rows, chosen, progress)
-    best = Best(np.full(len(rows), below), np.full(len(rows), len(points)))
-    threads = usable_threads()
-    with single_threaded_blas():
-        targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
-        targets.append(points.take(chosen), chosen)
-
+    if points.elsewhere is not None:
+        squared, nearest = points.elsewhere.squared_to_chosen(chosen, below)
+        if progress is not None:
+            progress(len(rows))
+    else:
         position = np.full(len(points), -1)
         position[chosen] = np.arange(len(chosen))
+        best = Best(np.full(len(rows), below), np.full(len(rows), len(points)))
+        taken = points.take(chosen)
+        lower_to_chosen(
+            best, points, taken, chosen, position, progress=progress, thresholds=thresholds
+        )
+        squared, nearest = best
+    return Nearest(rows, np.isin(rows, chosen), np.sqrt(squared), nearest)
+
+
+def lower_to_chosen(
+    best: Best,
+    points: Points,
+    chosen: Points,
+    numbers: Int[np.ndarray, " k"],
+    position: Int[np.ndarray, " n"],
+    *,
+    progress: Callable[[int], object] | None = None,
+    thresholds: TuningThresholds | None = None,
+) -> None:
+    """Lower `best` in place to the nearest chosen point of every eligible row of a pool.
+
+    Args:
+        best: (m,) what is known of the m eligible rows.
+        points: the pool.
+        chosen: the points that rows are compared with; they need not be rows of the pool.
+        numbers: (k,) what `best.nearest` calls them.
+        position: (n,) which of the points a row is itself; -1 for none of them.
+        progress, thresholds: as in `nearest_chosen`.
+    """
+    rows, threads = np.flatnonzero(points.eligible), usable_threads()
+    is_bounded = bool(np.isfinite(best.squared).any())
+    with single_threaded_blas():
+        targets = Targets(ProxyVectors(points, ProxyTransform.of(points)), len(chosen))
+        targets.append(chosen, numbers)
 
         def compare_all(begin: int, end: int) -> None:
             def compare(block: slice) -> None:
@@ -96,12 +129,11 @@ def nearest_chosen(
         if points.in_memory and len(chosen) > 2 * SEGMENT:
             # The distances to the first targets show how many coordinates to compare afterwards,
             # and how precisely.
-            if np.isposinf(below):
+            if not is_bounded:
                 compared = SEGMENT
                 compare_all(0, compared)
             targets.change(*tuning.for_distances(targets, rows, best.squared, threads))
         compare_all(compared, len(targets))
-    return Nearest(rows, np.isin(rows, chosen), np.sqrt(best.squared), best.nearest)
 
 
 def _nearest_by_distance(

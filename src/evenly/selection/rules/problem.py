@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evenly.distributed.engine import ClusterEngine
-from evenly.distributed.vectors import ClusterPoints
-from evenly.engines import Engine, make_engine
+from evenly.distributed.engine import make_engine_at
+from evenly.engines import Engine
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.search.in_order import distances_to_earlier
 from evenly.inputs.prepare import PreparedData
@@ -74,17 +73,10 @@ class Problem:
 
     def new_engine(self, picks: int) -> Engine:
         """Return an engine for so many picks that knows what to keep away from."""
-        engine: Engine
-        if isinstance(self.points, ClusterPoints):
-            engine = ClusterEngine(self.points, self.capacity(picks), self.engine)
-        else:
-            engine = make_engine(
-                self.points,
-                self.capacity(picks),
-                self.engine,
-                memory=self.memory,
-                device=self.device,
-            )
+        capacity = self.capacity(picks)
+        engine = make_engine_at(
+            self.points, capacity, self.engine, memory=self.memory, device=self.device
+        )
         self.keep_away(engine)
         return engine
 

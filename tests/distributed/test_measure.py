@@ -1,0 +1,184 @@
+"""Rows on workers are measured as rows on the disk of one machine: the same numbers."""
+
+import json
+from importlib import import_module
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from evenly import measure, select_uniform
+from evenly.cli.main import main
+from evenly.errors import OptionError
+from evenly.metrics.subset_distances import Sampling
+from tests.support.cluster import LocalCluster
+from tests.support.encoders import TopicEncoder
+
+ROWS = 9000
+ENDS = [0, 100, 4096, 5000, 5001, 8500, ROWS]
+
+
+def vectors():
+    made = np.random.default_rng(0).standard_normal((ROWS, 12)).astype(np.float32)
+    made[5000] = made[3]  # a worker's only row, and one of another's
+    made[8999] = made[4999] = made[17] * np.float32(20)
+    return made
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """What cluster= connects to."""
+    started = LocalCluster(4)
+    monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: started)
+    return started
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s").mkdir()
+    for number, (begin, end) in enumerate(pairwise(ENDS)):
+        np.save(tmp_path / "s" / f"{number}.npy", vectors()[begin:end])
+    return "s"
+
+
+def numbers_of(measures):
+    found = measures.as_dict()
+    found.pop("seconds", None)
+    return found
+
+
+SUBSETS = {
+    "some": np.random.default_rng(1).choice(ROWS, 600, replace=False),
+    "twins": np.array([5000, 3, 17, 8999, 4999]),
+    "one row": np.array([5000]),
+    "of one worker": np.arange(10, 90),
+    "all but a few": np.setdiff1d(np.arange(ROWS), [8999, 4999, 17, 2]),
+}
+
+
+def on_disk(shards, rows, **options):
+    """Measure on one machine, whose memory the rows do not fit in."""
+    return measure(shards, rows, engine="mapped", **options)
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+@pytest.mark.parametrize("normalize", [True, False])
+def test_all_rows_are_compared(cluster, shards, subset, normalize):
+    options = {"normalize": normalize, "exact": True, "random_subsets": 2}
+    alone = on_disk(shards, SUBSETS[subset], **options)
+
+    together = measure(shards, SUBSETS[subset], cluster="auto", **options)
+
+    assert numbers_of(together) == numbers_of(alone)
+    assert any(call == "squared_to_chosen" for _, _, call in cluster.calls)
+
+
+@pytest.mark.parametrize("subset", ["some", "twins", "of one worker"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_extremes_are_exact_and_means_are_of_the_same_sample(
+    cluster, shards, subset, normalize, monkeypatch
+):
+    sampling = Sampling(rows=500, cheap=0.0)
+    monkeypatch.setattr(import_module("evenly.metrics.measure"), "DEFAULT_SAMPLING", sampling)
+    alone = on_disk(shards, SUBSETS[subset], normalize=normalize)
+
+    together = measure(shards, SUBSETS[subset], normalize=normalize, cluster="auto")
+
+    assert numbers_of(together) == numbers_of(alone)
+    assert together.standard_errors
+    assert any(call == "farthest_row" for _, _, call in cluster.calls)
+
+
+def test_the_rows_do_not_come_to_the_driver(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wide = np.random.default_rng(3).standard_normal((40_960, 128)).astype(np.float32)
+    np.save("wide.npy", wide)
+    cluster.workers = 2
+
+    measure("wide.npy", np.arange(60), cluster="auto", random_subsets=0)
+
+    # The chosen rows, a few numbers of each row, and the rows that a certificate is made of.
+    assert cluster.bytes_moved < 0.5 * wide.nbytes
+
+
+def test_a_worker_is_lost_between_two_questions(cluster, shards):
+    alone = on_disk(shards, SUBSETS["some"])
+    cluster.faults = lambda worker, generation, request: (
+        "dies before"
+        if worker == 1 and generation == 0 and request.call == "squared_to_chosen"
+        else "calm"
+    )
+
+    together = measure(shards, SUBSETS["some"], cluster="auto")
+
+    assert numbers_of(together) == numbers_of(alone)
+    assert (1, 1) in cluster.started
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_a_selection_is_measured_in_its_own_space(cluster, shards):
+    chosen = select_uniform(shards, 50, normalize=False)
+    together = measure(shards, chosen, cluster="auto")
+    assert numbers_of(together) == numbers_of(on_disk(shards, chosen))
+
+
+def test_data_in_memory_are_measured_here(cluster):
+    rows = SUBSETS["some"]
+    together = measure(vectors(), rows, cluster="auto", random_subsets=1)
+    assert numbers_of(together) == numbers_of(measure(vectors(), rows, random_subsets=1))
+    assert not cluster.started
+
+
+@pytest.mark.parametrize("options", [{"details": True}, {"certificate": "thorough"}], ids=str)
+def test_what_needs_all_vectors_is_refused_before_any_work(cluster, shards, options):
+    with pytest.raises(OptionError, match=f"^{next(iter(options))}=.*cluster="):
+        measure(shards, [1, 2], cluster="auto", **options)
+    assert not cluster.started
+
+
+def write_records(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(2)
+    words = "soup rivers sort list python add four france map cook".split()
+    rows = [{"id": f"r{row}", "text": " ".join(rng.choice(words, 6))} for row in range(60)]
+    (tmp_path / "d").mkdir()
+    write_records(tmp_path / "d" / "0.jsonl", rows[:25])
+    write_records(tmp_path / "d" / "1.jsonl", rows[25:])
+    write_records(tmp_path / "subset.jsonl", rows[20:30])
+    return "d"
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_records_are_found_by_their_ids_only(cluster, records):
+    options = {"encoder": TopicEncoder(), "random_subsets": 0}
+    with pytest.raises(OptionError, match="id_column="):
+        measure(records, "subset.jsonl", cluster="auto", **options)
+    assert not cluster.started
+
+    together = measure(records, "subset.jsonl", id_column="id", cluster="auto", **options)
+
+    alone = measure(records, "subset.jsonl", id_column="id", engine="mapped", **options)
+    assert numbers_of(together) == numbers_of(alone)
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_the_command_line_measures_what_it_selects_on_a_cluster(cluster, shards):
+    run = CliRunner()
+    selected = run.invoke(main, ["select", shards, "-b", "40", "--cluster", "auto", "-o", "c.npy"])
+    measured = run.invoke(main, ["measure", shards, "c.manifest.json", "--cluster", "auto"])
+    refused = run.invoke(main, ["measure", shards, "c.npy", "--cluster", "auto", "--details"])
+
+    assert selected.exit_code == 0, selected.output
+    assert "coverage" in selected.output
+    assert measured.exit_code == 0, measured.output
+    assert "coverage" in measured.output
+    assert "--details" in refused.output
+    assert "--cluster" in refused.output
