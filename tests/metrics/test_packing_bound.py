@@ -104,3 +104,17 @@ def test_another_centre_than_the_mean_can_lower_the_count():
     packing_bound = PackingBound(points, tree)
 
     assert packing_bound.most_rows(3.5, best_centre(points, 20, 30)) < packing_bound.most_rows(3.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bound_is_where_the_count_falls_below_the_size(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((30, 12))[rng.integers(0, 30, 600)]
+    points = points_of(rows + 0.4 * rng.standard_normal((600, 12)))
+    packing_bound = PackingBound(points, Tree.of(points, 64))
+
+    for high in (0.3, 2.0):  # the first is too small
+        bound = packing_bound.bound(100, 0.05, high)
+
+        assert packing_bound.most_rows(bound) < 100
+        assert packing_bound.most_rows(bound * (1 - 2e-4)) >= 100

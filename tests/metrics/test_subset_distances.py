@@ -51,6 +51,18 @@ def test_hints_change_nothing(kind, size, of_picks):
         assert getattr(found, name) == getattr(exact, name), name
 
 
+def test_a_pair_that_coincides_is_not_looked_for_if_it_is_unwanted():
+    vectors = np.repeat(np.random.default_rng(8).standard_normal((50, 3)), 2, axis=0)
+    points, chosen = points_of(vectors.astype(np.float32)), np.arange(20)
+    hints = Hints(order=np.arange(100))
+
+    found = SubsetDistances.of(points, chosen, sampling=FEW, hints=hints, neighbours=False)
+
+    assert (found.h_min, found.closest_pair, found.duplicates) == (0.0, None, 0)
+    wanted = SubsetDistances.of(points, chosen, sampling=FEW, hints=hints)
+    assert (wanted.h_min, wanted.closest_pair, wanted.duplicates) == (0.0, (0, 1), 20)
+
+
 def test_known_nearest_rows_are_measured_as_they_are():
     points = points_of(np.random.default_rng(6).standard_normal((300, 4)).astype(np.float32))
     chosen = np.random.default_rng(7).permutation(300)[:40]

@@ -58,6 +58,18 @@ class _Clusters(NamedTuple):
     rankings: _Ranking
 
 
+class _Known(NamedTuple):
+    """Bounds on the counts of clusters; both are empty if there are none.
+
+    Attributes:
+        at_least: (V,) counts at a larger distance.
+        at_most: (V,) counts at a smaller distance.
+    """
+
+    at_least: Int[np.ndarray, " V"]
+    at_most: Int[np.ndarray, " V"]
+
+
 class PackingBound:
     """Counts how many rows at a given distance fit the clusters of a pool."""
 
@@ -69,6 +81,7 @@ class PackingBound:
         count = len(tree.order)
         self._around_mean = _Ranking(radii.squared[:count], radii.positions[:count])
         self._dimension = points.dimension
+        self._no_counts = np.empty(0, np.int64)
         self._position = np.empty(len(points), np.int32)
         self._position[tree.order] = np.arange(count)
 
@@ -81,10 +94,24 @@ class PackingBound:
 
         Cost: n·(levels of the tree)² at most; 0.1 s for 20,000 rows.
         """
+        return int(self._counts(distance, centred, self._no_counts, self._no_counts)[0])
+
+    def _counts(
+        self,
+        distance: float,
+        centred: CentredPool | None,
+        at_least: Int[np.ndarray, " V"],
+        at_most: Int[np.ndarray, " V"],
+    ) -> Int[np.ndarray, " V"]:
+        """Return the counts of all clusters; known bounds on them may be empty."""
         root = self._around_mean
         if centred is not None:
             root = _Ranking(centred.squared_distances, self._position[centred.rows])
-        return int(_most_rows(self._clusters, root, distance * distance, self._dimension))
+        known = _Known(at_least, at_most)
+        counts: Int[np.ndarray, " V"] = _most_rows(
+            self._clusters, root, distance * distance, self._dimension, known
+        )
+        return counts
 
     def bound(
         self, size: int, low: float, high: float, centred: CentredPool | None = None
@@ -99,8 +126,12 @@ class PackingBound:
         """
         if high <= 0.0 or not np.isfinite(high):
             return high
-        while (above := self.most_rows(high, centred)) >= size:
+        # Counts fall as the distance grows, so those of clusters that are the same at both ends of
+        # the interval are known within it.
+        most = self._no_counts
+        while (fewest := self._counts(high, centred, most, most))[0] >= size:
             high *= 1.25
+        above = int(fewest[0])
         low, below = min(low, high), len(self._around_mean.positions)
         # The number of rows falls about as a power of the distance. Each guess is moved a little,
         # to both sides in turn, so that the interval closes from both ends.
@@ -111,17 +142,20 @@ class PackingBound:
             share = np.log(below / size) / np.log(below / above) if below > above else 0.5
             guess = low + width * share + (0.4 if step % 2 else -0.4) * _PRECISION * high
             guess = min(max(guess, low + 0.05 * width), high - 0.05 * width)
-            count = self.most_rows(guess, centred)
+            counts = self._counts(guess, centred, fewest, most)
+            count = int(counts[0])
             if count < size:
-                high, above = guess, count
+                high, above, fewest = guess, count, counts
             else:
-                low, below = guess, count
+                low, below, most = guess, count, counts
         return high
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dimension: int) -> int:
-    """Count every cluster, children first, and return the count of the root.
+def _most_rows(
+    clusters: _Clusters, root: _Ranking, squared_distance: float, dimension: int, known: _Known
+) -> Int[np.ndarray, " V"]:
+    """Return the count of every cluster, children first; that of the root is the first.
 
     s rows at distances of r need (s - 1)·r² / 2 <= the sum of their squared distances to any
     centre. Taking the farthest rows first finds the largest such sum over rows of which no inner
@@ -137,9 +171,16 @@ def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dim
     limits = np.zeros(n_clusters, np.bool_)
     up = parent.copy()
     half = squared_distance / 2.0
+    are_known = len(known.at_least) == n_clusters and len(known.at_most) == n_clusters
     for cluster in range(n_clusters - 1, -1, -1):
         size = clusters.sizes[cluster]
         most = 1
+        if are_known and known.at_least[cluster] == known.at_most[cluster]:
+            counts[cluster] = known.at_most[cluster]
+            limits[cluster] = size > 1 and counts[cluster] < counts_of_parts[cluster]
+            if parent[cluster] >= 0:
+                counts_of_parts[parent[cluster]] += counts[cluster]
+            continue
         if size > 1:
             if cluster == 0:
                 squared, positions = root.squared_distances, root.positions
@@ -195,4 +236,4 @@ def _most_rows(clusters: _Clusters, root: _Ranking, squared_distance: float, dim
         counts[cluster] = most
         if parent[cluster] >= 0:
             counts_of_parts[parent[cluster]] += most
-    return int(counts[0])
+    return counts

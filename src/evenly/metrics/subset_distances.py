@@ -134,7 +134,8 @@ class SubsetDistances:
     Attributes:
         pool_size: number of usable rows.
         h_min: smallest distance between two chosen rows; inf for a single row.
-        closest_pair: row numbers of the first pair that attains it; None for a single row.
+        closest_pair: row numbers of the first pair that attains it; None for a single row, and if
+            rows coincide and neighbours are unwanted.
         coverage_radius: largest distance from a row to its nearest chosen row.
         farthest_row: the first row that attains it.
         duplicates: number of chosen rows that coincide with another; 0 if neighbours are unwanted.
@@ -175,7 +176,7 @@ class SubsetDistances:
             seed: of the sample.
             sampling: when a sample is taken.
             radii: the distance of each chosen row to the nearest one before it, if it is known.
-            neighbours: whether `to_neighbour` and `duplicates` are wanted.
+            neighbours: whether `to_neighbour`, `duplicates` and the closest pair are wanted.
             hints: what tells which rows are near each other; they change the time only.
             progress: called with the number of rows of the pool finished since the last call.
 
@@ -189,7 +190,11 @@ class SubsetDistances:
             return cls.of_nearest(nearest_chosen(points, chosen, progress=progress))
         guesses = hints.guesses(chosen, len(points))
         farthest, squared = farthest_row(points, chosen, guesses=guesses, progress=progress)
-        h_min, pair = _closest(points, chosen, radii, hints)
+        at_most = hints.near_pair(points, chosen)
+        if at_most == 0.0 and not neighbours:
+            h_min, pair = 0.0, None
+        else:
+            h_min, pair = _closest(points, chosen, radii, at_most)
         others = np.setdiff1d(rows, chosen, assume_unique=True)
         random = np.random.default_rng([seed, 1])
         sample = np.zeros(len(points), bool)
@@ -233,13 +238,13 @@ def _closest(
     points: Points,
     chosen: Int[np.ndarray, " k"],
     radii: Float[np.ndarray, " k"] | None,
-    hints: Hints,
+    at_most: float,
 ) -> tuple[float, tuple[int, int] | None]:
     """Return h_min and the first pair that attains it."""
     if len(chosen) < 2:
         return np.inf, None
     if radii is None:
-        pair = closest_pair(points, chosen, at_most=hints.near_pair(points, chosen))
+        pair = closest_pair(points, chosen, at_most=at_most)
         return float(np.sqrt(pair.squared)), (pair.left, pair.right)
     # The later row of the closest pair has the smallest radius, but for rounding.
     later = np.zeros(len(points), bool)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST = 1024
 
 # Multiplications of a comparison with chosen rows in which a row can be compared with a guess, and
-# how many more rows are compared to find out whether guesses pay.
+# how many more rows are compared to find out whether a guess pays.
 _GUESS = 5e4
 _PROBE = 256
 
@@ -49,9 +49,9 @@ def farthest_row(
         The first such row, and its exact squared distance to the nearest chosen row; 0 if all
         eligible rows are at the places of chosen ones.
 
-    Cost: a part of n·k·d multiplications: a row is compared with chosen rows in random order, or
-        first with guesses if most chosen rows are far away, until one is nearer than the farthest
-        of a few rows.
+    Cost: a part of n·k·d multiplications: a row is compared with the guesses that save more time
+        than they take, and then with chosen rows in random order, until one is nearer than the
+        farthest of a few rows.
     """
     first_of_all = int(np.argmax(points.eligible))
     left_out = points.eligible.copy()
@@ -135,9 +135,15 @@ def farthest_of_rows(
         # Distances that differ only before their roots are taken are equal.
         reached = max(float(best.squared[first].max()) * (1.0 - TIE), np.nextafter(0.0, 1.0))
         compare(probe, reached)
-        if len(probe) and float(seen[probe].mean()) * points.dimension > _GUESS:
-            for guess in guesses:
+        saved = float(seen[probe].mean()) * points.dimension if len(probe) else 0.0
+        for guess in guesses:
+            if not len(probe):
+                break
+            guessed = guess(rows[probe])
+            far = squared_to_guesses(points, rows[probe], guessed) >= reached
+            if float(np.mean(~far)) * saved > _GUESS:
                 compare_with_guesses(guess, remaining())
+                probe = probe[far]
         if len(remaining()) > len(rows) // 2 and Tuning(points, len(chosen)).keeps(transform):
             proxies.keep(threads)
         compare(remaining(), reached)
