@@ -155,6 +155,15 @@ def test_one_file_of_vectors_is_divided_by_rows(folder):
     assert np.array_equal(np.load("chosen.npy"), vectors()[together.indices])
 
 
+@pytest.mark.parametrize("engine", ["memory", "mapped", "faiss", "sharded"])
+def test_whatever_workers_compute_with(folder, engine):
+    np.save("one.npy", vectors())
+    alone = select_uniform("one.npy", 300)
+    together = select_on(LocalCluster(2), "one.npy", budget=300, engine=engine)
+    assert together.indices.tolist() == alone.indices.tolist()
+    assert together.radii.tobytes() == alone.radii.tobytes()
+
+
 def test_an_array_in_memory(folder):
     together = select_on(LocalCluster(3), vectors(), budget=300)
     assert_same(together, select_uniform(vectors(), 300))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import os
 import socket
 from typing import Any
 
@@ -92,12 +93,27 @@ def _machines() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
+def _own_processors() -> int:
+    """Return the processors of this machine, divided by the workers that it should have."""
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    (found,) = [node["Resources"] for node in ray.nodes() if node["NodeID"] == own]
+    return max(1, int(found.get("CPU", 1)) // max(1, int(found.get("GPU", 0))))
+
+
 class RemoteWorker:
     """A worker in a process of its own. Messages are bytes, so that they can be counted."""
 
     def __init__(self, generation: int) -> None:
+        threads = str(_own_processors())
+        # Ray lets an actor use one processor; a worker is alone on its machine, or with its GPU.
+        os.environ["OMP_NUM_THREADS"] = threads
+        from threadpoolctl import threadpool_limits
+
         from evenly.distributed.worker import Worker
 
+        threadpool_limits(int(threads))
         self._worker = Worker(generation)
 
     def handle(self, message: bytes) -> bytes:
