@@ -1,8 +1,10 @@
 """A real cluster: two nodes of Ray on this machine."""
 
+import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,9 +25,19 @@ pytest.importorskip("ray", reason="the extra ray is not installed")
 from tests.support.ray import MEGABYTES, ray_cluster
 
 
+def free_port():
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return one.getsockname()[1]
+
+
+# Clients need another package of the extra.
+CLIENT_PORT = free_port() if importlib.util.find_spec("grpc") else None
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    with ray_cluster() as started:
+    with ray_cluster(client_port=CLIENT_PORT) as started:
         yield started
 
 
@@ -203,3 +215,22 @@ def test_the_command_line(cluster, folder):
         assert done.returncode == 0, done.stderr
     assert "Not measured" in done.stdout
     assert Path("alone.npy").read_bytes() == Path("together.npy").read_bytes()
+
+
+@pytest.mark.skipif(CLIENT_PORT is None, reason="grpcio, of the extra ray, is not installed")
+def test_a_client_of_the_cluster(cluster, folder):
+    data = write_vectors(folder)
+    script = (
+        "import sys; from evenly import select_uniform;"
+        f"print(*select_uniform({data!r}, 50, cluster=sys.argv[1]).indices)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"ray://127.0.0.1:{CLIENT_PORT}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert list(map(int, done.stdout.split())) == select_uniform(data, 50).indices.tolist()

@@ -1,19 +1,28 @@
 """A Ray cluster of several nodes on this machine."""
 
 import contextlib
+import gc
 import logging
+import warnings
 
 MEGABYTES = 100
 
 
 @contextlib.contextmanager
-def ray_cluster(nodes=2):
-    """Start nodes of one processor each, and connect to them."""
+def ray_cluster(nodes=2, client_port=None):
+    """Start nodes of one processor each, and connect to them; clients may connect to a port."""
     import ray
     from ray.cluster_utils import Cluster
 
     size = {"num_cpus": 1, "object_store_memory": MEGABYTES << 20}
-    cluster = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
+    head = {**size, "include_dashboard": False}
+    if client_port is not None:
+        head["ray_client_server_port"] = client_port
+    with warnings.catch_warnings():
+        # Ray leaves log files of its server for clients to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        gc.collect()
     try:
         for _ in range(nodes - 1):
             cluster.add_node(**size)
