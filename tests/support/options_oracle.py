@@ -15,6 +15,10 @@ class Infeasible(Exception):
     """No rows can be chosen under these options."""
 
 
+class Undecided(Exception):
+    """Rounding decides between rows, so that the answer has no definition."""
+
+
 def select(
     vectors,
     *,
@@ -35,6 +39,7 @@ def select(
     density_weight=None,
     density_neighbours=10,
     drop_outliers=None,
+    max_outliers=None,
 ):
     """Rows, radii and the coverage radius; rows and groups are named by their numbers.
 
@@ -47,6 +52,8 @@ def select(
     left_out = np.zeros(n, bool)
     left_out[outliers(gaps, drop_outliers, stay=[*include, *away_rows])] = True
     left_out[[*exclude, *away_rows]] = True
+    if max_outliers is not None:
+        left_out[uncovered(vectors, gaps, normalize, budget, max_outliers, start, left_out)] = True
     if left_out[include].any() or left_out.all():
         raise Infeasible
     usable = ~left_out
@@ -117,6 +124,57 @@ def outliers(gaps, fraction, *, stay):
             means[row] = means[before]
     order = np.argsort(-means, kind="stable")
     return [row for row in order[: round(fraction * n)].tolist() if row not in stay]
+
+
+def uncovered(vectors, gaps, normalize, budget, most, start, excluded):
+    """Return the rows that need not be near a chosen one."""
+    usable = ~excluded
+    budget = rows_of_budget(budget, usable)
+    if budget + most > usable.sum():
+        raise Infeasible
+    first = first_row(start, vectors, normalize, usable, usable, None)
+    picks, _, _ = oracle.with_rules(
+        vectors, budget + most, normalize, [], start=first, excluded=excluded
+    )
+    more = most
+    while more:
+        some = picks[: budget + more].tolist()
+        cells = {pick: [] for pick in some}
+        for row in np.flatnonzero(usable).tolist():
+            nearest = row if row in cells else nearest_of(row, sorted(some), gaps)
+            cells[nearest].append(row)
+        apart = {pick: min(gaps[pick, other] for other in some if other != pick) for pick in some}
+        order = sorted(some, key=lambda pick: -apart[pick])
+        for one, other in pairwise(order):
+            if apart[other] > 0 and gaps[one, other] > apart[one] * (
+                1 + TIE
+            ):  # else both are equal
+                decided(apart[other], apart[one])
+        left_out = []
+        for pick in order:
+            rows = [row for one in [*left_out, pick] for row in cells[one]]
+            if len(rows) <= most and len(left_out) < more:
+                left_out.append(pick)
+        if len(left_out) == more:
+            return sorted(row for pick in left_out for row in cells[pick])
+        more = len(left_out)
+    return []
+
+
+def nearest_of(row, picks, gaps):
+    """Return the nearest pick, the first of several at the same place."""
+    order = sorted(picks, key=lambda pick: gaps[row, pick])
+    for other in order[1:]:
+        if gaps[order[0], other] > 0:
+            decided(gaps[row, order[0]], gaps[row, other])
+            break
+    return order[0]
+
+
+def decided(smaller, larger):
+    """Raise Undecided if two numbers differ by no more than rounding."""
+    if larger - smaller <= 1e-9 * larger:
+        raise Undecided
 
 
 def rows_of_budget(budget, usable):

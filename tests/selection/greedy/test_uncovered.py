@@ -7,34 +7,9 @@ from hypothesis import strategies as st
 
 from evenly import Selection, select_uniform
 from evenly.errors import BudgetError, OptionError
-from tests.support import oracle
+from tests.support import options_oracle, oracle
 
 pytestmark = pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
-
-
-def left_out_by_definition(vectors, normalize, budget, most, start, excluded):
-    gaps = oracle.gaps_by_definition(vectors, normalize)
-    picks, _, _ = oracle.with_rules(
-        vectors, budget + most, normalize, [], start=start, excluded=excluded
-    )
-    usable = [row for row in range(len(vectors)) if not excluded[row]]
-    more = most
-    while more:
-        some = picks[: budget + more].tolist()
-        cells = {pick: [] for pick in some}
-        for row in usable:
-            nearest = row if row in cells else min(sorted(some), key=lambda pick: gaps[row, pick])
-            cells[nearest].append(row)
-        others = {pick: [gaps[pick, other] for other in some if other != pick] for pick in some}
-        left_out = []
-        for pick in sorted(some, key=lambda pick: -min(others[pick])):
-            rows = [row for one in [*left_out, pick] for row in cells[one]]
-            if len(rows) <= most and len(left_out) < more:
-                left_out.append(pick)
-        if len(left_out) == more:
-            return sorted(row for pick in left_out for row in cells[pick])
-        more = len(left_out)
-    return []
 
 
 @given(
@@ -50,7 +25,8 @@ def test_the_picks_farthest_from_all_others_are_left_out(seed, n, engine, data):
     excluded = np.zeros(n, bool)
     excluded[1 : data.draw(st.integers(1, 2))] = True
     budget = data.draw(st.integers(1, n - most - 1))
-    expected = left_out_by_definition(vectors, False, budget, most, 0, excluded)
+    gaps = oracle.gaps_by_definition(vectors, False)
+    expected = options_oracle.uncovered(vectors, gaps, False, budget, most, 0, excluded)
     if 0 in expected:
         return
 
