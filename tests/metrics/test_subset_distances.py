@@ -52,9 +52,9 @@ def test_hints_change_nothing(kind, size, of_picks):
 
 
 def test_a_pair_that_coincides_is_not_looked_for_if_it_is_unwanted():
-    vectors = np.repeat(np.random.default_rng(8).standard_normal((50, 3)), 2, axis=0)
+    vectors = np.repeat(np.random.default_rng(8).standard_normal((60, 3)), 2, axis=0)
     points, chosen = points_of(vectors.astype(np.float32)), np.arange(20)
-    hints = Hints(order=np.arange(100))
+    hints = Hints(order=np.arange(120))
 
     found = SubsetDistances.of(points, chosen, sampling=FEW, hints=hints, neighbours=False)
 
