@@ -1,6 +1,7 @@
 """Texts and vectors larger than `memory=` are read and kept in pieces, for the same answer."""
 
 import gc
+import hashlib
 import json
 import re
 import subprocess
@@ -8,14 +9,16 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from evenly import deduplicate, select_uniform
 from evenly.atomic import scratch_file
 from evenly.errors import DataError, EncoderError, OptionError, OutputError
-from evenly.inputs import vector_file
+from evenly.inputs import first_pass, vector_file
 from evenly.inputs.prepare import prepare
 from evenly.options import InputOptions
 from evenly.samples import StoredVectors
+from evenly.selection.results.provenance import hash_of_array
 from tests.support.encoders import TopicEncoder, texts_of
 
 # Too little for the vectors of `records` beside all else, and enough to choose from them.
@@ -54,6 +57,7 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     assert prepared.pool_texts.kept is None
     in_memory = prepare(path, InputOptions(**options)).points.stored
     np.testing.assert_array_equal(prepared.points.stored[:], in_memory)
+    assert prepared.points.stored.digests == {"array": bytes.fromhex(hash_of_array(in_memory)[7:])}
     assert len(scratch(cache)) == 1
     del prepared
     gc.collect()
@@ -68,8 +72,8 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
 def test_too_little_memory_is_an_error_that_names_the_least(path, tmp_path, budget):
     options = {"encoder": TopicEncoder(64), "on_invalid": "drop", "cache_dir": tmp_path}
 
-    with pytest.raises(OptionError, match=r"at least (\d)MB are needed, got '900kB'") as found:
-        select_uniform(path, budget, **options, memory="900kB")
+    with pytest.raises(OptionError, match=r"at least (\d)MB are needed, got '700kB'") as found:
+        select_uniform(path, budget, **options, memory="700kB")
 
     assert options["encoder"].calls == 1  # the first tells the length of vectors
     assert scratch(tmp_path) == []
@@ -77,8 +81,49 @@ def test_too_little_memory_is_an_error_that_names_the_least(path, tmp_path, budg
     same = select_uniform(path, budget, **options, memory=f"{least}MB")
     expected = select_uniform(path, budget, **options)
     assert same.indices.tolist() == expected.indices.tolist()
-    with pytest.raises(OptionError, match="is too little"):
-        select_uniform(path, budget, **options, memory=f"{int(least) - 1}MB")
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_vectors_on_disk_are_read_once_before_the_first_pick(tmp_path, normalize, monkeypatch):
+    vectors = np.random.default_rng(3).standard_normal((20_000, 30)).astype(np.float16)
+    vectors[[0, 5000]] = 0.0
+    np.save(tmp_path / "pool.npy", vectors)
+    options = InputOptions(engine="mapped", normalize=normalize, on_invalid="drop")
+    monkeypatch.setattr(first_pass, "_BYTES_AT_ONCE", 1)
+    expected = prepare(vectors, InputOptions(normalize=normalize, on_invalid="drop"))
+
+    prepared = prepare(tmp_path / "pool.npy", options)
+    hashed = prepared.samples.content_hash()
+
+    assert prepared.points.stored.bytes_read < 1.01 * prepared.points.stored.nbytes
+    assert prepared.dropped == expected.dropped
+    digest = hashlib.sha256((tmp_path / "pool.npy").read_bytes()).hexdigest()
+    assert hashed == f"sha256:{digest}"
+    for rows in ([], [1, 12_000], range(4000, 9000)):  # the first usable row is among them
+        own, others = (
+            one.without(dict.fromkeys(rows, "left out")).points for one in (prepared, expected)
+        )
+        np.testing.assert_array_equal(
+            own.squared_distances_to_mean(), others.squared_distances_to_mean()
+        )
+
+
+def test_a_file_with_other_tensors_is_hashed_as_a_whole(tmp_path):
+    save_file({"vectors": np.eye(9, dtype=np.float32), "z": np.ones(5)}, tmp_path / "a.safetensors")
+
+    prepared = prepare(tmp_path / "a.safetensors", InputOptions(engine="mapped"))
+
+    digest = hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).digest()
+    assert prepared.points.stored.digests == {"files": digest}
+
+
+def test_a_file_that_changed_after_it_was_hashed_is_reported(tmp_path):
+    np.save(tmp_path / "pool.npy", np.eye(30, dtype=np.float32))
+    prepared = prepare(tmp_path / "pool.npy", InputOptions(engine="mapped"))
+    np.save(tmp_path / "pool.npy", np.eye(31, dtype=np.float32))
+
+    with pytest.raises(DataError, match="changed after it was opened"):
+        prepared.samples.content_hash()
 
 
 def test_equal_texts_are_found_without_keeping_them(path):

@@ -184,7 +184,7 @@ def _new_crew(transport: Transport, names: list[str]) -> Crew:
 
 def _on_cluster(points: Points, ranges: Ranges) -> ClusterPoints:
     return ClusterPoints(
-        points.stored, points.factors, points.eligible, points.longest, points.room, ranges
+        points.stored, points.factors, points.eligible, points.longest, points.room, ranges=ranges
     )
 
 

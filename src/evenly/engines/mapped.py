@@ -44,6 +44,7 @@ from evenly.shapes import Float, Int
 # partial sorting.
 _BYTES_A_ROW = 48
 _LEAST_ROWS = 4 * FRONTIER
+_TO_SPARE = 1.2
 
 # Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
@@ -178,7 +179,7 @@ class MappedEngine(Bounded):
         self._outside = ceiling_outside(keys, self._inside)
         inside = kept.take(self._points, self._inside)
         n_remaining = max(0, self._budget - len(self._targets))
-        tuning = Tuning(inside, n_remaining, room=self._holds * inside.dimension * 4.0)
+        tuning = Tuning(inside, n_remaining, room=self._holds * _proxy_bytes(inside.dimension))
         self._engine = MemoryEngine(
             inside, n_remaining, tuning, squared=self.squared[self._inside], sizes=self._sizes
         )
@@ -251,12 +252,12 @@ class KeptRows:
             return points.take(rows)
         found = np.zeros(len(rows), bool)
         stored = np.empty((len(rows), points.dimension), self._parts[0][1].dtype)
-        for kept, part in self._parts:
+        while self._parts:  # dropped one by one, so that rows are not in memory twice
+            kept, part = self._parts.pop()
             places = np.searchsorted(rows, kept)
             places[places == len(rows)] = 0
             there = rows[places] == kept
             stored[places[there]], found[places[there]] = part[there], True
-        self._parts.clear()
         missing = np.flatnonzero(~found)
         if len(missing):
             stored[missing] = points.take(rows[missing]).stored
@@ -289,8 +290,16 @@ def least_memory(rows: int, dimension: int, itemsize: int, budget: int) -> float
 
 
 def _bytes_in_memory(dimension: int, itemsize: int) -> float:
-    """Return the bytes of a row in memory, its proxy and bounds, and half as much to spare."""
-    return 1.5 * (dimension * itemsize + 4 * dimension + 64)
+    """Return the bytes of a row in memory, its proxy and bounds, and some to spare."""
+    return _TO_SPARE * (dimension * itemsize + _proxy_bytes(dimension) + 64)
+
+
+def _proxy_bytes(dimension: int) -> float:
+    """Return the bytes that proxies of a row in memory may take.
+
+    More rows in memory save more time than proxies of all coordinates, which are quickly made.
+    """
+    return float(dimension)
 
 
 def _is_certain(frontier: Frontier) -> bool:

@@ -12,7 +12,9 @@ from evenly.geometry.kernels.exact import TIE
 from evenly.geometry.kernels.screening import Best, ErrorBound, Queries
 from evenly.geometry.points import (
     LARGEST,
+    MEAN_ROWS,
     Points,
+    RowSums,
     blocks,
     first_of_the_farthest,
     reach_of,
@@ -46,6 +48,7 @@ from evenly.geometry.threads import (
 
 __all__ = [
     "LARGEST",
+    "MEAN_ROWS",
     "TIE",
     "Best",
     "DistanceMatrix",
@@ -54,6 +57,7 @@ __all__ = [
     "ProxyTransform",
     "ProxyVectors",
     "Queries",
+    "RowSums",
     "RunningMean",
     "Targets",
     "are_near_enough",

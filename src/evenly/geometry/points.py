@@ -99,6 +99,21 @@ class Elsewhere(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class RowSums:
+    """Sums of the rows of each MEAN_ROWS row numbers, which a mean is made of.
+
+    Attributes:
+        first: the row that the sums are relative to, the first that counts.
+        counted: (n,) the rows that count.
+        sums: (b, d) the sums.
+    """
+
+    first: int
+    counted: Bool[np.ndarray, " n"]
+    sums: Float[np.ndarray, "b d"]
+
+
+@dataclass(frozen=True, eq=False)
 class Points:
     """The rows of a pool.
 
@@ -112,6 +127,7 @@ class Points:
             cannot be normalised, are never read.
         longest: no eligible row is longer than this; 1 for normalised rows.
         room: bytes that computing on rows on disk may take; None for the default of the engine.
+        row_sums: sums of the rows, if they were made when the rows were read for another purpose.
     """
 
     stored: Any
@@ -119,6 +135,7 @@ class Points:
     eligible: Bool[np.ndarray, " n"]
     longest: float
     room: float | None = None
+    row_sums: RowSums | None = None
 
     @classmethod
     def of(
@@ -129,12 +146,13 @@ class Points:
         *,
         normalize: bool,
         room: float | None = None,
+        row_sums: RowSums | None = None,
     ) -> Points:
         """Return points made of vectors and their lengths, which normalisation divides by."""
         if normalize:
             factors = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=eligible)
-            return cls(stored, factors, eligible, 1.0, room)
-        return cls(stored, None, eligible, float(lengths[eligible].max()), room)
+            return cls(stored, factors, eligible, 1.0, room, row_sums)
+        return cls(stored, None, eligible, float(lengths[eligible].max()), room, row_sums)
 
     @property
     def vectors(self) -> Vectors:
@@ -220,9 +238,23 @@ class Points:
         longer tie. Each block of rows is summed by itself, and the sums are added in order, so
         the bits do not depend on the number of threads.
         """
-        origin = self.exact(np.array([np.argmax(self.eligible)]))[0]
-        mean = self.mean_of_sums(self.sums_of_blocks(origin))
+        first = int(np.argmax(self.eligible))
+        origin = self.exact(np.array([first]))[0]
+        mean = self.mean_of_sums(self._sums_relative_to(first, origin))
         return self.squared_distances_from(origin, mean)
+
+    def _sums_relative_to(
+        self, first: int, origin: Float[np.ndarray, " d"]
+    ) -> Float[np.ndarray, "b d"]:
+        """Return the sums of all blocks, of which those are known whose rows count as before."""
+        known = self.row_sums
+        if known is None or known.first != first:
+            return self.sums_of_blocks(origin)
+        sums, same = known.sums.copy(), known.counted == self.eligible
+        for number, block in enumerate(blocks(len(self), 1, numbers=MEAN_ROWS)):
+            if not same[block].all():
+                sums[number] = self.sums_of_blocks(origin, block)[0]
+        return sums
 
     def sums_of_blocks(
         self, origin: Float[np.ndarray, " d"], rows: slice | None = None

@@ -83,7 +83,7 @@ def check_lengths(
 
 
 def unusable_rows(
-    vectors: np.ndarray[Any, Any],
+    vectors: Any,
     lengths: Float[np.ndarray, " n"],
     eligible: Bool[np.ndarray, " n"],
     *,

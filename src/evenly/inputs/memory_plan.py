@@ -9,9 +9,10 @@ from evenly.errors import OptionError
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
 
-# Bytes a row in memory wherever the vectors are: where the record is, the hash and the length of
-# its text, the length of its vector and its factor, and the distances of a measure.
-_ROW_BYTES = 160
+# Bytes a row in memory wherever the vectors are. While rows are chosen: where the record is, the
+# hash and the length of its text, the length of its vector and its factor. At most, while equal
+# texts are found, and while distances are measured.
+_ROW_BYTES, _MOST_ROW_BYTES = 64, 160
 # Beside vectors in memory: proxies of them, and clusters for the bounds on h_min.
 _PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
 # Texts that are kept, and what is freed between steps and not reused.
@@ -34,7 +35,7 @@ def fits_in_memory(rows: int, vector_bytes: float, options: InputOptions) -> boo
     if allowed is None:
         return vector_bytes <= free_memory() / 2
     proxies = min(vector_bytes, _PROXY_BYTES)
-    needed = _PROXY_SHARE * vector_bytes + proxies + rows * (_ROW_BYTES + _CLUSTER_BYTES)
+    needed = _PROXY_SHARE * vector_bytes + proxies + rows * (_MOST_ROW_BYTES + _CLUSTER_BYTES)
     return needed <= allowed
 
 
@@ -65,7 +66,7 @@ def check_memory(
         return
     chosen = round(budget * rows) if isinstance(budget, float) else budget or 1
     work = least_memory(rows, dimension, bytes_a_number, min(chosen, rows))
-    needed = (work + rows * _ROW_BYTES) / (1 - _OTHER_SHARE)
+    needed = max(work + rows * _ROW_BYTES, rows * _MOST_ROW_BYTES) / (1 - _OTHER_SHARE)
     if needed > allowed:
         of_which = f" and a budget of {chosen:,}" if budget is not None else ""
         raise OptionError(

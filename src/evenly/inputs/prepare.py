@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -26,8 +26,15 @@ from evenly.embedding import (
 from evenly.engines.registry import check_available
 from evenly.errors import ColumnError, EmptyPoolError, OptionError, TextError, VectorError
 from evenly.geometry import DistanceMatrix, Points
-from evenly.inputs.checks import DroppedRows, check_distances, check_lengths, holds_texts
+from evenly.inputs.checks import (
+    DroppedRows,
+    check_distances,
+    check_lengths,
+    holds_texts,
+    unusable_rows,
+)
 from evenly.inputs.columns import Column, compact_column
+from evenly.inputs.first_pass import FirstPass
 from evenly.inputs.memory_plan import check_memory, goes_to_disk, room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.vector_file import VectorFile
@@ -212,7 +219,15 @@ def prepare(
     if options.engine == "distances":
         options = replace(options, normalize=False)
     scaled = options.normalize and vectors.shape[1] > 0
-    lengths, unusable = check_lengths(vectors, rows.eligible, normalize=scaled)
+    row_sums = None
+    if isinstance(vectors, StoredVectors):
+        hashed: Literal["files", "array"] = "files" if embeddings is None else "array"
+        read = FirstPass.over(vectors, rows.eligible, normalize=scaled, hashed=hashed)
+        lengths, row_sums = read.lengths, read.row_sums
+        longest = lengths.max(initial=0.0)
+        unusable = unusable_rows(vectors, lengths, rows.eligible, normalize=scaled, longest=longest)
+    else:
+        lengths, unusable = check_lengths(vectors, rows.eligible, normalize=scaled)
     reasons = {row: samples.vector_fault(row) or reason for row, reason in unusable.items()}
     rows.drop(reasons, VectorError, "vector")
     points: Points | DistanceMatrix
@@ -220,7 +235,9 @@ def prepare(
         points = check_distances(samples, rows.eligible)
     else:
         room = room_for_work(len(samples), options)
-        points = Points.of(vectors, lengths, rows.eligible, normalize=scaled, room=room)
+        points = Points.of(
+            vectors, lengths, rows.eligible, normalize=scaled, room=room, row_sums=row_sums
+        )
     return PreparedData(
         samples=samples,
         points=points,

@@ -44,6 +44,8 @@ _TENSOR_NAMES = ("embeddings", "vectors")
 _MAX_HEADER_BYTES = 100_000_000
 _MAX_LENGTH = 1 << 48
 _N_SHOWN = 6
+# A header, and what a writer may have put at the end.
+_MOST_AROUND = 1 << 20
 
 
 @dataclass(eq=False)
@@ -100,6 +102,18 @@ class BinaryRows:
                     continue
                 raw = self._raw(file, first, last - first + 1)
                 self._convert(raw[rows[begin:end] - first], out[begin:end], rows[begin:end])
+
+    def around(self) -> tuple[bytes, bytes] | None:
+        """Return the bytes of the file before and after the rows, if those are as in an array."""
+        after = self.offset + self.shape[0] * self.row_bytes
+        plain = self.seekable and not self.bfloat16 and self.raw_dtype.kind == "f"
+        if not plain or max(self.offset, self.stamp.size - after) > _MOST_AROUND:
+            return None
+        before, behind = bytearray(self.offset), bytearray(self.stamp.size - after)
+        with self._open() as file:
+            self._read_at(file, 0, memoryview(before))
+            self._read_at(file, after, memoryview(behind))
+        return bytes(before), bytes(behind)
 
     def mapped(self) -> npt.NDArray[Any] | None:
         """Return the rows as a memory map, or None if they cannot be mapped.

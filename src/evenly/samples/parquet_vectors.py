@@ -86,6 +86,10 @@ class ParquetRows(ParquetFile):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=Lock())
 
+    def around(self) -> tuple[bytes, bytes] | None:
+        """Return None: the rows are compressed."""
+        return None
+
     def mapped(self) -> None:
         """Return None: parquet cannot be mapped."""
 
