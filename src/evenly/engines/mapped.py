@@ -44,7 +44,7 @@ from evenly.shapes import Float, Int
 # partial sorting.
 _BYTES_A_ROW = 48
 _LEAST_ROWS = 4 * FRONTIER
-_TO_SPARE = 1.2
+_TO_SPARE = 1.1
 
 # Rows from which it is guessed which bounds stay large, and the share of memory they should fill.
 _SAMPLE = 4096
@@ -290,8 +290,12 @@ def least_memory(rows: int, dimension: int, itemsize: int, budget: int) -> float
 
 
 def _bytes_in_memory(dimension: int, itemsize: int) -> float:
-    """Return the bytes of a row in memory, its proxy and bounds, and some to spare."""
-    return _TO_SPARE * (dimension * itemsize + _proxy_bytes(dimension) + 64)
+    """Return the bytes of a row in memory, its proxy and bounds, and some to spare.
+
+    Rows are there twice while those that were read are put in order.
+    """
+    row = dimension * itemsize
+    return _TO_SPARE * (max(2 * row, row + _proxy_bytes(dimension)) + 64)
 
 
 def _proxy_bytes(dimension: int) -> float:
