@@ -127,7 +127,7 @@ def run_job(
     for repeat in range(repeats + warm_up):
         for name, source in sources.items():
             print(f"{job.name}: {name}, {repeat + 1 - warm_up} of {repeats}", file=sys.stderr)
-            ran = _run_once(data, job.options, source)
+            ran = run_once(data, job.options, source)
             if repeat >= warm_up:
                 found[name].append(ran)
     for name, runs in found.items():
@@ -153,7 +153,8 @@ def run_job(
         }
 
 
-def _run_once(data: Path, options: Sequence[str], source: Path) -> Row:
+def run_once(data: Path, options: Sequence[str], source: Path) -> Row:
+    """Run `evenly select` in a process of its own; return its steps and its memory."""
     with tempfile.TemporaryDirectory() as folder:
         output, peak = Path(folder) / f"chosen{data.suffix}", Path(folder) / "peak"
         words = ["select", str(data), *options, "-o", str(output), "--json", "--quiet"]

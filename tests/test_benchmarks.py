@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import growth, jobs, pools, profile, refine, rules, run, table, typical
+from benchmarks import estimates, growth, jobs, pools, profile, refine, rules, run, table, typical
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, mean_distance, same_picks, same_rows
 from benchmarks.measuring import Task, measure, measure_apart
@@ -547,3 +547,28 @@ def test_files_are_short_and_the_cases_are_listed():
     ]
     for file in folder.glob("*.py"):
         assert len(file.read_text("utf-8").splitlines()) < 400
+
+
+def test_estimates_stand_beside_the_truth(tmp_path):
+    pool = tmp_path / "pool.npy"
+    np.save(pool, pools.clustered(300, 32))
+    job = jobs.Job("tiny", "Gaussian clusters", ("--budget", "30"), lambda _: pool)
+
+    row = estimates.compare_job(job, tmp_path)
+
+    assert (row["n"], row["budget"], row["disk"]) == (300, 30, 0)
+    assert row["memory"] > 5e7
+    assert row["estimated_memory"] > 5e7
+    assert "| tiny | 300 | 30 |" in estimates.table_of([row])
+
+
+def test_varied_texts_are_all_different(tmp_path):
+    records = [{"instruction": f"do this thing number {row} well", "id": row} for row in range(9)]
+
+    estimates.write_varied(records, 4, tmp_path / "varied.jsonl")
+
+    lines = (tmp_path / "varied.jsonl").read_text().splitlines()
+    written = [json.loads(line) for line in lines]
+    assert len(written) == 36
+    assert len({record["instruction"] for record in written}) > 27
+    assert written[:9] == records

@@ -19,6 +19,17 @@ def free_memory() -> float:
     return float("inf")
 
 
+def resident_memory() -> float:
+    """Return the bytes of memory that this process has now; 0 if that is unknown."""
+    try:
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0.0
+
+
 def memory_bytes(value: str | float | None) -> float | None:
     """Return the value of `memory=` in bytes: a number, or one with a unit, "500MB" or "2 GiB".
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evenly import errors, estimate, select_uniform
+from evenly.memory import resident_memory
 from tests.support.encoders import TopicEncoder, texts_of
 
 
@@ -90,3 +91,23 @@ def test_the_estimated_memory_is_what_the_arrays_take():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.memory == pytest.approx(vectors.nbytes + peak, rel=0.2)
+
+
+def test_the_peak_of_the_whole_process_includes_what_it_has_already(tmp_path):
+    vectors = np.ones((50_000, 200), np.float32)
+    np.save(tmp_path / "vectors.npy", vectors)
+
+    in_memory, of_file = (estimate(data, 100) for data in (vectors, tmp_path / "vectors.npy"))
+    limited = estimate(tmp_path / "vectors.npy", 100, memory="30MB")
+
+    # Vectors that are passed are in the process already.
+    assert in_memory.peak_memory == pytest.approx(of_file.peak_memory - vectors.nbytes, abs=5e6)
+    assert of_file.peak_memory > resident_memory() + of_file.memory
+    assert limited.peak_memory < of_file.peak_memory
+
+
+def test_a_limit_that_is_too_little_is_an_error_as_in_a_selection(tmp_path):
+    np.save(tmp_path / "vectors.npy", np.ones((20_000, 400), np.float32))
+
+    with pytest.raises(errors.OptionError, match="and a budget of 9,000: at least 86MB are needed"):
+        estimate(tmp_path / "vectors.npy", 9000, memory="25MB")

@@ -13,10 +13,10 @@ import numpy as np
 from evenly.embedding import LoadedEncoder, embed_texts, open_cache
 from evenly.errors import EmptyPoolError, OptionError
 from evenly.geometry import single_threaded_blas, usable_threads
-from evenly.inputs.memory_plan import goes_to_disk
+from evenly.inputs.memory_plan import check_memory, goes_to_disk
 from evenly.inputs.prepare import load_model, stay_on_disk
 from evenly.inputs.vector_file import scratch_folder
-from evenly.memory import free_memory, memory_bytes
+from evenly.memory import free_memory, memory_bytes, resident_memory
 from evenly.options import DEFAULT_ENCODER, InputOptions, RuleOptions, TextColumns, documented
 from evenly.samples import Samples, check_text, open_with_vectors, texts_of_rows
 from evenly.selection.rules.budget import rows_of_budget
@@ -30,12 +30,16 @@ _BYTES_PER_ROW = 60
 # Beyond a quarter of the vectors, float32 proxies get this much before they become 16 bits wide.
 _PROXY_BYTES = 200e6
 
+# Compiled loops and their scratch memory; bytes a row in memory that reading and measuring take
+# beside the engine; and how much of a limit is used up.
+_COMPILED_BYTES, _MEASURED_BYTES, _SHARE_OF_LIMIT = 100e6, 560, 0.9
+
 # Passes over the vectors before the first pick: lengths, mean, distances to it, hash.
 _PASSES = 4
 _BYTES_PER_SECOND = 2.5e9
-# How often files of vectors are read and decoded: 7 to 9 times, from the page cache, for
+# How often files of vectors are read and decoded: 6 to 7 times, from the page cache, for
 # 2,000,000 rows of 384.
-_FILE_PASSES = 8
+_FILE_PASSES = 6
 _FILE_BYTES_PER_SECOND = 1.6e9
 
 # Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC with AVX-512, where
@@ -70,6 +74,8 @@ class Estimate:
         budget: number of rows that will be chosen.
         memory: peak in bytes of the vectors and of what the engine keeps; the interpreter, the
             libraries and an encoder's model come on top.
+        peak_memory: peak in bytes of a whole process that reads, embeds, chooses and measures, with
+            what this process has now: the interpreter, the libraries, the model and data.
         embedding_seconds: for texts, if no vector is cached; 0 for vectors.
         selection_seconds: from the vectors to the answer.
         disk: bytes of the temporary file of vectors that do not fit in memory; 0 without one. The
@@ -82,6 +88,7 @@ class Estimate:
     dimension: int
     budget: int
     memory: int
+    peak_memory: int
     embedding_seconds: float
     selection_seconds: float
     disk: int = 0
@@ -95,7 +102,7 @@ class Estimate:
     def _repr_html_(self) -> str:
         lines = [
             ("engine", self.engine),
-            ("memory", f"{self.memory / 1e6:,.0f} MB"),
+            ("memory", f"{self.peak_memory / 1e6:,.0f} MB"),
             ("embedding", format_seconds(self.embedding_seconds)),
             ("selection", format_seconds(self.selection_seconds)),
         ]
@@ -149,15 +156,20 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
     if len(samples) == 0:
         raise EmptyPoolError(f"{samples.origin} holds no rows; there is nothing to choose from.")
     n_chosen = rows_of_budget(rules.budget, len(samples))
-    embedding_seconds, on_disk = 0.0, False
+    embedding_seconds, on_disk, resident = 0.0, False, 0.0
     if samples.holds_vectors:
         given = samples.stored_vectors
         rows, dimension = given.shape
         vectors = _Vectors(rows, dimension, given.dtype.itemsize)
         on_disk = stay_on_disk(samples.stored, inputs)
+        if samples.stored is None:
+            resident -= vectors.nbytes  # which are there already
     else:
         vectors, embedding_seconds = _try_embedding(samples, inputs)
         on_disk = goes_to_disk(vectors.rows, vectors.nbytes, inputs)
+    resident += resident_memory()
+    if on_disk:
+        check_memory(vectors.rows, vectors.dimension, vectors.bytes_per_number, n_chosen, inputs)
     engine = inputs.engine
     if engine == "auto":
         engine = "mapped" if on_disk else "memory"
@@ -172,6 +184,7 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
         dimension=vectors.dimension,
         budget=n_chosen,
         memory=int(needed),
+        peak_memory=int(_peak_memory(engine, needed, vectors, resident)),
         embedding_seconds=embedding_seconds,
         selection_seconds=seconds,
         **_disk_of(vectors, inputs, written=on_disk and not samples.holds_vectors),
@@ -227,6 +240,14 @@ def _needed_memory(engine: str, vectors: _Vectors, budget: int, limit: float | N
     numbers, most = float(vectors.rows) * vectors.dimension, vectors.nbytes / 4 + _PROXY_BYTES
     proxies = numbers * 4 if numbers * 4 <= most else min(numbers * 2, most)
     return vectors.nbytes + proxies + targets + bounds
+
+
+def _peak_memory(engine: str, needed: float, vectors: _Vectors, resident: float) -> float:
+    """Return the peak in bytes of the whole process, measured with a certificate."""
+    own = max(0.0, resident) + _COMPILED_BYTES
+    if engine == "mapped":
+        return own + _SHARE_OF_LIMIT * needed
+    return own + needed + vectors.rows * _MEASURED_BYTES
 
 
 def _check_fits(engine: str, needed: float, vectors: _Vectors) -> None:

@@ -45,10 +45,11 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=1))
         return
+    own = f"{found.memory / 1e6:,.0f} MB"
     rows = [
         ("engine", found.engine),
         ("rows", f"{found.budget:,} of {found.rows:,}, {count(found.dimension, 'dimension')}"),
-        ("memory", f"{found.memory / 1e6:,.0f} MB, in addition to the interpreter and a model"),
+        ("memory", f"{found.peak_memory / 1e6:,.0f} MB in all, {own} of it for vectors"),
         ("embedding", f"{format_seconds(found.embedding_seconds)}, if nothing is cached"),
         ("selection", format_seconds(found.selection_seconds)),
     ]
