@@ -18,7 +18,6 @@ from evenly.inputs import first_pass, vector_file
 from evenly.inputs.prepare import prepare
 from evenly.options import InputOptions
 from evenly.samples import StoredVectors
-from evenly.selection.results.provenance import hash_of_array
 from tests.support.encoders import TopicEncoder, texts_of
 
 # Too little for the vectors of `records` beside all else, and enough to choose from them.
@@ -57,7 +56,6 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     assert prepared.pool_texts.kept is None
     in_memory = prepare(path, InputOptions(**options)).points.stored
     np.testing.assert_array_equal(prepared.points.stored[:], in_memory)
-    assert prepared.points.stored.digests == {"array": bytes.fromhex(hash_of_array(in_memory)[7:])}
     assert len(scratch(cache)) == 1
     del prepared
     gc.collect()
@@ -114,7 +112,7 @@ def test_a_file_with_other_tensors_is_hashed_as_a_whole(tmp_path):
     prepared = prepare(tmp_path / "a.safetensors", InputOptions(engine="mapped"))
 
     digest = hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).digest()
-    assert prepared.points.stored.digests == {"files": digest}
+    assert prepared.points.stored.file_digest == digest
 
 
 def test_a_file_that_changed_after_it_was_hashed_is_reported(tmp_path):

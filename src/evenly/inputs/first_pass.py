@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -39,7 +38,6 @@ class FirstPass:
         eligible: Bool[np.ndarray, " n"],
         *,
         normalize: bool,
-        hashed: Literal["files", "array"],
     ) -> FirstPass:
         """Read all vectors.
 
@@ -47,7 +45,6 @@ class FirstPass:
             stored: the vectors.
             eligible: (n,) which rows may count.
             normalize: whether rows are divided by their lengths.
-            hashed: see `StoredVectors.in_order`.
         """
         n, dimension = stored.shape
         lengths, counted = np.empty(n), np.zeros(n, bool)
@@ -55,7 +52,7 @@ class FirstPass:
         first, origin = -1, np.zeros(dimension)
         row_bytes = dimension * stored.dtype.itemsize
         at_once = max(1, _BYTES_AT_ONCE // (row_bytes * MEAN_ROWS)) * MEAN_ROWS
-        for rows, block in stored.in_order(at_once, hashed):
+        for rows, block in stored.in_order(at_once):
             lengths[rows] = row_lengths(block)
             usable = eligible[rows] & (lengths[rows] <= LARGEST)
             if normalize:

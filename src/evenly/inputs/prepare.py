@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -221,8 +221,7 @@ def prepare(
     scaled = options.normalize and vectors.shape[1] > 0
     row_sums = None
     if isinstance(vectors, StoredVectors):
-        hashed: Literal["files", "array"] = "files" if embeddings is None else "array"
-        read = FirstPass.over(vectors, rows.eligible, normalize=scaled, hashed=hashed)
+        read = FirstPass.over(vectors, rows.eligible, normalize=scaled)
         lengths, row_sums = read.lengths, read.row_sums
         longest = lengths.max(initial=0.0)
         unusable = unusable_rows(vectors, lengths, rows.eligible, normalize=scaled, longest=longest)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +72,7 @@ class StoredVectors:
         bytes_in_memory: size of all rows as one array of `dtype`.
         bytes_read: size on disk of all rows returned so far, including repeats; bytes_read /
             nbytes is the number of passes over the data.
-        digests: what is known since all rows were read in order: "files", the sha256 of the files,
-            and "array", that of the type, the shape and the bytes of the rows.
+        file_digest: the sha256 of the only file, once all rows were read in order; None before.
         seekable: False if scattered rows cost much more than their bytes: parquet decodes all
             preceding rows of the row group, and .npy in Fortran order scatters the numbers of a
             row. Read such data in order if possible.
@@ -97,7 +96,7 @@ class StoredVectors:
         self.bytes_in_memory = self.shape[0] * self.shape[1] * self.dtype.itemsize
         self.seekable = all(part.seekable for part in parts)
         self.bytes_read = 0
-        self.digests: dict[str, bytes] = {}
+        self.file_digest: bytes | None = None
         self._lock = Lock()
         self._held: set[int] = set()
 
@@ -134,17 +133,13 @@ class StoredVectors:
             return row
         return self._rows(row_numbers(rows, len(self)), self.dtype)
 
-    def in_order(
-        self, rows_at_once: int, hashed: Literal["files", "array"]
-    ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-        """Yield all rows, some at once, and hash them in passing: `digests` has the result.
+    def in_order(self, rows_at_once: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
+        """Yield all rows, some at once, and hash them in passing: `file_digest` has the result.
 
-        Of files, only one that holds an array is hashed.
+        Only a single file that holds an array is hashed.
         """
         around = None
-        if hashed == "array":
-            around = f"{self.dtype.str} {self.shape}\n".encode(), b""
-        elif len(self.parts) == 1 and self.file_dtype == self.dtype:
+        if len(self.parts) == 1 and self.file_dtype == self.dtype:
             around = self.parts[0].around()
         digest = hashlib.sha256(b"" if around is None else around[0])
         for begin in range(0, len(self), rows_at_once):
@@ -155,7 +150,7 @@ class StoredVectors:
             yield rows, block
         if around is not None:
             digest.update(around[1])
-            self.digests[hashed] = digest.digest()
+            self.file_digest = digest.digest()
 
     def take(self, rows: RowNumbers) -> npt.NDArray[Any]:
         """Read rows as `file_dtype`, so that integers stay integers; otherwise like indexing."""

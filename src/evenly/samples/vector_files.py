@@ -78,7 +78,7 @@ class VectorFiles(VectorRows, Generic[_PartT]):
 
     def file_digests(self) -> list[bytes]:
         """Return the hash of each file, which is known of one that was read in order."""
-        known = self.stored.digests.get("files")
+        known = self.stored.file_digest
         if known is not None:
             self._check_files()
             return [known]

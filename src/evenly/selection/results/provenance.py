@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
+import numpy.typing as npt
+
 from evenly._version import __version__
 from evenly.geometry import Points, in_background, usable_threads
 from evenly.inputs.prepare import PreparedData
 from evenly.options import InputOptions
 from evenly.options.values import as_json_value, decode, encode
-from evenly.samples import Samples, StoredVectors, VectorsBeside
+from evenly.samples import Samples, VectorsBeside
 from evenly.samples.base import feed_array
 
 # Hashing fewer numbers takes less time than handing the work to another thread.
@@ -280,10 +282,8 @@ def begin_provenance(
     return in_background(lambda: provenance_of(prepared, options, rules), threads=threads).result
 
 
-def hash_of_array(array: Any) -> str:
+def hash_of_array(array: npt.NDArray[Any]) -> str:
     """Return the sha256 of dtype, shape and bytes: the content hash of an array in memory."""
-    if isinstance(array, StoredVectors) and "array" in array.digests:
-        return f"sha256:{array.digests['array'].hex()}"
     digest = hashlib.sha256()
     feed_array(digest, array)
     return f"sha256:{digest.hexdigest()}"
