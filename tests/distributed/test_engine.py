@@ -304,3 +304,16 @@ def test_what_needs_all_vectors_in_one_place_is_refused_before_the_work(folder):
             select_uniform("one.npy", 10, cluster="auto", **options)
     with pytest.raises(OptionError, match=r"^token_budget= needs costs="):
         select_uniform("rows.jsonl", cluster="auto", token_budget=100)
+
+
+def test_what_workers_warn_of_is_logged_here(folder, caplog):
+    (folder / "s").mkdir()
+    for number in range(2):
+        rows = [{"text": f"soup {number} {row}", "x": float("nan")} for row in range(4)]
+        write_jsonl(folder / "s" / f"{number}.jsonl", rows)
+    chosen = select_on(LocalCluster(2), "s", budget=6, encoder=TopicEncoder(window=5), text="text")
+    chosen.write("chosen.jsonl")
+
+    cut_off = [one for one in caplog.messages if "longer than the 5 tokens" in one]
+    assert [one.partition(":")[0] for one in cut_off] == ["s/0.jsonl", "s/1.jsonl"]
+    assert [one for one in caplog.messages if "no NaN" in one]

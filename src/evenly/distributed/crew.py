@@ -74,6 +74,7 @@ class Crew:
         self.lost, self.seconds_waited = 0, 0.0
         self._members = [_Member(name) for name in names]
         self._numbers = itertools.count()
+        self._warned: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._members)
@@ -181,6 +182,10 @@ class Crew:
         finally:
             self.seconds_waited += time.perf_counter() - began
         member.seen, member.losses = reply.seen, 0
+        for warning in (f"{member.name}: {one}" for one in reply.warnings):
+            if warning not in self._warned:  # a request may be repeated
+                self._warned.add(warning)
+                log.warning("%s", warning)
         return reply
 
     @staticmethod

@@ -45,6 +45,7 @@ class Reply:
         value: the answer.
         error: class name and message of a deliberate error; None if there is none.
         seconds: how long the worker took.
+        warnings: what it would have logged on one machine.
     """
 
     generation: int
@@ -54,6 +55,7 @@ class Reply:
     value: Any = None
     error: tuple[str, str] | None = None
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class Link(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from evenly.options import InputOptions
 from evenly.samples import FileStamp, Samples
 from evenly.samples.base import HASHED_ROWS, block_hashes
 from evenly.shapes import Bool, Float, Int
+
+log = logging.getLogger("evenly")
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,22 @@ class Worker(MeasuredRows):
         if (request.generation, request.seen) != (self._generation, self._seen):
             return Reply(self._generation, request.number, self._seen, refused=True)
         value, error = None, None
-        try:
-            for name, *arguments in request.operations:
-                self._apply(name, *arguments)
-            value = getattr(self, request.call)(*request.arguments)
-        except EvenlyError as raised:
-            error = (type(raised).__name__, str(raised))
-        seconds = time.perf_counter() - began
-        return Reply(self._generation, request.number, self._seen, False, value, error, seconds)
+        with _Warnings() as heard:
+            try:
+                for name, *arguments in request.operations:
+                    self._apply(name, *arguments)
+                value = getattr(self, request.call)(*request.arguments)
+            except EvenlyError as raised:
+                error = (type(raised).__name__, str(raised))
+        return Reply(
+            self._generation,
+            request.number,
+            self._seen,
+            value=value,
+            error=error,
+            seconds=time.perf_counter() - began,
+            warnings=tuple(heard),
+        )
 
     def _apply(self, name: str, *arguments: Any) -> None:
         if self._engine is not None:
@@ -336,6 +347,27 @@ class Worker(MeasuredRows):
         if self._part.rows is not None and self._part.rows[0]:
             return []
         return self._samples.file_digests()
+
+
+class _Warnings(logging.Handler):
+    """Collects the warnings that are logged in a context, instead of printing them here."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self._heard.append(record.getMessage())
+
+    def __enter__(self) -> list[str]:
+        self._propagated, log.propagate = log.propagate, False
+        log.addHandler(self)
+        return self._heard
+
+    def __exit__(self, *error: object) -> None:
+        log.removeHandler(self)
+        log.propagate = self._propagated
 
 
 def proof_of(value: Any) -> Any:
