@@ -247,8 +247,8 @@ def test_the_hash_covers_the_bytes_of_the_files(tmp_path):
     import hashlib
 
     save_shards(tmp_path, "safetensors", np.ones((9, 2), "f4"), [4])
-    content = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
-    digest = hashlib.sha256(content).hexdigest()
+    digests = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(tmp_path.iterdir())]
+    digest = hashlib.sha256(b"".join(digests)).hexdigest()
     assert open_samples(tmp_path).content_hash() == f"sha256:{digest}"
 
 
