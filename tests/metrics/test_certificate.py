@@ -239,7 +239,21 @@ def test_the_picks_of_a_run_make_bounds_sharper():
 
 
 def test_a_small_pool_is_clustered_as_a_whole():
-    assert DEFAULT_EFFORT.cell_size(rows=2000, dimension=384) >= 2000
+    for along_picks in (False, True):
+        size = DEFAULT_EFFORT.cell_size(rows=2000, dimension=384, along_picks=along_picks)
+        assert size >= 2000
+
+
+def test_cells_along_picks_need_not_be_large():
+    effort = BoundingEffort(multiplications=4e12)
+
+    along, halved = (
+        effort.cell_size(rows=10**5, dimension=384, along_picks=along) for along in (True, False)
+    )
+
+    assert halved == 4 * along
+    assert DEFAULT_EFFORT.cell_size(10**6, 384, along_picks=True) == 128
+    assert BoundingEffort.thorough().cell_size(10**6, 384, along_picks=True) == 32768
 
 
 def test_dropped_rows_do_not_raise_the_bound():

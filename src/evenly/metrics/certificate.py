@@ -28,6 +28,8 @@ from evenly.shapes import Float, Int
 _TOLERANCE = 1.0 + 1e-9
 # What a multiplication of a tree costs, in multiplications of a selection, which are of integers.
 _COST = 30.0
+# Along picks, cells of a quarter of the size give nearly the same bounds.
+_PICKS_SUFFICE = 4.0
 # Complete linkage needs half as much memory again as the matrix of distances.
 _LARGEST_LINKAGE = 8192
 
@@ -57,6 +59,8 @@ class BoundingEffort:
     def cell_size(self, rows: int, dimension: int, *, along_picks: bool = False) -> int:
         """Return how many rows a cell of a pool may hold."""
         cost_per_row = _COST * rows * min(dimension, 128)
+        if along_picks and rows * cost_per_row > self.multiplications:
+            cost_per_row *= _PICKS_SUFFICE  # the pool is cut, and the cells need not be large
         affordable = self.multiplications / cost_per_row
         smallest = self.smallest_along_picks if along_picks else self.smallest_cell
         return int(min(max(affordable, smallest), self.largest_cell))
