@@ -78,8 +78,9 @@ class Merger:
         self._ceiling = frontier.ceiling
         if 0.0 < self._ceiling < np.inf and (not floor or not self._gap):
             self._gap = math.log(frontier.keys.max(initial=self._ceiling) / self._ceiling)
+        # It narrows faster than it widens: too low a floor costs more than too high a one.
         found = self._given.sum() if floor else len(frontier.rows)
-        self._gap *= min(2.0, max(0.5, size / max(1, found)))
+        self._gap *= min(2.0, max(0.25, size / max(1, found)))
         return frontier
 
 

@@ -135,5 +135,15 @@ def _tokens(step: Mapping[str, Any]) -> tuple[str, str]:
     return "tokens", f"{step['spent']:,} ({share:.1%} of the budget), counted in {step['counted']}"
 
 
-_STEPS = {"tokens": _tokens, "by_quality": _by_quality, "refined": _refined, "filled": _filled}
+def _coreset(step: Mapping[str, Any]) -> tuple[str, str]:
+    return "two rounds", f"{count(step['candidates'], 'candidate')} of {count(step['parts'], 'part')}"
+
+
+_STEPS = {
+    "tokens": _tokens,
+    "by_quality": _by_quality,
+    "coreset": _coreset,
+    "refined": _refined,
+    "filled": _filled,
+}
 """The steps of a selection that its provenance may record, and the line about each."""

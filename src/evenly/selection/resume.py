@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenly.errors import ManifestError
+from evenly.errors import BudgetError, ManifestError
 from evenly.geometry import DistanceMatrix
 from evenly.inputs.prepare import PreparedData, prepare
 from evenly.options import InputOptions, NotKept, RuleOptions, TextColumns
@@ -249,6 +249,11 @@ def resume(
         ManifestError, OptionError: as in `Selection.extend`.
     """
     before = earlier.provenance.options
+    if "coreset" in earlier.provenance.details:
+        raise BudgetError(
+            'rows chosen with method="coreset" cannot be continued: they are not the first of a '
+            "larger selection. Select again."
+        )
     rules = replace(_earlier_rules(earlier, again.rules), budget=budget)
     prepared = prepare_again(earlier, data, again, rules)
     engine = "distances" if isinstance(prepared.points, DistanceMatrix) else again.engine

@@ -21,8 +21,9 @@ from evenly.options import (
     documented,
 )
 from evenly.selection.greedy.checkpoint import read_checkpoint
+from evenly.selection.greedy.coreset import check_method, run_coreset
 from evenly.selection.greedy.report import report_run
-from evenly.selection.greedy.run import Beginning, run_greedy
+from evenly.selection.greedy.run import Answer, Beginning, run_greedy
 from evenly.selection.greedy.uncovered import check_max_outliers, without_uncovered
 from evenly.selection.refine import Refine
 from evenly.selection.refine.apply import check_refine, refine_selection
@@ -65,6 +66,7 @@ def select_uniform(
     quality_weight: float | None = None,
     density_weight: float | None = None,
     density_neighbours: int | None = None,
+    method: Literal["exact", "coreset"] = "exact",
     drop_outliers: float | None = None,
     max_outliers: int | None = None,
     refine: bool | Refine | None = None,
@@ -136,6 +138,7 @@ def prepare_uniform(
     check_rules(rules)
     check_refine(how.refine, rules)
     check_max_outliers(how.max_outliers, rules, how.drop_outliers)
+    check_method(how, rules, inputs)
     check_on_cluster(data, inputs, rules, how)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
@@ -165,6 +168,8 @@ def select_resolved(
     options = {"budget": None, **describe_rule_options(rules.given())}
     options |= {"start": how.start, "engine": inputs.engine, "memory": inputs.memory}
     options["seed"] = how.seed
+    if how.method != "exact":
+        options["method"] = how.method
     if how.drop_outliers is not None:
         options["drop_outliers"] = how.drop_outliers
     if how.max_outliers is not None:
@@ -177,7 +182,12 @@ def select_resolved(
     problem = Problem.of(prepared, resolved)
     key = NO_KEY if how.checkpoint is None else RunKey.of(provenance())
     beginning = Beginning(start=how.start, seed=how.seed, checkpoint=how.checkpoint, key=key)
-    answer = run_greedy(problem, beginning, progress=inputs.progress)
+    rounds: dict[str, Any] = {}
+    if how.method == "coreset":
+        found = run_coreset(problem, how.start, how.seed)
+        answer, rounds = Answer(found.picks, found.coverage_radius, 0), found.outcome()
+    else:
+        answer = run_greedy(problem, beginning, progress=inputs.progress)
     dropped = how.drop_outliers is not None or how.max_outliers is not None
     report_run(prepared, problem, answer, outliers_dropped=dropped)
     seconds = prepared.seconds | {"selection": perf_counter() - began}
@@ -185,7 +195,9 @@ def select_resolved(
         answer.picks.rows,
         answer.picks.radii,
         answer.coverage_radius,
-        provenance().finished(seconds, answer.taken_over, resolved.outcome(answer.picks.rows)),
+        provenance().finished(
+            seconds, answer.taken_over, {**resolved.outcome(answer.picks.rows), **rounds}
+        ),
         prepared.samples,
         answer.near,
     )

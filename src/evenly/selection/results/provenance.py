@@ -108,7 +108,7 @@ class Provenance:
         seconds: wall time by step.
         taken_over: how many picks were there before, in a checkpoint or an earlier selection.
         details: what the verb reports in addition to its answer, by name: "refined", "filled",
-            "by_quality", "stream", "tokens" or "groups", each a mapping.
+            "by_quality", "coreset", "stream", "tokens" or "groups", each a mapping.
     """
 
     evenly: str

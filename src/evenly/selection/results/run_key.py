@@ -39,6 +39,8 @@ class RunKey:
             "start": start,
             "seed": options.get("seed") if start == "random" else None,
         }
+        if options.get("method") == "coreset":
+            inputs["method"] = "coreset"
         if provenance.rules:
             inputs["rules"] = dict(provenance.rules)
         labels = {"input": with_hash(source.origin, source.content_hash)}

@@ -112,6 +112,8 @@ class SelectionData(Result):
             reason = "with quotas or a token budget"
         elif by_quality is not None and "value" in by_quality:
             reason = 'with method="gist"'
+        elif "coreset" in self.provenance.details:
+            reason = 'with method="coreset"'
         elif self.provenance.refined is not None or self.provenance.filled is not None:
             reason = "in a selection that was refined or filled"
         if reason is not None and int(budget) < len(self):
