@@ -9,7 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import estimates, growth, jobs, pools, profile, refine, rules, run, table, typical
+from benchmarks import (
+    cluster,
+    estimates,
+    growth,
+    jobs,
+    pools,
+    profile,
+    refine,
+    rules,
+    run,
+    table,
+    typical,
+)
 from benchmarks.cases import all_cases, clustered_case, named_cases
 from benchmarks.checking import exact_h_min, mean_distance, same_picks, same_rows
 from benchmarks.measuring import Task, measure, measure_apart
@@ -572,3 +584,72 @@ def test_varied_texts_are_all_different(tmp_path):
     assert len(written) == 36
     assert len({record["instruction"] for record in written}) > 27
     assert written[:9] == records
+
+
+def test_a_simulated_cluster_counts_barriers_and_bytes(tmp_path):
+    case = cluster.Case("clustered", 600, 16, 60, 6)
+    row = cluster.simulate(case)
+
+    vectors = pools.clustered(600, 16)
+    first = pools.farthest_from_mean(vectors)
+    expected = oracle.farthest_first(vectors, 60, True, first)
+    assert row["h_min"] == pytest.approx(expected[1].min(), rel=1e-6)
+    assert row["picks_per_barrier"] == 60 / row["barriers"]
+    assert row["bytes_per_pick"]["received"] == pytest.approx(
+        row["rows_per_barrier"] * row["barriers"] * (4 * 16 + 24) / 60
+    )
+    # Every pick is sent to each worker, except for the last ones, which nothing follows.
+    assert 0 < row["bytes_per_pick"]["sent"] <= 4 * 16 + 8
+    seconds = row["seconds"]
+    assert seconds["network"] > row["barriers"] * (1e-3 + 6e-4)
+    assert seconds["all"] == pytest.approx(
+        seconds["driver"] + seconds["slowest worker"] + seconds["network"]
+    )
+
+
+def test_a_model_of_clusters_predicts_what_it_was_made_of():
+    network = cluster.Network(latency=0.0, message_seconds=0.0, bytes_per_second=float("inf"))
+    rows = [
+        {
+            "n": n,
+            "d": d,
+            "budget": budget,
+            "shards": shards,
+            "barriers": budget / 100,
+            "picks_per_barrier": 100.0,
+            "rows_per_barrier": 1000.0,
+            "products_per_barrier": 700.0**2,
+            "seconds": {
+                "driver": budget / 100 * (1e-3 + 1e-5 * shards + 1e-8 * 1000 * d),
+                "slowest worker": budget / 100 * (2e-3 + 1e-8 * n / shards)
+                + 1e-12 * n / shards * budget * d,
+            },
+        }
+        for n, d, budget, shards in [
+            *((50_000, 384, 5_000, 8), (50_000, 384, 5_000, 64), (90_000, 64, 5_000, 512)),
+            *((200_000, 64, 10_000, 8), (200_000, 384, 5_000, 64), (10_000, 768, 1_000, 4)),
+        ]
+    ]
+    for row in rows:
+        row["seconds"]["all"] = sum(row["seconds"].values())
+    assert max(map(abs, cluster.errors(rows, 1e-8, network))) < 0.02
+    found = cluster.Model.fit(rows, 1e-8).predict(
+        1e6, 384, 1e4, 16, network=network, cores=2.0, pair_speed=10.0
+    )
+    assert found["comparisons"] == pytest.approx(1e-12 * 1e6 / 16 * 1e4 * 384 / 20, rel=0.02)
+    assert found["all"] == pytest.approx(sum(found.values()) - found["all"] - found["barriers"])
+
+
+def test_the_page_of_clusters_is_made_of_rows(tmp_path):
+    out, page = tmp_path / "rows.jsonl", tmp_path / "page.md"
+    page.write_text(f"before\n{cluster.BEGIN}old\n{cluster.END}after\n")
+    passes = cluster.measure_passes(5000, repeats=1)
+    made = [cluster.simulate(cluster.Case("curved", 300, 16, 20, p)) for p in (2, 5, 10)]
+    made.insert(0, passes)
+    out.write_text("\n".join(json.dumps({**row, **COMMON}) for row in made) + "\n")
+    cluster.main(["--rows", str(out), "--docs", str(page)])
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert text.count("| curved, 20 of 300") == 3

@@ -136,7 +136,10 @@ def _tokens(step: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _coreset(step: Mapping[str, Any]) -> tuple[str, str]:
-    return "two rounds", f"{count(step['candidates'], 'candidate')} of {count(step['parts'], 'part')}"
+    return (
+        "two rounds",
+        f"{count(step['candidates'], 'candidate')} of {count(step['parts'], 'part')}",
+    )
 
 
 _STEPS = {
