@@ -16,7 +16,7 @@ import pytest
 from evenly import select_uniform
 from evenly.distributed import prepare as preparing
 from evenly.distributed.rays import RayTransport
-from evenly.errors import ClusterError
+from evenly.errors import ClusterError, DataError, OptionError
 from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
 
@@ -233,3 +233,53 @@ def test_a_client_of_the_cluster(cluster, folder):
 
     assert done.returncode == 0, done.stderr
     assert list(map(int, done.stdout.split())) == select_uniform(data, 50).indices.tolist()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_references_to_arrays_and_a_dataset_of_arrays(cluster, folder):
+    import ray
+    import ray.data
+
+    array = np.random.default_rng(2).standard_normal((3000, 12)).astype(np.float32)
+    alone = select_uniform(array, 200)
+    cuts = [array[:1], array[1:1700], array[1700:1700], array[1700:]]
+    dataset = ray.data.from_numpy_refs([ray.put(one) for one in (array[:1800], array[1800:])])
+
+    for data in ([ray.put(one) for one in cuts], dataset):
+        together = select_uniform(data, 200, cluster="auto")
+
+        assert together.indices.tolist() == alone.indices.tolist()
+        assert together.radii.tobytes() == alone.radii.tobytes()
+        assert together.coverage_radius == alone.coverage_radius
+        together.write("chosen.npy", force=True)
+        assert np.array_equal(np.load("chosen.npy"), array[alone.indices])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_a_dataset_of_texts(cluster, folder):
+    pa = pytest.importorskip("pyarrow")
+    import ray.data
+
+    records = [{"text": text, "row": row} for row, text in enumerate(texts_of(90))]
+    tables = [pa.Table.from_pylist(records[begin : begin + 30]) for begin in (0, 30, 60)]
+    alone = select_uniform(pa.concat_tables(tables), 12, encoder=TopicEncoder())
+
+    dataset = ray.data.from_arrow(tables)
+    together = select_uniform(dataset, 12, encoder=TopicEncoder(), cluster="auto")
+
+    assert together.indices.tolist() == alone.indices.tolist()
+    assert together.radii.tobytes() == alone.radii.tobytes()
+    alone.write("alone.jsonl")
+    together.write("together.jsonl")
+    assert (folder / "alone.jsonl").read_bytes() == (folder / "together.jsonl").read_bytes()
+
+
+def test_data_in_ray_need_a_cluster_and_blocks_of_one_kind(cluster, folder):
+    import ray
+
+    with pytest.raises(OptionError, match='cluster="auto"'):
+        select_uniform([ray.put(np.eye(3))], 2)
+    with pytest.raises(DataError, match="NumPy arrays"):
+        select_uniform([ray.put("text")], 2, cluster="auto")

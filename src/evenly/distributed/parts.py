@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from evenly.distributed.references import fetch, open_blocks
 from evenly.samples import BinaryRows, Samples, open_samples
 from evenly.samples.vector_files import BinaryVectorFiles
 
@@ -20,12 +22,18 @@ class FilePart:
     Attributes:
         paths: files, in the order of their rows.
         rows: the first and the last row (exclusive) of a single file; None for all rows.
+        references: instead of files, references to blocks that are in the cluster.
+        first: the number of the first of these blocks.
     """
 
     paths: tuple[str, ...]
     rows: tuple[int, int] | None = None
+    references: tuple[Any, ...] = ()
+    first: int = 0
 
     def __str__(self) -> str:
+        if self.references:
+            return f"blocks {self.first} to {self.first + len(self.references) - 1}"
         if self.rows is not None:
             return f"rows {self.rows[0]} to {self.rows[1] - 1} of {self.paths[0]}"
         if len(self.paths) == 1:
@@ -55,8 +63,21 @@ def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
     ]
 
 
+def split_references(references: Sequence[Any], workers: int) -> list[FilePart]:
+    """Divide blocks into consecutive parts of about the same number."""
+    cuts = np.linspace(0, len(references), min(workers, len(references)) + 1).astype(int).tolist()
+    return [
+        FilePart((), references=tuple(references[begin:end]), first=begin)
+        for begin, end in pairwise(cuts)
+    ]
+
+
 def open_part(part: FilePart) -> Samples:
     """Open the files of a part, as some rows of more."""
+    if part.references:
+        samples = open_blocks(fetch(part.references))
+        samples.is_part = True
+        return samples
     samples = open_samples("\n".join(part.paths))
     if part.rows is not None:
         assert isinstance(samples, BinaryVectorFiles)

@@ -13,7 +13,8 @@ import numpy as np
 
 from evenly.distributed.crew import Crew
 from evenly.distributed.messages import Transport, versions
-from evenly.distributed.parts import split_files
+from evenly.distributed.parts import FilePart, split_files, split_references
+from evenly.distributed.references import check_cluster, is_in_ray, references_of
 from evenly.distributed.samples import ClusterSamples
 from evenly.distributed.vectors import ClusterPoints, ClusterVectors, Ranges
 from evenly.distributed.worker import Embedded, Opened
@@ -47,8 +48,9 @@ def prepare(
 ) -> PreparedData:
     """Read, embed and check a data set, where `options.cluster` says.
 
-    Files are opened by workers, and their rows stay there. Other data are in memory here: they are
-    prepared as on one machine, and workers receive ranges of their vectors.
+    Files, and data that are in Ray, are opened by workers, and their rows stay there. Other data
+    are in memory here: they are prepared as on one machine, and workers receive ranges of their
+    vectors.
 
     Args:
         data, options, check, budget: as in `inputs.prepare.prepare`.
@@ -59,26 +61,37 @@ def prepare(
         ClusterError: there is no cluster, or workers are lost again and again.
         EvenlyError: as in `inputs.prepare.prepare`.
     """
+    check_cluster(data, options.cluster)
     if options.cluster is None:
         return prepare_on_one_machine(data, options, check=check, budget=budget)
     _check_options(options)
+    on_workers = stay_on_workers(data, options)
+    if on_workers and not is_in_ray(data):
+        path = str(data.path) if isinstance(data, Samples) else expand(data)
+        paths, origin = files_of(path)
     if transport is None:
         from evenly.distributed.rays import connect
 
         transport = connect(options.cluster)
-    if stay_on_workers(data, options):
-        path = str(data.path) if isinstance(data, Samples) else expand(data)
-        return _prepare_files(path, options, check, budget, transport)
+    if is_in_ray(data):
+        references, origin = references_of(data)
+        parts = split_references(references, transport.places())
+        return _prepare_parts(parts, origin, None, options, check, budget, transport)
+    if on_workers:
+        parts = split_files(paths, transport.places())
+        return _prepare_parts(parts, origin, path, options, check, budget, transport)
     prepared = prepare_on_one_machine(data, options, check=check, budget=budget)
     return _with_workers(prepared, transport)
 
 
 def stay_on_workers(data: Any, options: InputOptions) -> bool:
     """Return whether the rows of a data set are opened by workers, and not here."""
-    on_disk = isinstance(data, str | os.PathLike) or (
-        isinstance(data, Samples) and data.path is not None and data.beside is None
+    elsewhere = (
+        is_in_ray(data)
+        or isinstance(data, str | os.PathLike)
+        or (isinstance(data, Samples) and data.path is not None and data.beside is None)
     )
-    return options.cluster is not None and on_disk
+    return options.cluster is not None and elsewhere
 
 
 def _check_options(options: InputOptions) -> None:
@@ -112,17 +125,17 @@ def _with_workers(prepared: PreparedData, transport: Transport) -> PreparedData:
     return replace(prepared, points=_on_cluster(points, ranges))
 
 
-def _prepare_files(
-    path: str,
+def _prepare_parts(
+    parts: list[FilePart],
+    origin: str,
+    path: str | None,
     options: InputOptions,
     check: Check | None,
     budget: int | float | None,
     transport: Transport,
 ) -> PreparedData:
-    """Let workers read, embed and check files."""
+    """Let workers read, embed and check their parts."""
     began = perf_counter()
-    paths, origin = files_of(path)
-    parts = split_files(paths, transport.places())
     crew = _new_crew(transport, [str(part) for part in parts])
     own = replace(options, on_invalid="drop", cluster=None, progress=False)
     opened = crew.ask("open", {worker: (part, own) for worker, part in enumerate(parts)}, keep=True)

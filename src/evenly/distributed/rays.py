@@ -1,4 +1,4 @@
-"""Workers as Ray actors: the only file that imports Ray."""
+"""Workers as Ray actors: with references.py, the only file that imports Ray."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from evenly.distributed.vectors import Ranges
 from evenly.distributed.worker import Opened
+from evenly.errors import OptionError
 from evenly.samples import Samples, open_samples
 from evenly.samples.arrow import ArrowSamples
 from evenly.samples.join_tables import join_tables
@@ -24,7 +25,7 @@ _AT_ONCE = 4096
 
 
 class ClusterSamples(Samples):
-    """Records or vectors in files that workers have opened.
+    """Records or vectors that workers have opened: in files, or in Ray's memory.
 
     Only rows that are asked for, and columns, come to the driver.
 
@@ -34,7 +35,7 @@ class ClusterSamples(Samples):
         origin, path: see `Samples`.
     """
 
-    def __init__(self, ranges: Ranges, opened: Opened, origin: str, path: str) -> None:
+    def __init__(self, ranges: Ranges, opened: Opened, origin: str, path: str | None) -> None:
         self.origin, self.path, self.format = origin, path, opened.format
         self.holds_vectors, self.holds_records = opened.holds_vectors, opened.holds_records
         self._ranges = ranges
@@ -44,11 +45,19 @@ class ClusterSamples(Samples):
 
     def __reduce__(self) -> Any:
         """Return what a copy in another process needs: it opens the files itself."""
-        return open_samples, (self.path,)
+        return open_samples, (self._need_path(),)
 
     def here(self) -> Samples:
         """Return the files, opened by this process."""
-        return open_samples(self.path)
+        return open_samples(self._need_path())
+
+    def _need_path(self) -> str:
+        if self.path is None:
+            raise OptionError(
+                f"{self.origin} can be read on its cluster only. Write it to files that all "
+                "machines see, and pass their folder."
+            )
+        return self.path
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -82,6 +91,8 @@ class ClusterSamples(Samples):
 
     def locate(self, row: int) -> str:
         """Return the location of a row for a message; see `Samples.locate`."""
+        if self.path is None:
+            return super().locate(row)
         ((worker, _),) = self._ranges.split(np.array([row])).items()
         local = int(self._ranges.local(worker, np.array([row]))[0])
         located: str = self._ranges.crew.ask("locate", {worker: (local,)})[worker]
@@ -109,10 +120,10 @@ class ClusterSamples(Samples):
         return self._unpacked(packed), np.argsort(np.concatenate(positions), kind="stable")
 
     def _unpacked(self, packed: Sequence[Any]) -> Samples:
-        if self.format == "parquet":
+        if self.format in ("parquet", "arrow"):
             table = join_tables(list(packed), self.origin)
-            return ArrowSamples(table, origin=self.origin, format="parquet")
-        if self.format in ("npy", "safetensors"):
+            return ArrowSamples(table, origin=self.origin, format=self.format)
+        if self.format in ("npy", "safetensors", "array"):
             array = np.concatenate(packed)
             return VectorSamples(array, origin=self.origin, format=self.format)
         parts = [open_samples(io.BytesIO(one), format=self.format) for one in packed]

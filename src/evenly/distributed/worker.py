@@ -17,6 +17,7 @@ import numpy as np
 from evenly.distributed.measuring import MeasuredRows
 from evenly.distributed.messages import Reply, Request, versions
 from evenly.distributed.parts import FilePart, open_part
+from evenly.distributed.references import fetch, open_blocks
 from evenly.engines import Engine, make_engine
 from evenly.errors import ClusterError, EvenlyError
 from evenly.geometry import Points, row_lengths, squared_distances_between
@@ -326,7 +327,7 @@ class Worker(MeasuredRows):
     def packed(self, rows: Int[np.ndarray, " m"]) -> Any:
         """Return a few rows in the form of the data: an array, a table, or the bytes of a file."""
         samples = self._samples
-        if samples.format in ("npy", "safetensors", "parquet"):
+        if samples.format in ("npy", "safetensors", "array", "parquet", "arrow"):
             return samples.take(rows)
         stream = io.BytesIO()
         samples.write(stream, rows)
@@ -343,7 +344,13 @@ class Worker(MeasuredRows):
         self._samples.check_unchanged()
 
     def file_digests(self) -> list[bytes]:
-        """Return the hash of each file; a file that several workers share counts for the first."""
+        """Return the hash of each file or block.
+
+        A file that several workers share counts for the first.
+        """
+        if self._part.references:
+            blocks = [open_blocks([one]) for one in fetch(self._part.references)]
+            return [digest for block in blocks for digest in block.file_digests()]
         if self._part.rows is not None and self._part.rows[0]:
             return []
         return self._samples.file_digests()

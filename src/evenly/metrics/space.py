@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from evenly.distributed.prepare import prepare, stay_on_workers
+from evenly.distributed.references import is_in_ray
 from evenly.errors import ManifestError, OptionError, RowError
 from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
@@ -66,8 +67,14 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
         RowError: as in `row_numbers`, or a record is not in the data; the message names the
             subset.
         DataError: the file of a subset cannot be read.
-        OptionError: the rows are on a cluster, and a subset consists of records without ids.
+        OptionError: the rows are on a cluster, and a subset consists of records without ids; or
+            the data are in Ray.
     """
+    if is_in_ray(data):
+        raise OptionError(
+            "data in Ray are chosen from, and not measured: write them to files that all machines "
+            "see, and pass their folder."
+        )
     samples, id_column = open_samples(data), options.get("id_column")
     opened = {
         str(name): open_subset(given, samples, by_id=id_column is not None)

@@ -122,7 +122,7 @@ def _files_of(name: str) -> list[str]:
         return _files_in(name)
     if os.path.exists(name):  # noqa: PTH110
         return [name]
-    if not glob.has_magic(name):
+    if not glob.has_magic(name) or "://" in name:
         raise _missing_file(name)
     found = [file for file in glob.glob(name, recursive=True) if Path(file).is_file()]  # noqa: PTH207
     if not found:
@@ -196,6 +196,11 @@ def _open_source(source: Source, format: str) -> Samples:
 def _missing_file(path: str) -> DataError:
     if len(path) > _LONGEST_NAME:
         return DataError(f"there is no file {path[:_LONGEST_NAME]!r}…. Pass texts in a list.")
+    if "://" in path:
+        return DataError(
+            f"{path} is a URL, which is not read. Mount its storage, or copy the files to a folder "
+            "(for cluster=, one that all machines see), and pass the path there."
+        )
     folder = Path(path).parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     close = difflib.get_close_matches(Path(path).name, names, n=1)
