@@ -412,9 +412,10 @@ def section(rows: Sequence[Row], worker_row: float) -> str:
 
 
 def write_section(path: Path, made: str) -> None:
-    """Replace what is between the marks of a page."""
-    before, _, rest = path.read_text("utf-8").partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    """Replace a section of a page: what is between the marks that it begins and ends with."""
+    begin, *_, end = made.splitlines(keepends=True)
+    before, _, rest = path.read_text("utf-8").partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
         raise SystemExit(f"{path} has no marks to write between.")
     path.write_text(before + made + after, "utf-8")

@@ -16,6 +16,7 @@ from benchmarks import (
     jobs,
     pools,
     profile,
+    ray_workers,
     refine,
     rules,
     run,
@@ -653,3 +654,25 @@ def test_the_page_of_clusters_is_made_of_rows(tmp_path):
     assert text.endswith("after\n")
     assert "old" not in text
     assert text.count("| curved, 20 of 300") == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nodes are bound to cores, as Linux can")
+def test_real_workers_choose_what_one_process_chooses(tmp_path):
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    folder, case = tmp_path / "pool", ray_workers.Case("clustered", 400, 8, 40)
+    folder.mkdir()
+    ray_workers.write_pool(case, folder)
+
+    alone = ray_workers.measure(case, "one process, 2 cores", str(folder), repeats=1)
+    workers = ray_workers.measure_apart(case, "2 workers, 1 core each", str(folder))
+
+    assert {row["h_min"] for row in (alone, workers)} == {workers["h_min"]}
+    assert alone["coverage_radius"] == workers["coverage_radius"]
+    assert workers["picks_per_round"] == 40 / workers["rounds"]
+    assert workers["bytes_per_pick"] > 8 * 4
+    assert 0 < workers["driver_seconds"] < workers["seconds"]
+    assert workers["peak_memory"] > 50e6
+    common = {"machine": {"cpu": "a processor"}, "command": "a command"}
+    made = ray_workers.section([row | common for row in (alone, workers)])
+    assert "| 2 workers, 1 core each |" in made
+    assert f"| {workers['seconds'] / alone['seconds']:.2f} |" in made

@@ -110,13 +110,17 @@ class ClusterEngine:
         self.rounds += 1
         return [self._whole(worker, found[worker]) for worker in range(len(self._crew))]
 
+    @property
+    def bytes_moved(self) -> int:
+        """Bytes that were sent to workers and received from them."""
+        return self._crew.transport.bytes_moved - self._moved
+
     def __str__(self) -> str:
         """Return what the work came to so far, for the log."""
-        moved = self._crew.transport.bytes_moved - self._moved
         return (
             f"cluster: {count(len(self._crew), 'worker')}, {self._crew.lost} lost; "
-            f"{count(self.rounds, 'round')}, {moved / 1e6:.1f} MB; the driver itself worked for "
-            f"{self.seconds:.2f} of {time.perf_counter() - self._began:.2f} seconds"
+            f"{count(self.rounds, 'round')}, {self.bytes_moved / 1e6:.1f} MB; the driver itself "
+            f"worked for {self.seconds:.2f} of {time.perf_counter() - self._began:.2f} seconds"
         )
 
     def _as_told(self, worker: int, name: str, *arguments: Any) -> tuple[Any, ...]:
