@@ -197,6 +197,14 @@ def _speed(losses: Rows) -> Row:
     }
 
 
+def _without_diverged(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of seeds whose losses stay finite for all arms, and print which do not."""
+    diverged = {(row["network"], row["seed"]) for row in rows if not np.isfinite(row["last_loss"])}
+    for network, seed in sorted(diverged):
+        print(f"{network}: the descent diverges for seed {seed}, which is left out.\n")
+    return [row for row in rows if (row["network"], row["seed"]) not in diverged]
+
+
 def main(options: argparse.Namespace) -> list[Row]:
     """Run the experiment; see `python -m experiments gradient_descent --help`."""
     size, steps, seeds, arms = 64, 3000, options.seeds, COMPARED
@@ -217,6 +225,7 @@ def main(options: argparse.Namespace) -> list[Row]:
     runs = [Run({**key, **setting}, lambda key=key: measure(**key)) for key in keys]
     found = carry_out(NAME, runs, Results(options.folder / f"{NAME}.jsonl"), seconds_a_run=5)
     print(f"\n{NAME}: {size} rows, {steps} steps\n{machine()}\n")
+    found = _without_diverged(found)
     for metric in (
         "steps_to_tenth",
         "last_loss",

@@ -14,7 +14,7 @@ from experiments.arms import ARMS, WITH_QUALITY, Pool, spread_of
 from experiments.density_and_h_min import draw_real, slope_of
 from experiments.dirty_pool import broken
 from experiments.finetuning import steps_of, with_thresholds
-from experiments.gradient_descent import NETWORKS, Network, descend
+from experiments.gradient_descent import NETWORKS, Network, _without_diverged, descend
 from experiments.harness import Results
 from experiments.language_models import (
     QUICK,
@@ -376,3 +376,19 @@ def test_a_small_step_changes_the_weights_of_a_model_that_computes_in_bfloat16(t
     after = model.network.lm_head.weight.detach()
 
     assert (after != before).float().mean() > 0.9
+
+
+def test_seeds_whose_descent_diverges_are_left_out_and_told(capsys):
+    rows = [
+        {"network": network, "seed": seed, "last_loss": loss}
+        for network, seed, loss in (
+            ("plain", 0, 0.1),
+            ("plain", 1, 0.2),
+            ("attention", 0, 0.3),
+            ("attention", 1, float("nan")),
+            ("attention", 1, 0.4),
+        )
+    ]
+
+    assert _without_diverged(rows) == rows[:3]
+    assert capsys.readouterr().out.startswith("attention: the descent diverges for seed 1,")
