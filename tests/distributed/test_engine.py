@@ -5,6 +5,7 @@ import json
 import pickle
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,10 +294,6 @@ def test_what_needs_all_vectors_in_one_place_is_refused_before_the_work(folder):
     np.save("one.npy", vectors())
     write_jsonl(folder / "rows.jsonl", records())
     for options in (
-        {"refine": True},
-        {"drop_outliers": 0.01},
-        {"max_outliers": 3},
-        {"density_weight": 1},
         {"vectors": "embedding"},
         {"engine": "distances"},
     ):
@@ -304,6 +301,40 @@ def test_what_needs_all_vectors_in_one_place_is_refused_before_the_work(folder):
             select_uniform("one.npy", 10, cluster="auto", **options)
     with pytest.raises(OptionError, match=r"^token_budget= needs costs="):
         select_uniform("rows.jsonl", cluster="auto", token_budget=100)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"refine": True},
+        {"drop_outliers": 0.05},
+        {"max_outliers": 3},
+        {"density_weight": 1, "density_neighbours": 4},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_vectors_that_are_needed_in_one_place_are_gathered(folder, options, monkeypatch, caplog):
+    monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: LocalCluster(3))
+    monkeypatch.setattr("evenly.distributed.gathering._NUMBERS", 500)
+    caplog.set_level("INFO", "evenly")
+    data, of_texts = write_shards(folder, "jsonl"), {"encoder": TopicEncoder(), "text": "text"}
+
+    together = select_uniform(data, 30, cluster="auto", **of_texts, **options)
+
+    assert_same(together, select_uniform(data, 30, **of_texts, **options))
+    name = next(iter(options))
+    assert any(f"because {name}= needs all in one place" in line for line in caplog.messages)
+    assert together.provenance.seconds["gathering"] > 0
+    together.write("chosen.jsonl")
+    assert len(Path("chosen.jsonl").read_text().splitlines()) == 30
+
+
+def test_vectors_that_do_not_fit_are_not_gathered(folder, monkeypatch):
+    monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: LocalCluster(2))
+    np.save("one.npy", vectors())
+
+    with pytest.raises(OptionError, match=r"^refine= needs all vectors .* do not fit\. Allow more"):
+        select_uniform("one.npy", 10, cluster="auto", refine=True, memory=4e6)
 
 
 def test_what_workers_warn_of_is_logged_here(folder, caplog):

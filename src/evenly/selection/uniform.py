@@ -8,6 +8,7 @@ from os import PathLike
 from time import perf_counter
 from typing import Any, Literal
 
+from evenly.distributed.gathering import gathered
 from evenly.distributed.prepare import prepare, stay_on_workers
 from evenly.errors import OptionError, RowError
 from evenly.inputs.prepare import PreparedData
@@ -35,6 +36,7 @@ from evenly.selection.rules.resolve import check_rules, describe_rule_options, r
 from evenly.selection.rules.rules import Rules
 from evenly.selection.selection import Selection
 
+# They need all vectors in the memory of one machine.
 _IN_ONE_PLACE = ("density_weight", "drop_outliers", "max_outliers", "refine")
 
 
@@ -140,7 +142,7 @@ def prepare_uniform(
     check_refine(how.refine, rules)
     check_max_outliers(how.max_outliers, rules, how.drop_outliers)
     check_method(how, rules, inputs)
-    check_on_cluster(data, inputs, rules, how)
+    check_on_cluster(data, inputs, rules)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
 
@@ -150,6 +152,10 @@ def prepare_uniform(
             check(texts)
 
     prepared = prepare(data, inputs, check=check_all, budget=rules.budget)
+    given = {**rules.given(), **how.given()}
+    for option in _IN_ONE_PLACE:
+        if given.get(option):
+            prepared = gathered(prepared, option)
     prepared = without_outliers(prepared, how.drop_outliers, rules)
     return without_uncovered(prepared, how.max_outliers, rules, start=how.start, seed=how.seed)
 
@@ -209,23 +215,13 @@ def select_resolved(
     )
 
 
-def check_on_cluster(
-    data: Any, inputs: InputOptions, rules: RuleOptions, how: UniformOptions
-) -> None:
-    """Raise OptionError if an option needs all vectors or texts in one place, and they are not."""
-    if not stay_on_workers(data, inputs):
-        return
-    given = {**rules.given(), **how.given()}
-    refused = [name for name in _IN_ONE_PLACE if given.get(name)]
-    if rules.token_budget is not None and rules.costs is None:
+def check_on_cluster(data: Any, inputs: InputOptions, rules: RuleOptions) -> None:
+    """Raise OptionError if an option needs all texts in one place, and they are not."""
+    uncounted = rules.token_budget is not None and rules.costs is None
+    if uncounted and stay_on_workers(data, inputs):
         raise OptionError(
             "token_budget= needs costs= with cluster=, because texts stay on the machines that "
             "read them: name a column of numbers, or omit cluster=."
-        )
-    if refused:
-        raise OptionError(
-            f"{refused[0]}= needs all vectors in one place, which they are not with cluster=. Omit "
-            "one of the two."
         )
 
 

@@ -1,0 +1,57 @@
+"""The vectors of a cluster in the driver's memory, for what needs all of them in one place."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+
+from evenly.distributed.vectors import ClusterPoints
+from evenly.errors import OptionError
+from evenly.geometry import Points, blocks
+from evenly.inputs.memory_plan import fits_in_memory
+from evenly.inputs.prepare import PreparedData
+from evenly.progress import new_bar
+
+log = logging.getLogger("evenly")
+
+# Numbers of one message; several workers may answer at once.
+_NUMBERS = 1 << 24
+
+
+def gathered(prepared: PreparedData, option: str) -> PreparedData:
+    """Return a data set whose vectors are in the driver's memory, and no longer on workers.
+
+    Records stay where they are. Vectors that are here already, or come from no cluster, are
+    returned as they are.
+
+    Args:
+        prepared: the data set.
+        option: what needs all vectors, for messages.
+
+    Raises:
+        OptionError: they do not fit in the memory that the run may use.
+    """
+    points = prepared.points
+    if not isinstance(points, ClusterPoints) or points.in_memory:
+        return prepared
+    began, stored = perf_counter(), points.stored
+    size = f"{len(points):,} vectors of {points.dimension} numbers ({stored.nbytes / 1e9:.2f} GB)"
+    if not fits_in_memory(len(points), stored.nbytes, prepared.options):
+        raise OptionError(
+            f"{option}= needs all vectors in the memory of the machine that runs the selection, "
+            f"and {size} do not fit. Allow more with memory= if the machine has it, or omit "
+            f"{option}=."
+        )
+    log.info("%s come from the workers, because %s= needs all in one place", size, option)
+    vectors = np.empty(stored.shape, stored.dtype)
+    bar = new_bar(total=len(vectors), desc="gathering", unit="row", shown=prepared.options.progress)
+    with bar:
+        for block in blocks(len(vectors), points.dimension, numbers=_NUMBERS):
+            vectors[block] = stored[block]
+            bar.update(block.stop - block.start)
+    own = Points(vectors, points.factors, points.eligible, points.longest)
+    seconds = {**prepared.seconds, "gathering": perf_counter() - began}
+    return replace(prepared, points=own, seconds=seconds)
