@@ -45,7 +45,7 @@ def gathered(prepared: PreparedData, option: str) -> PreparedData:
             f"and {size} do not fit. Allow more with memory= if the machine has it, or omit "
             f"{option}=."
         )
-    log.info("%s come from the workers, because %s= needs all in one place", size, option)
+    log.info("%s come from the workers, because %s needs all in one place", size, f"{option}=")
     vectors = np.empty(stored.shape, stored.dtype)
     bar = new_bar(total=len(vectors), desc="gathering", unit="row", shown=prepared.options.progress)
     with bar:
