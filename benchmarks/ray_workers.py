@@ -3,8 +3,9 @@
 python -m benchmarks.ray_workers --out results.jsonl --docs docs/scale.md
 
 Each layout runs in processes of its own. A node that has one core is bound to it, and so are its
-workers. Starting nodes is told separately, and so is preparing: starting workers, reading lengths
-and the first pick.
+workers. What comes before is told separately: starting nodes; preparing, which starts workers,
+reads lengths and makes the first pick; and what the first of several runs takes longer, which
+loads compiled loops.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import pools
-from benchmarks.cluster import write_section
+from benchmarks.cluster_model import write_section
 from benchmarks.machine import machine, versions
 from benchmarks.run import Row, keep_row, reproducible
 from benchmarks.table import read_rows
@@ -35,6 +36,7 @@ from evenly.distributed.prepare import prepare
 from evenly.engines import Engine
 from evenly.options import InputOptions, RuleOptions
 from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.run import Beginning, first_picks
 from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.remaining import Limits
@@ -99,35 +101,35 @@ def nodes(cores: Sequence[Sequence[int]]) -> Iterator[str | None]:
 def measure(case: Case, layout: str, folder: str, repeats: int = 3) -> Row:
     """Select in one layout, and return what it took as a row; times are medians.
 
-    An untimed run loads the compiled loops of the driver; workers load theirs in each run.
+    The rows are chosen once more before, which loads the compiled loops.
     """
     began = perf_counter()
     with nodes(LAYOUTS[layout]) as address:
         starting = perf_counter() - began
+        began = perf_counter()
         inputs = InputOptions(cluster=address, memory=case.memory, progress=False)
-        runs = [_run(case, inputs, folder) for _ in range(repeats + 1)][1:]
-    row = {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
-    row |= {"starting": starting, "peak_memory": max(run["peak_memory"] for run in runs)}
+        rules = RuleOptions(budget=case.budget)
+        prepared = prepare(folder, inputs)
+        problem = Problem.of(prepared, resolve_rules(prepared, rules))
+        initial = first_picks(problem, Beginning(), Limits())
+        preparing = perf_counter() - began
+        first, *runs = [_choose(problem, case.budget, initial) for _ in range(repeats + 1)]
+        peak = _peak_of_workers() if address else _peak(os.getpid())
+    row = {name: float(np.median([run[name] for run in runs])) for name in first}
+    row |= {"starting": starting, "preparing": preparing, "peak_memory": peak}
+    row["loading"] = first["seconds"] - row["seconds"]
     return {"kind": "ray-workers", **asdict(case), "layout": layout, **row}
 
 
-def _run(case: Case, inputs: InputOptions, folder: str) -> dict[str, float]:
+def _choose(problem: Problem, budget: int, initial: Picks) -> dict[str, float]:
     began = perf_counter()
-    rules = RuleOptions(budget=case.budget)
-    prepared = prepare(folder, inputs)
-    problem = Problem.of(prepared, resolve_rules(prepared, rules))
-    initial = first_picks(problem, Beginning(), Limits())
-    preparing = perf_counter() - began
-    began = perf_counter()
-    engine = problem.new_engine(case.budget)
-    picks, coverage_radius = farthest_first(engine, case.budget, initial)
+    engine = problem.new_engine(budget)
+    picks, coverage_radius = farthest_first(engine, budget, initial)
     return {
-        "preparing": preparing,
         "seconds": perf_counter() - began,
         "h_min": float(picks.radii.min()),
         "coverage_radius": coverage_radius,
-        "peak_memory": _peak_of_workers() if inputs.cluster else _peak(os.getpid()),
-        **_counters(engine, case.budget),
+        **_counters(engine, budget),
     }
 
 
@@ -187,8 +189,8 @@ def section(rows: Sequence[Row]) -> str:
         BEGIN,
         f"Measured on {common['machine']['cpu']} by `{common['command']}`; not edited by hand.\n",
         "\n| pool | layout | choosing | beside one process | rounds | picks a round | bytes a pick "
-        "| driver | peak memory | starting nodes | preparing |\n"
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        "| driver | peak memory | nodes | preparing | loading |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     ]
     for row in rows:
         key = row["pool"], row["n"]
@@ -206,7 +208,7 @@ def section(rows: Sequence[Row]) -> str:
             f"| {name}, {row['budget']:,} of {row['n']:,} × {row['d']}{memory} | {row['layout']} "
             f"| {row['seconds']:.2f} s | {row['seconds'] / alone[key]:.2f} {counters}"
             f"| {row['peak_memory'] / 1e6:,.0f} MB | {row['starting']:.1f} s "
-            f"| {row['preparing']:.1f} s |\n"
+            f"| {row['preparing']:.1f} s | {row['loading']:.1f} s |\n"
         )
     return "".join([*lines, END])
 

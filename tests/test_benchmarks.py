@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from benchmarks import (
     cluster,
+    cluster_model,
     estimates,
     growth,
     jobs,
@@ -609,7 +610,7 @@ def test_a_simulated_cluster_counts_barriers_and_bytes(tmp_path):
 
 
 def test_a_model_of_clusters_predicts_what_it_was_made_of():
-    network = cluster.Network(latency=0.0, message_seconds=0.0, bytes_per_second=float("inf"))
+    network = cluster_model.Network(latency=0.0, message_seconds=0.0, bytes_per_second=float("inf"))
     rows = [
         {
             "n": n,
@@ -633,8 +634,8 @@ def test_a_model_of_clusters_predicts_what_it_was_made_of():
     ]
     for row in rows:
         row["seconds"]["all"] = sum(row["seconds"].values())
-    assert max(map(abs, cluster.errors(rows, 1e-8, network))) < 0.02
-    found = cluster.Model.fit(rows, 1e-8).predict(
+    assert max(map(abs, cluster_model.errors(rows, 1e-8, network))) < 0.02
+    found = cluster_model.Model.fit(rows, 1e-8).predict(
         1e6, 384, 1e4, 16, network=network, cores=2.0, pair_speed=10.0
     )
     assert found["comparisons"] == pytest.approx(1e-12 * 1e6 / 16 * 1e4 * 384 / 20, rel=0.02)
@@ -643,7 +644,7 @@ def test_a_model_of_clusters_predicts_what_it_was_made_of():
 
 def test_the_page_of_clusters_is_made_of_rows(tmp_path):
     out, page = tmp_path / "rows.jsonl", tmp_path / "page.md"
-    page.write_text(f"before\n{cluster.BEGIN}old\n{cluster.END}after\n")
+    page.write_text(f"before\n{cluster_model.BEGIN}old\n{cluster_model.END}after\n")
     passes = cluster.measure_passes(5000, repeats=1)
     made = [cluster.simulate(cluster.Case("curved", 300, 16, 20, p)) for p in (2, 5, 10)]
     made.insert(0, passes)

@@ -148,15 +148,15 @@ def test_rows_are_compared_in_blocks():
 
 
 def test_vectors_on_disk_are_read_in_blocks(tmp_path):
-    vectors = np.random.default_rng(1).standard_normal((300, 8)).astype(np.float32)
+    vectors = np.random.default_rng(1).standard_normal((5000, 64)).astype(np.float32)
     np.save(tmp_path / "vectors.npy", vectors)
     selection = select_uniform(tmp_path / "vectors.npy", 20)
 
-    found = selection.assignments(memory=1e3)
+    found = selection.assignments(memory=4e6)
 
     np.testing.assert_array_equal(found.distances, selection.assignments().distances)
     np.testing.assert_array_equal(found.nearest, select_uniform(vectors, 20).assignments().nearest)
-    assert selection.explain(7, memory=1e3).as_dict() == selection.explain(7).as_dict()
+    assert selection.explain(7, memory=4e6).as_dict() == selection.explain(7).as_dict()
 
 
 def test_loaded_from_a_manifest_the_input_is_taken_in_again(tmp_path):
