@@ -83,12 +83,13 @@ def nodes(cores: Sequence[Sequence[int]]) -> Iterator[str | None]:
     # Processes inherit the cores of the one that starts them.
     mine = os.sched_getaffinity(0)
     ordered = sorted(mine)
-    size: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 200 << 20}
+    head: dict[str, Any] = {"include_dashboard": False}
     cluster = Cluster()
     try:
         for number, own in enumerate(cores):
             os.sched_setaffinity(0, {ordered[core % len(ordered)] for core in own})
-            cluster.add_node(**size, **({} if number else {"include_dashboard": False}))
+            size = {"num_cpus": len(own), "object_store_memory": 200 << 20}
+            cluster.add_node(**size, **({} if number else head))
         os.sched_setaffinity(0, mine)
         ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         yield cluster.address
