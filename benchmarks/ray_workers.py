@@ -34,6 +34,7 @@ from benchmarks.table import read_rows
 from evenly.distributed.engine import ClusterEngine
 from evenly.distributed.prepare import prepare
 from evenly.engines import Engine
+from evenly.geometry import single_threaded_blas
 from evenly.options import InputOptions, RuleOptions
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
@@ -125,7 +126,8 @@ def measure(case: Case, layout: str, folder: str, repeats: int = 3) -> Row:
 def _choose(problem: Problem, budget: int, initial: Picks) -> dict[str, float]:
     began = perf_counter()
     engine = problem.new_engine(budget)
-    picks, coverage_radius = farthest_first(engine, budget, initial)
+    with single_threaded_blas():
+        picks, coverage_radius = farthest_first(engine, budget, initial)
     return {
         "seconds": perf_counter() - began,
         "h_min": float(picks.radii.min()),

@@ -20,7 +20,12 @@ from evenly.distributed.parts import FilePart, open_part
 from evenly.distributed.references import fetch, open_blocks
 from evenly.engines import Engine, make_engine
 from evenly.errors import ClusterError, EvenlyError
-from evenly.geometry import Points, row_lengths, squared_distances_between
+from evenly.geometry import (
+    Points,
+    row_lengths,
+    single_threaded_blas,
+    squared_distances_between,
+)
 from evenly.geometry.points import MEAN_ROWS, blocks
 from evenly.inputs.checks import unusable_rows
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
@@ -107,8 +112,9 @@ class Worker(MeasuredRows):
         value, error = None, None
         with _Warnings() as heard:
             try:
-                for name, *arguments in request.operations:
-                    self._apply(name, *arguments)
+                with single_threaded_blas():
+                    for name, *arguments in request.operations:
+                        self._apply(name, *arguments)
                 value = getattr(self, request.call)(*request.arguments)
             except EvenlyError as raised:
                 error = (type(raised).__name__, str(raised))
@@ -246,7 +252,9 @@ class Worker(MeasuredRows):
             return PartOfFrontier(
                 np.empty(0, np.int64), np.empty(0), nothing, np.empty(0, bool), -np.inf, 0
             )
-        found = self._engine.frontier(size, floor)
+        # As on one machine: threads of BLAS would spin between rounds, in the way of the engine's.
+        with single_threaded_blas():
+            found = self._engine.frontier(size, floor)
         assert found.points is not None
         last_round, sent = self._sent
         had = np.isin(found.rows, sent) & (last_round == round - 1)
