@@ -124,10 +124,10 @@ def cuda_is_there() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def peak_memory() -> int | None:
-    """Return the peak resident memory of this process in bytes, mapped files included."""
+def peak_memory(process: int | str = "self") -> int | None:
+    """Return the peak resident memory of a process in bytes, mapped files included."""
     # On Linux, ru_maxrss also covers the time before exec, when this was another program.
-    kilobytes = _proc("/proc/self/status").get("VmHWM", "").removesuffix("kB").strip()
+    kilobytes = _proc(f"/proc/{process}/status").get("VmHWM", "").removesuffix("kB").strip()
     return int(kilobytes) * 1024 if kilobytes else None
 
 

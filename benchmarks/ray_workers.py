@@ -29,6 +29,7 @@ import numpy as np
 from benchmarks import pools
 from benchmarks.cluster_model import write_section
 from benchmarks.machine import machine, versions
+from benchmarks.measuring import peak_memory
 from benchmarks.run import Row, keep_row, reproducible
 from benchmarks.table import read_rows
 from evenly.distributed.engine import ClusterEngine
@@ -116,7 +117,7 @@ def measure(case: Case, layout: str, folder: str, repeats: int = 3) -> Row:
         initial = first_picks(problem, Beginning(), Limits())
         preparing = perf_counter() - began
         first, *runs = [_choose(problem, case.budget, initial) for _ in range(repeats + 1)]
-        peak = _peak_of_workers() if address else _peak(os.getpid())
+        peak = _peak_of_workers() if address else peak_memory() or 0
     row = {name: float(np.median([run[name] for run in runs])) for name in first}
     row |= {"starting": starting, "preparing": preparing, "peak_memory": peak}
     row["loading"] = first["seconds"] - row["seconds"]
@@ -150,20 +151,11 @@ def _counters(engine: Engine, budget: int) -> dict[str, float]:
 def _peak_of_workers() -> int:
     """Return the peak memory of the worker that took most, in bytes."""
     peaks = [0]
-    for status in Path("/proc").glob("[0-9]*/cmdline"):
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if status.read_bytes().startswith(b"ray::RemoteWorker"):
-                peaks.append(_peak(int(status.parent.name)))
+            if command.read_bytes().startswith(b"ray::RemoteWorker"):
+                peaks.append(peak_memory(command.parent.name) or 0)
     return max(peaks)
-
-
-def _peak(process: int) -> int:
-    """Return the peak resident memory of a process in bytes; Linux only."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def measure_apart(case: Case, layout: str, folder: str) -> Row:
