@@ -189,7 +189,8 @@ def test_a_driver_is_killed_and_another_one_continues(cluster, folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    assert driver.stdout.readline() == b"kept\n"
+    # Ray may print before it that a node of an earlier test is dead.
+    assert b"kept\n" in iter(driver.stdout.readline, b"")
     driver.kill()
     driver.communicate()
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from evenly.distributed.references import fetch, open_blocks
 from evenly.samples import BinaryRows, Samples, open_samples
+from evenly.samples.formats import input_format
 from evenly.samples.vector_files import BinaryVectorFiles
 
 
@@ -47,7 +48,9 @@ def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
     A single file of vectors is divided by rows, if rows anywhere in it can be read as fast.
     """
     if len(paths) == 1:
-        samples = open_samples(paths[0])
+        # Files of records are opened by workers only: that may read them to the end.
+        of_vectors = input_format(paths[0], None)[0] in ("npy", "safetensors")
+        samples = open_samples(paths[0]) if of_vectors else None
         if isinstance(samples, BinaryVectorFiles) and samples.stored.seekable:
             bounds = np.linspace(0, len(samples), min(workers, max(1, len(samples))) + 1)
             cuts = bounds.astype(int).tolist()
