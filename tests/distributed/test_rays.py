@@ -15,7 +15,7 @@ import pytest
 
 from evenly import select_uniform
 from evenly.distributed import prepare as preparing
-from evenly.distributed.rays import RayTransport
+from evenly.distributed.rays import RayTransport, connect
 from evenly.errors import ClusterError, DataError, OptionError
 from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
@@ -60,6 +60,28 @@ def write_vectors(folder, rows=6000):
 def test_an_address_without_a_cluster(folder):
     with pytest.raises(ClusterError, match="ray start --head"):
         select_uniform(np.eye(4), 2, cluster="127.0.0.1:1")
+
+
+@pytest.mark.parametrize(("failures", "reached"), [(1, True), (2, False)])
+def test_the_server_for_clients_is_asked_twice(monkeypatch, failures, reached):
+    import ray
+
+    asked = []
+
+    def init(address, **how):
+        asked.append(address)
+        if len(asked) <= failures:
+            raise ConnectionAbortedError("Traceback:\n  line 1\nRuntimeError: no server started")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(socket, "create_connection", lambda *address, **how: socket.socket())
+    if reached:
+        assert isinstance(connect("ray://here:1"), RayTransport)
+    else:
+        with pytest.raises(ClusterError, match="='ray://here:1': RuntimeError: no server started"):
+            connect("ray://here:1")
+    assert asked == ["ray://here:1"] * 2
 
 
 def test_files_of_vectors_and_an_array(cluster, folder):

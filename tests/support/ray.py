@@ -3,7 +3,9 @@
 import contextlib
 import gc
 import logging
+import os
 import warnings
+from unittest.mock import patch
 
 MEGABYTES = 100
 
@@ -16,9 +18,12 @@ def ray_cluster(nodes=2, client_port=None):
 
     size = {"num_cpus": 1, "object_store_memory": MEGABYTES << 20}
     head = {**size, "include_dashboard": False}
+    environment = {}
     if client_port is not None:
         head["ray_client_server_port"] = client_port
-    with warnings.catch_warnings():
+        # Otherwise the handlers that gRPC runs at forks now and then end the first server process.
+        environment["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    with warnings.catch_warnings(), patch.dict(os.environ, environment):
         # Ray leaves log files of its server for clients to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         cluster = Cluster(initialize_head=True, head_node_args=head)

@@ -35,19 +35,38 @@ def connect(cluster: str) -> RayTransport:
     if not ray.is_initialized():
         try:
             _check_address(cluster)
+            _init(cluster)
+        except Exception as error:  # Ray raises errors of many classes
+            # The last line of what a server sends back says what failed; a traceback precedes it.
+            reason = " ".join((str(error).strip() or repr(error)).splitlines()[-1].split())[:200]
+            raise ClusterError(
+                f"no Ray cluster could be reached with cluster={cluster!r}: {reason}. Start one "
+                "with: ray start --head"
+            ) from error
+    return RayTransport()
+
+
+def _init(cluster: str) -> None:
+    """Connect to a cluster, and through Ray's server for clients once more if it fails.
+
+    That server forks beside running threads of gRPC, and the process for the first client of a
+    cluster now and then ends at once.
+    """
+    import ray
+
+    for attempt in (1, 2):
+        try:
             ray.init(
                 address=cluster,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-        except Exception as error:  # Ray raises errors of many classes
-            reason = " ".join(str(error).split())[:200]
-            raise ClusterError(
-                f"no Ray cluster could be reached with cluster={cluster!r}: {reason}. Start one "
-                "with: ray start --head"
-            ) from error
-    return RayTransport()
+            return
+        except ConnectionError:
+            if attempt == 2 or not cluster.startswith("ray://"):
+                raise
+            log.info("Ray's server for clients gave no connection; asking it once more")
 
 
 def _check_address(address: str) -> None:
