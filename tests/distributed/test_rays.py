@@ -127,6 +127,20 @@ def test_workers_are_killed_while_rows_are_chosen(cluster, folder):
     assert {worker for worker, _, _ in killing.killed} == {0, 1}
 
 
+def test_two_rounds_and_a_worker_that_is_killed_in_the_first(cluster, folder):
+    data = write_vectors(folder)
+    options = {"budget": 60, "method": "coreset"}
+    killing = Killing(
+        RayTransport(),
+        lambda worker, generation, request: (worker, generation, request.call) == (1, 0, "compute"),
+    )
+
+    together = select_on(killing, data, **options)
+
+    assert_same(together, select_uniform(data, **options))
+    assert len(killing.killed) == 1
+
+
 @pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
 def test_workers_are_killed_while_they_embed_measure_and_give_records(cluster, folder):
     for number in range(2):

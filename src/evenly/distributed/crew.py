@@ -18,13 +18,14 @@ from typing import Any
 
 from evenly.distributed.messages import (
     Link,
+    Recipe,
     Reply,
     Request,
     Transport,
     WorkerLostError,
     error_of,
+    proof_of,
 )
-from evenly.distributed.worker import proof_of
 from evenly.errors import ClusterError, DataError
 
 log = logging.getLogger("evenly")
@@ -127,6 +128,11 @@ class Crew:
             if found[worker].error is not None:
                 raise error_of(*found[worker].error)
         return {worker: reply.value for worker, reply in found.items()}
+
+    def recipe(self, worker: int, calls: Sequence[str]) -> Recipe:
+        """Return the requests of some names that made a worker what it is."""
+        history = self._members[worker].history
+        return tuple((call, *history[call]) for call in history if call in calls)
 
     def forget(self, call: str) -> None:
         """No longer repeat a request."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol
 
+import numpy as np
+
 from evenly._version import __version__
 from evenly.errors import ClusterError, EvenlyError
+from evenly.samples import FileStamp
+
+Recipe = tuple[tuple[str, tuple[Any, ...], Any], ...]
+"""Requests that make a worker what another one is: calls, arguments, and proofs of the answers."""
 
 
 class WorkerLostError(Exception):
@@ -58,6 +65,28 @@ class Reply:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What a worker found in its files.
+
+    Attributes:
+        rows: number of rows.
+        format: see `Samples`.
+        holds_vectors, holds_records: see `Samples`.
+        dimension, dtype, file_dtype: see `StoredVectors`; None before texts are embedded.
+        stamps: the files as they were opened.
+    """
+
+    rows: int
+    format: str
+    holds_vectors: bool
+    holds_records: bool
+    dimension: int
+    dtype: str | None
+    file_dtype: str | None
+    stamps: tuple[FileStamp, ...]
+
+
 class Link(Protocol):
     """One worker, as the driver reaches it."""
 
@@ -90,6 +119,15 @@ class Transport(Protocol):
 def versions() -> dict[str, str]:
     """Return the versions that driver and workers must share."""
     return {"evenly": __version__} | {name: version(name) for name in ("numpy", "numba")}
+
+
+def proof_of(value: Any) -> Any:
+    """Return what must be the same if another worker answers the same request."""
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+    if isinstance(value, Opened):
+        return value
+    return None
 
 
 def error_of(name: str, message: str) -> EvenlyError:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from evenly.distributed.crew import Crew
-from evenly.distributed.messages import Transport, versions
+from evenly.distributed.messages import Opened, Transport, versions
 from evenly.distributed.parts import FilePart, split_files, split_references
 from evenly.distributed.references import check_cluster, is_in_ray, references_of
 from evenly.distributed.samples import ClusterSamples
 from evenly.distributed.vectors import ClusterPoints, ClusterVectors, Ranges
-from evenly.distributed.worker import Embedded, Opened
+from evenly.distributed.worker import Embedded
 from evenly.embedding import Embeddings
 from evenly.errors import (
     EmptyPoolError,

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from evenly.distributed.messages import Opened
 from evenly.distributed.vectors import Ranges
-from evenly.distributed.worker import Opened
 from evenly.errors import OptionError
 from evenly.samples import Samples, open_samples
 from evenly.samples.arrow import ArrowSamples

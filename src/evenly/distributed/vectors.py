@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from evenly.distributed.crew import Crew
+from evenly.distributed.pieces import RECIPE, Piece
 from evenly.geometry import Points
 from evenly.geometry.points import MEAN_ROWS, Elsewhere, sums_of_rows
 from evenly.samples.base import HASHED_ROWS, block_hashes
 from evenly.shapes import Float, Int
+
+T = TypeVar("T")
 
 
 class Ranges:
@@ -215,6 +218,68 @@ class ClusterPoints(Points):
         for worker, at in positions.items():
             squared[at] = found[worker]
         return squared
+
+    def compute(
+        self,
+        task: Callable[..., T],
+        ranges: Sequence[tuple[slice, tuple[Any, ...]]],
+        budget: int,
+        engine: str,
+    ) -> list[T]:
+        """Return the results of a task for some ranges of rows, each computed by one worker.
+
+        It is the one that holds the most of its rows, and reads the others where they are stored.
+
+        Args:
+            task: takes an engine, whose first row is that of the range, and more arguments.
+            ranges: the rows, and the arguments.
+            budget, engine: see `make_engine`.
+        """
+        crew = self.where.crew
+        asked: dict[int, list[int]] = {}
+        pieces = []
+        for number, (rows, _) in enumerate(ranges):
+            held = self._held(rows)
+            home = max(held, key=lambda holder: held[holder].stop - held[holder].start)
+            asked.setdefault(home, []).append(number)
+            pieces.append([self._piece(holder, home, some) for holder, some in held.items()])
+        found = crew.ask(
+            "compute",
+            {
+                home: (
+                    task,
+                    [(pieces[number], ranges[number][1]) for number in numbers],
+                    budget,
+                    self.longest,
+                    engine,
+                )
+                for home, numbers in asked.items()
+            },
+        )
+        results = {
+            number: result
+            for home, numbers in asked.items()
+            for number, result in zip(numbers, found[home], strict=True)
+        }
+        return [results[number] for number in range(len(ranges))]
+
+    def _held(self, rows: slice) -> dict[int, slice]:
+        """Return which of some consecutive rows each worker holds."""
+        cut = [
+            slice(max(rows.start, own.start), min(rows.stop, own.stop))
+            for own in self.where.slices()
+        ]
+        return {holder: some for holder, some in enumerate(cut) if some.start < some.stop}
+
+    def _piece(self, holder: int, home: int, rows: slice) -> Piece:
+        ranges, first = self.where, int(self.where.bounds[holder])
+        return Piece(
+            slice(rows.start - first, rows.stop - first),
+            self.eligible[rows],
+            None if self.factors is None else self.factors[rows],
+            holder,
+            () if holder == home else ranges.crew.recipe(holder, RECIPE),
+        )
 
     def _aim(self, chosen: Int[np.ndarray, " k"]) -> None:
         """Send chosen rows to all workers, unless they have them from the last question."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import logging
 import os
@@ -14,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from evenly.distributed.measuring import MeasuredRows
-from evenly.distributed.messages import Reply, Request, versions
+from evenly.distributed.messages import Opened, Reply, Request, versions
 from evenly.distributed.parts import FilePart, open_part
+from evenly.distributed.pieces import SharedRanges
 from evenly.distributed.references import fetch, open_blocks
 from evenly.engines import Engine, make_engine
 from evenly.errors import ClusterError, EvenlyError
@@ -36,28 +35,6 @@ from evenly.samples.base import HASHED_ROWS, block_hashes
 from evenly.shapes import Bool, Float, Int
 
 log = logging.getLogger("evenly")
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What a worker found in its files.
-
-    Attributes:
-        rows: number of rows.
-        format: see `Samples`.
-        holds_vectors, holds_records: see `Samples`.
-        dimension, dtype, file_dtype: see `StoredVectors`; None before texts are embedded.
-        stamps: the files as they were opened.
-    """
-
-    rows: int
-    format: str
-    holds_vectors: bool
-    holds_records: bool
-    dimension: int
-    dtype: str | None
-    file_dtype: str | None
-    stamps: tuple[FileStamp, ...]
 
 
 @dataclass(frozen=True)
@@ -91,7 +68,7 @@ class PartOfFrontier:
     ceiling_row: int
 
 
-class Worker(MeasuredRows):
+class Worker(SharedRanges):
     """Rows that one machine holds. It answers requests one after the other.
 
     A worker that dies is not restarted by the cluster: an empty one would answer from nothing. The
@@ -383,12 +360,3 @@ class _Warnings(logging.Handler):
     def __exit__(self, *error: object) -> None:
         log.removeHandler(self)
         log.propagate = self._propagated
-
-
-def proof_of(value: Any) -> Any:
-    """Return what must be the same if another worker answers the same request."""
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-    if isinstance(value, Opened):
-        return value
-    return None

@@ -17,6 +17,7 @@ from evenly.geometry.kernels.exact import (
     squared_lengths_of_rows,
 )
 from evenly.geometry.threads import parallel_for, usable_threads
+from evenly.geometry.window import window
 from evenly.shapes import Bool, Float, Int
 
 COINCIDENT = 1e-28
@@ -218,6 +219,12 @@ class Points:
         """Return consecutive rows, sharing memory."""
         factors = None if self.factors is None else self.factors[part]
         return Points(self.stored[part], factors, self.eligible[part], self.longest)
+
+    def window(self, rows: slice) -> Points:
+        """Return consecutive rows, which are not read from disk before they are needed."""
+        stored = window(self.stored, rows)
+        factors = None if self.factors is None else self.factors[rows]
+        return Points(stored, factors, self.eligible[rows], self.longest, self.room)
 
     def resized(self, count: int) -> Points:
         """Return a copy of `count` rows; those beyond the present ones are zeros."""

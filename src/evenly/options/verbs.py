@@ -57,11 +57,11 @@ class UniformOptions(Options):
     method: Literal["exact", "coreset"] = option(
         "exact",
         "coreset: choose in two rounds, with a weaker guarantee.",
-        '"exact", or "coreset": farthest-first in each of 8 ranges of rows, then among what these '
-        "chose. The coverage radius is at most 4 times the least possible, and h_min at least a "
-        "sixth of the largest possible; the coverage radius is that of all rows. The answer "
-        "depends on the order of the rows, and a prefix is not the answer for fewer. Of the rules, "
-        "only `exclude` is honoured; not with `refine`, `checkpoint`, `max_outliers` or `cluster`.",
+        '"exact", or "coreset": farthest-first in each of 8 to 64 ranges of rows, then among what '
+        "these chose. The coverage radius is at most 4 times the least possible, and h_min at "
+        "least a sixth of the largest possible; the coverage radius is that of all rows. The "
+        "answer depends on the order of the rows, and a prefix is not the answer for fewer. Of the "
+        "rules, only `exclude` is honoured; not with `refine`, `checkpoint` or `max_outliers`.",
         choices=("exact", "coreset"),
     )
     drop_outliers: float | None = option(

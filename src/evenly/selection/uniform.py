@@ -8,7 +8,7 @@ from os import PathLike
 from time import perf_counter
 from typing import Any, Literal
 
-from evenly.distributed.gathering import gathered
+from evenly.distributed.gathering import check_room, gathered
 from evenly.distributed.prepare import prepare, stay_on_workers
 from evenly.errors import OptionError, RowError
 from evenly.inputs.prepare import PreparedData
@@ -22,7 +22,7 @@ from evenly.options import (
     documented,
 )
 from evenly.selection.greedy.checkpoint import read_checkpoint
-from evenly.selection.greedy.coreset import check_method, run_coreset
+from evenly.selection.greedy.coreset import check_method, parts_of, run_coreset
 from evenly.selection.greedy.report import report_run
 from evenly.selection.greedy.run import Answer, Beginning, run_greedy
 from evenly.selection.greedy.uncovered import check_max_outliers, without_uncovered
@@ -141,7 +141,7 @@ def prepare_uniform(
     check_rules(rules)
     check_refine(how.refine, rules)
     check_max_outliers(how.max_outliers, rules, how.drop_outliers)
-    check_method(how, rules, inputs)
+    check_method(how, rules)
     check_on_cluster(data, inputs, rules)
     if how.checkpoint is not None:
         read_checkpoint(how.checkpoint)  # a damaged file is reported before the work
@@ -191,6 +191,8 @@ def select_resolved(
     beginning = Beginning(start=how.start, seed=how.seed, checkpoint=how.checkpoint, key=key)
     rounds: dict[str, Any] = {}
     if how.method == "coreset":
+        budget = problem.most_rows
+        check_room(prepared, budget * len(parts_of(len(prepared), budget)), 'method="coreset"')
         found = run_coreset(problem, how.start, how.seed)
         answer, rounds = Answer(found.picks, found.coverage_radius, 0), found.outcome()
     else:

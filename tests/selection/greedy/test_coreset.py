@@ -27,7 +27,7 @@ def select(rows, budget, **options):
 def by_definition(rows, budget, first):
     """Two rounds of the oracle: among each part and the first pick, then among what they chose."""
     among = {first}
-    for part in np.array_split(np.arange(len(rows)), min(coreset.PARTS, len(rows))):
+    for part in map(np.arange(len(rows)).__getitem__, coreset.parts_of(len(rows), budget)):
         # The first pick is put before the rows of the part, and is no candidate of it.
         own = np.array([first, *(row for row in part if row != first)])
         most = min(budget, len(own) - 1)
@@ -95,7 +95,7 @@ def test_what_was_done_is_saved(tmp_path):
     loaded = Selection.load(tmp_path / "chosen.json")
 
     assert loaded.provenance.options["method"] == "coreset"
-    assert loaded.provenance.details["coreset"]["parts"] == coreset.PARTS
+    assert loaded.provenance.details["coreset"]["parts"] == 8
     assert 10 < loaded.provenance.details["coreset"]["candidates"] <= 81
     for continued in (lambda: loaded.extend(20, data=rows), lambda: loaded.fill(data=rows)):
         with pytest.raises(BudgetError, match="coreset"):
@@ -117,10 +117,32 @@ def test_what_was_done_is_saved(tmp_path):
         ({"refine": True}, "refine"),
         ({"checkpoint": "picks"}, "checkpoint"),
         ({"max_outliers": 1}, "max_outliers"),
-        ({"cluster": "auto"}, "cluster"),
     ],
 )
 def test_rules_that_cannot_be_honoured_are_refused_by_name(options, name):
     rows = make_pool("random", 40, 3, np.float64, np.random.default_rng(3))
     with pytest.raises(OptionError, match=f'method="coreset" and {name}= cannot be combined'):
         select(rows, 4, **options)
+
+
+def test_parts_depend_on_rows_and_budget_only():
+    def sizes(rows, budget):
+        parts = coreset.parts_of(rows, budget)
+        assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
+        assert (parts[0].start, parts[-1].stop) == (0, rows)
+        return [part.stop - part.start for part in parts]
+
+    assert sizes(11, 11) == [1, 1, 2, 1, 1, 2, 1, 2]
+    assert sizes(3, 2) == [1, 1, 1]
+    assert len(sizes(100_000, 1000)) == 8
+    assert len(sizes(1_100_000, 1000)) == 32
+    assert len(sizes(10**9, 1000)) == 64
+
+
+def test_rows_on_disk_are_read_as_they_are_in_memory(tmp_path):
+    rows = make_pool("clustered", 900, 6, np.float32, np.random.default_rng(1))
+    np.save(tmp_path / "rows.npy", rows)
+    chosen = select(str(tmp_path / "rows.npy"), 30, engine="mapped", exclude=[0, 500])
+    alone = select(rows, 30, exclude=[0, 500])
+    np.testing.assert_array_equal(chosen.indices, alone.indices)
+    assert chosen.coverage_radius == alone.coverage_radius
