@@ -3,6 +3,7 @@
 import json
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from evenly import measure, select_uniform
 from evenly.cli.main import main
-from evenly.errors import OptionError
+from evenly.errors import OptionError, RowError
 from evenly.metrics.subset_distances import Sampling
 from tests.support.cluster import LocalCluster
 from tests.support.encoders import TopicEncoder
@@ -157,16 +158,66 @@ def records(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
-def test_records_are_found_by_their_ids_only(cluster, records):
+@pytest.mark.parametrize("how", [{}, {"id_column": "id"}], ids=["texts", "ids"])
+def test_records_of_a_subset_are_found_on_the_workers(cluster, records, how):
+    options = {"encoder": TopicEncoder(), "random_subsets": 0, **how}
+
+    together = measure(records, "subset.jsonl", cluster="auto", **options)
+
+    assert numbers_of(together) == numbers_of(
+        measure(records, "subset.jsonl", engine="mapped", **options)
+    )
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_the_first_of_equal_texts_is_the_first_in_the_data(cluster, records):
+    lines = Path("d/1.jsonl").read_bytes().splitlines(keepends=True)
+    Path("d/2.jsonl").write_bytes(b"".join(reversed(lines)))
+    Path("subset.jsonl").write_bytes(lines[5] + lines[7] + lines[5])
     options = {"encoder": TopicEncoder(), "random_subsets": 0}
-    with pytest.raises(OptionError, match="id_column="):
-        measure(records, "subset.jsonl", cluster="auto", **options)
-    assert not cluster.started
 
-    together = measure(records, "subset.jsonl", id_column="id", cluster="auto", **options)
+    together = measure(records, "subset.jsonl", cluster="auto", **options)
 
-    alone = measure(records, "subset.jsonl", id_column="id", engine="mapped", **options)
-    assert numbers_of(together) == numbers_of(alone)
+    rows = [30, 32, 60 + len(lines) - 6]
+    assert numbers_of(together) == numbers_of(measure(records, rows, engine="mapped", **options))
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_a_record_that_no_worker_has(cluster, records):
+    write_records(Path("other.jsonl"), [{"id": "x", "text": "nobody has this"}])
+    with pytest.raises(RowError, match=r"other\.jsonl, line 1: not among the rows of 2 files"):
+        measure(records, "other.jsonl", cluster="auto", encoder=TopicEncoder())
+
+
+def test_vectors_of_a_subset_are_found_on_the_workers(cluster, shards):
+    rows = [8999, 5000, 3, 17]  # 5000 equals 3, and is behind it
+    np.save("subset.npy", vectors()[rows].astype(np.float64))
+
+    together = measure(shards, "subset.npy", cluster="auto")
+
+    assert numbers_of(together) == numbers_of(on_disk(shards, np.array([8999, 3, 5000, 17])))
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_records_with_vectors_are_found_as_they_are(cluster, tmp_path, monkeypatch):
+    """Blocks of data in Ray, which are opened by workers."""
+    made = vectors()[:60]
+    tables = [made[:20], made[20:]]
+    monkeypatch.setattr("evenly.distributed.parts.fetch", list)
+    monkeypatch.setattr("evenly.distributed.prepare.references_of", lambda data: (tables, "blocks"))
+    references = [type("ObjectRef", (), {"__module__": "ray._raylet"})() for _ in tables]
+    np.save(tmp_path / "subset.npy", made[[30, 2, 19]])
+
+    for subset in ([30, 2, 19], tmp_path / "subset.npy"):
+        together = measure(references, subset, cluster="auto", random_subsets=1)
+
+        alone = measure(made, [30, 2, 19], random_subsets=1)
+        assert (
+            numbers_of(together).items()
+            >= {
+                name: value for name, value in numbers_of(alone).items() if "bound" not in name
+            }.items()
+        )
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenly import select_uniform
+from evenly import measure, select_uniform
 from evenly.distributed import prepare as preparing
 from evenly.distributed.rays import RayTransport, connect
 from evenly.errors import ClusterError, DataError, OptionError
@@ -201,7 +201,7 @@ def test_a_worker_that_stands_still_for_a_while(cluster, folder):
 DRIVER = """
 import sys
 import evenly.selection.greedy.checkpoint as checkpoint
-from evenly import select_uniform
+from evenly import measure, select_uniform
 
 checkpoint._SECONDS_BETWEEN = checkpoint._TIMES_A_WRITE = 0.0
 keep = checkpoint.Checkpoint.keep
@@ -291,6 +291,13 @@ def test_references_to_arrays_and_a_dataset_of_arrays(cluster, folder):
         assert together.coverage_radius == alone.coverage_radius
         together.write("chosen.npy", force=True)
         assert np.array_equal(np.load("chosen.npy"), array[alone.indices])
+        np.save("array.npy", array)
+        measured = [
+            measure("array.npy", alone, engine="mapped"),
+            measure(data, alone, cluster="auto"),
+            measure(data, "chosen.npy", cluster="auto"),
+        ]
+        assert len({json.dumps(one.as_dict() | {"seconds": 0}) for one in measured}) == 1
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
@@ -311,6 +318,12 @@ def test_a_dataset_of_texts(cluster, folder):
     alone.write("alone.jsonl")
     together.write("together.jsonl")
     assert (folder / "alone.jsonl").read_bytes() == (folder / "together.jsonl").read_bytes()
+    options = {"encoder": TopicEncoder(), "certificate": False}
+    measured = [
+        measure(pa.concat_tables(tables), alone, **options),
+        measure(dataset, "together.jsonl", cluster="auto", **options),
+    ]
+    assert len({json.dumps(one.as_dict() | {"seconds": 0, "rules": 0}) for one in measured}) == 1
 
 
 def test_data_in_ray_need_a_cluster_and_blocks_of_one_kind(cluster, folder):

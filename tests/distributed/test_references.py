@@ -23,11 +23,11 @@ def test_what_is_in_ray():
 
 @pytest.mark.parametrize("cluster", [None, "ray://head:10001"])
 @pytest.mark.parametrize("data", [Dataset(), [ObjectRef()]], ids=["dataset", "references"])
-def test_data_in_ray_need_their_own_cluster_and_are_not_measured(data, cluster):
+def test_data_in_ray_need_their_own_cluster(data, cluster):
     with pytest.raises(OptionError, match='cluster="auto"'):
         select_uniform(data, 2, cluster=cluster)
-    with pytest.raises(OptionError, match="files"):
-        measure(data, [0, 1], cluster="auto")
+    with pytest.raises(OptionError, match='cluster="auto"'):
+        measure(data, [0, 1], cluster=cluster)
 
 
 def test_arrays_are_one_data_set():

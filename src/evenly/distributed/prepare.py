@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from evenly.distributed.crew import Crew
 from evenly.distributed.messages import Opened, Transport, versions
-from evenly.distributed.parts import FilePart, split_files, split_references
+from evenly.distributed.parts import split_files, split_references
 from evenly.distributed.references import check_cluster, is_in_ray, references_of
 from evenly.distributed.samples import ClusterSamples
 from evenly.distributed.vectors import ClusterPoints, ClusterVectors, Ranges
@@ -64,24 +64,59 @@ def prepare(
     check_cluster(data, options.cluster)
     if options.cluster is None:
         return prepare_on_one_machine(data, options, check=check, budget=budget)
-    _check_options(options)
-    on_workers = stay_on_workers(data, options)
-    if on_workers and not is_in_ray(data):
-        path = str(data.path) if isinstance(data, Samples) else expand(data)
-        paths, origin = files_of(path)
-    if transport is None:
-        from evenly.distributed.rays import connect
-
-        transport = connect(options.cluster)
-    if is_in_ray(data):
-        references, origin = references_of(data)
-        parts = split_references(references, transport.places())
-        return _prepare_parts(parts, origin, None, options, check, budget, transport)
-    if on_workers:
-        parts = split_files(paths, transport.places())
-        return _prepare_parts(parts, origin, path, options, check, budget, transport)
+    check_options(options)
+    if isinstance(data, OnWorkers):
+        return _prepare_opened(data, options, check, budget)
+    if stay_on_workers(data, options):
+        opened = open_on_workers(data, options.cluster, transport=transport)
+        return _prepare_opened(opened, options, check, budget)
+    transport = transport or _connected(options.cluster)
     prepared = prepare_on_one_machine(data, options, check=check, budget=budget)
     return _with_workers(prepared, transport)
+
+
+@dataclass(frozen=True, eq=False)
+class OnWorkers:
+    """Data that workers have opened, to be prepared once.
+
+    Attributes:
+        samples: the records.
+        ranges: where they are.
+        found: what each worker found in its files.
+        seconds: how long opening took.
+    """
+
+    samples: ClusterSamples
+    ranges: Ranges
+    found: list[Opened]
+    seconds: float
+
+
+def open_on_workers(data: Any, cluster: str, *, transport: Transport | None = None) -> OnWorkers:
+    """Let the workers of a cluster open data that `stay_on_workers`; raises like `prepare`."""
+    began, path = perf_counter(), None
+    if is_in_ray(data):
+        transport = transport or _connected(cluster)
+        references, origin = references_of(data)
+        parts = split_references(references, transport.places())
+    else:
+        path = str(data.path) if isinstance(data, Samples) else expand(data)
+        paths, origin = files_of(path)
+        transport = transport or _connected(cluster)
+        parts = split_files(paths, transport.places())
+    crew = _new_crew(transport, [str(part) for part in parts])
+    opened = crew.ask("open", {worker: (part,) for worker, part in enumerate(parts)}, keep=True)
+    found: list[Opened] = [opened[worker] for worker in range(len(crew))]
+    _check_alike(found, origin)
+    ranges = Ranges(crew, [one.rows for one in found])
+    samples = ClusterSamples(ranges, found[0], origin, path)
+    return OnWorkers(samples, ranges, found, perf_counter() - began)
+
+
+def _connected(cluster: str) -> Transport:
+    from evenly.distributed.rays import connect
+
+    return connect(cluster)
 
 
 def stay_on_workers(data: Any, options: InputOptions) -> bool:
@@ -94,7 +129,8 @@ def stay_on_workers(data: Any, options: InputOptions) -> bool:
     return options.cluster is not None and elsewhere
 
 
-def _check_options(options: InputOptions) -> None:
+def check_options(options: InputOptions) -> None:
+    """Raise OptionError if an option cannot be used with `cluster=`."""
     if options.engine == "distances":
         raise OptionError('engine="distances" cannot be used with cluster=.')
     if options.vectors is not None:
@@ -125,24 +161,17 @@ def _with_workers(prepared: PreparedData, transport: Transport) -> PreparedData:
     return replace(prepared, points=_on_cluster(points, ranges))
 
 
-def _prepare_parts(
-    parts: list[FilePart],
-    origin: str,
-    path: str | None,
+def _prepare_opened(
+    opened: OnWorkers,
     options: InputOptions,
     check: Check | None,
     budget: int | float | None,
-    transport: Transport,
 ) -> PreparedData:
     """Let workers read, embed and check their parts."""
-    began = perf_counter()
-    crew = _new_crew(transport, [str(part) for part in parts])
+    began = perf_counter() - opened.seconds
+    samples, ranges, found = opened.samples, opened.ranges, opened.found
+    crew, origin = ranges.crew, samples.origin
     own = replace(options, on_invalid="drop", cluster=None, progress=False)
-    opened = crew.ask("open", {worker: (part, own) for worker, part in enumerate(parts)}, keep=True)
-    found: list[Opened] = [opened[worker] for worker in range(len(crew))]
-    _check_alike(found, origin)
-    ranges = Ranges(crew, [one.rows for one in found])
-    samples = ClusterSamples(ranges, found[0], origin, path)
     if len(samples) == 0:
         raise EmptyPoolError(f"{origin} holds no rows; there is nothing to choose from.")
     rows = DroppedRows(samples, options.on_invalid)
@@ -152,7 +181,7 @@ def _prepare_parts(
     dtype, file_dtype = _types(found)
     seconds = {"reading": perf_counter() - began}
     if not samples.holds_vectors:
-        texts = _read_texts(samples, ranges, rows, options)
+        texts = _read_texts(samples, ranges, rows, own)
         seconds = {"reading": perf_counter() - began}
         if check is not None:
             check(before_embedding(samples, texts, rows, options, known))
@@ -170,7 +199,7 @@ def _prepare_parts(
     stored = ClusterVectors(ranges, dimension, dtype)
     scaled = options.normalize and dimension > 0
     lengths = np.concatenate(
-        crew.ask_all("measure", dimension, dtype.str, file_dtype, chosen, keep=True)
+        crew.ask_all("measure", own, dimension, dtype.str, file_dtype, chosen, keep=True)
     )
     unusable = crew.ask_all("settle", scaled, float(lengths.max(initial=0.0)), keep=True)
     rows.drop(_joined(unusable, ranges), VectorError, "vector")
@@ -182,7 +211,7 @@ def _prepare_parts(
         embeddings=embeddings,
         text=None if texts is None else texts.source.description,
         seconds=seconds,
-        path=path,
+        path=samples.path,
         options=options,
         pool_texts=texts,
         known=known,
@@ -233,7 +262,7 @@ def _read_texts(
     for name in source.names:
         if name not in samples.columns:
             samples.read_columns([name])  # raises that there is no such column
-    found = ranges.crew.ask_all("read_texts", text, keep=True)
+    found = ranges.crew.ask_all("read_texts", replace(options, text=text), keep=True)
     invalid = _joined([one for one, _ in found], ranges)
     rows.drop(invalid, TextError, "text")
     lengths = np.concatenate([own for _, own in found])

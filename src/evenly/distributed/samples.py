@@ -84,6 +84,16 @@ class ClusterSamples(Samples):
         found = self._ranges.crew.ask_all("read_columns", tuple(names), absent)
         return [[value for own in found for value in own[place]] for place in range(len(names))]
 
+    def find_keys(self, wanted: frozenset[bytes]) -> list[tuple[int, bytes]]:
+        """Return the numbers of the rows that have one of some keys, ascending, and the keys."""
+        found = self._ranges.crew.ask_all("find_keys", wanted)
+        firsts = self._ranges.bounds.tolist()
+        return [
+            (first + row, key)
+            for first, own in zip(firsts, found, strict=False)
+            for row, key in own
+        ]
+
     def take(self, rows: Iterable[int] | npt.NDArray[Any]) -> Any:
         """Return rows in the type of the input; see `Samples.take`."""
         picked, order = self._picked(row_numbers(rows, len(self)))

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from evenly.geometry.points import MEAN_ROWS, blocks
 from evenly.inputs.checks import unusable_rows
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.prepare import embed_pool_texts, load_model, vectors_of
+from evenly.inputs.row_keys import find_keys, keys_of_rows
 from evenly.options import InputOptions
 from evenly.samples import FileStamp, Samples
 from evenly.samples.base import HASHED_ROWS, block_hashes
@@ -130,9 +131,9 @@ class Worker(SharedRanges):
         self._stored, self._factors = stored, factors
         self._options = InputOptions()
 
-    def open(self, part: FilePart, options: InputOptions) -> Opened:
+    def open(self, part: FilePart) -> Opened:
         """Open files; nothing but their structure is read."""
-        self._part, self._options = part, options
+        self._part = part
         self._samples: Samples = open_part(part)
         samples = self._samples
         vectors = samples.stored_vectors if samples.holds_vectors else None
@@ -147,9 +148,9 @@ class Worker(SharedRanges):
             stamps=tuple(FileStamp.of(path) for path in part.paths),
         )
 
-    def read_texts(self, text: Any) -> tuple[dict[int, str], Int[np.ndarray, " n"]]:
+    def read_texts(self, options: InputOptions) -> tuple[dict[int, str], Int[np.ndarray, " n"]]:
         """Read the text of each row; return why rows have none, and the lengths."""
-        self._options = replace(self._options, text=text)
+        self._options = options
         self._texts: PoolTexts = read_pool_texts(self._samples, self._options)
         return self._texts.invalid, self._texts.lengths
 
@@ -172,9 +173,15 @@ class Worker(SharedRanges):
         )
 
     def measure(
-        self, dimension: int, dtype: str, file_dtype: str | None, budget: int | None
+        self,
+        options: InputOptions,
+        dimension: int,
+        dtype: str,
+        file_dtype: str | None,
+        budget: int | None,
     ) -> Float[np.ndarray, " n"]:
         """Return the lengths of all vectors, which are of these types from now on."""
+        self._options = options
         samples = self._samples
         if samples.holds_vectors:
             if samples.stored is not None and file_dtype is not None:
@@ -304,6 +311,12 @@ class Worker(SharedRanges):
     def read_columns(self, names: Sequence[str], absent: object) -> list[list[object]]:
         """Read columns of all rows; see `Samples.read_columns`."""
         return self._samples.read_columns(names, absent)
+
+    def find_keys(self, wanted: frozenset[bytes]) -> list[tuple[int, bytes]]:
+        """Return the rows that have one of some keys; see `inputs.row_keys`."""
+        vectors = None if self._samples.holds_records else self._stored
+        keys = keys_of_rows(self._samples, getattr(self, "_texts", None), vectors)
+        return find_keys(keys, wanted)
 
     def records(self, rows: Int[np.ndarray, " m"]) -> list[Any]:
         """Return a few records."""

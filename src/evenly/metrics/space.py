@@ -9,16 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from evenly.distributed.prepare import prepare, stay_on_workers
-from evenly.distributed.references import is_in_ray
-from evenly.errors import ManifestError, OptionError, RowError
+from evenly.distributed.prepare import (
+    OnWorkers,
+    check_options,
+    open_on_workers,
+    prepare,
+    stay_on_workers,
+)
+from evenly.distributed.references import check_cluster, is_in_ray
+from evenly.errors import ManifestError, RowError
 from evenly.inputs.prepare import PreparedData
 from evenly.memory import memory_bytes
 from evenly.metrics.row_numbers import row_numbers
 from evenly.metrics.subset_files import open_subset, rows_of_records
 from evenly.options import InputOptions, as_json_value, in_words
 from evenly.options.declaration import declared
-from evenly.samples import Samples, open_samples
+from evenly.samples import Samples, VectorsBeside, open_samples
 from evenly.selection.results.base import Result
 from evenly.selection.results.provenance import (
     OF_TEXTS,
@@ -67,33 +73,25 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
         RowError: as in `row_numbers`, or a record is not in the data; the message names the
             subset.
         DataError: the file of a subset cannot be read.
-        OptionError: the rows are on a cluster, and a subset consists of records without ids; or
-            the data are in Ray.
+        OptionError: the data are in a Ray cluster of which this process is no part.
     """
-    if is_in_ray(data):
-        raise OptionError(
-            "data in Ray are chosen from, and not measured: write them to files that all machines "
-            "see, and pass their folder."
-        )
-    samples, id_column = open_samples(data), options.get("id_column")
+    on_workers = _opened_on_workers(data, subsets, options)
+    samples = open_samples(data) if on_workers is None else on_workers.samples
+    id_column = options.get("id_column")
     opened = {
-        str(name): open_subset(given, samples, by_id=id_column is not None)
-        for name, given in subsets.items()
+        str(name): open_subset(one, samples, by_id=id_column is not None)
+        for name, one in subsets.items()
     }
 
     def rows_of(prepared: PreparedData) -> dict[str, Int[np.ndarray, " k"]]:
         return {name: _rows_of(prepared, name, one, id_column) for name, one in opened.items()}
 
-    samples = _with_vectors(samples, opened, options)
+    if on_workers is None:
+        samples = _with_vectors(samples, opened, options)
     inputs = _inputs_of(samples, opened, options)
-    if not stay_on_workers(samples, inputs):
+    if on_workers is None:
         inputs = replace(inputs, cluster=None)  # what is in memory is measured here
-    elif id_column is None and any(isinstance(one, Samples) for one in opened.values()):
-        raise OptionError(
-            "records are found among the rows of a cluster by their ids only: name the column of "
-            "ids with id_column=, pass a manifest or row numbers, or omit cluster=."
-        )
-    prepared = prepare(samples, inputs, check=rows_of)
+    prepared = prepare(on_workers or samples, inputs, check=rows_of)
     for name, rows in opened.items():
         if isinstance(rows, Result) and (different := _differences(rows.provenance, prepared)):
             log.warning(
@@ -108,17 +106,37 @@ def prepare_subsets(data: Any, subsets: Mapping[Any, Any], options: Mapping[str,
     return Subsets(prepared, rows_of(prepared), rules)
 
 
+def _opened_on_workers(
+    data: Any, subsets: Mapping[Any, Any], options: Mapping[str, Any]
+) -> OnWorkers | None:
+    """Return the data as workers of a cluster have opened them; None if they are read here."""
+    if "cluster" in options:
+        check_cluster(data, options["cluster"])
+    given = InputOptions.of({name: one for name, one in options.items() if one is not None})
+    if given.cluster is None or not stay_on_workers(data, given):
+        return None
+    check_options(given)
+    if _vectors_of(subsets, options) and not is_in_ray(data):
+        return None
+    return open_on_workers(data, given.cluster)
+
+
 def _with_vectors(
     samples: Samples, subsets: Mapping[Any, Any], options: Mapping[str, Any]
 ) -> Samples:
     """Return records with the vectors of a result that still has them, if no others are given."""
-    if options.get("vectors") is not None or options.get("encoder") is not None:
-        return samples
-    for rows in subsets.values():
-        beside = rows.samples.beside if isinstance(rows, Result) and rows.samples else None
-        if beside is not None and len(beside.rows) == len(samples) and samples.holds_records:
+    for beside in _vectors_of(subsets, options):
+        if len(beside.rows) == len(samples) and samples.holds_records:
             return samples.with_vectors(beside)
     return samples
+
+
+def _vectors_of(subsets: Mapping[Any, Any], options: Mapping[str, Any]) -> list[VectorsBeside]:
+    """Return the vectors that results still have, if no others are given."""
+    if options.get("vectors") is not None or options.get("encoder") is not None:
+        return []
+    kept = [one.samples for one in subsets.values() if isinstance(one, Result)]
+    return [one.beside for one in kept if one is not None and one.beside is not None]
 
 
 def _rows_of(

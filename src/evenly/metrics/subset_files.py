@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from os.path import exists
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenly.distributed.samples import ClusterSamples
 from evenly.embedding import NO_KEY, short_key
 from evenly.errors import RowError, TextError, VectorError
-from evenly.geometry import blocks
+from evenly.inputs.row_keys import find_keys, keys_of_records, keys_of_rows, keys_of_vectors
 from evenly.paths import expand
 from evenly.samples import Samples, open_samples, open_texts, text_columns
 from evenly.samples.formats import split_suffix
-from evenly.samples.json_values import plain_json
 from evenly.selection.results.row_files import (
     begins_with_row_number,
     is_manifest,
@@ -79,15 +78,11 @@ def rows_of_records(
     if id_column is not None:
         ids = subset.column(id_column)
         return RowNames(prepared, id_column).rows(subset.origin, ids)
-    data = prepared.samples
-    theirs, mine = _keys(prepared, subset)
-    wanted = list(theirs)
-    places: dict[Any, deque[int]] = {key: deque() for key in wanted}
-    found = set()
-    for row, key in enumerate(mine):
-        if key in places:
-            places[key].append(row)
-            found.add(key)
+    data, wanted = prepared.samples, _keys_of_subset(prepared, subset)
+    places: dict[bytes, deque[int]] = {key: deque() for key in wanted}
+    for row, key in _find(prepared, frozenset(places)):
+        places[key].append(row)
+    found = {key for key, rows in places.items() if rows}
     rows = [places[key].popleft() if places[key] else -1 for key in wanted]
     missing = [place for place, row in enumerate(rows) if row < 0]
     if missing:
@@ -101,34 +96,27 @@ def rows_of_records(
     return np.array(rows, np.int64)
 
 
-def _keys(prepared: PreparedData, subset: Samples) -> tuple[Iterable[Any], Iterable[Any]]:
-    """Return what decides whether rows are equal, of the subset and of the data."""
+def _find(prepared: PreparedData, wanted: frozenset[bytes]) -> list[tuple[int, bytes]]:
+    """Return the rows of the data that have one of some keys, ascending, and the keys."""
+    data = prepared.samples
+    if isinstance(data, ClusterSamples):
+        return data.find_keys(wanted)
+    return find_keys(keys_of_rows(data, prepared.pool_texts, prepared.points.stored), wanted)
+
+
+def _keys_of_subset(prepared: PreparedData, subset: Samples) -> list[bytes]:
+    """Return what decides whether rows of the subset are equal to rows of the data."""
     data, options = prepared.samples, prepared.options
     if not data.holds_records:
         if subset.holds_records:
             raise TextError(f"{subset.origin} holds texts, but {data.origin} holds vectors.")
-        dtype = data.stored_vectors.dtype
-        return _as_bytes(subset.stored_vectors, dtype), _as_bytes(data.stored_vectors, dtype)
+        return list(keys_of_vectors(subset.stored_vectors, prepared.points.stored.dtype))
     if not subset.holds_records:
         raise VectorError(f"{subset.origin} holds vectors, but {data.origin} holds records.")
-    texts = prepared.pool_texts
-    if texts is None:
-        return map(_whole, subset.records()), map(_whole, data.records())
+    if prepared.pool_texts is None:
+        return list(keys_of_records(subset.records()))
     columns = options.text if callable(options.text) else text_columns(data, options.text)
     if not subset.columns and not callable(columns):
         columns = ()  # plain strings are the texts
     theirs = open_texts(subset, columns or None, options.roles).read()
-    own = (NO_KEY if reason else short_key(text) for text, reason in theirs)
-    return own, (key.tobytes() for key in texts.keys)
-
-
-def _as_bytes(vectors: Any, dtype: np.dtype[Any]) -> Iterator[bytes]:
-    for part in blocks(len(vectors), vectors.shape[1]):
-        yield from (row.tobytes() for row in np.asarray(vectors[part], dtype))
-
-
-def _whole(record: Any) -> bytes:
-    """Return a record as bytes that do not depend on the order of its columns."""
-    if isinstance(record, Mapping):
-        record = sorted((str(name), value) for name, value in record.items())
-    return plain_json(record)
+    return [NO_KEY if reason else short_key(text) for text, reason in theirs]
