@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from evenly.engines.memory import MemoryEngine
+from evenly.engines.merging import Merger
+from evenly.engines.protocol import Frontier
 from evenly.engines.sharded import ShardedEngine
 from evenly.engines.sizes import EngineSizes
 from evenly.geometry import Points, row_lengths
@@ -159,3 +161,22 @@ def test_the_floor_is_used_only_after_a_change():
     engine.frontier(16)
     engine.frontier(32)
     assert [floor > 0 for floor in floors] == [False, False, True, False]
+
+
+def test_a_floor_that_decides_nothing_stays_near_the_rows_that_were_found():
+    # Engines end when they have enough rows, all within 5 % and far above the floor.
+    points, floors = points_of(np.eye(128, dtype=np.float32)), []
+
+    def ask(sizes, floor):
+        floors.append(floor)
+        squared = np.linspace(1.91, 2.0, 128)
+        nothing = {"between": None, "proxies": None, "transform": None}
+        part = Frontier(np.arange(128), points, squared, **nothing, ceiling=1.9, ceiling_row=0)
+        return [part, part]
+
+    merger = Merger([0, 128])
+    for _ in range(20):
+        merger.has_changed = True
+        merger.frontier(ask, 1024, 0.0)
+    assert floors[0] == 0.0
+    assert min(floors[1:]) > 1.9 * (1.9 / 2.0) ** 2.1

@@ -75,12 +75,15 @@ class Merger:
         parts = ask(np.minimum(size, _TIMES * shares + _SPARE), floor)
         frontier = merged(parts, self._firsts, size)
         self._given = np.array([len(part.rows) for part in parts])
-        self._ceiling = frontier.ceiling
-        if 0.0 < self._ceiling < np.inf and (not floor or not self._gap):
-            self._gap = math.log(frontier.keys.max(initial=self._ceiling) / self._ceiling)
-        # It narrows faster than it widens: too low a floor costs more than too high a one.
-        found = self._given.sum() if floor else len(frontier.rows)
-        self._gap *= min(2.0, max(0.25, size / max(1, found)))
+        self._ceiling = ceiling = frontier.ceiling
+        if 0.0 < ceiling < np.inf:
+            # If the floor decided nothing, its gap is as wide as these rows lie apart.
+            found = self._given.sum()
+            if ceiling > floor * (1.0 + TIE):
+                self._gap = math.log(frontier.keys.max(initial=ceiling) / ceiling)
+                found = len(frontier.rows)
+            # It narrows faster than it widens: too low a floor costs more than too high a one.
+            self._gap *= min(2.0, max(0.25, size / max(1, found)))
         return frontier
 
 
