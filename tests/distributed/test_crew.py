@@ -174,7 +174,7 @@ def test_an_interrupted_run_continues_from_its_checkpoint(vectors):
 def test_records_are_written_after_a_worker_was_lost(texts):
     options = {"budget": 30, "encoder": TopicEncoder()}
     alone = select_uniform(texts, **options)
-    cluster = LocalCluster(3, Once("dies before", "packed"))
+    cluster = LocalCluster(3, Once("dies before", "copies"))
 
     select_on(cluster, texts, **options).write("together.jsonl")
 

@@ -20,8 +20,8 @@ from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.shards import join_shards
 from evenly.samples.vectors import VectorSamples
 
-# Records that are read at once if all are.
-_AT_ONCE = 4096
+# Rows that are first asked for at once, and bytes of the messages after that.
+_FIRST, _BYTES_AT_ONCE = 64, 1 << 24
 
 
 class ClusterSamples(Samples):
@@ -66,15 +66,17 @@ class ClusterSamples(Samples):
         return tuple(dict.fromkeys(name for own in found for name in own))
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
-        """Yield records, a few thousand at once."""
+        """Yield records; some are on their way at once."""
         numbers = np.arange(len(self)) if rows is None else row_numbers(rows, len(self))
-        for begin in range(0, len(numbers), _AT_ONCE):
-            some = numbers[begin : begin + _AT_ONCE]
-            found: list[Any] = [None] * len(some)
-            for at, own in self._ask("records", some):
-                for position, record in zip(at.tolist(), own, strict=True):
-                    found[position] = record
-            yield from found
+        return self._in_order("records", numbers)
+
+    def headers(self) -> list[bytes | None]:
+        """Return what precedes the records in each file."""
+        return [header for own in self._ranges.crew.ask_all("headers") for header in own]
+
+    def copies(self, rows: RowNumbers) -> Iterator[bytes]:
+        """Yield the bytes of records in a new file of the same format; some travel at once."""
+        return self._in_order("copies", rows)
 
     def read_columns(self, names: Sequence[str], absent: object = None) -> list[list[object]]:
         """Read several columns in one pass; see `Samples.read_columns`."""
@@ -124,6 +126,30 @@ class ClusterSamples(Samples):
         for worker, at in positions.items():
             yield at, found[worker]
 
+    def _in_order(self, call: str, rows: RowNumbers) -> Iterator[Any]:
+        """Yield what workers return for each row, in the order of `rows`."""
+        for some in self._pieces(rows):
+            found: list[Any] = [None] * len(some)
+            for at, own in self._ask(call, some):
+                for position, one in zip(at.tolist(), own, strict=True):
+                    found[position] = one
+            yield from found
+
+    def _pieces(self, rows: RowNumbers) -> Iterator[RowNumbers]:
+        """Yield as many rows at once as make messages of _BYTES_AT_ONCE, after what came before."""
+        transport, begin, size = self._ranges.crew.transport, 0, _FIRST
+        while begin < len(rows):
+            moved = transport.bytes_moved
+            yield rows[begin : begin + size]
+            begin += size
+            bytes_a_row = max(1, transport.bytes_moved - moved) / size
+            size = max(1, min(8 * size, int(_BYTES_AT_ONCE / bytes_a_row)))
+
+    def _table_of(self, rows: RowNumbers) -> Any:
+        """Return rows of parquet files, which ascend."""
+        tables = [own for some in self._pieces(rows) for _, own in self._ask("packed", some)]
+        return join_tables(tables, self.origin)
+
     def _picked(self, rows: RowNumbers) -> tuple[Samples, RowNumbers]:
         """Return rows as data in memory, and the order in which they were asked for."""
         positions, packed = zip(*self._ask("packed", rows), strict=True)
@@ -140,7 +166,17 @@ class ClusterSamples(Samples):
         return parts[0] if len(parts) == 1 else join_shards(parts, self.origin)
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        picked, order = self._picked(rows)
-        if hasattr(picked, "_columns") and self.format in ("jsonl", "json"):
-            picked._columns = self.columns
-        picked._encode(format, stream, order)
+        """Write rows as one machine does: what is written is never in memory as a whole.
+
+        Of files that need not be read to be opened, the driver writes as if they were its own,
+        but workers decode parquet.
+        """
+        if self.path is None:
+            picked, order = self._picked(rows)
+            picked._encode(format, stream, order)
+        elif self.format in ("parquet", "npy", "safetensors"):
+            whole = self.here()
+            whole.fetch = self._table_of
+            whole._encode(format, stream, rows)
+        else:
+            super()._encode(format, stream, rows)

@@ -322,6 +322,14 @@ class Worker(SharedRanges):
         """Return a few records."""
         return list(self._samples.records(rows))
 
+    def headers(self) -> list[bytes | None]:
+        """Return what precedes the records in each file; see `Samples.headers`."""
+        return self._samples.headers()
+
+    def copies(self, rows: Int[np.ndarray, " m"]) -> list[bytes]:
+        """Return the bytes of a few records; see `Samples.copies`."""
+        return list(self._samples.copies(rows))
+
     def packed(self, rows: Int[np.ndarray, " m"]) -> Any:
         """Return a few rows in the form of the data: an array, a table, or the bytes of a file."""
         samples = self._samples

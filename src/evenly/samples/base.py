@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -65,6 +65,8 @@ class Samples(ABC):
         beside: the vectors that records were given; None for all other data.
         path: the file, folder or pattern that it was opened from; None for data in memory.
         is_part: whether there are more records elsewhere, which may have columns that these lack.
+        fetch: returns rows of parquet files as a pyarrow Table, if others read them; else they are
+            read here.
     """
 
     origin: str
@@ -75,6 +77,7 @@ class Samples(ABC):
     beside: VectorsBeside | None = None
     path: str | None = None
     is_part: bool = False
+    fetch: Callable[[RowNumbers], Any] | None = None
     _source: Source | FileStamp | None = None
     _stream_format = "jsonl"
 
@@ -215,6 +218,14 @@ class Samples(ABC):
         if self.beside is not None:
             self.beside.rows.check_unchanged()
 
+    def headers(self) -> list[bytes | None]:
+        """Return what precedes the records in each file; None if they cannot be copied as bytes."""
+        return [None]
+
+    def copies(self, rows: RowNumbers) -> Iterator[bytes]:
+        """Yield the bytes of records in a new file of the same format, if there are headers."""
+        raise NotImplementedError
+
     def _check_files(self) -> None:
         if self._source is not None:
             self._source.check()
@@ -251,13 +262,18 @@ class Samples(ABC):
             self._encode(format, stream, numbers)
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        """Write rows in `format` by conversion; kinds that can copy override this."""
-        if format in ("npy", "safetensors"):
+        """Write rows in `format`: bytes that can be copied are copied, others are converted."""
+        headers = self.headers() if format == self.format else [None]
+        if headers[0] is not None and len({header and header.rstrip() for header in headers}) == 1:
+            stream.write(headers[0])
+            for copied in self.copies(rows):
+                stream.write(copied)
+        elif format in ("npy", "safetensors"):
             raise OutputError(
                 f"{self.origin} holds records, but .{format} files hold only vectors. "
                 "Write .jsonl, .json, .csv, .tsv or .parquet instead."
             )
-        if format == "parquet":
+        elif format == "parquet":
             table = self._table(rows)
             write_tables(stream, table.schema, [table])
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,13 +83,13 @@ class LineSamples(RecordSamples):
     def _parse(self, row: int) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        if format != self.format:
-            super()._encode(format, stream, rows)
-            return
-        stream.write(self.preamble)
-        for row in rows.tolist():
-            stream.write(self.copy(row))
+    def headers(self) -> list[bytes | None]:
+        """Return what precedes the records in the file."""
+        return [self.preamble]
+
+    def copies(self, rows: RowNumbers) -> Iterator[bytes]:
+        """Yield the bytes of records in a new file of the same format."""
+        return map(self.copy, rows.tolist())
 
     def _text(self, row: int) -> str:
         return decode(self.raw(row), self.locate(row))

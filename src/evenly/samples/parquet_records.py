@@ -98,6 +98,8 @@ class ParquetRecords(Samples):
 
     def _table(self, rows: RowNumbers) -> Any:
         ascending, places = np.unique(rows, return_inverse=True)
+        if self.fetch is not None:
+            return take_rows(join_tables([self._empty, self.fetch(ascending)], self.origin), places)
         cuts = np.searchsorted(ascending, self._bounds)
         tables = [self._empty]
         for owner in np.flatnonzero(np.diff(cuts)).tolist():
@@ -125,7 +127,9 @@ class ParquetRecords(Samples):
 
     def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
         if format == "parquet":
-            write_tables(stream, self._empty.schema, self._taken(rows))
+            # How rows were read must not show in the file.
+            tables = (table.combine_chunks() for table in self._taken(rows))
+            write_tables(stream, self._empty.schema, tables)
         else:
             super()._encode(format, stream, rows)
 

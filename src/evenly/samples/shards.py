@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
 from evenly.samples.arrow import ArrowSamples
 from evenly.samples.base import RecordSamples, Samples
 from evenly.samples.join_tables import join_tables
-from evenly.samples.lines import LineSamples
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.vector_files import join_vector_files
 
@@ -83,22 +82,14 @@ class _RecordShards(_Parts, RecordSamples):
         for owner, _ in locations:
             yield next(readers[owner])
 
-    def _encode(self, format: str, stream: BinaryIO, rows: RowNumbers) -> None:
-        if format == self.format and self._keeps_bytes():
-            lines = cast("Sequence[LineSamples]", self._parts)
-            stream.write(lines[0].preamble)
-            for owner, local in self._locations(rows):
-                stream.write(lines[owner].copy(local))
-        else:
-            super()._encode(format, stream, rows)
+    def headers(self) -> list[bytes | None]:
+        """Return what precedes the records in each file."""
+        return [header for part in self._parts for header in part.headers()]
 
-    def _keeps_bytes(self) -> bool:
-        """Return whether lines of all shards can be copied to one file: their headers agree."""
-        headers = {
-            part.preamble.rstrip() if isinstance(part, LineSamples) else None
-            for part in self._parts
-        }
-        return len(headers) == 1 and None not in headers
+    def copies(self, rows: RowNumbers) -> Iterator[bytes]:
+        """Yield the bytes of records in a new file of the same format."""
+        for owner, local in self._locations(rows):
+            yield from self._parts[owner].copies(np.array([local]))
 
 
 class _TableShards(_Parts, ArrowSamples):

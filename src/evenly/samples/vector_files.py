@@ -151,8 +151,11 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         if names is not None:
             schema = pa.schema([self._schema.field(name) for name in dict.fromkeys(names)])
         tables = [schema.empty_table()]
-        for owner, _, local in self.stored.split_by_part(rows[order]):
-            tables.append(self.parts[owner].table(local, names))
+        if self.fetch is not None and names is None:
+            tables.append(self.fetch(rows[order]))
+        else:
+            for owner, _, local in self.stored.split_by_part(rows[order]):
+                tables.append(self.parts[owner].table(local, names))
         table = pa.concat_tables(tables, promote_options="permissive")
         return take_rows(table, np.argsort(order))
 
@@ -160,7 +163,9 @@ class ParquetVectorFiles(VectorFiles[ParquetRows]):
         if format in ("npy", "safetensors"):
             self._write_vectors(format, stream, rows)
         elif format == "parquet":
-            write_tables(stream, self._schema, (self._table(chunk) for chunk in self._chunks(rows)))
+            # How rows were read must not show in the file.
+            tables = (self._table(chunk).combine_chunks() for chunk in self._chunks(rows))
+            write_tables(stream, self._schema, tables)
         else:
             write_records(format, stream, self.records(rows), self.columns)
 
