@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import pools
-from benchmarks.cluster_model import ROW_BYTES, Network, section, write_section
+from benchmarks.cluster_model import section, write_section
 from benchmarks.machine import machine, versions
 from benchmarks.run import Row, keep_row, reproducible
 from benchmarks.table import read_rows
+from evenly.distributed.costs import ROW_BYTES, Network
 from evenly.engines.memory import MemoryEngine
 from evenly.engines.protocol import Engine, Frontier
 from evenly.engines.sharded import ShardedEngine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +10,13 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks.run import Row
+from evenly.distributed.costs import Costs, Network, Plan
 
 BEGIN, END = "<!-- benchmarks.cluster: begin -->\n", "<!-- benchmarks.cluster: end -->\n"
 
-# Bytes of a row of a frontier beside its vector: number, squared distance, factor.
-ROW_BYTES = 24
 
-
-@dataclass(frozen=True)
-class Network:
-    """A network, and what a message costs the driver.
-
-    Attributes:
-        latency: seconds of an exchange, at least; as much again at random, exponentially.
-        message_seconds: what a message costs the driver, for each worker.
-        bytes_per_second: of the driver's link.
-    """
-
-    latency: float = 1e-3
-    message_seconds: float = 1e-4
-    bytes_per_second: float = 1.25e9
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a barrier and a comparison cost; seconds of one core of the machine that was measured.
-
-    Attributes:
-        picks: picks of a barrier.
-        rows: rows of all frontiers of a barrier.
-        kept: rows that the driver keeps of them, the root of the mean square.
-        driver_barrier, driver_worker: the driver's seconds a barrier, and for each worker.
-        driver_number, driver_product: for each coordinate of a row, and of a product of two rows.
-        worker_row: a worker's seconds a barrier for each of its rows, measured by itself.
-        worker_barrier: its other seconds a barrier.
-        worker_pair: for each coordinate of a row, times the budget.
-    """
-
-    picks: float
-    rows: float
-    kept: float
-    driver_barrier: float
-    driver_worker: float
-    driver_number: float
-    driver_product: float
-    worker_row: float
-    worker_barrier: float
-    worker_pair: float
+class Model(Costs):
+    """What a barrier and a comparison cost on the machine that was measured."""
 
     @classmethod
     def fit(cls, rows: Sequence[Row], worker_row: float) -> Model:
@@ -84,44 +43,6 @@ class Model:
             *of_worker,
         )
 
-    def predict(
-        self, n: float, d: int, budget: float, shards: int, *, network: Network, itemsize: int = 4,
-        cores: float = 1.0, pair_speed: float = 1.0, row_speed: float = 1.0,
-    ) -> dict[str, float]:  # fmt: skip
-        """Return the seconds of a selection, by part.
-
-        Args:
-            n, d, budget, shards: the pool, the picks, and the workers.
-            network: the network.
-            itemsize: bytes of a coordinate.
-            cores: how many times a worker is as fast as one core, for all of its work.
-            pair_speed, row_speed: how many times faster than that its comparisons are, and its
-                passes over all of its rows.
-        """
-        barriers = budget / self.picks
-        driver = barriers * (
-            self.driver_barrier
-            + self.driver_worker * shards
-            + self.driver_number * self.rows * d
-            + self.driver_product * self.kept**2 * d
-        )
-        own = n / shards
-        passes = barriers * (self.worker_barrier + self.worker_row * own / row_speed) / cores
-        pairs = self.worker_pair * own * budget * d / cores / pair_speed
-        row_bytes = itemsize * d
-        moved = self.picks * (row_bytes + 8) * shards + self.rows * (row_bytes + ROW_BYTES)
-        delay = network.latency * (1.0 + np.log(shards) + 0.58)  # the mean of the largest delay
-        messages = barriers * (delay + shards * network.message_seconds)
-        moving = barriers * moved / network.bytes_per_second
-        parts = {
-            "driver": driver,
-            "passes": passes,
-            "comparisons": pairs,
-            "messages": messages,
-            "moving": moving,
-        }
-        return {"barriers": barriers, **parts, "all": sum(parts.values())}
-
 
 def _worker_terms(row: Row) -> np.ndarray:
     return np.array([row["barriers"], row["n"] / row["shards"] * row["budget"] * row["d"]])
@@ -140,9 +61,8 @@ def errors(rows: Sequence[Row], worker_row: float, network: Network | None = Non
     found = []
     for number, row in enumerate(rows):
         model = Model.fit([*rows[:number], *rows[number + 1 :]], worker_row)
-        parts = model.predict(
-            row["n"], row["d"], row["budget"], row["shards"], network=network or Network()
-        )
+        plan = Plan(row["n"], row["d"], row["budget"], row["shards"])
+        parts = model.predict(plan, network or Network())
         found.append(parts["all"] / row["seconds"]["all"] - 1.0)
     return found
 
@@ -208,7 +128,7 @@ def section(rows: Sequence[Row], worker_row: float) -> str:
         "| moving vectors | all |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     for name, plan in PLANS:
-        parts = model.predict(**plan, network=Network(), itemsize=2)
+        parts = model.predict(Plan(**plan, itemsize=2), Network())
         cells = " | ".join(
             f"{parts[part]:,.0f} s"
             for part in ("driver", "passes", "comparisons", "messages", "moving", "all")

@@ -635,9 +635,8 @@ def test_a_model_of_clusters_predicts_what_it_was_made_of():
     for row in rows:
         row["seconds"]["all"] = sum(row["seconds"].values())
     assert max(map(abs, cluster_model.errors(rows, 1e-8, network))) < 0.02
-    found = cluster_model.Model.fit(rows, 1e-8).predict(
-        1e6, 384, 1e4, 16, network=network, cores=2.0, pair_speed=10.0
-    )
+    plan = cluster_model.Plan(1e6, 384, 1e4, 16, cores=2.0, pair_speed=10.0)
+    found = cluster_model.Model.fit(rows, 1e-8).predict(plan, network)
     assert found["comparisons"] == pytest.approx(1e-12 * 1e6 / 16 * 1e4 * 384 / 20, rel=0.02)
     assert found["all"] == pytest.approx(sum(found.values()) - found["all"] - found["barriers"])
 

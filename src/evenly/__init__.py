@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from evenly.selection.assign import Assignments
     from evenly.selection.by_quality import select_by_quality
     from evenly.selection.deduplicate import deduplicate
-    from evenly.selection.estimate import Estimate, estimate
+    from evenly.selection.estimate import estimate
     from evenly.selection.explain import Explanation
     from evenly.selection.refine import Refine
     from evenly.selection.results.deduplication import Deduplication
+    from evenly.selection.results.estimation import Estimate
     from evenly.selection.results.stream import StreamSelection
     from evenly.selection.stream import select_stream
     from evenly.selection.streaming.uniform_stream import UniformStream
@@ -78,7 +79,7 @@ _HOMES = {
     "Deduplication": "evenly.selection.results.deduplication",
     "Embeddings": "evenly.embedding",
     "Encoder": "evenly.embedding",
-    "Estimate": "evenly.selection.estimate",
+    "Estimate": "evenly.selection.results.estimation",
     "Explanation": "evenly.selection.explain",
     "Measures": "evenly.metrics",
     "Refine": "evenly.selection.refine",

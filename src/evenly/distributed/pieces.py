@@ -75,6 +75,10 @@ class SharedRanges(MeasuredRows):
         self._others = {}
         return found
 
+    def try_task(self, task: Callable[..., T], *arguments: Any) -> T:
+        """Return the result of a task about the records; None stands for data that are not here."""
+        return task(getattr(self, "_samples", None), *arguments)
+
     def _rows_of(self, piece: Piece, longest: float) -> Points:
         holder = self._other(piece) if piece.recipe else self
         room = room_for_work(len(holder._stored), self._options)

@@ -144,13 +144,9 @@ def _with_workers(prepared: PreparedData, transport: Transport) -> PreparedData:
     """Give workers ranges of the vectors of data that are in the driver's memory."""
     points = prepared.points
     assert isinstance(points, Points)
-    workers = min(transport.places(), len(points))
-    bounds = np.linspace(0, len(points), workers + 1).astype(int)
-    names = [f"rows {bounds[i]} to {bounds[i + 1] - 1}" for i in range(workers)]
-    crew = _new_crew(transport, names)
-    ranges = Ranges(crew, np.diff(bounds).tolist())
+    ranges = _divided(len(points), transport)
     factors = points.factors
-    crew.ask(
+    ranges.crew.ask(
         "hold",
         {
             worker: (points.stored[rows], None if factors is None else factors[rows])
@@ -159,6 +155,18 @@ def _with_workers(prepared: PreparedData, transport: Transport) -> PreparedData:
         keep=True,
     )
     return replace(prepared, points=_on_cluster(points, ranges))
+
+
+def divide_here(rows: int, cluster: str) -> Ranges:
+    """Divide rows that are in the driver's memory among new workers of a cluster."""
+    return _divided(rows, _connected(cluster))
+
+
+def _divided(rows: int, transport: Transport) -> Ranges:
+    workers = min(transport.places(), rows)
+    bounds = np.linspace(0, rows, workers + 1).astype(int)
+    names = [f"rows {bounds[i]} to {bounds[i + 1] - 1}" for i in range(workers)]
+    return Ranges(_new_crew(transport, names), np.diff(bounds).tolist())
 
 
 def _prepare_opened(

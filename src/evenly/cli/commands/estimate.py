@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from evenly.cli.options import (
 )
 from evenly.options import InputOptions, RuleOptions
 
+if TYPE_CHECKING:
+    from evenly.selection.results.estimation import OnCluster
+
 
 @main.command()
 @DATA_FILES
@@ -27,7 +30,7 @@ from evenly.options import InputOptions, RuleOptions
     declared_options(RuleOptions, "budget"),
     ENCODING,
     IDS,
-    declared_options(InputOptions, "engine", "memory"),
+    declared_options(InputOptions, "engine", "cluster", "memory"),
     LOUDNESS,
     JSON,
 )
@@ -56,4 +59,31 @@ def estimate(ctx: click.Context, /, data: str, *, as_json: bool, **options: Any)
     if found.disk:
         where = f"{found.disk / 1e6:,.0f} MB in {found.disk_folder}, removed at the end"
         rows.insert(3, ("disk", f"{where}, and as much in the embedding cache"))
+    if found.cluster is not None:
+        rows += _lines_of_cluster(found.cluster)
     click.echo(two_columns(rows))
+
+
+def _lines_of_cluster(cluster: OnCluster) -> list[tuple[str, str]]:
+    """Return what happens between machines; memory and disk above are those of a worker."""
+    from evenly.tables import count, format_seconds
+
+    parts = [
+        f"workers {format_seconds(cluster.worker_seconds)}",
+        f"driver {format_seconds(cluster.driver_seconds)}",
+        f"network {format_seconds(cluster.network_seconds)}",
+    ]
+    return [
+        ("of it", ", ".join(parts)),
+        (
+            "workers",
+            f"{cluster.workers}, of at most {count(cluster.rows, 'row')}; the above is "
+            "that of the largest or slowest",
+        ),
+        ("driver", f"{cluster.driver_memory / 1e6:,.0f} MB of memory"),
+        (
+            "travels",
+            f"{cluster.received / 1e6:,.0f} MB to the driver, {cluster.sent / 1e6:,.0f} MB "
+            f"from it, in {count(cluster.rounds, 'round')}: a guess, as other pools had",
+        ),
+    ]
