@@ -80,7 +80,10 @@ class LocalLink:
     def _answer(self, message):
         request = pickle.loads(message)
         try:
-            return pickle.dumps(self.worker.handle(request))
+            reply = pickle.dumps(self.worker.handle(request))
+            if request.call == "frontier":
+                self.worker.look_ahead()
+            return reply
         except Exception as error:  # as Ray reports what is not a reply
             return pickle.dumps(error)
 

@@ -142,6 +142,10 @@ class RemoteWorker:
         reply: bytes = cloudpickle.dumps(self._worker.handle(cloudpickle.loads(message)))
         return reply
 
+    def look_ahead(self) -> None:
+        """See `Worker.look_ahead`."""
+        self._worker.look_ahead()
+
 
 class RayLink:
     """An actor."""
@@ -157,7 +161,11 @@ class RayLink:
         message = cloudpickle.dumps(request)
         self._transport.bytes_moved += len(message)
         with _lost():
-            return self._actor.handle.remote(message)
+            sent = self._actor.handle.remote(message)
+            if request.call == "frontier":
+                # While the driver makes picks, and slower workers answer; there is no reply.
+                self._actor.look_ahead.options(num_returns=0).remote()
+            return sent
 
     def receive(self, sent: Any) -> Reply:
         """Wait for a reply; see `Link.receive`."""

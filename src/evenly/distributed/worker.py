@@ -18,6 +18,8 @@ from evenly.distributed.parts import FilePart, open_part
 from evenly.distributed.pieces import SharedRanges
 from evenly.distributed.references import fetch, open_blocks
 from evenly.engines import Engine, make_engine
+from evenly.engines.mapped import MappedEngine
+from evenly.engines.memory import MemoryEngine
 from evenly.errors import ClusterError, EvenlyError
 from evenly.geometry import (
     Points,
@@ -251,6 +253,11 @@ class Worker(SharedRanges):
             ceiling=found.ceiling,
             ceiling_row=found.ceiling_row,
         )
+
+    def look_ahead(self) -> None:
+        """Work for the next frontier while the driver makes picks; this changes no answer."""
+        if isinstance(self._engine, MemoryEngine | MappedEngine):
+            self._engine.look_ahead()
 
     def vectors(self, rows: Int[np.ndarray, " m"]) -> np.ndarray[Any, Any]:
         """Return the vectors of a few rows."""

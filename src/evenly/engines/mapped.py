@@ -137,6 +137,11 @@ class MappedEngine(Bounded):
         self._engine = None
         super().release()
 
+    def look_ahead(self) -> None:
+        """Bring rows in memory up to date; see `MemoryEngine.look_ahead`."""
+        if self._engine is not None:
+            self._engine.look_ahead()
+
     def frontier(self, size: int = FRONTIER, floor: float = 0.0) -> Frontier:
         """Return the farthest rows in memory; read others when one of them may be the next pick."""
         while True:

@@ -83,6 +83,7 @@ class MemoryEngine(Bounded):
         self._nearest = np.full(len(points), _NONE)
         self._seen = np.zeros(len(points), np.int32)
         self._share_kept = 1.0  # of the rows that were brought up to date for the last frontier
+        self._reached, self._brought = np.inf, 0  # least bound of the last frontier, rows it needed
         self._index = self._make_index(self._sizes) if self._tuning.is_long else None
         with single_threaded_blas():
             self.proxies = ProxyVectors(
@@ -130,6 +131,19 @@ class MemoryEngine(Bounded):
         with single_threaded_blas():
             return self._frontier_of(self._fresh(size, floor), size)
 
+    def look_ahead(self) -> None:
+        """Bring rows up to date that the next frontier may need, while the engine is not needed.
+
+        They are as many as the last frontier needed, with the largest bounds.
+        """
+        # The last picks may be those of the last frontier.
+        if self._brought and self._tuning.n_remaining > FRONTIER // 2:
+            keys = self._keys
+            reached = int(np.count_nonzero(keys >= self._reached))
+            with single_threaded_blas():
+                self._refresh(max(0.0, threshold_of(keys, reached + self._brought)))
+            self._brought = 0
+
     def _make_index(self, sizes: EngineSizes) -> NeighbourIndex:
         return VoronoiCells(len(self), sizes)
 
@@ -157,7 +171,7 @@ class MemoryEngine(Bounded):
         # Some rows with large bounds turn out to be near: about `size` should remain.
         most = min(8, max(2, len(self) // _ROWS_A_STEP))
         first = wanted = int(size * min(most, 1.0 / self._share_kept))
-        threshold = np.inf
+        threshold, self._brought = np.inf, 0
         while True:
             threshold = max(floor, min(threshold, threshold_of(self._keys, wanted)))
             self._refresh(threshold)
@@ -166,6 +180,7 @@ class MemoryEngine(Bounded):
             # Rows that tie with the farthest must be up to date too: one of them may be next.
             tie = keys[fresh].max(initial=-np.inf) * (1.0 - TIE)
             if threshold <= floor or (len(fresh) >= size // 8 and tie >= threshold):
+                self._reached = threshold
                 if threshold > floor or not floor:
                     self._share_kept = min(1.0, max(1, len(fresh)) / first)
                 return fresh
@@ -174,6 +189,7 @@ class MemoryEngine(Bounded):
     def _refresh(self, threshold: float) -> None:
         """Bring every row whose bound reaches the threshold up to date, or below the threshold."""
         stale = np.flatnonzero((self._keys >= threshold) & (self._seen < len(self._targets)))
+        self._brought += len(stale)
         if self._index is not None and len(self._targets) >= 2 * self._sizes.cells:
             unseen = len(self._targets) - self._seen[stale]
             worth = self._index.is_worth_a_search(unseen)

@@ -10,7 +10,7 @@ import numpy as np
 
 from evenly.engines.protocol import Frontier
 from evenly.engines.upper_bounds import ceiling_of, farthest_of
-from evenly.geometry import TIE, Points, ProxyTransform
+from evenly.geometry import TIE, Points, ProxyTransform, usable_threads
 from evenly.geometry.search.in_order import products_within
 from evenly.shapes import Int
 
@@ -37,6 +37,8 @@ class Merger:
 
     def __init__(self, firsts: Sequence[int]) -> None:
         self._firsts = firsts
+        # While rows are merged, no engine computes.
+        self._threads = usable_threads()
         self._given = np.zeros(len(firsts), np.int64)  # rows that each had in the last frontier
         # The next floor is the last ceiling over e to the power of the gap.
         self._ceiling, self._gap = 0.0, 0.0
@@ -73,7 +75,7 @@ class Merger:
         # Most far rows may be in a few engines: those that had many may have more.
         shares = size // len(self._firsts) + self._given
         parts = ask(np.minimum(size, _TIMES * shares + _SPARE), floor)
-        frontier = merged(parts, self._firsts, size)
+        frontier = merged(parts, self._firsts, size, threads=self._threads)
         self._given = np.array([len(part.rows) for part in parts])
         self._ceiling = ceiling = frontier.ceiling
         if 0.0 < ceiling < np.inf:
@@ -87,13 +89,16 @@ class Merger:
         return frontier
 
 
-def merged(parts: Sequence[Frontier], firsts: Sequence[int], size: int) -> Frontier:
+def merged(
+    parts: Sequence[Frontier], firsts: Sequence[int], size: int, *, threads: int = 1
+) -> Frontier:
     """Return the frontier of several engines: at most `size` of the farthest rows of theirs.
 
     Args:
         parts: their frontiers; only rows, points, squared distances, weights and ceilings are read.
         firsts: the number of the first row of each engine.
         size: the most rows.
+        threads: how many threads multiply them with each other.
     """
     rows = np.concatenate([part.rows + first for part, first in zip(parts, firsts, strict=True)])
     squared = np.concatenate([part.squared for part in parts])
@@ -118,7 +123,7 @@ def merged(parts: Sequence[Frontier], firsts: Sequence[int], size: int) -> Front
         rows=rows[kept],
         points=inside,
         squared=squared[kept],
-        between=lambda: products_within(proxies, 1, whole=True),
+        between=lambda: products_within(proxies, threads),
         proxies=proxies,
         transform=transform,
         ceiling=ceiling,
