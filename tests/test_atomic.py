@@ -11,6 +11,7 @@ import pytest
 
 from evenly import errors
 from evenly.atomic import abandoned, atomic_write, check_writable
+from tests.support.full_disk import small_disk
 
 
 def raise_full(*_):
@@ -49,6 +50,26 @@ def test_a_failure_leaves_what_was_there(tmp_path, before, failure):
 
     assert (path.read_bytes() if path.exists() else None) == before
     assert list(tmp_path.iterdir()) == ([path] if before else [])
+
+
+@pytest.mark.parametrize("pieces", [1, 2000])
+def test_a_disk_that_is_really_full(tmp_path, pieces):
+    """What is still buffered then cannot be written when the file is closed, either."""
+    content = bytes(2_000_000 // pieces + 1)
+    with small_disk(tmp_path / "small", 1) as grow:
+        path = tmp_path / "small" / "out.bin"
+
+        def write():
+            with atomic_write(path) as stream:
+                for _ in range(pieces):
+                    stream.write(content)
+
+        with pytest.raises(errors.OutputError, match=r"out\.bin: No space left.*Nothing was"):
+            write()
+        assert not list((tmp_path / "small").iterdir())
+        grow()
+        write()
+        assert path.stat().st_size == pieces * len(content)
 
 
 @pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])

@@ -93,7 +93,8 @@ def atomic_write(
     """
     check_writable(path, force=force)
     target = _target(path)
-    with contextlib.ExitStack() as files, _one_error(path):
+    # Outside, because closing a file on a full disk fails once more.
+    with _one_error(path), contextlib.ExitStack() as files:
         target.parent.mkdir(parents=True, exist_ok=True)
         if companion is None:
             _remove_abandoned(target)

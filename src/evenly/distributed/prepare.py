@@ -194,7 +194,7 @@ def _prepare_opened(
         if check is not None:
             check(before_embedding(samples, texts, rows, options, known))
         began = perf_counter()
-        made = _embed(crew, chosen)
+        made = _embed(crew, chosen, cached=options.cache_dir is not False)
         seconds["embedding"] = perf_counter() - began
         dimension, dtype = max(one.dimension for one in made), np.dtype(np.float32)
         stored = ClusterVectors(ranges, dimension, dtype)
@@ -286,14 +286,14 @@ def _joined(found: list[dict[int, str]], ranges: Ranges) -> dict[int, str]:
     }
 
 
-def _embed(crew: Crew, chosen: int | None) -> list[Embedded]:
+def _embed(crew: Crew, chosen: int | None, *, cached: bool) -> list[Embedded]:
     """Let workers embed their texts.
 
     The last bits of a vector may depend on the other texts of its batch, and two workers may embed
     equal texts. So all take their vectors from the cache afterwards, where the oldest counts.
     """
     made: list[Embedded] = crew.ask_all("embed", chosen, keep=True)
-    if any(one.computed for one in made) and made[0].fingerprint is not None:
+    if cached and any(one.computed for one in made) and made[0].fingerprint is not None:
         crew.ask_all("embed", chosen, keep=True)
     return made
 

@@ -157,12 +157,14 @@ class Worker(SharedRanges):
         return self._texts.invalid, self._texts.lengths
 
     def embed(self, budget: int | None) -> Embedded:
-        """Embed the texts, through the cache."""
+        """Embed the texts, through the cache, by which workers share vectors."""
         usable = np.ones(len(self._samples), bool)
         usable[list(self._texts.invalid)] = False
         if not hasattr(self, "_model"):
             self._model = load_model(self._options)
-        found = embed_pool_texts(self._texts, usable, self._options, self._model, budget)
+        found = embed_pool_texts(
+            self._texts, usable, self._options, self._model, budget, needs_cache=True
+        )
         self._stored = found.vectors
         return Embedded(
             dimension=found.vectors.shape[1],

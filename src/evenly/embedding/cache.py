@@ -82,18 +82,19 @@ class EmbeddingCache:
     """Vectors on disk, indexed by encoder and text.
 
     The cache never stops a run: unreadable vectors are computed again, and if the folder is
-    not writable, this is logged once and the run continues without the cache.
+    not writable, this is logged once and the run continues without the cache, unless it needs it.
 
     Args:
         folder: the cache folder of `evenly`; vectors are stored in its subfolder `embeddings`,
             densities of pools in `densities`.
+        needed: whether it is an error if vectors cannot be written.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, needed: bool = False) -> None:
         self.folder = Path(folder)
         self.embeddings = self.folder / "embeddings"
         self.densities = KeptDensities(self.folder / "densities")
-        self._writable = True
+        self._writable, self._needed = True, needed
 
     def find(self, fingerprint: str, keys: UInt64[np.ndarray, "n 2"]) -> Iterator[CachedRows]:
         """Yield the vectors that there are of n distinct texts, a block of them at a time.
@@ -124,7 +125,11 @@ class EmbeddingCache:
         vectors: Float[np.ndarray, "n d"],
         truncated: Bool[np.ndarray, " n"],
     ) -> None:
-        """Write vectors as one shard, if the folder is writable."""
+        """Write vectors as one shard, if the folder is writable.
+
+        Raises:
+            OutputError: it is not, and the cache is needed.
+        """
         if not self._writable:
             return
         # Sorted by age, so that the oldest of several vectors for one text is always used.
@@ -133,6 +138,13 @@ class EmbeddingCache:
         try:
             write_shard(self._model_folder(fingerprint) / shard, name, keys, vectors, truncated)
         except OutputError as error:
+            if self._needed:
+                raise OutputError(
+                    f"{error} {len(texts):,} vectors need {vectors.nbytes / 1e6:,.1f} MB there. "
+                    "Free some space, or name another folder with cache_dir=, and run it again: "
+                    "what is in the cache already is not embedded again. To embed without a "
+                    "cache, pass cache_dir=False."
+                ) from error
             logger.warning("continuing without the embedding cache: %s", error)
             self._writable = False
 
@@ -174,9 +186,11 @@ class EmbeddingCache:
 
 
 def open_cache(
-    cache_dir: str | os.PathLike[str] | Literal[False] | None = None,
+    cache_dir: str | os.PathLike[str] | Literal[False] | None = None, *, needed: bool = False
 ) -> EmbeddingCache | None:
     """Return the cache in `cache_dir`; False returns None, for no cache.
+
+    `needed` is that of `EmbeddingCache`.
 
     The default is the folder in the environment variable EVENLY_CACHE_DIR, else the user's
     cache folder on this system. No folder is created before the first vectors are written.
@@ -190,7 +204,7 @@ def open_cache(
         from platformdirs import user_cache_dir
 
         folder = user_cache_dir("evenly", appauthor=False)
-    return EmbeddingCache(expand(folder, OptionError, noun=noun))
+    return EmbeddingCache(expand(folder, OptionError, noun=noun), needed=needed)
 
 
 def _shards(folder: Path) -> list[Path]:

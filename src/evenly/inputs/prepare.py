@@ -292,9 +292,11 @@ def embed_pool_texts(
     options: InputOptions,
     model: LoadedEncoder,
     budget: int | float | None = None,
+    *,
+    needs_cache: bool = False,
 ) -> Embeddings:
     """Embed the texts of eligible rows, into memory or into a file; others have the vector 0."""
-    cache = open_cache(options.cache_dir)
+    cache = open_cache(options.cache_dir, needed=needs_cache)
 
     def target(rows: int, dimension: int) -> VectorTarget:
         if goes_to_disk(rows, rows * dimension * 4.0, options):

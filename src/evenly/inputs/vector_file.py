@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,8 @@ class VectorFile:
             size / 1e9,
             self._path.parent,
         )
-        self._stream.truncate(size)
+        with self._one_error():
+            self._stream.truncate(size)
 
     def _open(self, cache: EmbeddingCache | None) -> tuple[Any, Path]:
         try:
@@ -71,17 +74,16 @@ class VectorFile:
         data = np.ascontiguousarray(vectors, np.float32)
         ends = np.append(np.flatnonzero(np.diff(rows) != 1) + 1, len(rows))
         begin = 0
-        try:
+        with self._one_error():
             for end in ends.tolist():
                 self._stream.seek(int(rows[begin]) * self._shape[1] * 4)
                 self._stream.write(data[begin:end].reshape(-1).view(np.uint8).data)
                 begin = end
-        except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error.strerror or error}.") from error
 
     def finish(self) -> StoredVectors:
         """Return the vectors, read from the file; those that were not written are 0."""
-        self._stream.flush()
+        with self._one_error():
+            self._stream.flush()
         stamp = FileStamp.of(str(self._path))
         stored = StoredVectors([BinaryRows(stamp, self._shape, np.dtype(np.float32), offset=0)])
         weakref.finalize(stored, _remove, self._files, os.getpid())
@@ -89,7 +91,21 @@ class VectorFile:
 
     def discard(self) -> None:
         """Remove the file."""
-        self._files.close()
+        with contextlib.suppress(OSError):  # a full disk again, for what was not written yet
+            self._files.close()
+
+    @contextlib.contextmanager
+    def _one_error(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.discard()
+            size = self._shape[0] * self._shape[1] * 4
+            raise OutputError(
+                f"cannot write {self._path}: {error.strerror or error}. The vectors need "
+                f"{size / 1e6:,.1f} MB there until the run ends. Free some space, name another "
+                "cache folder, or allow more memory."
+            ) from error
 
 
 def _remove(files: ExitStack, process: int) -> None:
