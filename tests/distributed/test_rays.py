@@ -1,5 +1,6 @@
 """A real cluster: two nodes of Ray on this machine."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -15,7 +16,8 @@ import pytest
 
 from evenly import measure, select_uniform
 from evenly.distributed import prepare as preparing
-from evenly.distributed.rays import RayTransport, connect
+from evenly.distributed.messages import WorkerLostError
+from evenly.distributed.rays import RayTransport, _lost, connect
 from evenly.errors import ClusterError, DataError, OptionError
 from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
@@ -270,6 +272,42 @@ def test_a_client_of_the_cluster(cluster, folder):
 
     assert done.returncode == 0, done.stderr
     assert list(map(int, done.stdout.split())) == select_uniform(data, 50).indices.tolist()
+
+
+def test_an_encoder_that_workers_cannot_import(cluster, folder, monkeypatch):
+    (folder / "only_here.py").write_text(
+        "import numpy as np\n"
+        "class Encoder:\n"
+        "    def encode(self, texts):\n"
+        "        return np.eye(len(texts))\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    (folder / "a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    encoder = importlib.import_module("only_here").Encoder()
+
+    with pytest.raises(ClusterError, match=r"No module named 'only_here'\. Install"):
+        select_uniform("a.jsonl", 1, encoder=encoder, cluster="auto")
+
+
+def test_an_actor_that_cannot_start_says_why():
+    from ray.exceptions import ActorDiedError, RayTaskError
+
+    cause = RayTaskError("start", "Traceback\n\nOSError: [Errno 28] Full", OSError(28, "Full"))
+    with (
+        pytest.raises(WorkerLostError, match=r"^ActorDiedError: OSError: \[Errno 28\] Full"),
+        _lost(),
+    ):
+        raise ActorDiedError(cause)
+
+
+def test_messages_that_are_larger_than_the_object_stores(cluster, folder):
+    """Two workers are sent 120 MB each, and each machine has 100 MB: Ray takes the disk."""
+    array = np.random.default_rng(3).standard_normal((240_000, 250)).astype(np.float32)
+    assert array.nbytes > 2.2 * (MEGABYTES << 20)
+
+    together = select_uniform(array, 20, start=0, cluster="auto")
+
+    assert_same(together, select_uniform(array, 20, start=0))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own

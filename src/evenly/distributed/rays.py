@@ -195,6 +195,13 @@ def _lost() -> Any:
     try:
         yield
     except ray.exceptions.RayError as error:
+        if isinstance(getattr(error, "cause", None), ImportError):
+            raise ClusterError(
+                f"a worker of the cluster cannot import what it needs: {error.cause}. Install the "
+                "package of the encoder, or of the function that was passed, on all machines."
+            ) from error
         lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-        first = lines[-1] if isinstance(error, ray.exceptions.RayTaskError) else lines[0]
-        raise WorkerLostError(f"{type(error).__name__}: {first[:300]}") from error
+        # What a worker raised follows a traceback.
+        raised = isinstance(error, ray.exceptions.RayTaskError) or "creation task" in lines[0]
+        why = lines[-1 if raised else 0]
+        raise WorkerLostError(f"{type(error).__name__}: {why[:300]}") from error
