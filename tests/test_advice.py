@@ -22,7 +22,7 @@ FOREIGN_FLAGS = {"--force-reinstall", "--head", "--upgrade"}
 # Of open(), of load_dataset(), of an example of a quota, of a function that users don't call, and
 # of HTML.
 FOREIGN_PARAMETERS = {"mode", "streaming", "code", "format", "style", "dir"}
-PACKAGES = {"evenly", "numba"}
+PACKAGES = {"evenly", "fsspec", "numba"}
 
 
 def messages() -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evenly.errors import OutputError, OutputExistsError
-from evenly.paths import PathLike, expand
+from evenly.paths import PathLike, expand, refuse_url
 
 try:
     import fcntl
@@ -43,6 +43,7 @@ def check_writable(path: PathLike, *, force: bool = False) -> None:
         OutputExistsError: it exists and `force` is False.
         OutputError: it is a folder or a device, or its folder cannot be written.
     """
+    refuse_url(path)
     with _one_error(path):
         name = expand(path, OutputError)
         if not force and os.path.lexists(name):

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evenly.errors import DataError, EvenlyError, OutputError
+from evenly.errors import DataError, EvenlyError, OptionError, OutputError
 
 PathLike = str | os.PathLike[str]
+
+COPIES, COPY = "files", f"{'[0-9a-f]' * 24}-{'[0-9a-f]' * 15}"
+"""The folder, in that of caches, of the copies of files at URLs, and a pattern of their names."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# A name and a password before the host: s3://KEY:SECRET@bucket. A password may hold slashes.
+_SECRET = re.compile(r"://[^@\n]*:[^@\n]*@")
 
 
 def expand(path: PathLike, error: type[EvenlyError] = DataError, *, noun: str = "") -> str:
     """Return a path in which ~ is the home folder of the user, and ~NAME that of another.
 
-    A file whose own name begins with ~ is found, too. `noun` precedes the path in the message.
+    A file whose own name begins with ~ is found, too, and a URL stays as it is. `noun` precedes
+    the path in the message.
 
     Raises:
-        error: there is no such user.
+        error: there is no such user; or a URL holds what may be a password.
     """
     name = os.fspath(path)
+    if is_url(name):
+        _check_no_secret(name, error, noun)
+        return name
     expanded = os.path.expanduser(name)  # noqa: PTH111 - Path.expanduser raises RuntimeError
     if expanded.startswith("~") and not os.path.lexists(name):
         user = name.partition(os.sep)[0].removeprefix("~")
@@ -31,6 +43,66 @@ def expand(path: PathLike, error: type[EvenlyError] = DataError, *, noun: str = 
             f"{os.path.join('.', name)} for a name that begins with ~."  # noqa: PTH118
         )
     return expanded
+
+
+def is_url(path: str) -> bool:
+    """Return whether a path is a URL, such as s3://bucket/train.jsonl."""
+    return _URL.match(path) is not None
+
+
+def is_remote(path: str) -> bool:
+    """Return whether a path is a URL of anything but a file of this machine."""
+    return is_url(path) and local_name(path) == path
+
+
+def local_name(path: str) -> str:
+    """Return the path that file://… stands for; other paths as they are."""
+    for protocol in ("file://", "local://"):
+        if path.startswith(protocol) and "::" not in path:
+            return path.removeprefix(protocol)
+    return path
+
+
+def has_magic(path: str) -> bool:
+    """Return whether a path is a pattern, such as *.jsonl."""
+    return glob.has_magic(path)
+
+
+def refuse_url(path: PathLike) -> None:
+    """Raise OutputError if a path to write is a URL."""
+    name = os.fspath(path)
+    if is_url(name):
+        protocol = name.partition("://")[0]
+        raise OutputError(
+            f"URLs ({protocol}://…) are read, and not written. Name a file on this machine, and "
+            "copy it afterwards."
+        )
+
+
+def cache_folder() -> str:
+    """Return the folder of caches: that of EVENLY_CACHE_DIR, else the user's on this system."""
+    folder = os.environ.get("EVENLY_CACHE_DIR")
+    if folder:
+        return expand(folder, OptionError, noun="EVENLY_CACHE_DIR=")
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("evenly", appauthor=False)
+
+
+def _check_no_secret(url: str, error: type[EvenlyError], noun: str) -> None:
+    """Raise an error if a URL may hold a password: it would be in messages and manifests."""
+    protocol = url.partition("://")[0]
+    if _SECRET.search(url):
+        raise error(
+            f"{noun}the URL ({protocol}://…) seems to hold a name and a password, which would be "
+            "kept in manifests. Leave them out, and give them in the variables or files of "
+            "settings that the storage documents."
+        )
+    if protocol.lower() in ("http", "https") and "?" in url:
+        raise error(
+            f"{noun}{url.partition('?')[0]}: what follows ? in a URL may be a secret, which would "
+            "be kept in manifests. Leave it out, or copy the file and pass its path."
+        )
 
 
 def spare_inputs(
@@ -84,7 +156,7 @@ def names_of(path: str) -> list[str]:
 def _files(inputs: Iterable[PathLike], folders: Iterable[PathLike], inode: int) -> Iterator[str]:
     """Yield the files of some names; of a folder, those that may have the number `inode`."""
     for one in [name for several in inputs for name in names_of(os.fspath(several))]:
-        path = os.path.expanduser(one)  # noqa: PTH111
+        path = local_name(os.path.expanduser(one))  # noqa: PTH111
         if os.path.isdir(path):  # noqa: PTH112 - a Path raises if the name is too long
             yield from _in_folder(path, inode)
         elif os.path.exists(path):  # noqa: PTH110

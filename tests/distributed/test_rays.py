@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,24 @@ def test_files_of_vectors_and_an_array(cluster, folder):
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
+def test_files_at_urls(cluster, folder):
+    write_vectors(folder)
+    with zipfile.ZipFile("s.zip", "w") as archive:
+        for number in range(4):
+            archive.write(f"s/{number}.npy")
+    alone = select_uniform("s", 100)
+
+    for url in (f"file://{folder}/s/*.npy", f"zip://s/*.npy::file://{folder}/s.zip"):
+        together = select_uniform(url, 100, cluster="auto")
+
+        assert_same(select_uniform(url, 100), together)
+        assert together.provenance.input.path == url
+        assert together.indices.tolist() == alone.indices.tolist()
+        together.write("together.npy", force=True)
+        alone.write("alone.npy", force=True)
+        assert Path("together.npy").read_bytes() == Path("alone.npy").read_bytes()
+
+
 def test_texts_are_embedded_by_workers(cluster, folder):
     for number in range(3):
         lines = [json.dumps({"text": text, "row": number}) for text in texts_of(40 + number)]

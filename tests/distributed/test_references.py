@@ -60,11 +60,3 @@ def test_each_block_has_one_worker_in_order(workers):
     assert "".join(one for part in parts for one in part.references) == "abcde"
     assert len(parts) == min(workers, 5)
     assert str(parts[-1]).startswith(f"blocks {parts[-1].first} to 4")
-
-
-@pytest.mark.parametrize("path", ["s3://bucket/rows.npy", "gs://bucket/*.jsonl"])
-@pytest.mark.parametrize("cluster", [None, "auto"])
-def test_urls_are_refused_before_a_cluster_is_needed(path, cluster, monkeypatch):
-    monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: 1 / 0)
-    with pytest.raises(DataError, match=r"is a URL.*Mount"):
-        select_uniform(path, 2, cluster=cluster)

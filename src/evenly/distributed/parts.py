@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Any
 import numpy as np
 
 from evenly.distributed.references import fetch, open_blocks
+from evenly.paths import is_remote, local_name
 from evenly.samples import BinaryRows, Samples, open_samples
 from evenly.samples.formats import input_format
+from evenly.samples.urls import size_of
 from evenly.samples.vector_files import BinaryVectorFiles
+
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,15 @@ def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
     if len(paths) == 1:
         # Files of records are opened by workers only: that may read them to the end.
         of_vectors = input_format(paths[0], None)[0] in ("npy", "safetensors")
+        of_vectors &= not is_remote(paths[0])  # it would be copied as a whole by each
         samples = open_samples(paths[0]) if of_vectors else None
         if isinstance(samples, BinaryVectorFiles) and samples.stored.seekable:
             bounds = np.linspace(0, len(samples), min(workers, max(1, len(samples))) + 1)
             cuts = bounds.astype(int).tolist()
             return [FilePart(tuple(paths), ends) for ends in pairwise(cuts)]
         return [FilePart(tuple(paths))]
-    ends = np.cumsum([Path(path).stat().st_size for path in paths])
+    with ThreadPoolExecutor(_AT_ONCE) as threads:  # a URL takes a while to answer
+        ends = np.cumsum(list(threads.map(_size, paths)))
     # The middle of a file decides whose it is.
     middles = ends - np.diff(ends, prepend=0) / 2
     owners = np.minimum((middles * workers / max(1, ends[-1])).astype(int), workers - 1)
@@ -64,6 +71,10 @@ def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
         FilePart(tuple(paths[file] for file in np.flatnonzero(owners == owner).tolist()))
         for owner in np.unique(owners).tolist()
     ]
+
+
+def _size(path: str) -> int:
+    return size_of(path) if is_remote(path) else Path(local_name(path)).stat().st_size
 
 
 def split_references(references: Sequence[Any], workers: int) -> list[FilePart]:

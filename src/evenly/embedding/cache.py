@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,7 @@ from evenly.embedding.hashed_texts import as_short_keys, text_key
 from evenly.embedding.kept_densities import KeptDensities
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
 from evenly.errors import OptionError, OutputError
-from evenly.paths import expand
+from evenly.paths import COPIES, COPY, cache_folder, expand
 from evenly.shapes import Bool, Float, Int, UInt64
 
 logger = logging.getLogger("evenly")
@@ -46,11 +46,12 @@ class CachedModel:
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """The cache's content, by encoder, and the size on disk of densities."""
+    """The cache's content, by encoder, and the size on disk of densities and copies of URLs."""
 
     folder: Path
     models: list[CachedModel]
     density_bytes: int = 0
+    copied_bytes: int = 0
 
     @property
     def rows(self) -> int:
@@ -86,7 +87,8 @@ class EmbeddingCache:
 
     Args:
         folder: the cache folder of `evenly`; vectors are stored in its subfolder `embeddings`,
-            densities of pools in `densities`.
+            densities of pools in `densities`. `COPIES` has the files of URLs, which data are read
+            from and this class only counts and removes.
         needed: whether it is an error if vectors cannot be written.
     """
 
@@ -94,6 +96,7 @@ class EmbeddingCache:
         self.folder = Path(folder)
         self.embeddings = self.folder / "embeddings"
         self.densities = KeptDensities(self.folder / "densities")
+        self.copies = self.folder / COPIES
         self._writable, self._needed = True, needed
 
     def find(self, fingerprint: str, keys: UInt64[np.ndarray, "n 2"]) -> Iterator[CachedRows]:
@@ -149,16 +152,17 @@ class EmbeddingCache:
             self._writable = False
 
     def info(self) -> CacheInfo:
-        """Return the number and size of the cached vectors, by encoder, and of densities."""
+        """Return the number and size of the cached vectors, by encoder, and of all else."""
         models = [_describe(folder) for folder in self._model_folders()]
-        size = 0
-        for path in self.densities.files():
-            with contextlib.suppress(OSError):  # another process removed it
-                size += path.stat().st_size
-        return CacheInfo(self.folder, [model for model in models if model is not None], size)
+        return CacheInfo(
+            self.folder,
+            [model for model in models if model is not None],
+            density_bytes=_size_of(self.densities.files()),
+            copied_bytes=_size_of(self._copies()),
+        )
 
     def clear(self) -> int:
-        """Remove all shards and densities, and return the number of bytes freed.
+        """Remove all shards, densities and copies, and return the number of bytes freed.
 
         Leaves all other files in the folder.
 
@@ -166,14 +170,19 @@ class EmbeddingCache:
             OutputError: a file cannot be removed.
         """
         freed = sum(_remove(path) for path in self.densities.files())
-        with contextlib.suppress(OSError):  # there is none, or it holds other files
-            self.densities.folder.rmdir()
+        freed += sum(_remove(path) for path in self._copies())
+        for folder in (self.densities.folder, self.copies):
+            with contextlib.suppress(OSError):  # there is none, or it holds other files
+                folder.rmdir()
         for folder in self._model_folders():
             for path in [*_shards(folder), *abandoned_in(folder)]:
                 freed += _remove(path)
             with contextlib.suppress(OSError):  # it holds other files
                 folder.rmdir()
         return freed
+
+    def _copies(self) -> list[Path]:
+        return [*self.copies.glob(COPY), *abandoned_in(self.copies)]
 
     def _model_folder(self, fingerprint: str) -> Path:
         return self.embeddings / fingerprint.removeprefix("sha256:")
@@ -197,14 +206,18 @@ def open_cache(
     """
     if cache_dir is False:
         return None
-    noun, folder = "cache_dir=", cache_dir
-    if not folder:
-        noun, folder = "EVENLY_CACHE_DIR=", os.environ.get("EVENLY_CACHE_DIR")
-    if not folder:
-        from platformdirs import user_cache_dir
+    if not cache_dir:
+        return EmbeddingCache(cache_folder(), needed=needed)
+    folder = expand(cache_dir, OptionError, noun="cache_dir=")
+    return EmbeddingCache(folder, needed=needed)
 
-        folder = user_cache_dir("evenly", appauthor=False)
-    return EmbeddingCache(expand(folder, OptionError, noun=noun), needed=needed)
+
+def _size_of(files: Iterable[Path]) -> int:
+    size = 0
+    for path in files:
+        with contextlib.suppress(OSError):  # another process removed it
+            size += path.stat().st_size
+    return size
 
 
 def _shards(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from evenly.distributed.samples import ClusterSamples
 from evenly.embedding import NO_KEY, short_key
 from evenly.errors import RowError, TextError, VectorError
 from evenly.inputs.row_keys import find_keys, keys_of_records, keys_of_rows, keys_of_vectors
-from evenly.paths import expand
+from evenly.paths import expand, is_remote, local_name
 from evenly.samples import Samples, open_samples, open_texts, text_columns
 from evenly.samples.formats import split_suffix
 from evenly.selection.results.row_files import (
@@ -44,7 +44,10 @@ def open_subset(given: Any, data: Samples, *, by_id: bool) -> Any:
     """
     if not isinstance(given, str | PathLike):
         return given
-    path = expand(given)
+    path = expand(given, RowError)
+    if is_remote(path):
+        raise RowError(f"{path} is a URL. Copy the file of a subset to this machine.")
+    path = local_name(path)
     if not exists(path):  # noqa: PTH110 - a Path raises if the name is too long
         raise RowError(
             f"there is no file {path[:_LONGEST]}. A subset is row numbers, a result, or the path "

@@ -13,6 +13,7 @@ from evenly.samples.base import Samples
 from evenly.samples.compression import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_columns, check_unique, row_numbers
 from evenly.samples.source import FileStamp, guarded
+from evenly.samples.urls import local
 from evenly.tables import count
 
 INDEX = re.compile(r"__index_level_\d+__")
@@ -105,7 +106,7 @@ def open_parquet(path: str) -> ArrowSamples:
     import pyarrow.parquet as pq
 
     stamp = FileStamp.of(path)
-    with guarded(path, "parquet file"), pq.ParquetFile(path) as file:
+    with guarded(path, "parquet file"), pq.ParquetFile(local(path)) as file:
         table = _read(file)
     return ArrowSamples(table, origin=path, format="parquet", stamp=stamp)
 

@@ -17,6 +17,7 @@ from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import ALLOWED, check_exact, check_shape, float_type
 from evenly.samples.rows import RowNumbers
 from evenly.samples.source import FileStamp, guarded, incomplete
+from evenly.samples.urls import local
 from evenly.tables import count
 
 _NPY, _SAFETENSORS = ".npy file of numbers", ".safetensors file of numbers"
@@ -132,14 +133,16 @@ class BinaryRows:
     def _map(self) -> npt.NDArray[Any]:
         order = cast("Any", "F" if self.by_column else "C")
         try:
-            return np.memmap(self.stamp.path, self.raw_dtype, "r", self.offset, self.shape, order)
+            return np.memmap(
+                local(self.stamp.path), self.raw_dtype, "r", self.offset, self.shape, order
+            )
         except (OSError, ValueError) as error:
             raise DataError(f"cannot read {self.stamp.path}: {error}.") from error
 
     def _open(self) -> BinaryIO:
         self.stamp.check()
         try:
-            return cast("BinaryIO", Path(self.stamp.path).open("rb", buffering=0))
+            return cast("BinaryIO", Path(local(self.stamp.path)).open("rb", buffering=0))
         except OSError as error:
             raise DataError(f"cannot read {self.stamp.path}: {error.strerror or error}.") from error
 
@@ -200,7 +203,7 @@ def open_npy(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
         VectorError: the file is not a complete .npy file, or does not hold vectors.
     """
     stamp = FileStamp.of(path)
-    with guarded(path, _NPY, VectorError), Path(path).open("rb") as file:
+    with guarded(path, _NPY, VectorError), Path(local(path)).open("rb") as file:
         if file.read(2) == b"PK":
             raise VectorError(
                 f"{path} is an archive (.npz) of arrays. Save the array of vectors as .npy."
@@ -230,7 +233,7 @@ def open_safetensors(path: str, blocks: BlockSizes = BLOCK_SIZES) -> BinaryRows:
             holds the vectors; the message lists the tensors.
     """
     stamp = FileStamp.of(path)
-    with guarded(path, _SAFETENSORS, VectorError), Path(path).open("rb") as file:
+    with guarded(path, _SAFETENSORS, VectorError), Path(local(path)).open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(stamp.size - 8, _MAX_HEADER_BYTES):
             raise ValueError(f"its header cannot have {length} bytes")

@@ -7,6 +7,7 @@ import os
 from pathlib import PurePath
 
 from evenly.errors import DataError, MissingExtraError, OptionError, OutputError
+from evenly.paths import is_url, refuse_url
 from evenly.samples.compression import COMPRESSIONS
 
 _BY_SUFFIX = {
@@ -32,6 +33,8 @@ _ALLOWED = (
 def split_suffix(path: str | os.PathLike[str]) -> tuple[str | None, str | None]:
     """Return the format that the suffix of `path` denotes and its compression; None if unknown."""
     name = PurePath(path)
+    if is_url(os.fspath(path)):  # zip://train.jsonl::s3://bucket/data.zip
+        name = PurePath(os.fspath(path).partition("::")[0])
     compression = COMPRESSIONS.get(name.suffix.lower())
     if compression is not None:
         name = name.with_suffix("")
@@ -75,6 +78,7 @@ def output_format(path: str | os.PathLike[str]) -> tuple[str, str | None]:
         OutputError: the suffix is unknown; the message lists the known ones.
         MissingExtraError: the package that writes it is not installed.
     """
+    refuse_url(path)
     found, compression = split_suffix(path)
     if found is None:
         raise OutputError(

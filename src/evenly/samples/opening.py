@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evenly.errors import DataError, OptionError
-from evenly.paths import expand, names_of
+from evenly.paths import expand, has_magic, is_remote, is_url, local_name, names_of
 from evenly.samples.arrow import open_table
 from evenly.samples.base import Samples
 from evenly.samples.binary import open_npy, open_safetensors
@@ -36,6 +36,7 @@ from evenly.samples.parquet_records import open_parquet_records
 from evenly.samples.parquet_vectors import open_parquet_rows
 from evenly.samples.shards import join_shards
 from evenly.samples.source import Source, is_pipe, open_file, read_stream
+from evenly.samples.urls import copy_all, files_at
 from evenly.samples.vector_files import BinaryVectorFiles, ParquetVectorFiles
 from evenly.samples.vectors import VectorSamples, open_tensor, stack_rows
 from evenly.tables import count
@@ -95,6 +96,7 @@ def open_samples(
 
 def _open_path(path: str, format: str | None, blocks: BlockSizes) -> Samples:
     files, origin = files_of(path)
+    copy_all(files)
     if files == [path]:
         return _open_one(path, format, blocks)
     return _open_shards(files, format, origin, blocks)
@@ -110,19 +112,22 @@ def files_of(path: str) -> tuple[list[str], str]:
     files = [file for name in names for file in _files_of(name)]
     if files == [path]:
         return files, path
-    found = "in" if os.path.isdir(path) else "matching"  # noqa: PTH112
+    is_pattern = has_magic(path) if is_remote(path) else not os.path.isdir(local_name(path))  # noqa: PTH112
+    found = "matching" if is_pattern else "in"
     which = f"files {found} {path}" if len(names) == 1 else f"files from {names[0]} to {names[-1]}"
     return files, files[0] if len(files) == 1 else f"{len(files)} {which}"
 
 
 def _files_of(name: str) -> list[str]:
     """Return the files of a folder or a pattern; any other name is that of a file."""
+    if is_url(name):
+        return _files_at(name)
     # The functions of os.path, unlike those of Path, take names of any length.
     if os.path.isdir(name):  # noqa: PTH112
         return _files_in(name)
     if os.path.exists(name):  # noqa: PTH110
         return [name]
-    if not glob.has_magic(name) or "://" in name:
+    if not glob.has_magic(name):
         raise _missing_file(name)
     found = [file for file in glob.glob(name, recursive=True) if Path(file).is_file()]  # noqa: PTH207
     if not found:
@@ -130,8 +135,23 @@ def _files_of(name: str) -> list[str]:
     return sorted(found)
 
 
+def _files_at(url: str) -> list[str]:
+    if not is_remote(url):
+        protocol, path = url.partition("://")[0], local_name(url)
+        return [f"{protocol}://{file}" for file in _files_of(path)]
+    found = files_at(url)
+    if found == [url] or has_magic(url):
+        return found
+    return _known_files(url, {file.rpartition("/")[2]: file for file in found})
+
+
 def _files_in(folder: str) -> list[str]:
     names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_file())
+    return _known_files(folder, {name: os.path.join(folder, name) for name in names})  # noqa: PTH118
+
+
+def _known_files(folder: str, names: Mapping[str, str]) -> list[str]:
+    """Return the files of a folder, given by their names, that hold data."""
     if "dataset_dict.json" in names:
         raise DataError(
             f"{folder} is a DatasetDict saved with save_to_disk. Pass one of its splits: "
@@ -151,7 +171,7 @@ def _files_in(folder: str) -> list[str]:
         )
     # A README.txt beside records is not one of them.
     known = [name for name in known if formats[name] != "txt"] or known
-    return [os.path.join(folder, name) for name in known]  # noqa: PTH118
+    return [names[name] for name in known]
 
 
 def _open_shards(
@@ -196,11 +216,6 @@ def _open_source(source: Source, format: str) -> Samples:
 def _missing_file(path: str) -> DataError:
     if len(path) > _LONGEST_NAME:
         return DataError(f"there is no file {path[:_LONGEST_NAME]!r}…. Pass texts in a list.")
-    if "://" in path:
-        return DataError(
-            f"{path} is a URL, which is not read. Mount its storage, or copy the files to a folder "
-            "(for cluster=, one that all machines see), and pass the path there."
-        )
     folder = Path(path).parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     close = difflib.get_close_matches(Path(path).name, names, n=1)

@@ -11,6 +11,7 @@ from evenly.errors import DataError
 from evenly.samples.compression import require_pyarrow
 from evenly.samples.rows import RowNumbers, check_unique
 from evenly.samples.source import FileStamp, guarded
+from evenly.samples.urls import local
 
 # Reads a column chunk piece by piece; by default pyarrow reads that of a row group at once.
 _BUFFER_BYTES = 1 << 20
@@ -95,4 +96,4 @@ def open_streaming(path: str) -> Any:
     """Open a parquet file so that iterating over its batches needs little memory."""
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+    return pq.ParquetFile(local(path), pre_buffer=False, buffer_size=_BUFFER_BYTES)

@@ -9,13 +9,15 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from evenly.errors import DataError, EvenlyError
 from evenly.memory import free_memory
+from evenly.paths import is_remote
 from evenly.samples.compression import decompressed
+from evenly.samples.urls import copy_of, local
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -57,7 +59,10 @@ def incomplete(path: str, kind: str, reason: object) -> str:
 
 @dataclass(frozen=True)
 class FileStamp:
-    """Size and modification time of a file when it was opened, to detect changes."""
+    """Size and modification time of a file when it was opened, to detect changes.
+
+    Of a URL, the size of the copy, and the version of the file (`Copy.version`).
+    """
 
     path: str
     size: int
@@ -70,7 +75,8 @@ class FileStamp:
         Raises:
             DataError: it cannot be read, or is not a regular file.
         """
-        return cls.from_stat(path, _stat(path))
+        found = cls.from_stat(path, _stat(local(path)))
+        return replace(found, modified_ns=copy_of(path).version) if is_remote(path) else found
 
     @classmethod
     def from_stat(cls, path: str, found: os.stat_result) -> FileStamp:
@@ -103,7 +109,7 @@ class FileStamp:
     def feed(self, digest: _Hash) -> None:
         """Add the bytes of the file on disk to a hash."""
         self.check()
-        with Path(self.path).open("rb") as file:
+        with Path(local(self.path)).open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
 
@@ -141,7 +147,7 @@ class FileContent:
     def _read(self, begin: int, end: int) -> bytes:
         parts = []
         try:
-            with Path(self._stamp.path).open("rb", buffering=0) as file:
+            with Path(local(self._stamp.path)).open("rb", buffering=0) as file:
                 file.seek(begin)
                 while begin < end:
                     part = file.read(end - begin)
@@ -190,15 +196,15 @@ def open_file(path: str, *, compression: str | None = None) -> Source:
             device, or is a pipe to which nothing is written.
         MissingExtraError: its compression needs a package that is not installed.
     """
-    found = _stat(path)
+    found = _stat(local(path))
     if stat.S_ISFIFO(found.st_mode):
         with _open_pipe(path) as file:
             return Source(path, _unpacked(file, path, compression))
-    stamp = FileStamp.from_stat(path, found)
+    stamp = FileStamp.of(path)
     if compression is None:
         return Source(path, FileContent(stamp), stamp)
     try:
-        with Path(path).open("rb") as file:
+        with Path(local(path)).open("rb") as file:
             return Source(path, _unpacked(file, path, compression), stamp)
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -90,9 +90,9 @@ def select_uniform(
     Args:
         data: a list of strings or of dicts, a Hugging Face Dataset, a pandas or Polars frame,
             an Arrow table; a path to .jsonl, .json, .csv, .tsv (also .gz), .parquet or .npy,
-            a glob or a folder of such shards; or vectors (n, d): a NumPy array, a memory map,
-            a torch tensor. With `cluster`, also a `ray.data.Dataset`, or a list of Ray references
-            to arrays or Arrow tables.
+            a glob or a folder of such shards, or a URL of these (s3://…); or vectors (n, d): a
+            NumPy array, a memory map, a torch tensor. With `cluster`, also a `ray.data.Dataset`,
+            or a list of Ray references to arrays or Arrow tables.
 
     Returns:
         Selection: exactly `budget` distinct rows; fewer if `min_distance` or `token_budget`

@@ -30,7 +30,8 @@ def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
     info = opened.info()
     if as_json:
         models = [model.__dict__ for model in info.models]
-        shown = {"folder": str(info.folder), "models": models, "density_bytes": info.density_bytes}
+        sizes = {"density_bytes": info.density_bytes, "copied_bytes": info.copied_bytes}
+        shown = {"folder": str(info.folder), "models": models, **sizes}
         click.echo(json.dumps(shown, indent=1))
         return
     rows = [
@@ -43,13 +44,15 @@ def cache_info(*, cache_dir: str | None, as_json: bool) -> None:
         rows.append((model.name, f"{held}, {model.fingerprint[:19]}…"))
     if info.density_bytes:
         rows.append(("densities", f"{info.density_bytes / 1e6:.1f} MB"))
+    if info.copied_bytes:
+        rows.append(("files of URLs", f"{info.copied_bytes / 1e6:.1f} MB"))
     click.echo(two_columns(rows))
 
 
 @cache.command("clear")
 @with_options(_FOLDER)
 def cache_clear(*, cache_dir: str | None) -> None:
-    """Delete every cached embedding, and densities."""
+    """Delete every cached embedding, densities, and copies of files at URLs."""
     from evenly.embedding import open_cache
 
     opened = open_cache(cache_dir)

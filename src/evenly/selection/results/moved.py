@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from evenly.paths import is_url
+
 _OPTIONS = ("away_from", "include", "exclude", "vectors")
 _LEVELS = 4
 
@@ -27,7 +29,7 @@ def find_moved_inputs(provenance: dict[str, Any], folder: Path) -> None:
 
 def _found(path: str, folder: Path) -> str:
     """Return where a path leads from the folder of the manifest, or from those above it."""
-    if _exists(Path(os.path.expanduser(path))):  # noqa: PTH111 - unknown users stay
+    if is_url(path) or _exists(Path(os.path.expanduser(path))):  # noqa: PTH111 - unknown users stay
         return path
     parts = Path(path).parts
     above = [folder, *folder.parents][:_LEVELS]
