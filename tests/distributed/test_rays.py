@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import pytest
 from evenly import measure, select_uniform
 from evenly.distributed import prepare as preparing
 from evenly.distributed.messages import WorkerLostError
-from evenly.distributed.rays import RayTransport, _lost, connect
+from evenly.distributed.rays import RayTransport, _lost, connect, print_on_stderr
 from evenly.errors import ClusterError, DataError, OptionError
 from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
@@ -85,6 +86,24 @@ def test_the_server_for_clients_is_asked_twice(monkeypatch, failures, reached):
         with pytest.raises(ClusterError, match="='ray://here:1': RuntimeError: no server started"):
             connect("ray://here:1")
     assert asked == ["ray://here:1"] * 2
+
+
+def test_what_ray_prints_of_its_nodes_goes_to_stderr(monkeypatch, capsys):
+    from ray._private import worker
+    from ray.util.client.logsclient import LogstreamClient
+
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
+    monkeypatch.setattr(LogstreamClient, "stdstream", LogstreamClient.stdstream)
+    print_on_stderr()
+    print_on_stderr()
+    message = {"lines": ["a node is lost"], "pid": "raylet", "is_err": False}
+
+    worker.print_to_stdstream(message, ignore_prefix=False)
+    LogstreamClient.stdstream(None, logging.INFO, "the server lost it")
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("a node is lost") == printed.err.count("the server lost it") == 1
 
 
 def test_files_of_vectors_and_an_array(cluster, folder):

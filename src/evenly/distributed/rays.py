@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import socket
+import sys
 from typing import Any
 
 from evenly.distributed.messages import Reply, Request, WorkerLostError
@@ -54,6 +55,7 @@ def _init(cluster: str) -> None:
     """
     import ray
 
+    print_on_stderr()
     for attempt in (1, 2):
         try:
             ray.init(
@@ -67,6 +69,26 @@ def _init(cluster: str) -> None:
             if attempt == 2 or not cluster.startswith("ray://"):
                 raise
             log.info("Ray's server for clients gave no connection; asking it once more")
+
+
+def print_on_stderr() -> None:
+    """Let Ray print on stderr, for example that it lost a node: standard output may be records.
+
+    It prints from a thread of its own, whatever `log_to_driver` is, and has no setting for it.
+    """
+    from ray._private import worker
+
+    printed = getattr(worker, "print_to_stdstream", None)
+    if printed is not None and printed.__module__ != __name__:
+
+        def print_to_stderr(data: dict[str, Any], *how: Any, **more: Any) -> None:
+            printed({**data, "is_err": True}, *how, **more)
+
+        worker.print_to_stdstream = print_to_stderr
+    with contextlib.suppress(ImportError):  # clients need another package of the extra
+        from ray.util.client.logsclient import LogstreamClient
+
+        LogstreamClient.stdstream = lambda _, level, message: sys.stderr.write(message)
 
 
 def _check_address(address: str) -> None:
