@@ -108,6 +108,6 @@ def test_rows_of_another_worker_that_have_changed_are_an_error(shards):
 
 def test_candidates_that_do_not_fit_are_refused(shards):
     options = {"budget": 2000, "method": "coreset", "on_invalid": "drop", "memory": 4e6}
-    with pytest.raises(OptionError, match=r'^method="coreset" brings up to 16,000 vectors'):
+    with pytest.raises(OptionError, match=r'^method="coreset" chooses .* 16,000 vectors'):
         select_on(LocalCluster(2), shards, **options)
     assert len(coreset.parts_of(9000, 2000)) == 8

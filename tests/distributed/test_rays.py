@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenly import measure, select_uniform
+from evenly import deduplicate, estimate, measure, select_uniform
 from evenly.distributed import prepare as preparing
 from evenly.distributed.messages import WorkerLostError
 from evenly.distributed.rays import RayTransport, _lost, connect, print_on_stderr
 from evenly.errors import ClusterError, DataError, OptionError
+from evenly.options import InputOptions
+from evenly.selection.packing.on_workers import packing_on_workers
 from tests.support.cluster import Killing, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
 
@@ -179,6 +181,29 @@ def test_two_rounds_and_a_worker_that_is_killed_in_the_first(cluster, folder):
 
     assert_same(together, select_uniform(data, **options))
     assert len(killing.killed) == 1
+
+
+def test_duplicates_are_found_and_costs_estimated(cluster, folder):
+    data = write_vectors(folder)
+    alone = deduplicate(data, 0.4)
+    killing = Killing(
+        RayTransport(),
+        lambda worker, generation, request: (
+            (worker, generation, request.call) == (1, 0, "ask_points")
+        ),
+    )
+
+    together = deduplicate(data, 0.4, cluster="auto")
+
+    assert 0 < together.merged == alone.merged
+    assert together.representative.tolist() == alone.representative.tolist()
+    assert together.distances.tobytes() == alone.distances.tobytes()
+    points = preparing.prepare(data, InputOptions(cluster="auto"), transport=killing).points
+    order = np.arange(len(points))
+    kept = packing_on_workers(points, order, 0.4, check=abs, progress=abs, block=1000)
+    assert kept.tolist() == alone.indices.tolist()
+    assert len(killing.killed) == 1
+    assert estimate(data, 100, cluster="auto").cluster.workers == 2
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")

@@ -21,17 +21,22 @@ log = logging.getLogger("evenly")
 _NUMBERS = 1 << 24
 
 
-def check_room(prepared: PreparedData, rows: int, option: str) -> None:
-    """Raise OptionError if so many vectors of workers do not fit in the driver's memory."""
+def check_room(prepared: PreparedData, rows: int, why: str, advice: str) -> None:
+    """Raise OptionError if so many vectors of workers do not fit in the driver's memory.
+
+    Args:
+        why: what they are needed for.
+        advice: how fewer would be needed.
+    """
     points = prepared.points
     if not isinstance(points, ClusterPoints) or points.in_memory:
         return
     size = float(rows) * points.dimension * points.stored.dtype.itemsize
     if not fits_in_memory(rows, size, prepared.options):
         raise OptionError(
-            f"{option} brings up to {rows:,} vectors of {points.dimension} numbers "
-            f"({size / 1e9:.2f} GB) to the machine that runs the selection, and they do not fit. "
-            "Allow more with memory= if the machine has it, or choose fewer rows."
+            f"{why}, and their {rows:,} vectors of {points.dimension} numbers "
+            f"({size / 1e9:.2f} GB) do not fit in the memory of this machine. Allow more with "
+            f"memory= if it has more, or {advice}."
         )
 
 

@@ -79,6 +79,23 @@ class SharedRanges(MeasuredRows):
         """Return the result of a task about the records; None stands for data that are not here."""
         return task(getattr(self, "_samples", None), *arguments)
 
+    def ask_points(
+        self,
+        task: Callable[..., T],
+        eligible: np.ndarray[Any, Any],
+        longest: float,
+        *arguments: Any,
+    ) -> T:
+        """Return the result of a task about the rows as points.
+
+        Args:
+            task: takes the points, and more arguments.
+            eligible: which rows are, as bits.
+            longest: see `Points`.
+        """
+        own = np.unpackbits(eligible, count=len(self._stored)).astype(bool)
+        return task(self._points(own, longest), *arguments)
+
     def _rows_of(self, piece: Piece, longest: float) -> Points:
         holder = self._other(piece) if piece.recipe else self
         room = room_for_work(len(holder._stored), self._options)

@@ -42,6 +42,7 @@ def prepare(
     data: Any,
     options: InputOptions,
     *,
+    embedding: bool = True,
     check: Check | None = None,
     budget: int | float | None = None,
     transport: Transport | None = None,
@@ -53,7 +54,7 @@ def prepare(
     vectors.
 
     Args:
-        data, options, check, budget: as in `inputs.prepare.prepare`.
+        data, options, embedding, check, budget: as in `inputs.prepare.prepare`.
         transport: how workers are reached; by default through Ray.
 
     Raises:
@@ -63,15 +64,19 @@ def prepare(
     """
     check_cluster(data, options.cluster)
     if options.cluster is None:
-        return prepare_on_one_machine(data, options, check=check, budget=budget)
+        return prepare_on_one_machine(
+            data, options, embedding=embedding, check=check, budget=budget
+        )
     check_options(options)
     if isinstance(data, OnWorkers):
-        return _prepare_opened(data, options, check, budget)
+        return _prepare_opened(data, options, check, budget, embedding=embedding)
     if stay_on_workers(data, options):
         opened = open_on_workers(data, options.cluster, transport=transport)
-        return _prepare_opened(opened, options, check, budget)
+        return _prepare_opened(opened, options, check, budget, embedding=embedding)
     transport = transport or _connected(options.cluster)
-    prepared = prepare_on_one_machine(data, options, check=check, budget=budget)
+    prepared = prepare_on_one_machine(
+        data, options, embedding=embedding, check=check, budget=budget
+    )
     return _with_workers(prepared, transport)
 
 
@@ -174,6 +179,8 @@ def _prepare_opened(
     options: InputOptions,
     check: Check | None,
     budget: int | float | None,
+    *,
+    embedding: bool,
 ) -> PreparedData:
     """Let workers read, embed and check their parts."""
     began = perf_counter() - opened.seconds
@@ -191,8 +198,12 @@ def _prepare_opened(
     if not samples.holds_vectors:
         texts = _read_texts(samples, ranges, rows, own)
         seconds = {"reading": perf_counter() - began}
+        if check is not None or not embedding:
+            of_texts = before_embedding(samples, texts, rows, options, known)
+        if not embedding:
+            return replace(of_texts, seconds=seconds, path=samples.path)
         if check is not None:
-            check(before_embedding(samples, texts, rows, options, known))
+            check(of_texts)
         began = perf_counter()
         made = _embed(crew, chosen, cached=options.cache_dir is not False)
         seconds["embedding"] = perf_counter() - began

@@ -19,6 +19,7 @@ from evenly.samples.join_tables import join_tables
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.samples.shards import join_shards
 from evenly.samples.vectors import VectorSamples
+from evenly.shapes import UInt64
 
 # Rows that are first asked for at once, and bytes of the messages after that.
 _FIRST, _BYTES_AT_ONCE = 64, 1 << 24
@@ -100,6 +101,10 @@ class ClusterSamples(Samples):
         """Return rows in the type of the input; see `Samples.take`."""
         picked, order = self._picked(row_numbers(rows, len(self)))
         return picked.take(order)
+
+    def text_keys(self) -> UInt64[np.ndarray, "n 2"]:
+        """Return the short key of the text of each row, which workers have read."""
+        return np.concatenate(self._ranges.crew.ask_all("text_keys"))
 
     def locate(self, row: int) -> str:
         """Return the location of a row for a message; see `Samples.locate`."""

@@ -14,7 +14,7 @@ from evenly.distributed.pieces import RECIPE, Piece
 from evenly.geometry import Points
 from evenly.geometry.points import MEAN_ROWS, Elsewhere, sums_of_rows
 from evenly.samples.base import HASHED_ROWS, block_hashes
-from evenly.shapes import Float, Int
+from evenly.shapes import Bool, Float, Int
 
 T = TypeVar("T")
 
@@ -262,6 +262,28 @@ class ClusterPoints(Points):
             for number, result in zip(numbers, found[home], strict=True)
         }
         return [results[number] for number in range(len(ranges))]
+
+    def ask(
+        self,
+        task: Callable[..., T],
+        eligible: Bool[np.ndarray, " n"],
+        arguments: dict[int, tuple[Any, ...]],
+    ) -> dict[int, T]:
+        """Return the results of a task of some workers, about the rows that they hold.
+
+        Args:
+            task: takes the rows of a worker as points, and more arguments.
+            eligible: (n,) which of all rows are.
+            arguments: for each worker that is asked.
+        """
+        bits = [np.packbits(own) for own in self.where.parts(eligible)]
+        return self.where.crew.ask(
+            "ask_points",
+            {
+                worker: (task, bits[worker], self.longest, *more)
+                for worker, more in arguments.items()
+            },
+        )
 
     def _held(self, rows: slice) -> dict[int, slice]:
         """Return which of some consecutive rows each worker holds."""

@@ -35,7 +35,7 @@ from evenly.inputs.row_keys import find_keys, keys_of_rows
 from evenly.options import InputOptions
 from evenly.samples import FileStamp, Samples
 from evenly.samples.base import HASHED_ROWS, block_hashes
-from evenly.shapes import Bool, Float, Int
+from evenly.shapes import Bool, Float, Int, UInt64
 
 log = logging.getLogger("evenly")
 
@@ -155,6 +155,10 @@ class Worker(SharedRanges):
         self._options = options
         self._texts: PoolTexts = read_pool_texts(self._samples, self._options)
         return self._texts.invalid, self._texts.lengths
+
+    def text_keys(self) -> UInt64[np.ndarray, "n 2"]:
+        """Return the short key of the text of each row."""
+        return self._texts.keys
 
     def embed(self, budget: int | None) -> Embedded:
         """Embed the texts, through the cache, by which workers share vectors."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import sqrt
 from numbers import Integral
 from os import PathLike
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from evenly.distributed.gathering import check_room, gathered
+from evenly.distributed.prepare import check_options, prepare, stay_on_workers
+from evenly.distributed.references import check_cluster
+from evenly.distributed.samples import ClusterSamples
+from evenly.distributed.vectors import ClusterPoints
 from evenly.embedding import first_of_equals
 from evenly.engines.registry import check_packing_engine
 from evenly.errors import BudgetError, OptionError
 from evenly.geometry import TIE, DistanceMatrix, Points, blocks, nearest_chosen, reach_of
-from evenly.inputs.prepare import PreparedData, prepare
+from evenly.inputs.prepare import PreparedData
 from evenly.options import (
     DEFAULT_ENCODER,
     DeduplicationOptions,
@@ -27,6 +33,7 @@ from evenly.options import (
     documented,
 )
 from evenly.selection.greedy.progress import packing_bar
+from evenly.selection.packing.on_workers import packing_on_workers
 from evenly.selection.packing.packer import Packer
 from evenly.selection.packing.target_size import distance_for_size
 from evenly.selection.results.deduplication import Deduplication
@@ -35,7 +42,9 @@ from evenly.selection.rules.budget import rows_of_budget
 from evenly.selection.rules.quality import best_first
 from evenly.selection.rules.resolve import describe_rule_options
 from evenly.selection.rules.row_values import numbers_of
-from evenly.shapes import Bool, Float, Int
+from evenly.shapes import Bool, Float, Int, UInt64
+
+T = TypeVar("T")
 
 _HASH_BYTES = 16
 
@@ -58,6 +67,7 @@ def deduplicate(
     normalize: bool = True,
     engine: str = "auto",
     device: str = "auto",
+    cluster: str | None = None,
     memory: str | float | None = None,
     on_invalid: OnInvalid = "error",
     cache_dir: str | PathLike[str] | Literal[False] | None = None,
@@ -97,6 +107,7 @@ def deduplicate(
         DataError: the input cannot be used, or the quality of a usable row is missing, not
             finite or negative; the message names the row.
         EncoderError: the encoder could not be found, or fails.
+        ClusterError: the cluster cannot be reached, or loses its workers again and again.
 
     Cost: each distinct text is embedded once; then about one `select_uniform` that chooses as
         many rows as are kept, and one search for the nearest kept row of every other row. With
@@ -112,6 +123,11 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
     _check(how, inputs)
     min_distance = _distance_of(how)
     check_packing_engine(inputs.engine)
+    check_cluster(data, inputs.cluster)
+    if inputs.cluster is not None:
+        check_options(inputs)
+        if not stay_on_workers(data, inputs):
+            inputs = replace(inputs, cluster=None)  # all vectors are here
 
     def order_and_limit(prepared: PreparedData) -> tuple[Int[np.ndarray, " m"], int | None]:
         order = _order_of(prepared, how)
@@ -119,6 +135,8 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
 
     embedding = min_distance != 0
     prepared = prepare(data, inputs, embedding=embedding, check=order_and_limit)
+    if how.to is not None:
+        prepared = gathered(prepared, "to")
     order, limit = order_and_limit(prepared)
     options = {"min_distance": None, "to": None, **describe_rule_options(how.given())}
     options |= {"engine": inputs.engine, "memory": inputs.memory}
@@ -126,14 +144,14 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
     began = perf_counter()
     first = _first_of_equals(prepared, order)
     distinct: Int[np.ndarray, " m"] = order[first[order] == order]
-    packer = Packer(prepared.points)
+    pack_rows = _packer_of(prepared)
     with packing_bar(inputs.progress) as show:
 
         def pack(distance: float, limit: int | None = None) -> Int[np.ndarray, " k"]:
             if not prepared.points.dimension:
                 return distinct  # texts that differ, without vectors
             progress = show(distance, len(distinct))
-            return packer.pack(distinct, distance, limit=limit, progress=progress).rows
+            return pack_rows(distinct, distance, limit, progress)
 
         if limit is None:
             assert min_distance is not None
@@ -152,6 +170,29 @@ def remove_duplicates(data: Any, inputs: InputOptions, how: DeduplicationOptions
         _groups_of(first, order),
         provenance.finished(seconds),
         prepared.samples,
+    )
+
+
+def _packer_of(
+    prepared: PreparedData,
+) -> Callable[
+    [Int[np.ndarray, " m"], float, int | None, Callable[[int], object]], Int[np.ndarray, " k"]
+]:
+    """Return what packs rows in an order at a distance, where they are."""
+    points = prepared.points
+    if not isinstance(points, ClusterPoints):
+        packer = Packer(points)
+        return lambda order, distance, limit, progress: (
+            packer.pack(order, distance, limit=limit, progress=progress).rows
+        )
+
+    def fits(kept: int) -> None:
+        check_room(
+            prepared, kept, "all rows are compared with those that are kept", "raise min_distance="
+        )
+
+    return lambda order, distance, _, progress: packing_on_workers(
+        points, order, distance, check=fits, progress=progress
     )
 
 
@@ -212,7 +253,10 @@ def _order_of(prepared: PreparedData, how: DeduplicationOptions) -> Int[np.ndarr
 def _first_of_equals(prepared: PreparedData, order: Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
     """Return, for every row, the first equal row in the order: the same text or numbers."""
     if prepared.pool_texts is not None:
-        return first_of_equals(prepared.pool_texts.keys, order)
+        samples, keys = prepared.samples, prepared.pool_texts.keys
+        if isinstance(samples, ClusterSamples):
+            keys = samples.text_keys()
+        return first_of_equals(keys, order)
     first = np.arange(len(prepared))
     digests, twice = _digests_of_likely_equals(prepared.points)
     seen: dict[bytes, int] = {}
@@ -227,20 +271,43 @@ def _digests_of_likely_equals(
     """Return hashes of rows that are likely to repeat, and a mask of these rows.
 
     Equal rows have equal weighted sums of their bits as integers; only rows that share their sum
-    with another row need a better hash.
+    with another row need a better hash. Both are computed where the rows are.
     """
+    sums = np.concatenate(_ask(points, sums_of_bits, np.ones(len(points), bool)))
+    _, kind, counts = np.unique(sums, return_inverse=True, return_counts=True)
+    twice: Bool[np.ndarray, " n"] = counts[kind] > 1
+    digests = chain.from_iterable(_ask(points, digests_of, twice) if twice.any() else ())
+    return dict(zip(np.flatnonzero(twice).tolist(), digests, strict=True)), twice
+
+
+def _ask(
+    points: Points | DistanceMatrix,
+    task: Callable[[Points | DistanceMatrix], T],
+    rows: Bool[np.ndarray, " n"],
+) -> list[T]:
+    """Return the results of a task about some rows, of all workers in order, or of here."""
+    if isinstance(points, ClusterPoints):
+        found = points.ask(task, rows, dict.fromkeys(range(len(points.where.crew)), ()))
+        return [found[worker] for worker in sorted(found)]
+    return [task(replace(points, eligible=rows))]
+
+
+def sums_of_bits(points: Points | DistanceMatrix) -> UInt64[np.ndarray, " n"]:
+    """Return a weighted sum of the bits of each row."""
     weights = np.random.default_rng(0).integers(1, 1 << 63, points.dimension, dtype=np.uint64)
     sums = np.empty(len(points), np.uint64)
     for block, part in _numbers(points):
         sums[block] = part.view(f"u{part.dtype.itemsize}") @ weights
-    _, kind, counts = np.unique(sums, return_inverse=True, return_counts=True)
-    twice: Bool[np.ndarray, " n"] = counts[kind] > 1
-    digests = {
-        row: hashlib.blake2b(part[row - block.start].tobytes(), digest_size=_HASH_BYTES).digest()
-        for block, part in (_numbers(points) if twice.any() else ())
-        for row in (np.flatnonzero(twice[block]) + block.start).tolist()
-    }
-    return digests, twice
+    return sums
+
+
+def digests_of(points: Points | DistanceMatrix) -> list[bytes]:
+    """Return a hash of each eligible row."""
+    return [
+        hashlib.blake2b(part[row].tobytes(), digest_size=_HASH_BYTES).digest()
+        for block, part in _numbers(points)
+        for row in np.flatnonzero(points.eligible[block]).tolist()
+    ]
 
 
 def _numbers(points: Points | DistanceMatrix) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:

@@ -192,7 +192,12 @@ def select_resolved(
     rounds: dict[str, Any] = {}
     if how.method == "coreset":
         budget = problem.most_rows
-        check_room(prepared, budget * len(parts_of(len(prepared), budget)), 'method="coreset"')
+        check_room(
+            prepared,
+            budget * len(parts_of(len(prepared), budget)),
+            'method="coreset" chooses among the picks of all ranges of rows',
+            "choose fewer rows",
+        )
         found = run_coreset(problem, how.start, how.seed)
         answer, rounds = Answer(found.picks, found.coverage_radius, 0), found.outcome()
     else:

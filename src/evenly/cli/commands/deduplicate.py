@@ -32,6 +32,7 @@ from evenly.options import DeduplicationOptions, InputOptions
     ENCODING,
     IDS,
     PACKING_INPUTS,
+    declared_options(InputOptions, "cluster"),
 )
 @own_option(
     "-o",
@@ -54,7 +55,10 @@ def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     output = Output.take(ctx, options)
     arguments = library_options(ctx, options)
     inputs, how = InputOptions.of(arguments), DeduplicationOptions.of(arguments)
-    found = remove_duplicates(output.open(data_or_stdin(data)), inputs, how)
+    source = data_or_stdin(data)
+    if inputs.cluster is None:  # else workers open it
+        source = output.open(source)
+    found = remove_duplicates(source, inputs, how)
     write_output(found, output.target, order=output.order, force=output.force)
     summary = {**found.summary(), "indices": found.indices.tolist(), "groups": found.groups}
     print_result(deduplication_table(found), summary, output, len(found))
