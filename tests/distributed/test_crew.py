@@ -1,6 +1,8 @@
 """Workers that die, repeat themselves or answer out of turn: the same answer, or one error."""
 
+import gc
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -181,6 +183,19 @@ def test_records_are_written_after_a_worker_was_lost(texts):
     alone.write("alone.jsonl")
     assert Path("together.jsonl").read_bytes() == Path("alone.jsonl").read_bytes()
     assert (1, 1) in cluster.started
+
+
+@pytest.mark.parametrize("fault", [CALM, "dies before"])
+def test_workers_are_free_once_the_selection_is(vectors, caplog, fault):
+    caplog.set_level(logging.DEBUG, "evenly")
+    cluster = LocalCluster(3, Once(fault, "frontier"))
+
+    chosen = select_on(cluster, vectors, budget=30)
+
+    assert len(cluster.links) == 3
+    del chosen
+    gc.collect()
+    assert len(cluster.links) == 0
 
 
 def test_a_damaged_file_is_the_error_of_one_machine(texts):

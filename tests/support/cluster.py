@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import weakref
 
 from evenly.distributed.messages import WorkerLostError
 from evenly.distributed.prepare import prepare
@@ -24,19 +25,23 @@ class LocalCluster:
     Attributes:
         started: worker and generation of each that was started, in order.
         calls: worker, generation and call of each request, in order.
+        links: those that something refers to.
     """
 
     def __init__(self, workers, faults=lambda worker, generation, request: CALM):
         self.workers, self.faults = workers, faults
         self.bytes_moved = 0
         self.started, self.calls = [], []
+        self.links = weakref.WeakSet()
 
     def places(self):
         return self.workers
 
     def start(self, worker, generation):
         self.started.append((worker, generation))
-        return LocalLink(self, worker, generation)
+        link = LocalLink(self, worker, generation)
+        self.links.add(link)
+        return link
 
 
 class LocalLink:

@@ -212,7 +212,8 @@ class Crew:
         member.link, member.generation = None, member.generation + 1
         member.losses += 1
         self.lost += 1
-        log.warning("a worker of the cluster was lost (%s): %s", member.name, why)
+        # As a text: records of the log are kept by some, and the error refers to the worker.
+        log.warning("a worker of the cluster was lost (%s): %s", member.name, str(why))
         if member.losses > MOST_LOSSES:
             raise ClusterError(
                 f"{member.losses} workers that held {member.name} were lost one after the other, "

@@ -144,7 +144,7 @@ class Checkpoint:
         try:
             self._write()
         except OutputError as error:
-            log.warning("no checkpoint was written, the selection continues: %s", error)
+            log.warning("no checkpoint was written, the selection continues: %s", str(error))
 
     def _write(self) -> None:
         saved, began = self._last, self._clock()

@@ -207,7 +207,7 @@ def _complete(
                 engine, budget, initial.picks, limits=limits, progress=after_a_round, sizes=sizes
             )
         if isinstance(engine, ClusterEngine):
-            log.info("%s", engine)
+            log.info("%s", str(engine))  # a record of the log must not keep the workers
         if file is not None:
             file.finish(picks, coverage_radius)
     return (picks, coverage_radius), None if problem.keeps_away else near_picks(engine, picks)
