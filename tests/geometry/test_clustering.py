@@ -123,6 +123,14 @@ def test_numbers_that_are_no_earlier_pick_count_as_the_first():
     assert before.tolist() == [0, 0, 0]
 
 
+def test_rows_are_in_order_along_the_picks_near_them_depth_first():
+    # The picks 1 and 3 are near pick 0, pick 2 is near pick 1.
+    near = NearPicks(np.array([4, 0, 2, 5]), np.array([0, 0, 1, 3, -1, 0, 2, 1], np.int32))
+
+    assert near.in_order(np.arange(8)).tolist() == [1, 4, 3, 5, 0, 7, 2, 6]
+    assert near.in_order(np.array([6, 7, 0])).tolist() == [7, 0, 6]
+
+
 def test_a_chain_of_clusters_does_not_make_a_deep_tree():
     # Each row is farther away than the spread of all before it, so Ward adds one at a time.
     rows = points_of(1.5 ** np.arange(300.0)[:, None], normalize=False)

@@ -2,6 +2,7 @@
 
 import math
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from scipy.spatial.distance import cdist
 
 from evenly import errors, measure, select_uniform
 from evenly.geometry import DistanceMatrix
+from evenly.geometry.clustering.tree import Tree
 from evenly.inputs.prepare import prepare
+from evenly.metrics import certificate
 from evenly.metrics.certificate import (
     DEFAULT_EFFORT,
     BoundingEffort,
@@ -94,7 +97,7 @@ def test_quick_bounds_are_those_of_one_size():
         found = quick_upper_bounds(points, np.array([5, 200]), upper_bounds.curve.radii)
         for size, bound in zip((5, 200), found, strict=True):
             one_size = upper_bounds.bounds(size, 0.0)
-            del one_size["cells"]
+            one_size.pop("cells", None)
             assert bound == pytest.approx(min(one_size.values()), rel=0.03)
 
 
@@ -140,7 +143,46 @@ def test_the_certified_fraction_is_relative_to_the_smallest_bound():
         found = measure(rows, chosen, random_subsets=0)
         assert found.upper_bound == min(found.bounds.values())
         assert found.certified_fraction == pytest.approx(found.h_min / found.upper_bound)
-    assert set(found.bounds) == {"balls", "smaller balls", "trace", "sphere", "cells"}
+    assert set(found.bounds) == {"balls", "smaller balls", "trace", "sphere"}
+
+
+def test_clusters_are_named_only_if_no_other_bound_is_sharper():
+    rows = np.random.default_rng(13).standard_normal((300, 5))
+    points = points_of(rows)
+    named = set()
+
+    for size in (5, 20, 100, 250):
+        upper_bounds = UpperBounds(points, size)
+        found = upper_bounds.bounds(size, float(upper_bounds.curve.radii[-1]))
+        others = min(bound for name, bound in found.items() if name != "cells")
+        named.add("cells" in found)
+        assert found.get("cells", others) <= others
+        assert ("cells" in found) == (upper_bounds.most_rows(others) < size)
+    assert named == {False, True}
+
+
+def test_clusters_of_a_sample_show_that_clusters_of_all_rows_would_not_help(monkeypatch):
+    monkeypatch.setattr(certificate, "_LEAST_SAMPLED", 1)
+    rng = np.random.default_rng(14)
+    wide = rng.standard_normal((2000, 30))
+    narrow = wide[rng.integers(0, 100, 2000)] + 0.1 * rng.standard_normal((2000, 30))
+    counted = []
+
+    def build(points, *more, **how):
+        counted.append(int(np.count_nonzero(points.eligible)))
+        return Tree.of(points, *more, **how)
+
+    monkeypatch.setattr(certificate, "Tree", SimpleNamespace(of=build))
+    for rows, size, helps in ((wide, 40, False), (narrow, 110, True)):
+        for effort in (DEFAULT_EFFORT, BoundingEffort.thorough()):
+            counted.clear()
+            upper_bounds = UpperBounds(points_of(rows), size, effort)
+            found = upper_bounds.bounds(size, float(upper_bounds.curve.radii[-1]))
+
+            assert ("cells" in found) == helps
+            needs_all = helps or effort is not DEFAULT_EFFORT
+            assert (2000 in counted) == needs_all
+            assert any(count < 300 for count in counted) == (effort is DEFAULT_EFFORT)
 
 
 def test_a_poor_subset_has_the_same_bound_as_a_good_one():
@@ -265,7 +307,9 @@ def test_dropped_rows_do_not_raise_the_bound():
 
 
 def test_vectors_on_disk_are_bounded_without_the_packing_bound(tmp_path):
-    rows = np.random.default_rng(5).standard_normal((200, 6)).astype(np.float32)
+    rng = np.random.default_rng(5)
+    rows = np.repeat(rng.standard_normal((20, 6)), 10, axis=0)  # in clusters, for 30 rows
+    rows = (rows + 0.01 * rng.standard_normal(rows.shape)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
 
     stored = measure(tmp_path / "rows.npy", range(30), engine="mapped", random_subsets=0)

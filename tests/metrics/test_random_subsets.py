@@ -30,7 +30,7 @@ def test_a_sample_changes_the_mean_only(kind, size):
     points = points_of(make_pool(kind, 200, 5, np.float32, np.random.default_rng(1)))
     done = []
 
-    found = measure_random(points, size, 3, done.append, sampling=FEW)
+    [found] = measure_random(points, size, [3], done.append, sampling=FEW)
 
     h_min, coverage_radius, mean = by_definition(points, size, 3)
     assert found.h_min == pytest.approx(h_min, rel=1e-12)
@@ -46,7 +46,7 @@ def test_rows_that_cannot_be_used_do_not_count():
     vectors[~eligible] *= 100
     points = points_of(vectors, eligible)
 
-    found = measure_random(points, 20, 0, lambda _: None, sampling=FEW)
+    [found] = measure_random(points, 20, [0], lambda _: None, sampling=FEW)
 
     h_min, coverage_radius, mean = by_definition(points, 20, 0)
     assert found.h_min == pytest.approx(h_min, rel=1e-12)
@@ -54,10 +54,23 @@ def test_rows_that_cannot_be_used_do_not_count():
     assert abs(found.mean_distance - mean) <= 5 * found.standard_error
 
 
+@pytest.mark.parametrize("sampling", [FEW, ALL_ROWS])
+@pytest.mark.parametrize("size", [10, 30, 200])
+def test_subsets_that_are_measured_together_are_measured_as_alone(sampling, size):
+    points = points_of(np.random.default_rng(6).standard_normal((300, 4)).astype(np.float32))
+    done = []
+
+    found = measure_random(points, size, range(5, 10), done.append, sampling=sampling)
+
+    for seed, one in zip(range(5, 10), found, strict=True):
+        assert [one] == measure_random(points, size, [seed], lambda _: None, sampling=sampling)
+    assert sum(done) == 5 * 300
+
+
 def test_exact_means_are_over_all_rows():
     points = points_of(np.random.default_rng(4).standard_normal((300, 3)).astype(np.float32))
 
-    found = measure_random(points, 10, 0, lambda _: None, sampling=ALL_ROWS)
+    [found] = measure_random(points, 10, [0], lambda _: None, sampling=ALL_ROWS)
 
     assert found.mean_distance == pytest.approx(by_definition(points, 10, 0)[2], rel=1e-12)
     assert found.standard_error == 0.0

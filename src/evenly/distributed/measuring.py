@@ -57,7 +57,7 @@ class MeasuredRows:
         if len(rows) == 0:
             return None
         points = self._points(eligible, longest)
-        return farthest_of_rows(points, rows, self._chosen, self._numbers)
+        return farthest_of_rows(points, rows, self._chosen)
 
     def sums_of_rows(
         self, rows: Int[np.ndarray, " m"], origin: Float[np.ndarray, " d"]

@@ -29,7 +29,7 @@ from evenly.geometry.screening.nearest import (
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
 from evenly.geometry.search.closest_pair import closest_pair
-from evenly.geometry.search.farthest import farthest_row
+from evenly.geometry.search.farthest import Cover, farthest_rows
 from evenly.geometry.search.incremental import keep_arrivals
 from evenly.geometry.search.knn_bound import are_near_enough, median_distance_at_least
 from evenly.geometry.search.knn_distance import (
@@ -51,6 +51,7 @@ __all__ = [
     "MEAN_ROWS",
     "TIE",
     "Best",
+    "Cover",
     "DistanceMatrix",
     "ErrorBound",
     "Points",
@@ -63,7 +64,7 @@ __all__ = [
     "are_near_enough",
     "blocks",
     "closest_pair",
-    "farthest_row",
+    "farthest_rows",
     "first_of_the_farthest",
     "in_background",
     "keep_arrivals",

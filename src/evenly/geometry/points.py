@@ -86,7 +86,7 @@ class Elsewhere(Protocol):
         """Return squared distances and numbers of the nearest chosen rows; see `nearest_chosen`."""
 
     def farthest_row(self, chosen: Int[np.ndarray, " k"]) -> tuple[int, float]:
-        """Return the row that is farthest from the chosen ones; see `farthest_row`."""
+        """Return the row that is farthest from the chosen ones; see `farthest_rows`."""
 
     def sums_of_rows(
         self, rows: Int[np.ndarray, " m"], origin: Float[np.ndarray, " d"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 
@@ -30,6 +30,12 @@ _TOLERANCE = 1.0 + 1e-9
 _COST = 30.0
 # Along picks, cells of a quarter of the size give nearly the same bounds.
 _PICKS_SUFFICE = 4.0
+# Clusters of a sample of this part of the rows, and of the picks, show whether those of all rows
+# are worth their cost: not if they hold more rows than wanted by this factor. Sampled pools have
+# so many times as many rows as picks, or as this number.
+_PART_SAMPLED = 16
+_LEAST_SAMPLED = 512
+_MARGIN = 1.25
 # Complete linkage needs half as much memory again as the matrix of distances.
 _LARGEST_LINKAGE = 8192
 
@@ -113,6 +119,27 @@ class UpperBounds:
             return None
         return PackingBound(self.points, self.tree)
 
+    def _clusters_may_help(self, size: int, high: float) -> bool:
+        """Return whether all rows may be counted as fewer than `size` at a distance.
+
+        A sample has no more rows at that distance, so its count hardly exceeds that of all rows.
+        """
+        points, near, rows = self.points, self.curve.near, self.curve.pool_size
+        if near is None or self.effort.multiplications == inf or not isinstance(points, Points):
+            return True
+        if rows < _PART_SAMPLED * max(len(near.picks), _LEAST_SAMPLED):
+            return True
+        eligible = np.flatnonzero(points.eligible)
+        random = np.random.default_rng(0)
+        sampled = np.zeros(len(points), bool)
+        sampled[random.choice(eligible, rows // _PART_SAMPLED, replace=False)] = True
+        sampled[near.picks] = True
+        sample = replace(points, eligible=sampled)
+        part = replace(self.effort, multiplications=self.effort.multiplications / _PART_SAMPLED)
+        cell = part.cell_size(int(sampled.sum()), points.dimension, along_picks=True)
+        tree = Tree.of(sample, cell, near=near)
+        return PackingBound(sample, tree).most_rows(high) < _MARGIN * size
+
     def _centred(self, points: Points, size: int) -> CentredPool:
         rows = self.curve.pool_size
         steps = self.effort.centre_steps(rows, points.dimension) if points.in_memory else 0
@@ -127,8 +154,8 @@ class UpperBounds:
 
         Returns:
             Name -> bound: "all rows", "balls", "smaller balls", "trace", "sphere", "line",
-            "plane", "cells" (the packing bound) or "clusters"; those that apply. Empty for a
-            single row.
+            "plane", "cells" (the packing bound) or "clusters"; those that apply, and "cells"
+            if no other is sharper (judged by a sample of large pools). Empty for a single row.
         """
         if size < 2:
             return {}
@@ -149,8 +176,11 @@ class UpperBounds:
             found |= _bounds_by_dimension(self.points, size)
             low, high = max(reached, float(radii[-1])), min(found.values())
             # If a bound is attained already, no other can be sharper.
-            if high > low * _TOLERANCE and self.packing_bound is not None:
-                found["cells"] = self.packing_bound.bound(size, low, high, centred)
+            is_open = high > low * _TOLERANCE and self.points.in_memory
+            if is_open and self._clusters_may_help(size, high) and self.packing_bound is not None:
+                cells = self.packing_bound.bound(size, low, high, centred)
+                if cells is not None:
+                    found["cells"] = cells
         return {name: float(bound * _TOLERANCE) for name, bound in found.items()}
 
     def most_rows(self, distance: float) -> int:

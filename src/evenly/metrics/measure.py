@@ -82,9 +82,9 @@ class PoolStats:
 
     @cached_property
     def hints(self) -> Hints:
-        """What the clusters of the upper bounds tell about which rows are near each other."""
-        tree = self.upper_bounds.tree
-        return NO_HINTS if tree is None else Hints(self.upper_bounds.curve.near, tree.order)
+        """What the picks of the upper bounds tell about which rows are near each other."""
+        assert isinstance(self.points, Points)
+        return Hints.of(self.points, self.upper_bounds.curve.near)
 
     @cached_property
     def dimension(self) -> float | None:
@@ -144,7 +144,8 @@ def measure(
         engine: "distances" if the data are a matrix of distances.
         certificate: find an upper bound on the h_min of any subset of this size. This needs a
             farthest-first run and clusters of the pool, and takes a few seconds or as long as
-            all other measures together. "thorough" takes longer and gives a sharper bound. Of
+            all other measures together; clusters that cannot help, as a sample of a large pool
+            shows, are not made. "thorough" takes longer and gives a sharper bound. Of
             rows on disk or on a cluster, the bounds that need no clusters of rows are found.
         details: also compute `theory` (intrinsic dimension, expected h_min of random subsets,
             radii curve) and `diversity` (uniformity, Vendi score, Riesz energy and others), and
@@ -219,7 +220,8 @@ def measure_prepared(
     stats = pool_stats(prepared, options, size, curve=curve)
     rows, progress = len(stats.eligible_rows), prepared.options.progress
     hints = NO_HINTS
-    if options.certificate and not known_bounds and stats.is_sampled(size):
+    has_picks = curve is not None or (options.certificate and not known_bounds)
+    if has_picks and stats.is_sampled(size):
         hints = stats.hints
     with new_bar(total=rows, desc="measuring", unit="row", shown=progress) as bar:
         if nearest is not None:
@@ -236,13 +238,11 @@ def measure_prepared(
                 progress=bar.update,
             )
     measures = _measure(points, chosen, found)
-    drawn = []
+    seeds = range(options.seed, options.seed + subsets)
     with new_bar(total=rows * subsets, desc="random subsets", unit="row", shown=progress) as bar:
-        for draw in range(subsets):
-            seed = options.seed + draw
-            drawn.append(
-                measure_random(points, size, seed, bar.update, sampling=stats.sampling, hints=hints)
-            )
+        drawn = measure_random(
+            points, size, seeds, bar.update, sampling=stats.sampling, hints=hints
+        )
     if options.certificate:
         bounds = dict(known_bounds or {})
         # If a known bound is attained, no other can be sharper.

@@ -115,23 +115,25 @@ class PackingBound:
 
     def bound(
         self, size: int, low: float, high: float, centred: CentredPool | None = None
-    ) -> float:
+    ) -> float | None:
         """Return a distance, close to the smallest provable one, that no `size` rows have.
 
         Args:
             size: k >= 2.
             low: a distance that some k rows do have.
-            high: where bisection begins; raised if it is too small.
+            high: a distance above 0, where bisection begins.
             centred: as in `most_rows`.
+
+        Returns:
+            The distance; None if it exceeds `high`.
         """
-        if high <= 0.0 or not np.isfinite(high):
-            return high
         # Counts fall as the distance grows, so those of clusters that are the same at both ends of
         # the interval are known within it.
         most = self._no_counts
-        while (fewest := self._counts(high, centred, most, most))[0] >= size:
-            high *= 1.25
+        fewest = self._counts(high, centred, most, most)
         above = int(fewest[0])
+        if above >= size:
+            return None
         low, below = min(low, high), len(self._around_mean.positions)
         # The number of rows falls about as a power of the distance. Each guess is moved a little,
         # to both sides in turn, so that the interval closes from both ends.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from evenly.geometry import DistanceMatrix, Points
+from evenly.geometry import DistanceMatrix, Points, farthest_rows
 from evenly.metrics.measures import RandomSubset
 from evenly.metrics.subset_distances import (
     DEFAULT_SAMPLING,
@@ -26,33 +27,47 @@ def random_rows(eligible: Int[np.ndarray, " m"], size: int, seed: int) -> Int[np
 def measure_random(
     points: Points | DistanceMatrix,
     size: int,
-    seed: int,
+    seeds: Sequence[int],
     progress: Callable[[int], object],
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
     hints: Hints = NO_HINTS,
-) -> RandomSubset:
-    """Measure a random subset of `size` eligible rows.
+) -> list[RandomSubset]:
+    """Measure random subsets of `size` eligible rows, one for each seed.
 
     Args:
         points: the pool.
         size: the number of rows.
-        seed: which rows, and which sample of a large pool.
-        progress: called with the number of rows finished since the last call.
+        seeds: which rows, and which sample of a large pool.
+        progress: called with the number of rows finished since the last call, for each subset.
         sampling: when the mean distance is estimated from a sample; all else is exact.
         hints: what tells which rows are near each other; they change the time only.
 
-    Cost: as in `SubsetDistances.of`.
+    Cost: as in `SubsetDistances.of`, except that subsets which hold a quarter of the rows or less
+        together are compared with the pool together.
     """
-    chosen = random_rows(np.flatnonzero(points.eligible), size, seed)
-    found = SubsetDistances.of(
-        points,
-        chosen,
-        seed=seed,
-        sampling=sampling,
-        neighbours=False,
-        hints=hints,
-        progress=progress,
-    )
-    covered = found.to_subset
-    return RandomSubset(found.h_min, found.coverage_radius, covered.mean, covered.standard_error)
+    rows = np.flatnonzero(points.eligible)
+    together = 1
+    if isinstance(points, Points) and sampling.is_worth_it(len(rows), size, points.dimension):
+        together = max(1, len(rows) // (4 * size))
+    measured = []
+    for begin in range(0, len(seeds), together):
+        some = seeds[begin : begin + together]
+        subsets = [random_rows(rows, size, seed) for seed in some]
+        farthest: Sequence[tuple[int, float] | None] = [None]
+        if isinstance(points, Points) and len(subsets) > 1:
+            covers = [hints.cover(points, chosen) for chosen in subsets]
+            farthest = farthest_rows(points, covers, progress=progress)
+        for seed, chosen, known in zip(some, subsets, farthest, strict=True):
+            found = SubsetDistances.of(
+                points,
+                chosen,
+                seed=seed,
+                sampling=sampling,
+                neighbours=False,
+                hints=replace(hints, farthest=known),
+                progress=progress,
+            )
+            mean, error = found.to_subset.mean, found.to_subset.standard_error
+            measured.append(RandomSubset(found.h_min, found.coverage_radius, mean, error))
+    return measured

@@ -9,15 +9,16 @@ import numpy as np
 
 from evenly.geometry import (
     TIE,
+    Cover,
     DistanceMatrix,
     Points,
     closest_pair,
-    farthest_row,
+    farthest_rows,
     nearest_chosen,
     reach_of,
 )
 from evenly.geometry.clustering.cells import NearPicks
-from evenly.geometry.search.along import Guess, guesses_along, squared_to_guesses
+from evenly.geometry.search.along import guesses_along, squared_to_guesses
 from evenly.geometry.search.nearest_chosen import Nearest
 from evenly.shapes import Float, Int
 
@@ -54,22 +55,32 @@ class Hints:
     """What tells which rows of a pool in memory are near each other.
 
     Attributes:
-        near: a pick near every row, if the subset consists of the picks.
+        near: a pick of a selection near every row; the subset may be the picks or any other.
         order: row numbers of all eligible rows; neighbours are near.
+        farthest: what `farthest_rows` found for the subset, if it did.
     """
 
     near: NearPicks | None = None
     order: Int[np.ndarray, " m"] | None = None
+    farthest: tuple[int, float] | None = None
 
-    def guesses(self, chosen: Int[np.ndarray, " k"], count: int) -> list[Guess]:
-        """Return guesses of the nearest row of a subset, of a pool of `count` rows."""
-        found: list[Guess] = []
+    @classmethod
+    def of(cls, points: Points, near: NearPicks | None) -> Hints:
+        """Return what the picks near rows tell; nothing if they are not known."""
+        if near is None:
+            return NO_HINTS
+        return cls(near, near.in_order(np.flatnonzero(points.eligible)))
+
+    def cover(self, points: Points, chosen: Int[np.ndarray, " k"]) -> Cover:
+        """Return a subset, with bounds on the distances to it or guesses of near rows."""
         if self.near is not None and np.array_equal(self.near.picks, chosen):
-            near = chosen[self.near.of_rows(np.arange(count))[0]]
-            found.append(lambda rows: near[rows])
+            if self.near.at_most is not None:
+                return Cover(chosen, at_most=self.near.at_most)
+            near = chosen[self.near.of_rows(np.arange(len(points)))[0]]
+            return Cover(chosen, [lambda rows: near[rows]])
         if self.order is not None:
-            found += guesses_along(self.order, chosen, count)
-        return found
+            return Cover(chosen, guesses_along(self.order, chosen, len(points)))
+        return Cover(chosen)
 
     def near_pair(self, points: Points, chosen: Int[np.ndarray, " k"]) -> float:
         """Return the squared distance of two rows of a subset that are near each other, or inf."""
@@ -188,8 +199,10 @@ class SubsetDistances:
             len(rows), len(chosen), points.dimension
         ):
             return cls.of_nearest(nearest_chosen(points, chosen, progress=progress))
-        guesses = hints.guesses(chosen, len(points))
-        farthest, squared = farthest_row(points, chosen, guesses=guesses, progress=progress)
+        farthest = hints.farthest
+        if farthest is None:
+            [farthest] = farthest_rows(points, [hints.cover(points, chosen)], progress=progress)
+        row, squared = farthest
         at_most = hints.near_pair(points, chosen)
         if at_most == 0.0 and not neighbours:
             h_min, pair = 0.0, None
@@ -206,7 +219,7 @@ class SubsetDistances:
             h_min=h_min,
             closest_pair=pair,
             coverage_radius=float(np.sqrt(squared)),
-            farthest_row=farthest,
+            farthest_row=row,
             duplicates=_count_duplicates(points, chosen) if neighbours and h_min == 0.0 else 0,
             to_subset=Values(found.distances[~found.chosen], len(others), len(chosen)),
             to_neighbour=Values(found.distances[found.chosen], len(chosen)),

@@ -25,10 +25,13 @@ class NearPicks:
         picks: (k,) row numbers of eligible rows, in the order picked.
         near: (n,) for each row of the pool, the number of the pick. Numbers that are no earlier
             pick's count as 0, the first pick.
+        at_most: (n,) upper bounds on the squared distance of each row to the nearest pick; None if
+            they are not known. What is negative is no bound, but belongs to a pick.
     """
 
     picks: Int[np.ndarray, " k"]
     near: Int[np.ndarray, " n"]
+    at_most: Float32[np.ndarray, " n"] | None = None
 
     def of_rows(
         self, rows: Int[np.ndarray, " m"]
@@ -43,6 +46,12 @@ class NearPicks:
         before = np.where(before < np.arange(count), before, 0)
         near[self.picks] = np.arange(count)
         return near[rows], before
+
+    def in_order(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """Return rows in an order in which neighbours are near: along the tree, depth first."""
+        near, before = self.of_rows(rows)
+        order: Int[np.ndarray, " m"] = rows[np.argsort(_places(before)[near], kind="stable")]
+        return order
 
 
 class Cells:
@@ -122,6 +131,25 @@ class Cells:
             parts[parent].append(self._join(*parts[number]) if name is None else name)
         name = nodes[0][0]
         return self._join(*parts[0]) if name is None else name
+
+
+@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
+def _places(before: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
+    """Return the place of each pick, depth first, where later picks come before earlier ones."""
+    count = len(before)
+    sizes, ends, places = (
+        np.ones(count, np.int64),
+        np.empty(count, np.int64),
+        np.zeros(count, np.int64),
+    )
+    for pick in range(count - 1, 0, -1):
+        sizes[before[pick]] += sizes[pick]
+    ends[0] = count
+    for pick in range(1, count):
+        ends[pick] = ends[before[pick]]
+        ends[before[pick]] -= sizes[pick]
+        places[pick] = ends[before[pick]]
+    return places
 
 
 @numba.njit(**EXACT)  # type: ignore[untyped-decorator]
