@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from evenly import measure, select_uniform
 from evenly.cli.main import main
+from evenly.distributed import gathering
 from evenly.errors import OptionError, RowError
 from evenly.metrics.subset_distances import Sampling
 from tests.support.cluster import LocalCluster
@@ -133,10 +134,29 @@ def test_data_in_memory_are_measured_here(cluster):
 
 
 @pytest.mark.parametrize("options", [{"details": True}, {"certificate": "thorough"}], ids=str)
-def test_what_needs_all_vectors_is_refused_before_any_work(cluster, shards, options):
-    with pytest.raises(OptionError, match=f"^{next(iter(options))}=.*cluster="):
-        measure(shards, [1, 2], cluster="auto", **options)
-    assert not cluster.started
+def test_what_needs_all_vectors_gathers_them(cluster, shards, options, monkeypatch):
+    rows, options = SUBSETS["of one worker"], {"random_subsets": 1, **options}
+    together = measure(shards, rows, cluster="auto", **options)
+    assert numbers_of(together) == numbers_of(measure(shards, rows, **options))
+    of_memory = measure(vectors(), rows, cluster="auto", **options)
+    assert of_memory.upper_bound == together.upper_bound
+
+    monkeypatch.setattr(gathering, "fits_in_memory", lambda *sizes: False)
+    with pytest.raises(OptionError, match=f"^{next(reversed(options))}= needs all vectors"):
+        measure(shards, rows, cluster="auto", **options)
+
+
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_a_page_of_what_is_selected_on_a_cluster(cluster, shards):
+    command = ["select", shards, "-b", "40", "--cluster", "auto"]
+    selected = CliRunner().invoke(main, [*command, "-o", "c.npy", "--report", "p.html"])
+    less = ["-o", "d.npy", "--report", "d.html", "--memory", "3MB"]
+    refused = CliRunner().invoke(main, [*command, *less])
+
+    assert selected.exit_code == 0, selected.output
+    assert "<html" in Path("p.html").read_text()
+    assert "--report needs all vectors" in refused.output
+    assert not list(Path().glob("d*"))
 
 
 def write_records(path, rows):
@@ -225,11 +245,8 @@ def test_the_command_line_measures_what_it_selects_on_a_cluster(cluster, shards)
     run = CliRunner()
     selected = run.invoke(main, ["select", shards, "-b", "40", "--cluster", "auto", "-o", "c.npy"])
     measured = run.invoke(main, ["measure", shards, "c.manifest.json", "--cluster", "auto"])
-    refused = run.invoke(main, ["measure", shards, "c.npy", "--cluster", "auto", "--details"])
 
     assert selected.exit_code == 0, selected.output
     assert "coverage" in selected.output
     assert measured.exit_code == 0, measured.output
     assert "coverage" in measured.output
-    assert "--details" in refused.output
-    assert "--cluster" in refused.output

@@ -277,6 +277,7 @@ def finish_selection(
     """
     import numpy as np
 
+    from evenly.distributed.gathering import gathered
     from evenly.geometry import nearest_chosen
     from evenly.metrics.curve import Curve
     from evenly.metrics.measure import measure_prepared
@@ -302,6 +303,7 @@ def finish_selection(
     measures = nearest = None
     try:
         if output.page is not None:  # shows distances of all rows
+            prepared = gathered(prepared, "--report")
             nearest = nearest_chosen(prepared.points, selection.indices)
         measures = measure_prepared(
             prepared,

@@ -40,6 +40,30 @@ def check_room(prepared: PreparedData, rows: int, why: str, advice: str) -> None
         )
 
 
+def check_gathered(prepared: PreparedData, option: str) -> None:
+    """Raise OptionError if the vectors do not fit in the memory that the run may use."""
+    points = prepared.points
+    if not isinstance(points, ClusterPoints) or points.in_memory:
+        return
+    if not fits_in_memory(len(points), points.stored.nbytes, prepared.options):
+        name = _spelled(option)
+        raise OptionError(
+            f"{name} needs all vectors in the memory of the machine that runs the selection, and "
+            f"{_size(points)} do not fit. Allow more with memory= if the machine has it, or omit "
+            f"{name}."
+        )
+
+
+def _spelled(option: str) -> str:
+    """Return an option for a message: a flag of the command line, or a parameter."""
+    return option if option.startswith("--") else f"{option}="
+
+
+def _size(points: ClusterPoints) -> str:
+    size = points.stored.nbytes / 1e9
+    return f"{len(points):,} vectors of {points.dimension} numbers ({size:.2f} GB)"
+
+
 def gathered(prepared: PreparedData, option: str) -> PreparedData:
     """Return a data set whose vectors are in the driver's memory, and no longer on workers.
 
@@ -56,15 +80,13 @@ def gathered(prepared: PreparedData, option: str) -> PreparedData:
     points = prepared.points
     if not isinstance(points, ClusterPoints) or points.in_memory:
         return prepared
+    check_gathered(prepared, option)
     began, stored = perf_counter(), points.stored
-    size = f"{len(points):,} vectors of {points.dimension} numbers ({stored.nbytes / 1e9:.2f} GB)"
-    if not fits_in_memory(len(points), stored.nbytes, prepared.options):
-        raise OptionError(
-            f"{option}= needs all vectors in the memory of the machine that runs the selection, "
-            f"and {size} do not fit. Allow more with memory= if the machine has it, or omit "
-            f"{option}=."
-        )
-    log.info("%s come from the workers, because %s needs all in one place", size, f"{option}=")
+    log.info(
+        "%s come from the workers, because %s needs all in one place",
+        _size(points),
+        _spelled(option),
+    )
     vectors = np.empty(stored.shape, stored.dtype)
     bar = new_bar(total=len(vectors), desc="gathering", unit="row", shown=prepared.options.progress)
     with bar:

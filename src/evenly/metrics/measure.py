@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from evenly.errors import OptionError
+from evenly.distributed.gathering import gathered
 from evenly.geometry import DistanceMatrix, Points
 from evenly.geometry.screening.tuning import SHARE_COMPARED
 from evenly.geometry.search.nearest_chosen import Nearest
@@ -160,7 +160,8 @@ def measure(
     Raises:
         RowError: a row number is out of range, named twice, or that of an unusable row; or a
             record of the file is not in the data.
-        OptionError: `details` or a thorough certificate is wanted of rows on a cluster.
+        OptionError: `details` or a thorough certificate is wanted of rows on a cluster that do
+            not fit in memory here.
         ManifestError: a selection was made from another number of rows; or one of
             its options was a Python object, which must be passed again.
 
@@ -172,24 +173,14 @@ def measure(
     """
     arguments = locals()
     options = MeasuringOptions.of(arguments)
-    check_on_cluster(options, cluster)
     subsets = prepare_subsets(data_or_vectors, {"": indices}, arguments)
     return measure_prepared(subsets.prepared, subsets.rows[""], options, rules=subsets.rules[""])
 
 
-def check_on_cluster(options: MeasuringOptions, cluster: str | None) -> None:
-    """Raise OptionError if an option needs all vectors in one place, and they may not be."""
-    if cluster is None:
-        return
-    for name, is_given in (
-        ("details=", options.details),
-        ('certificate="thorough"', options.certificate == "thorough"),
-    ):
-        if is_given:
-            raise OptionError(
-                f"{name} needs all vectors in one place, which they are not with cluster=. Omit "
-                "one of the two."
-            )
+def needs_all_vectors(options: MeasuringOptions) -> list[str]:
+    """Return the options that need all vectors in one place."""
+    needed = {"details": options.details, "certificate": options.certificate == "thorough"}
+    return [name for name, is_given in needed.items() if is_given]
 
 
 def measure_prepared(
@@ -216,6 +207,8 @@ def measure_prepared(
         rules: those that the rows were chosen under, which bounds and random subsets are not.
     """
     began = perf_counter()
+    for option in needs_all_vectors(options):
+        prepared = gathered(prepared, option)
     points, size, subsets = prepared.points, len(chosen), options.random_subsets
     stats = pool_stats(prepared, options, size, curve=curve)
     rows, progress = len(stats.eligible_rows), prepared.options.progress

@@ -32,14 +32,13 @@ def measure(ctx: click.Context, /, data: str, subset: str, **options: Any) -> No
     others are given; row numbers (from 0) as a .npy array or as text with one a line, or ids with
     --id-column; or a file of records that are rows of DATA, found by --id-column or by their text.
     """
-    from evenly.metrics.measure import check_on_cluster, measure_prepared
+    from evenly.metrics.measure import measure_prepared
     from evenly.metrics.space import prepare_subsets
 
     as_json = options.pop("as_json")
     arguments = library_options(ctx, options)
     inputs = {**given(ctx, arguments), "progress": arguments["progress"]}
     measuring = MeasuringOptions.of(options)
-    check_on_cluster(measuring, options["cluster"])
     found = prepare_subsets(data_or_stdin(data), {"": subset}, inputs)
     measures = measure_prepared(found.prepared, found.rows[""], measuring, rules=found.rules[""])
     if as_json:

@@ -59,7 +59,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     With -o, the chosen records are written as they are, in their own format, and beside them a
     manifest (OUTPUT.manifest.json): versions, options, hashes, row numbers and radii.
     """
-    from evenly.metrics.measure import check_on_cluster
+    from evenly.metrics.measure import needs_all_vectors
     from evenly.selection import Selection
 
     manifest = options.pop("from_manifest")
@@ -69,9 +69,6 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     _take_refinement(options)
     arguments = library_options(ctx, options)
     source = data_or_stdin(data)
-    check_on_cluster(MeasuringOptions.of(options), options["cluster"])
-    if options["cluster"] is not None and output.page is not None:
-        raise click.UsageError("--report cannot be used with --cluster.")
     earlier = None
     if manifest is not None:
         earlier = Selection.load(manifest)
@@ -79,8 +76,13 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
         source, arguments = options_as_before(earlier, source, given(ctx, arguments), manifest)
         arguments["progress"] = ctx.obj
     by_quality = earlier is not None and earlier.provenance.by_quality is not None
-    choose = choose_by_quality if by_quality else _choose_uniform
-    prepared, selection = choose(source, arguments, output)
+    gather = needs_all_vectors(MeasuringOptions.of(options))
+    if output.page is not None:
+        gather.append("--report")
+    if by_quality:
+        prepared, selection = choose_by_quality(source, arguments, output)
+    else:
+        prepared, selection = _choose_uniform(source, arguments, output, gather)
     if earlier is not None:
         check_reproduced(earlier, selection, str(manifest))
     finish_selection(selection, prepared, output, options, reproduces=manifest)
@@ -107,7 +109,8 @@ def _take_refinement(options: dict[str, Any]) -> None:
         raise click.UsageError("--refine-seconds needs --refine search or --refine exact.")
 
 
-def _choose_uniform(data: Any, arguments: dict[str, Any], output: Output) -> Any:
+def _choose_uniform(data: Any, arguments: dict[str, Any], output: Output, gather: list[str]) -> Any:
+    from evenly.distributed.gathering import check_gathered
     from evenly.selection.uniform import prepare_uniform, select_prepared
 
     rules, how = RuleOptions.of(arguments), UniformOptions.of(arguments)
@@ -115,4 +118,6 @@ def _choose_uniform(data: Any, arguments: dict[str, Any], output: Output) -> Any
     # What workers open is not opened here, too.
     source = data if inputs.cluster is not None else output.open(data)
     prepared = prepare_uniform(source, inputs, rules, how)
+    for option in gather:  # an error afterwards would come late
+        check_gathered(prepared, option)
     return prepared, select_prepared(prepared, rules, how)
