@@ -15,6 +15,7 @@ from evenly.distributed.references import fetch, open_blocks
 from evenly.paths import is_remote, local_name
 from evenly.samples import BinaryRows, Samples, open_samples
 from evenly.samples.formats import input_format
+from evenly.samples.spans import DIVISIBLE, Span, spans_of
 from evenly.samples.urls import size_of
 from evenly.samples.vector_files import BinaryVectorFiles
 
@@ -28,18 +29,27 @@ class FilePart:
     Attributes:
         paths: files, in the order of their rows.
         rows: the first and the last row (exclusive) of a single file; None for all rows.
+        span: some lines of a single file; None for all.
         references: instead of files, references to blocks that are in the cluster.
         first: the number of the first of these blocks.
     """
 
     paths: tuple[str, ...]
     rows: tuple[int, int] | None = None
+    span: Span | None = None
     references: tuple[Any, ...] = ()
     first: int = 0
+
+    @property
+    def is_later(self) -> bool:
+        """Whether another part has the beginning of the same file."""
+        return bool(self.rows and self.rows[0]) or bool(self.span and self.span.begin)
 
     def __str__(self) -> str:
         if self.references:
             return f"blocks {self.first} to {self.first + len(self.references) - 1}"
+        if self.span is not None:
+            return str(self.span)
         if self.rows is not None:
             return f"rows {self.rows[0]} to {self.rows[1] - 1} of {self.paths[0]}"
         if len(self.paths) == 1:
@@ -50,11 +60,16 @@ class FilePart:
 def split_files(paths: Sequence[str], workers: int) -> list[FilePart]:
     """Divide files into consecutive parts of about the same size, at most one for each worker.
 
-    A single file of vectors is divided by rows, if rows anywhere in it can be read as fast.
+    A single file of vectors is divided by rows, if rows anywhere in it can be read as fast, and
+    one of lines at line breaks.
     """
     if len(paths) == 1:
         # Files of records are opened by workers only: that may read them to the end.
-        of_vectors = input_format(paths[0], None)[0] in ("npy", "safetensors")
+        format, compression = input_format(paths[0], None)
+        if format in DIVISIBLE and compression is None and not is_remote(paths[0]):
+            spans = spans_of(paths[0], workers)
+            return [FilePart(tuple(paths), span=span) for span in spans]
+        of_vectors = format in ("npy", "safetensors")
         of_vectors &= not is_remote(paths[0])  # it would be copied as a whole by each
         samples = open_samples(paths[0]) if of_vectors else None
         if isinstance(samples, BinaryVectorFiles) and samples.stored.seekable:
@@ -92,6 +107,10 @@ def open_part(part: FilePart) -> Samples:
         samples = open_blocks(fetch(part.references))
         samples.is_part = True
         return samples
+    if part.span is not None:
+        lines = part.span.open(input_format(part.paths[0], None)[0])
+        lines.is_part = True
+        return lines
     samples = open_samples("\n".join(part.paths))
     if part.rows is not None:
         assert isinstance(samples, BinaryVectorFiles)

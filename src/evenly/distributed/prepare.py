@@ -13,7 +13,7 @@ import numpy as np
 
 from evenly.distributed.crew import Crew
 from evenly.distributed.messages import Opened, Transport, versions
-from evenly.distributed.parts import split_files, split_references
+from evenly.distributed.parts import FilePart, split_files, split_references
 from evenly.distributed.references import check_cluster, is_in_ray, references_of
 from evenly.distributed.samples import ClusterSamples
 from evenly.distributed.vectors import ClusterPoints, ClusterVectors, Ranges
@@ -34,6 +34,7 @@ from evenly.options import InputOptions
 from evenly.paths import expand
 from evenly.samples import Samples, open_texts
 from evenly.samples.opening import files_of
+from evenly.samples.spans import Span
 
 Check = Callable[[PreparedData], object]
 
@@ -110,12 +111,31 @@ def open_on_workers(data: Any, cluster: str, *, transport: Transport | None = No
         transport = transport or _connected(cluster)
         parts = split_files(paths, transport.places())
     crew = _new_crew(transport, [str(part) for part in parts])
+    if len(parts) > 1 and parts[0].span is not None:
+        parts = _numbered(crew, parts)
     opened = crew.ask("open", {worker: (part,) for worker, part in enumerate(parts)}, keep=True)
     found: list[Opened] = [opened[worker] for worker in range(len(crew))]
     _check_alike(found, origin)
     ranges = Ranges(crew, [one.rows for one in found])
     samples = ClusterSamples(ranges, found[0], origin, path)
     return OnWorkers(samples, ranges, found, perf_counter() - began)
+
+
+def _numbered(crew: Crew, parts: list[FilePart]) -> list[FilePart]:
+    """Let workers count the lines of their parts of one file, so that all know their numbers."""
+    counts = crew.ask(
+        "try_task", {worker: (_lines_of, part.span) for worker, part in enumerate(parts)}
+    )
+    before = np.cumsum([0, *(counts[worker] for worker in range(len(crew)))]).tolist()
+    return [
+        replace(part, span=replace(part.span, before=before[worker]))
+        for worker, part in enumerate(parts)
+        if part.span is not None
+    ]
+
+
+def _lines_of(_: Samples | None, span: Span) -> int:
+    return span.count_lines()
 
 
 def _connected(cluster: str) -> Transport:

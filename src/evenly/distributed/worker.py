@@ -370,7 +370,7 @@ class Worker(SharedRanges):
         if self._part.references:
             blocks = [open_blocks([one]) for one in fetch(self._part.references)]
             return [digest for block in blocks for digest in block.file_digests()]
-        if self._part.rows is not None and self._part.rows[0]:
+        if self._part.is_later:
             return []
         return self._samples.file_digests()
 

@@ -58,6 +58,13 @@ class LineSamples(RecordSamples):
         self.format = format
         self._starts = self._ends = self._line_numbers = np.empty(0, dtype=np.int64)
 
+    def _find_lines(self, before: int) -> None:
+        """Find the lines that are not blank, of which each is a record."""
+        content = self._source.content
+        starts, ends = line_bounds(content)
+        kept = _not_blank(content, starts, ends)
+        self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], before + kept + 1
+
     def __len__(self) -> int:
         return len(self._starts)
 
@@ -99,13 +106,12 @@ class JsonLines(LineSamples):
     """A .jsonl file or stream. Blank lines are skipped, but count as lines.
 
     Lines are parsed when columns or records are read, so a malformed line raises only then.
+    `before` is the number of lines in the file before those of the source.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, before: int = 0) -> None:
         super().__init__(source, "jsonl")
-        starts, ends = line_bounds(source.content)
-        kept = _not_blank(source.content, starts, ends)
-        self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], kept + 1
+        self._find_lines(before)
 
     def _parse(self, row: int) -> dict[str, Any]:
         text = self._text(row)
@@ -139,15 +145,16 @@ class JsonLines(LineSamples):
 
 
 class TextLines(LineSamples):
-    """A .txt file or stream: one text a line, in the column "text". Blank lines are skipped."""
+    """A .txt file or stream: one text a line, in the column "text". Blank lines are skipped.
+
+    `before` is that of `JsonLines`.
+    """
 
     _columns = ("text",)
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, before: int = 0) -> None:
         super().__init__(source, "txt")
-        starts, ends = line_bounds(source.content)
-        kept = _not_blank(source.content, starts, ends)
-        self._starts, self._ends, self._line_numbers = starts[kept], ends[kept], kept + 1
+        self._find_lines(before)
 
     def _parse(self, row: int) -> dict[str, Any]:
         return {"text": self._text(row).removesuffix("\n").removesuffix("\r")}

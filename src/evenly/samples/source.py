@@ -115,21 +115,26 @@ class FileStamp:
 
 
 class FileContent:
-    """The bytes of a file that may be larger than memory: slices of it are read when needed.
+    """Bytes of a file that may be larger than memory: slices of them are read when needed.
 
     The file is not mapped, because reading past the end of a mapped file that has shrunk kills
     the process. It is not kept open, so that it can be pickled, and thousands can be shards.
+
+    Args:
+        stamp: the file.
+        begin, end: the first byte and the last (exclusive); by default all.
 
     Raises:
         DataError: the file became shorter, or can no longer be read.
     """
 
-    def __init__(self, stamp: FileStamp) -> None:
+    def __init__(self, stamp: FileStamp, begin: int = 0, end: int | None = None) -> None:
         self._stamp = stamp
+        self._begin, self._end = begin, stamp.size if end is None else end
         self._block = (0, b"")
 
     def __len__(self) -> int:
-        return self._stamp.size
+        return self._end - self._begin
 
     def __getitem__(self, wanted: slice) -> bytes:
         begin, end, _ = wanted.indices(len(self))
@@ -142,13 +147,13 @@ class FileContent:
         return block[begin - start : end - start]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_stamp": self._stamp, "_block": (0, b"")}
+        return {**self.__dict__, "_block": (0, b"")}
 
     def _read(self, begin: int, end: int) -> bytes:
         parts = []
         try:
             with Path(local(self._stamp.path)).open("rb", buffering=0) as file:
-                file.seek(begin)
+                file.seek(self._begin + begin)
                 while begin < end:
                     part = file.read(end - begin)
                     if not part:

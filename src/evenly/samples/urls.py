@@ -174,8 +174,8 @@ def _short(version: str) -> str:
 
 def _download(url: str, path: Path, info: dict[str, Any]) -> None:
     size = int(info.get("size") or 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path.parent).free
+    folder = next(one for one in path.parents if one.exists())
+    free = shutil.disk_usage(folder).free
     if size > free:
         raise DataError(
             f"{url} has {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {path.parent}, "
