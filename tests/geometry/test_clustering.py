@@ -1,5 +1,7 @@
 """Trees of clusters and sampled pairs agree with their definitions."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,14 +9,14 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
 from evenly import select_uniform
-from evenly.geometry import DistanceMatrix
+from evenly.geometry import DistanceMatrix, nearest_chosen
 from evenly.geometry.clustering.cells import NearPicks
 from evenly.geometry.clustering.radii import ClusterRadii
 from evenly.geometry.clustering.tree import Tree, leading_coordinates, split_evenly
 from evenly.geometry.clustering.ward import halves, ward_merges
 from evenly.geometry.search.sampled_pairs import few_nearest, squared_distances_of_all_pairs
 from tests.support.best_possible import gaps_of, points_of
-from tests.support.pools import pools
+from tests.support.pools import KINDS, make_pool, pools
 
 
 def members(merges, count):
@@ -129,6 +131,21 @@ def test_rows_are_in_order_along_the_picks_near_them_depth_first():
 
     assert near.in_order(np.arange(8)).tolist() == [1, 4, 3, 5, 0, 7, 2, 6]
     assert near.in_order(np.array([6, 7, 0])).tolist() == [7, 0, 6]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("budget", [2, 150, 300])
+def test_bounds_of_a_selection_hold_for_every_row(kind, budget):
+    vectors = make_pool(kind, 300, 6, np.float32, np.random.default_rng(8))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        near = select_uniform(vectors, budget, normalize=False).near
+
+    found = nearest_chosen(points_of(vectors, False), near.picks)
+    assert len(near.at_most) == 300
+    left = ~found.chosen
+    assert (near.at_most[left] >= found.distances[left] ** 2 * (1.0 - 1e-12)).all()
 
 
 def test_a_chain_of_clusters_does_not_make_a_deep_tree():

@@ -215,4 +215,9 @@ def _complete(
 
 def near_picks(engine: Engine, picks: Picks) -> NearPicks | None:
     """Return a pick near every row, if the engine, to which only picks were added, knows them."""
-    return NearPicks(picks.rows, engine.near) if isinstance(engine, MemoryEngine) else None
+    if not isinstance(engine, MemoryEngine):
+        return None
+    # Half of the memory: rounding must not make a bound too small.
+    with np.errstate(over="ignore"):
+        at_most = np.nextafter(engine.squared.astype(np.float32), np.float32(np.inf))
+    return NearPicks(picks.rows, engine.near, at_most)
