@@ -19,6 +19,8 @@ COPIES, COPY = "files", f"{'[0-9a-f]' * 24}-{'[0-9a-f]' * 15}"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # A name and a password before the host: s3://KEY:SECRET@bucket. A password may hold slashes.
 _SECRET = re.compile(r"://[^@\n]*:[^@\n]*@")
+# A token alone: https://TOKEN@host.
+_USER = re.compile(r"[^:]*://[^/@]*@")
 
 
 def expand(path: PathLike, error: type[EvenlyError] = DataError, *, noun: str = "") -> str:
@@ -79,11 +81,24 @@ def refuse_url(path: PathLike) -> None:
         )
 
 
-def cache_folder() -> str:
-    """Return the folder of caches: that of EVENLY_CACHE_DIR, else the user's on this system."""
-    folder = os.environ.get("EVENLY_CACHE_DIR")
-    if folder:
-        return expand(folder, OptionError, noun="EVENLY_CACHE_DIR=")
+def cache_folder(given: PathLike | None = None) -> str:
+    """Return the folder of caches: `given`, that of EVENLY_CACHE_DIR, or the user's on this system.
+
+    Raises:
+        OptionError: it is a URL, or the home folder of an unknown user.
+    """
+    for noun, folder in (
+        ("cache_dir=", given),
+        ("EVENLY_CACHE_DIR=", os.environ.get("EVENLY_CACHE_DIR")),
+    ):
+        if folder:
+            name = local_name(expand(folder, OptionError, noun=noun))
+            if is_url(name):
+                raise OptionError(
+                    f"{noun}{name} is a URL, at which vectors cannot be cached. Name a folder of "
+                    "this machine; machines of a cluster can share one that all of them mount."
+                )
+            return name
     from platformdirs import user_cache_dir
 
     return user_cache_dir("evenly", appauthor=False)
@@ -92,13 +107,14 @@ def cache_folder() -> str:
 def _check_no_secret(url: str, error: type[EvenlyError], noun: str) -> None:
     """Raise an error if a URL may hold a password: it would be in messages and manifests."""
     protocol = url.partition("://")[0]
-    if _SECRET.search(url):
+    of_web = [part for part in url.split("::") if re.match("https?://", part, re.IGNORECASE)]
+    if _SECRET.search(url) or any(_USER.match(part) for part in of_web):
         raise error(
             f"{noun}the URL ({protocol}://…) seems to hold a name and a password, which would be "
             "kept in manifests. Leave them out, and give them in the variables or files of "
             "settings that the storage documents."
         )
-    if protocol.lower() in ("http", "https") and "?" in url:
+    if any("?" in part for part in of_web):
         raise error(
             f"{noun}{url.partition('?')[0]}: what follows ? in a URL may be a secret, which would "
             "be kept in manifests. Leave it out, or copy the file and pass its path."

@@ -249,3 +249,13 @@ def test_the_home_folder_of_nobody_is_one_error(monkeypatch, named):
 
     with pytest.raises(OptionError, match=said):
         open_cache("~nosuchuser" if named else None)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_url_is_no_cache_folder(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENLY_CACHE_DIR", "s3://bucket/cache")
+    noun = "cache_dir" if named else "EVENLY_CACHE_DIR"
+    with pytest.raises(OptionError, match=f"{noun}=s3://bucket/cache is a URL"):
+        open_cache("s3://bucket/cache" if named else None)
+    assert open_cache(f"file://{tmp_path}").folder == tmp_path

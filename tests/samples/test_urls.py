@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.memory import MemoryFileSystem
 from safetensors.numpy import save_file
 from tests.support.cluster import LocalCluster, assert_same, select_on
 from tests.support.encoders import TopicEncoder, texts_of
@@ -234,6 +236,9 @@ SECRETS = [
     "s3://KEY:SECRET@bucket/a.npy",
     "s3://KEY:SEC/SECRET@bucket/*.npy",
     "https://host/a.npy?sig=SECRET",
+    "https://SECRET@host/a.npy",
+    "zip://a.npy::https://host/a.zip?sig=SECRET",
+    "zip://a.npy::https://SECRET@host/a.zip",
 ]
 
 
@@ -258,6 +263,25 @@ def test_passwords_are_refused_and_not_repeated(url):
     assert "settings" in output or "secret" in output
 
 
+@pytest.mark.parametrize("url", SECRETS)
+@pytest.mark.parametrize("cluster", [None, "auto"])
+def test_passwords_are_refused_in_each_of_several_names(url, cluster):
+    np.save("a.npy", vectors())
+    with pytest.raises(DataError, match=r"settings|secret") as error:
+        select_uniform(f"a.npy\n{url}", 2, cluster=cluster)
+    assert "SECRET" not in str(error.value)
+
+
+def test_a_url_that_a_server_signed_is_not_repeated(monkeypatch):
+    def refuse(url):
+        raise OSError("403, message='Forbidden', url='https://far/a.npy?sig=SECRET&for=me'")
+
+    monkeypatch.setattr(urls, "_open", refuse)
+    with pytest.raises(DataError, match=r"url='https://far/a\.npy\?…'") as error:
+        open_samples("hf://datasets/a.npy")
+    assert "SECRET" not in str(error.value)
+
+
 @pytest.mark.parametrize("write", ["write", "save"])
 def test_nothing_is_written_to_urls(write, folder):
     chosen = select_uniform(vectors(), 2)
@@ -275,7 +299,7 @@ def test_a_file_that_does_not_come_as_a_whole(bucket, monkeypatch, folder):
     np.save("a.npy", vectors())
     upload("a.npy", f"{bucket}/a.npy")
     info = urls._info
-    monkeypatch.setattr(urls, "_info", lambda url: {**info(url), "size": 10_000})
+    monkeypatch.setattr(urls, "_info", lambda url, **how: {**info(url), "size": 10_000})
 
     with pytest.raises(DataError, match=r"a\.npy has 10,000 bytes, of which 9,728 came"):
         open_samples(f"{bucket}/a.npy")
@@ -286,17 +310,84 @@ def test_a_file_that_changes_while_it_is_copied(bucket, monkeypatch, folder):
     np.save("a.npy", vectors())
     upload("a.npy", f"{bucket}/a.npy")
     info, times = urls._info, count()
-    monkeypatch.setattr(urls, "_info", lambda url: {**info(url), "ETag": next(times)})
+    monkeypatch.setattr(urls, "_info", lambda url, **how: {**info(url), "ETag": next(times)})
 
     with pytest.raises(DataError, match=r"a\.npy changed while it was copied"):
         open_samples(f"{bucket}/a.npy")
     assert copies(folder) == []
 
 
+def test_a_change_shows_though_storage_remembers_its_lists(bucket, monkeypatch, folder):
+    np.save("a.npy", vectors())
+    upload("a.npy", f"{bucket}/a.npy")
+    info, download, listed = MemoryFileSystem.info, MemoryFileSystem.open, {}
+
+    def remembered(self, path, **how):
+        return listed.setdefault(path, info(self, path, **how))
+
+    def change_and_open(self, path, mode="rb", **how):
+        if mode == "rb":
+            upload("a.npy", f"{bucket}/a.npy")
+        return download(self, path, mode, **how)
+
+    monkeypatch.setattr(MemoryFileSystem, "info", remembered)
+    monkeypatch.setattr(MemoryFileSystem, "open", change_and_open)
+    monkeypatch.setattr(MemoryFileSystem, "invalidate_cache", lambda *of: listed.clear())
+
+    with pytest.raises(DataError, match=r"a\.npy changed while it was copied"):
+        open_samples(f"{bucket}/a.npy")
+    assert copies(folder) == []
+
+
+def write_archive(path, vectors):
+    """Write an archive whose times do not tell versions apart, as reproducible builds do."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.npy", "b.npy"):
+            with archive.open(zipfile.ZipInfo(f"data/{name}"), "w") as file:
+                np.save(file, vectors)
+
+
+@pytest.mark.parametrize("inside", ["data/a.npy", "data", "data/*.npy"])
+def test_files_of_an_archive_that_was_replaced_are_copied_again(inside, bucket):
+    for archive in ("a.zip", f"{bucket}/a.zip"):
+        for content in (vectors(), -vectors()):
+            write_archive("a.zip", content)
+            upload("a.zip", f"{bucket}/a.zip")
+
+            found = open_samples(f"zip://{inside}::{archive}").vectors
+
+            assert np.array_equal(found[:300], content)
+            assert len(found) == (300 if inside.endswith("a.npy") else 600)
+
+
+def test_the_advice_for_a_folder_of_folders_names_a_pattern_in_the_archive():
+    with zipfile.ZipFile("a.zip", "w") as archive:
+        archive.writestr("data/README", "nothing")
+    with pytest.raises(DataError, match=r"such as 'zip://data/\*\*/\*\.jsonl::a\.zip'\."):
+        open_samples("zip://data::a.zip")
+
+
+def test_two_processes_copy_a_file_whose_version_is_not_known(bucket, monkeypatch, folder):
+    np.save("a.npy", vectors())
+    upload("a.npy", f"{bucket}/a.npy")
+    monkeypatch.setattr(urls, "_version", lambda *of: None)
+    download = urls._download
+
+    def download_as_others_do(*of):
+        download(*of)
+        monkeypatch.setattr(urls, "_download", download)
+        urls._copy(f"{bucket}/a.npy")
+
+    monkeypatch.setattr(urls, "_download", download_as_others_do)
+
+    assert np.array_equal(open_samples(f"{bucket}/a.npy").vectors, vectors())
+    assert len(copies(folder)) == 1
+
+
 def test_storage_that_knows_no_versions_is_asked_each_time(bucket, monkeypatch, folder):
     np.save("a.npy", vectors())
     upload("a.npy", f"{bucket}/a.npy")
-    monkeypatch.setattr(urls, "_version", lambda info: None)
+    monkeypatch.setattr(urls, "_version", lambda *of: None)
     first = open_samples(f"{bucket}/a.npy")
     open_samples(f"{bucket}/a.npy")
     first.check_unchanged()

@@ -26,8 +26,8 @@ from evenly.atomic import abandoned_in
 from evenly.embedding.hashed_texts import as_short_keys, text_key
 from evenly.embedding.kept_densities import KeptDensities
 from evenly.embedding.shard import CorruptShardError, ShardIndex, read_index, read_rows, write_shard
-from evenly.errors import OptionError, OutputError
-from evenly.paths import COPIES, COPY, cache_folder, expand
+from evenly.errors import OutputError
+from evenly.paths import COPIES, COPY, cache_folder
 from evenly.shapes import Bool, Float, Int, UInt64
 
 logger = logging.getLogger("evenly")
@@ -206,10 +206,7 @@ def open_cache(
     """
     if cache_dir is False:
         return None
-    if not cache_dir:
-        return EmbeddingCache(cache_folder(), needed=needed)
-    folder = expand(cache_dir, OptionError, noun="cache_dir=")
-    return EmbeddingCache(folder, needed=needed)
+    return EmbeddingCache(cache_folder(cache_dir), needed=needed)
 
 
 def _size_of(files: Iterable[Path]) -> int:

@@ -108,7 +108,7 @@ def files_of(path: str) -> tuple[list[str], str]:
     Raises:
         DataError: there are none, or there is no such file.
     """
-    names = names_of(path)
+    names = [expand(name) for name in names_of(path)]
     files = [file for name in names for file in _files_of(name)]
     if files == [path]:
         return files, path
@@ -142,7 +142,7 @@ def _files_at(url: str) -> list[str]:
     found = files_at(url)
     if found == [url] or has_magic(url):
         return found
-    return _known_files(url, {file.rpartition("/")[2]: file for file in found})
+    return _known_files(url, {file.partition("::")[0].rpartition("/")[2]: file for file in found})
 
 
 def _files_in(folder: str) -> list[str]:
@@ -165,9 +165,12 @@ def _known_files(folder: str, names: Mapping[str, str]) -> list[str]:
     formats = {name: split_suffix(name)[0] for name in names if not name.startswith(".")}
     known = [name for name, found in formats.items() if found]
     if not known:
+        # A folder in an archive: zip://data::s3://bucket/all.zip
+        first, *archive = folder.split("::", 1) if is_url(folder) else [folder]
+        pattern = "::".join([f"{first}/**/*.jsonl", *archive])
         raise DataError(
             f"{folder} holds no file of a known format ({', '.join(FILE_FORMATS)}). Pass a file or "
-            f"a pattern; for the files of folders in it, such as '{folder}/**/*.jsonl'."
+            f"a pattern; for the files of folders in it, such as '{pattern}'."
         )
     # A README.txt beside records is not one of them.
     known = [name for name in known if formats[name] != "txt"] or known

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import re
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,40 +133,46 @@ def _open(url: str) -> tuple[Any, str]:
     return system, name
 
 
-def _info(url: str) -> dict[str, Any]:
+def _info(url: str, *, again: bool = False) -> dict[str, Any]:
+    """Return what storage says of a file; `again` if what it said before does not count."""
     with _reading(url):
         system, name = _open(url)
+        if again:
+            system.invalidate_cache(name)
         info: dict[str, Any] = system.info(name)
         if not _is_file(info):
             raise DataError(f"{url} is a folder, not a regular file.")
         return info
 
 
-def _version(info: dict[str, Any]) -> str | None:
+def _version(url: str, info: dict[str, Any]) -> str | None:
     """Return what tells versions of a file apart; None if its storage does not say."""
     known = {key.lower().replace("-", "").replace("_", ""): info[key] for key in info}
     found = next((name for name in _VERSIONS if known.get(name)), None)
-    return None if found is None else f"{found} {known[found]} {known.get('size')}"
+    own = None if found is None else f"{found} {known[found]} {known.get('size')}"
+    archive = url.partition("::")[2]
+    if own is None or not archive:
+        return own
+    # In an archive, a file has the time that the packer gave it, often the same for all.
+    whole = _version(archive, _info(archive, again=True))
+    return None if whole is None else f"{own} {whole}"
 
 
 def _copy(url: str) -> Copy:
     info = _info(url)
-    version, folder = _version(info), Path(cache_folder()) / COPIES
+    version, folder = _version(url, info), Path(cache_folder()) / COPIES
     name = hashlib.sha256(url.encode()).hexdigest()[:24]
     if version is not None:
         path = folder / f"{name}-{_short(version)}"
         with contextlib.suppress(OSError):
             if path.stat().st_size == (info.get("size") or path.stat().st_size):
                 return Copy(str(path), path.stat().st_size, int(_short(version), 16))
-    else:
-        path = folder / name
-    _download(url, path, info)
+    else:  # its content tells; other processes may copy it, too
+        path = folder / f"{name}-{secrets.token_hex(8)[:15]}"
+    _download(url, path, info, version)
     if version is None:
         version = sha256_of(path)
-        path = path.rename(folder / f"{name}-{_short(version)}")
-    elif _version(_info(url)) != version:
-        path.unlink()
-        raise DataError(f"{url} changed while it was copied. Repeat the call.")
+        path = path.replace(folder / f"{name}-{_short(version)}")
     return Copy(str(path), path.stat().st_size, int(_short(version), 16))
 
 
@@ -172,7 +180,7 @@ def _short(version: str) -> str:
     return hashlib.sha256(version.encode()).hexdigest()[:15]
 
 
-def _download(url: str, path: Path, info: dict[str, Any]) -> None:
+def _download(url: str, path: Path, info: dict[str, Any], version: str | None) -> None:
     size = int(info.get("size") or 0)
     folder = next(one for one in path.parents if one.exists())
     free = shutil.disk_usage(folder).free
@@ -191,6 +199,8 @@ def _download(url: str, path: Path, info: dict[str, Any]) -> None:
                 raise DataError(
                     f"{url} has {size:,} bytes, of which {copy.tell():,} came. Repeat the call."
                 )
+            if version is not None and _version(url, _info(url, again=True)) != version:
+                raise DataError(f"{url} changed while it was copied. Repeat the call.")
 
 
 @contextlib.contextmanager
@@ -210,7 +220,9 @@ def _reading(url: str) -> Iterator[None]:
 
 def _line(error: Exception) -> str:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(words).split()).rstrip(".")[:300]
+    # A server may have led to a URL that it signed for this reader.
+    words = re.sub(r"(://[^\s?]*)\?[^\s'\"]*", r"\1?…", str(words))
+    return " ".join(words.split()).rstrip(".")[:300]
 
 
 def _advice(url: str) -> str:
