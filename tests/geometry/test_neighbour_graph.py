@@ -155,6 +155,21 @@ def test_tiles_and_turned_rows_change_nothing(width):
     )
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_counts_are_those_of_the_definition_even_at_ties(normalize):
+    rows = np.random.default_rng(0).integers(1, 4, size=(120, 7)).astype(np.float32)
+    points = points_of(rows, normalize=normalize)
+    squared = squared_by_definition(points)
+    some, others = np.arange(120)[::-1], np.arange(0, 120, 3)
+
+    for reach in np.quantile(squared[squared > 0], [0.01, 0.2, 0.5, 0.9], method="nearest"):
+        for limit in (reach, np.nextafter(reach, np.inf)):
+            np.testing.assert_array_equal(
+                close_counts(points, some, others, limit),
+                (squared[np.ix_(some, others)] < limit).sum(axis=1),
+            )
+
+
 def test_a_distance_matrix_has_the_neighbours_of_the_definition():
     rng = np.random.default_rng(1)
     matrix = np.abs(rng.normal(size=(50, 1, 3)) - rng.normal(size=(1, 50, 3))).sum(axis=2)

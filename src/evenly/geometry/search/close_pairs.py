@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
 from evenly.geometry.distance_matrix import DistanceMatrix
 from evenly.geometry.kernels.exact import Vectors, squared_distances_of_pairs
-from evenly.geometry.kernels.screening import (
-    FAST,
-    ErrorBound,
-    Screen,
-    is_ruled_out,
-    limit_of,
-    limit_within,
-)
+from evenly.geometry.kernels.near_pairs import MeasuredProxies, count_certain, suspects
+from evenly.geometry.kernels.screening import ErrorBound, Screen, limit_of, limit_within
 from evenly.geometry.points import Points, blocks, squared_distances_between
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
@@ -32,7 +25,7 @@ from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_t
 from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
-    Part = slice | Int[np.ndarray, " p"]
+    from evenly.geometry.kernels.near_pairs import Part
 
 _TILE = 1024
 _SAMPLE = 1024
@@ -42,10 +35,6 @@ _NEVER = TuningThresholds(pairs=np.inf)
 # Groups are used if at most this share of the comparisons is left.
 _WORTH_GROUPS = 0.2
 _NO_SCREEN = Screen(0, 1, ErrorBound(1.0, 1.0, 0.0, 0.0))
-_TWO = np.float32(2)
-
-# What a product counts as at least: below its error, and its sign can be reversed.
-_LEAST = np.float32(2.0**-100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,29 +55,6 @@ class ClosePairs:
 
     def __len__(self) -> int:
         return len(self.left)
-
-
-class MeasuredProxies(NamedTuple):
-    """Proxies of some rows.
-
-    Attributes:
-        proxies: (m, W) all their coordinates.
-        lengths: (m,) squared lengths of the coordinates that products cover.
-    """
-
-    proxies: Float32[np.ndarray, "m W"]
-    lengths: Float32[np.ndarray, " m"]
-
-    @classmethod
-    def of(cls, proxies: ProxyVectors, rows: Int[np.ndarray, " m"]) -> MeasuredProxies:
-        """Make the proxies of some rows of a pool."""
-        made = proxies.transform.proxies(proxies.points, rows)
-        used = made[:, : proxies.width]
-        return cls(made, np.einsum("ij,ij->i", used, used))
-
-    def part(self, part: Part) -> MeasuredProxies:
-        """Return some rows; consecutive ones share memory."""
-        return MeasuredProxies(self.proxies[part], self.lengths[part])
 
 
 def close_pairs(
@@ -203,8 +169,7 @@ def close_counts(
 
         def count(left: slice) -> None:
             for right in blocks(len(others), 1, numbers=_TILE):
-                near = compare.tile(left, right, within=False)[0] - left.start
-                counts[left] += np.bincount(near, minlength=left.stop - left.start)
+                counts[left] += compare.counts(left, right)
 
         parallel_for(count, blocks(len(rows), 1, numbers=_TILE), threads=usable_threads())
     return counts
@@ -248,8 +213,8 @@ class Comparison:
         proxies = _proxies(points, rows, reach, thresholds or TuningThresholds())
         # Distances of turned rows, of which some coordinates are missing, bound from below only.
         estimates = estimates and proxies.transform.axes is None
-        left = MeasuredProxies.of(proxies, rows)
-        right = left if others is rows else MeasuredProxies.of(proxies, others)
+        left = _measured(proxies, rows)
+        right = left if others is rows else _measured(proxies, others)
         return cls(points, rows, others, reach, estimates, proxies.screen(), left, right)
 
     def tile(self, left: Part, right: Part, *, within: bool) -> tuple[Any, Any, Any]:
@@ -264,18 +229,52 @@ class Comparison:
             here, there = np.nonzero(np.triu(found < reach, 1) if within else found < reach)
             return _placed(here, left), _placed(there, right), found[here, there]
         assert isinstance(self.points, Points)
-        one, other, width = self.left.part(left), self.right.part(right), self.screen.width
-        products = one.proxies[:, :width] @ other.proxies[:, :width].T
-        here, there, squared = _suspects(products, one, other, self.screen, reach, within)
-        certain = -np.inf
-        if self.estimates:
-            certain = limit_within(reach, self.screen.error_bound)
-        undecided = -squared >= certain
+        one, other = self.left.part(left), self.right.part(right)
+        products = self._products(one, other)
+        here, there, squared = suspects(products, one, other, self.screen, reach, within)
+        undecided = -squared >= self._certain
         if undecided.any():
             pairs = here[undecided], self.others[right], there[undecided]
             squared[undecided] = _decide(self.points, self.rows[left], *pairs)
         near = squared < reach
         return _placed(here[near], left), _placed(there[near], right), squared[near]
+
+    def counts(self, left: slice, right: slice) -> Int[np.ndarray, " l"]:
+        """Return how many of some other rows are near each of some rows."""
+        if self.left is None or self.right is None:
+            near = self.tile(left, right, within=False)[0] - left.start
+            return np.bincount(near, minlength=left.stop - left.start)
+        assert isinstance(self.points, Points)
+        one, other = self.left.part(left), self.right.part(right)
+        products = self._products(one, other)
+        limits = self._certain, limit_of(self.reach, self.screen.error_bound)
+        counts: Int[np.ndarray, " l"]
+        counts, here, there = count_certain(products, one, other, self.screen, *limits)
+        if len(here):
+            pairs = here, self.others[right], there
+            near = _decide(self.points, self.rows[left], *pairs) < self.reach
+            counts += np.bincount(here[near], minlength=len(counts))
+        return counts
+
+    def _products(self, one: MeasuredProxies, other: MeasuredProxies) -> Float32[np.ndarray, "l r"]:
+        width = self.screen.width
+        products: Float32[np.ndarray, "l r"]
+        products = one.proxies[:, :width] @ other.proxies[:, :width].T
+        return products
+
+    @property
+    def _certain(self) -> np.float32:
+        """The product below which a pair is certainly near; -inf if products cannot tell."""
+        if not self.estimates:
+            return np.float32(-np.inf)
+        return np.float32(limit_within(self.reach, self.screen.error_bound))
+
+
+def _measured(proxies: ProxyVectors, rows: Int[np.ndarray, " m"]) -> MeasuredProxies:
+    """Return the proxies of some rows of a pool, measured."""
+    made = proxies.transform.proxies(proxies.points, rows)
+    used = made[:, : proxies.width]
+    return MeasuredProxies(made, np.einsum("ij,ij->i", used, used))
 
 
 def _placed(positions: Int[np.ndarray, " p"], part: Part) -> Int[np.ndarray, " p"]:
@@ -316,44 +315,3 @@ def _decide(
     right = Vectors(points.exact(others), _NO_FACTORS, points.coincident)
     squared: Float[np.ndarray, " p"] = squared_distances_of_pairs(left, here, right, there)
     return squared
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _suspects(
-    products: Float32[np.ndarray, "m k"],
-    left: MeasuredProxies,
-    right: MeasuredProxies,
-    screen: Screen,
-    reach: float,
-    within: bool,
-) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """Return the pairs of a tile that proxies do not rule out, and their products, negated.
-
-    If `within` is true, left and right are the same rows, and each pair is returned once.
-    """
-    left_proxies, left_lengths = left
-    right_proxies, right_lengths = right
-    limit = limit_of(reach, screen.error_bound)
-    room = 4096
-    here, there = np.empty(room, np.int32), np.empty(room, np.int32)
-    found = np.empty(room)
-    count = 0
-    for row in range(products.shape[0]):
-        begin = row + 1 if within else 0
-        if count + products.shape[1] > room:
-            room = 2 * (room + products.shape[1])
-            more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
-            more_found = np.empty(room)
-            more_here[:count], more_there[:count] = here[:count], there[:count]
-            more_found[:count] = found[:count]
-            here, there, found = more_here, more_there, more_found
-        length = left_lengths[row]
-        for target in range(begin, products.shape[1]):
-            product = right_lengths[target] - _TWO * products[row, target] + length
-            if product >= limit:
-                continue
-            if is_ruled_out(left_proxies, row, right_proxies, target, screen, product, limit):
-                continue
-            here[count], there[count], found[count] = row, target, -max(product, _LEAST)
-            count += 1
-    return here[:count].copy(), there[:count].copy(), found[:count].copy()
