@@ -16,6 +16,8 @@ PathLike = str | os.PathLike[str]
 COPIES, COPY = "files", f"{'[0-9a-f]' * 24}-{'[0-9a-f]' * 15}"
 """The folder, in that of caches, of the copies of files at URLs, and a pattern of their names."""
 
+CACHE_VARIABLE = "EVENLY_CACHE_DIR"
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # A name and a password before the host: s3://KEY:SECRET@bucket. A password may hold slashes.
 _SECRET = re.compile(r"://[^@\n]*:[^@\n]*@")
@@ -89,7 +91,7 @@ def cache_folder(given: PathLike | None = None) -> str:
     """
     for noun, folder in (
         ("cache_dir=", given),
-        ("EVENLY_CACHE_DIR=", os.environ.get("EVENLY_CACHE_DIR")),
+        (f"{CACHE_VARIABLE}=", os.environ.get(CACHE_VARIABLE)),
     ):
         if folder:
             name = local_name(expand(folder, OptionError, noun=noun))

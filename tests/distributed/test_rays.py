@@ -90,7 +90,7 @@ def test_the_server_for_clients_is_asked_twice(monkeypatch, failures, reached):
     assert asked == ["ray://here:1"] * 2
 
 
-def test_what_ray_prints_of_its_nodes_goes_to_stderr(monkeypatch, capsys):
+def test_what_ray_prints_of_its_nodes_goes_to_stderr_unless_quiet(monkeypatch, capsys, caplog):
     from ray._private import worker
     from ray.util.client.logsclient import LogstreamClient
 
@@ -106,6 +106,12 @@ def test_what_ray_prints_of_its_nodes_goes_to_stderr(monkeypatch, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("a node is lost") == printed.err.count("the server lost it") == 1
+
+    caplog.set_level(logging.ERROR, "evenly")  # as with --quiet
+    worker.print_to_stdstream(message, ignore_prefix=False)
+    LogstreamClient.stdstream(None, logging.INFO, "the server lost it")
+
+    assert capsys.readouterr() == ("", "")
 
 
 def test_files_of_vectors_and_an_array(cluster, folder):
@@ -130,6 +136,8 @@ def test_files_at_urls(cluster, folder):
     for url in (f"file://{folder}/s/*.npy", f"zip://s/*.npy::file://{folder}/s.zip"):
         together = select_uniform(url, 100, cluster="auto")
 
+        # The variable of the cache folder is set here only, and not where the nodes were started.
+        assert len(list(folder.glob("cache/files/*"))) == (4 if "zip" in url else 0)
         assert_same(select_uniform(url, 100), together)
         assert together.provenance.input.path == url
         assert together.indices.tolist() == alone.indices.tolist()

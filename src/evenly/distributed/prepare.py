@@ -31,7 +31,7 @@ from evenly.inputs.pool_texts import PoolTexts
 from evenly.inputs.prepare import PreparedData, before_embedding
 from evenly.inputs.prepare import prepare as prepare_on_one_machine
 from evenly.options import InputOptions
-from evenly.paths import expand
+from evenly.paths import CACHE_VARIABLE, expand
 from evenly.samples import Samples, open_texts
 from evenly.samples.opening import files_of
 from evenly.samples.spans import Span
@@ -259,7 +259,8 @@ def _prepare_opened(
 
 def _new_crew(transport: Transport, names: list[str]) -> Crew:
     crew = Crew(transport, names)
-    crew.ask_all("hello", versions(), str(Path.cwd()), keep=True)
+    cache = os.environ.get(CACHE_VARIABLE)
+    crew.ask_all("hello", versions(), str(Path.cwd()), cache, keep=True)
     return crew
 
 

@@ -72,9 +72,10 @@ def _init(cluster: str) -> None:
 
 
 def print_on_stderr() -> None:
-    """Let Ray print on stderr, for example that it lost a node: standard output may be records.
+    """Let Ray print on stderr, and only if warnings are: standard output may be records.
 
-    It prints from a thread of its own, whatever `log_to_driver` is, and has no setting for it.
+    It prints that it lost a node or a worker, from a thread of its own, whatever `log_to_driver`
+    is, and has no setting for it.
     """
     from ray._private import worker
 
@@ -82,13 +83,18 @@ def print_on_stderr() -> None:
     if printed is not None and printed.__module__ != __name__:
 
         def print_to_stderr(data: dict[str, Any], *how: Any, **more: Any) -> None:
-            printed({**data, "is_err": True}, *how, **more)
+            if log.isEnabledFor(logging.WARNING):
+                printed({**data, "is_err": True}, *how, **more)
 
         worker.print_to_stdstream = print_to_stderr
     with contextlib.suppress(ImportError):  # clients need another package of the extra
         from ray.util.client.logsclient import LogstreamClient
 
-        LogstreamClient.stdstream = lambda _, level, message: sys.stderr.write(message)
+        def write_to_stderr(_: Any, level: int, message: str) -> None:
+            if log.isEnabledFor(logging.WARNING):
+                sys.stderr.write(message)
+
+        LogstreamClient.stdstream = write_to_stderr
 
 
 def _check_address(address: str) -> None:

@@ -33,6 +33,7 @@ from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.prepare import embed_pool_texts, load_model, vectors_of
 from evenly.inputs.row_keys import find_keys, keys_of_rows
 from evenly.options import InputOptions
+from evenly.paths import CACHE_VARIABLE
 from evenly.samples import FileStamp, Samples
 from evenly.samples.base import HASHED_ROWS, block_hashes
 from evenly.shapes import Bool, Float, Int, UInt64
@@ -115,8 +116,8 @@ class Worker(SharedRanges):
 
     # Requests that prepare the rows, in this order.
 
-    def hello(self, wanted: dict[str, str], folder: str) -> int:
-        """Compare versions, go to the folder that paths are relative to; return the process id."""
+    def hello(self, wanted: dict[str, str], folder: str, cache: str | None) -> int:
+        """Compare versions, use the driver's folder and cache folder; return the process id."""
         found = versions()
         for name, version in wanted.items():
             if found[name] != version:
@@ -126,6 +127,8 @@ class Worker(SharedRanges):
                 )
         with contextlib.suppress(OSError):
             os.chdir(folder)
+        if cache:
+            os.environ[CACHE_VARIABLE] = cache
         return os.getpid()
 
     def hold(self, stored: Any, factors: Float[np.ndarray, " n"] | None) -> None:
