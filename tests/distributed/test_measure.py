@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from evenly import measure, select_uniform
 from evenly.cli.main import main
 from evenly.distributed import gathering
+from evenly.distributed.prepare import prepare
 from evenly.errors import OptionError, RowError
 from evenly.metrics.subset_distances import Sampling
+from evenly.options import InputOptions
 from tests.support.cluster import LocalCluster
 from tests.support.encoders import TopicEncoder
 
@@ -120,6 +122,27 @@ def test_a_worker_is_lost_between_two_questions(cluster, shards):
 
 
 @pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
+def test_a_question_after_an_interrupt_is_not_about_other_rows(shards, monkeypatch):
+    points = prepare(shards, InputOptions(cluster="auto"), transport=LocalCluster(3)).points
+    crew, chosen = points.where.crew, np.array([1, 50, 90])
+    before = points.squared_to_chosen(chosen, np.inf)
+    ask = crew.ask
+
+    def ask_and_stop(call, *arguments, **how):
+        found = ask(call, *arguments, **how)
+        if call == "aim":
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(crew, "ask", ask_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        points.squared_to_chosen(np.array([2, 40, 70]), np.inf)
+    monkeypatch.setattr(crew, "ask", ask)
+
+    after = points.squared_to_chosen(chosen, np.inf)
+    assert [one.tobytes() for one in after] == [one.tobytes() for one in before]
+
+
 def test_a_selection_is_measured_in_its_own_space(cluster, shards):
     chosen = select_uniform(shards, 50, normalize=False)
     together = measure(shards, chosen, cluster="auto")

@@ -306,6 +306,19 @@ def test_a_file_that_does_not_come_as_a_whole(bucket, monkeypatch, folder):
     assert copies(folder) == []
 
 
+def test_a_connection_that_breaks_is_an_error_of_the_url(bucket, monkeypatch, folder):
+    def break_off(*of, **how):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    np.save("a.npy", vectors())
+    upload("a.npy", f"{bucket}/a.npy")
+    monkeypatch.setattr(MemoryFileSystem, "open", break_off)
+
+    with pytest.raises(DataError, match=r"cannot read memory://.*a\.npy: Connection reset by peer"):
+        open_samples(f"{bucket}/a.npy")
+    assert copies(folder) == []
+
+
 def test_a_file_that_changes_while_it_is_copied(bucket, monkeypatch, folder):
     np.save("a.npy", vectors())
     upload("a.npy", f"{bucket}/a.npy")

@@ -25,13 +25,13 @@ class Ranges:
     Attributes:
         crew: the workers.
         bounds: (workers + 1,) the first row of each, and the number of rows.
-        chosen: the rows that workers measure distances to.
+        chosen: the rows that workers measure distances to; None if they may differ.
     """
 
     def __init__(self, crew: Crew, counts: Sequence[int]) -> None:
         self.crew = crew
         self.bounds = np.cumsum([0, *counts])
-        self.chosen: Int[np.ndarray, " k"] = np.empty(0, np.int64)
+        self.chosen: Int[np.ndarray, " k"] | None = None
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
@@ -306,9 +306,9 @@ class ClusterPoints(Points):
     def _aim(self, chosen: Int[np.ndarray, " k"]) -> None:
         """Send chosen rows to all workers, unless they have them from the last question."""
         ranges = self.where
-        if np.array_equal(ranges.chosen, chosen):
+        if ranges.chosen is not None and np.array_equal(ranges.chosen, chosen):
             return
-        taken = self.take(chosen)
+        taken, ranges.chosen = self.take(chosen), None  # an interrupt may reach some of them only
         ranges.crew.ask(
             "aim",
             {worker: (taken, ranges.local(worker, chosen)) for worker in range(len(ranges.crew))},

@@ -191,16 +191,24 @@ def _download(url: str, path: Path, info: dict[str, Any], version: str | None) -
             "variable EVENLY_CACHE_DIR."
         )
     log.info("%s (%.1f MB) is copied to %s", url, size / 1e6, path.parent)
+    with atomic_write(path) as copy:
+        for block in _content(url):
+            copy.write(block)
+        if info.get("size") is not None and copy.tell() != size:
+            raise DataError(
+                f"{url} has {size:,} bytes, of which {copy.tell():,} came. Repeat the call."
+            )
+        if version is not None and _version(url, _info(url, again=True)) != version:
+            raise DataError(f"{url} changed while it was copied. Repeat the call.")
+
+
+def _content(url: str) -> Iterator[bytes]:
+    """Yield the bytes of a file; an error here is one of reading, not of writing the copy."""
     with _reading(url):
         system, name = _open(url)
-        with atomic_write(path) as copy, system.open(name, "rb") as file:
-            shutil.copyfileobj(file, copy, _BLOCK)
-            if info.get("size") is not None and copy.tell() != size:
-                raise DataError(
-                    f"{url} has {size:,} bytes, of which {copy.tell():,} came. Repeat the call."
-                )
-            if version is not None and _version(url, _info(url, again=True)) != version:
-                raise DataError(f"{url} changed while it was copied. Repeat the call.")
+        with system.open(name, "rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
 
 
 @contextlib.contextmanager
