@@ -121,7 +121,6 @@ def test_a_worker_is_lost_between_two_questions(cluster, shards):
     assert (1, 1) in cluster.started
 
 
-@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
 def test_a_question_after_an_interrupt_is_not_about_other_rows(shards, monkeypatch):
     points = prepare(shards, InputOptions(cluster="auto"), transport=LocalCluster(3)).points
     crew, chosen = points.where.crew, np.array([1, 50, 90])
@@ -143,6 +142,7 @@ def test_a_question_after_an_interrupt_is_not_about_other_rows(shards, monkeypat
     assert [one.tobytes() for one in after] == [one.tobytes() for one in before]
 
 
+@pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarning")
 def test_a_selection_is_measured_in_its_own_space(cluster, shards):
     chosen = select_uniform(shards, 50, normalize=False)
     together = measure(shards, chosen, cluster="auto")
