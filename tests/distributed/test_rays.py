@@ -90,6 +90,25 @@ def test_the_server_for_clients_is_asked_twice(monkeypatch, failures, reached):
     assert asked == ["ray://here:1"] * 2
 
 
+def test_a_handler_of_sigterm_stays(monkeypatch):
+    import ray
+
+    def handler(*_):
+        pass
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray sets its own
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        connect("auto")
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_what_ray_prints_of_its_nodes_goes_to_stderr_unless_quiet(monkeypatch, capsys, caplog):
     from ray._private import worker
     from ray.util.client.logsclient import LogstreamClient

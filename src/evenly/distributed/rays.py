@@ -6,8 +6,10 @@ import contextlib
 import importlib.util
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from typing import Any
 
 from evenly.distributed.messages import Reply, Request, WorkerLostError
@@ -56,6 +58,7 @@ def _init(cluster: str) -> None:
     import ray
 
     print_on_stderr()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     for attempt in (1, 2):
         try:
             ray.init(
@@ -64,6 +67,8 @@ def _init(cluster: str) -> None:
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
+            if callable(on_sigterm) and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own in its place
             return
         except ConnectionError:
             if attempt == 2 or not cluster.startswith("ray://"):
