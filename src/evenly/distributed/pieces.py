@@ -64,15 +64,17 @@ class SharedRanges(MeasuredRows):
         """
         self._others: dict[int, SharedRanges] = {}
         found, device = [], self._options.device
-        with single_threaded_blas():
-            for pieces, arguments in ranges:
-                engines = [
-                    make_engine(self._rows_of(one, longest), budget, engine, device=device)
-                    for one in pieces
-                ]
-                whole = engines[0] if len(engines) == 1 else ShardedEngine(engines)
-                found.append(task(whole, *arguments))
-        self._others = {}
+        try:
+            with single_threaded_blas():
+                for pieces, arguments in ranges:
+                    engines = [
+                        make_engine(self._rows_of(one, longest), budget, engine, device=device)
+                        for one in pieces
+                    ]
+                    whole = engines[0] if len(engines) == 1 else ShardedEngine(engines)
+                    found.append(task(whole, *arguments))
+        finally:
+            self._others = {}  # frees what was opened of others
         return found
 
     def try_task(self, task: Callable[..., T], *arguments: Any) -> T:
