@@ -4,6 +4,7 @@ import itertools
 import json
 import warnings
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -279,17 +280,54 @@ def test_only_the_relevant_rows_of_a_large_pool_are_searched(effort):
     assert details["upper_bound"] is None
 
 
+@pytest.mark.parametrize(("few_rows", "fewer"), [(60, True), (59, False)])
+def test_fewer_pairs_are_searched_if_few_rows_are_chosen(few_rows, fewer):
+    class Limited(Refine):
+        effort = replace(QuickAtFirstGain.effort, few_pairs=1000, few_rows=few_rows)
+
+    found = select_uniform(SPHERE, 60, refine=Limited())
+    assert (found.provenance.refined["rows_looked_at"] < 600) == fewer
+
+
+@pytest.mark.parametrize(("few_pairs", "gain"), [(0, 1.02), (1e9, 1.06)])
+def test_the_first_search_looks_less_far_if_there_are_many_pairs(few_pairs, gain):
+    class Looking(Refine):
+        effort = replace(QuickAtFirstGain.effort, few_pairs=few_pairs, few_rows=1)
+
+    tops, graph_around = [], SearchSpace.graph_around
+
+    def looked(self, chosen, distance, top, max_pairs):
+        tops.append(top)
+        return graph_around(self, chosen, distance, top, max_pairs)
+
+    greedy = select_uniform(SPHERE, 60)
+    with mock.patch.object(SearchSpace, "graph_around", looked):
+        found = select_uniform(SPHERE, 60, refine=Looking())
+    assert tops[0] == pytest.approx(greedy.h_min * gain)
+    assert found.h_min > 1.03 * greedy.h_min
+
+
+def test_pairs_are_estimated_from_a_sample():
+    points = points_of(SPHERE)
+    space = SearchSpace(points, no_rules(1), None, SearchEffort(), lambda: None, np.arange(1))
+    graph = neighbour_graph(points, np.arange(len(SPHERE)), 0.5)
+    assert space.pairs_within(0.5) == graph.pairs
+
+    dense = points_of(np.random.default_rng(0).normal(size=(5000, 3)))
+    space = replace(space, points=dense)
+    pairs = neighbour_graph(dense, np.arange(5000), 0.2).pairs
+    assert space.pairs_within(0.2) == pytest.approx(pairs, rel=0.05)
+
+
 def test_fewer_rows_are_searched_if_there_are_more_pairs_than_estimated():
     # All pairs of a dense cluster are near, though few rows of the pool are near each of its rows.
     rng = np.random.default_rng(7)
     cluster, others = rng.normal(scale=1e-3, size=(80, 2)), rng.normal(size=(820, 2))
     points = points_of(np.concatenate([cluster, others + 10]), normalize=False)
     chosen = np.array([0, 80, 100])
-    space = SearchSpace(
-        points, no_rules(3), None, SearchEffort(max_pairs=300), lambda: None, np.arange(3)
-    )
+    space = SearchSpace(points, no_rules(3), None, SearchEffort(), lambda: None, np.arange(3))
 
-    subproblem, graph = space.graph_around(chosen, 0.5, 3.0)
+    subproblem, graph = space.graph_around(chosen, 0.5, 3.0, 300)
 
     assert len(space.subproblem(chosen, 0.5, 3.0, 300)) > len(subproblem) >= 3
     assert subproblem.initial.sum() == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,7 +60,10 @@ class Incumbent:
     constraints: Constraints
     target: int
     chosen: Bool[np.ndarray, " m"]
-    squared: float
+    squared: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.squared = self.squared_h_min(self.chosen)
 
     def improve(
         self,
@@ -92,12 +95,9 @@ class Incumbent:
             if failures >= portfolio.patience:
                 return False
             clock.check()
-            reach = self.next_reach(step)
-            if reach > self.graph.reach:
-                if self.next_reach(0.0) > self.graph.reach:
-                    return True
-                step = _smaller(step, 1)
-                continue
+            if self.next_reach(0.0) > self.graph.reach:
+                return True
+            reach = min(self.next_reach(step), self.graph.reach)
             before = self.squared
             packings = portfolio.run(reach, self.target, self.chosen if found else None)
             replaced = [self.replace_by(packing) for packing in packings]

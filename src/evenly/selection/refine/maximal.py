@@ -94,7 +94,7 @@ def _growing_packings(
     space: SearchSpace, chosen: Int[np.ndarray, " k"], distance: float, seed: int
 ) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:
     """Yield how many rows are searched, and larger and larger packings without rows to include."""
-    subproblem, graph = space.graph_around(chosen, distance, distance)
+    subproblem, graph = space.graph_around(chosen, distance, distance, space.effort.max_pairs)
     if graph is None or len(subproblem) == 0:
         return
     reach = reach_of(distance)

@@ -12,8 +12,10 @@ from evenly.selection.refine.adjacency import Adjacency
 from evenly.selection.refine.constraints import Constraints
 from evenly.shapes import Bool, Int
 
-# Each halves the interval between two distances. Tabu searches gain the rest with less work.
+# How often at most the interval between two distances is halved, and the relative size at which it
+# no longer is. Tabu searches gain the rest with less work.
 _HALVINGS = 5
+_FINEST = 3e-3
 
 
 def pack_by_degree(
@@ -76,14 +78,16 @@ def max_radius_by_degree(
         The packing, None if even `low` gives none; and the smallest distance tried at which a
         maximal packing has fewer rows, inf if there is none.
 
-    Cost: six packings.
+    Cost: at most six packings.
 
     Source: bisection on the radius, Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180.
     """
     best: Int[np.ndarray, " count"] | None = None
     failed = np.inf
     middle = low
-    for _ in range(_HALVINGS + 1):
+    for halvings in range(_HALVINGS + 1):
+        if halvings and high <= low * (1.0 + _FINEST):
+            break
         found = pack_by_degree(graph, reach_of(middle), seed=seed, constraints=constraints)
         if len(found) >= count:
             best, low = found, middle

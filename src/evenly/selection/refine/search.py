@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 Method = Literal["search", "exact"]
 Ended = Literal["search", "exact", "time", "interrupt"]
 _METHODS = ("search", "exact")
-# By what fraction h_min is expected to grow at first; neighbours are found up to that distance.
-_FIRST_GAIN = 0.06
+# By what fraction h_min is expected to grow; neighbours are found up to that distance. If there are
+# many, a search looks less far: a few percent more would give several times as many.
+_GAIN = 0.06
+_LEAST_GAIN = 0.02
 # The optimum is at most twice the h_min of farthest-first.
 _TWICE = 2.0 * (1.0 + 1e-9)
 
@@ -185,6 +187,7 @@ class _Search:
         self._fixed = picks.rows[: len(space.rules.include)]
         self._target = len(picks) - len(self._fixed)
         self._distance = float(picks.radii.min())
+        self._least_gain = _GAIN
         self.found: Int[np.ndarray, " k"] | None = None
         self.upper_bound: float | None = None
         self.proven = False
@@ -208,25 +211,23 @@ class _Search:
             self._report("looking for neighbours", self._distance)
             base = self._picks.rows if self.found is None else self.found
             distance = self._distance
-            subproblem, graph = self._space.graph_around(base, distance, top)
+            subproblem, graph = self._space.graph_around(base, distance, top, self._max_pairs())
             self.looked_at = len(subproblem)
             if graph is None:
                 return
             self._report("searching", self._distance)
             initial = subproblem.initial
-            incumbent = Incumbent(
-                graph, subproblem.constraints, self._target, initial, self._distance**2
-            )
+            incumbent = Incumbent(graph, subproblem.constraints, self._target, initial)
 
             keep = partial(self._keep_rounds, base, distance, top, subproblem, graph)
             try:
                 rounds = None
                 if resume is None:
-                    self._pack(incumbent, top)
+                    beyond = self._pack(incumbent, top)
                 else:
-                    rounds = _restored(incumbent, subproblem, resume)
+                    rounds, beyond = _restored(incumbent, subproblem, resume), False
                     resume = None
-                beyond = incumbent.improve(
+                beyond = beyond or incumbent.improve(
                     seed=self._options.seed,
                     clock=self._clock,
                     effort=self._options.effort,
@@ -242,7 +243,7 @@ class _Search:
                     self._distance = float(np.sqrt(incumbent.squared))
             if not beyond:
                 return
-            top = max(top, self._distance) * (1.0 + _FIRST_GAIN)
+            top = max(top, self._distance) * (1.0 + self._further_gain())
 
     def _keep_rounds(
         self,
@@ -261,12 +262,31 @@ class _Search:
         """Return the distance up to which neighbours are found at first."""
         if self._distance == 0.0:  # quotas made farthest-first take a copy of an earlier pick
             return float(self._picks.radii[self._picks.radii > 0].min())
-        few = np.count_nonzero(self._space.points.eligible) <= self._options.effort.all_pairs_rows
-        return self._distance * (_TWICE if few else 1.0 + _FIRST_GAIN)
+        effort = self._options.effort
+        if np.count_nonzero(self._space.points.eligible) <= effort.all_pairs_rows:
+            return self._distance * _TWICE
+        top = self._distance * (1.0 + _GAIN)
+        # Upper bounds are proven from wide to narrow.
+        if self._options.method == "search" and self._space.pairs_within(top) > effort.few_pairs:
+            self._least_gain = _LEAST_GAIN
+        return self._distance * (1.0 + self._least_gain)
 
-    def _pack(self, incumbent: Incumbent, top: float) -> None:
-        """Start from a packing by minimum degree if it is better."""
-        packing, _ = max_radius_by_degree(
+    def _max_pairs(self) -> float:
+        """Return how many pairs of neighbours there may be among the rows that are searched."""
+        effort = self._options.effort
+        if self._options.method == "search" and self._target <= effort.few_rows:
+            return min(effort.few_pairs, effort.max_pairs)
+        return effort.max_pairs
+
+    def _further_gain(self) -> float:
+        """Return by what fraction h_min is expected to grow once more: by as much as so far."""
+        first = float(self._picks.radii.min())
+        gained = min(self._distance / first - 1.0, 1.0) if first > 0.0 else 0.0
+        return max(gained, self._least_gain)
+
+    def _pack(self, incumbent: Incumbent, top: float) -> bool:
+        """Start from a packing by minimum degree if it is better; return if none has failed."""
+        packing, failed = max_radius_by_degree(
             incumbent.graph,
             self._target,
             self._distance,
@@ -278,6 +298,7 @@ class _Search:
             chosen = np.zeros(len(incumbent.graph), bool)
             chosen[packing] = True
             incumbent.replace_by(chosen)
+        return failed == np.inf
 
     def _prove(self, incumbent: Incumbent) -> bool:
         """Search for the optimum; return whether it may exceed the reach of the graph."""

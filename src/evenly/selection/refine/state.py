@@ -20,7 +20,7 @@ Kept = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
 """A document and arrays that a checkpoint holds beside the picks."""
 
 # Of the way of searching: a state of another version is not continued.
-_VERSION = 1
+_VERSION = 2
 
 # The square of any distance is finite.
 _LARGEST = 1e154

@@ -74,14 +74,13 @@ class SearchSpace:
     first: Int[np.ndarray, " k"]
 
     def graph_around(
-        self, chosen: Int[np.ndarray, " k"], distance: float, top: float
+        self, chosen: Int[np.ndarray, " k"], distance: float, top: float, max_pairs: float
     ) -> tuple[Subproblem, NeighbourGraph | None]:
         """Return the rows to search, see `subproblem`, and those nearer to each other than `top`.
 
         Returns:
             None instead of the graph if it has too many pairs whatever rows are searched.
         """
-        max_pairs = self.effort.max_pairs
         if self.memory is not None:
             max_pairs = min(max_pairs, self.memory / 2 / BYTES_A_PAIR)
         for _ in range(_ATTEMPTS):
@@ -107,6 +106,13 @@ class SearchSpace:
             except _TooManyPairsError:
                 max_pairs /= 4
         return subproblem, None
+
+    def pairs_within(self, distance: float) -> float:
+        """Return about how many pairs of rows are nearer than a distance, from a sample."""
+        rows = np.flatnonzero(self.points.eligible)
+        sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
+        near = close_counts(self.points, sample, sample, reach_of(distance)) - 1
+        return float(near.sum()) / 2 * (len(rows) / len(sample)) ** 2
 
     def _centres(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " g"] | None:
         """Return positions of the first picks, which are near most rows if these are clustered."""
