@@ -60,3 +60,11 @@ def test_each_block_has_one_worker_in_order(workers):
     assert "".join(one for part in parts for one in part.references) == "abcde"
     assert len(parts) == min(workers, 5)
     assert str(parts[-1]).startswith(f"blocks {parts[-1].first} to 4")
+
+
+@pytest.mark.parametrize("method", ["take", "to_torch_subset"])
+def test_data_in_ray_have_no_rows_here_to_take(method):
+    chosen = select_uniform(np.eye(4), 2)
+
+    with pytest.raises(OptionError, match=r"a ray\.data\.Dataset has no rows on this machine"):
+        getattr(chosen, method)(Dataset())

@@ -29,6 +29,7 @@ _INTERRUPTED = 130
 _TERMINATED = 143
 _CHECKPOINT = "evenly.checkpoint"
 _MANIFEST = "evenly.manifest"
+_BY_SIGTERM = "evenly.terminated"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -81,9 +82,9 @@ class _Commands(Group):
             where = f"{error.filename}: " if error.filename else ""
             report(f"{where}{error.strerror or error}", "error")
             ctx.exit(_WRONG_USE)
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             report(f"interrupted; {_what_is_kept(ctx)}")
-            ctx.exit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED)
+            ctx.exit(_TERMINATED if _BY_SIGTERM in ctx.meta else _INTERRUPTED)
 
 
 def _with_home(word: str) -> str:
@@ -137,6 +138,9 @@ def _terminating_tidily() -> Iterator[None]:
     """Let SIGTERM, with which a scheduler stops a job, leave a checkpoint like Ctrl-C."""
 
     def terminate(*_: object) -> NoReturn:
+        ctx = click.get_current_context(silent=True)
+        if ctx is not None:  # Ray passes a KeyboardInterrupt of its own on
+            ctx.meta[_BY_SIGTERM] = True
         raise _Terminated
 
     # Handlers belong to the main thread; one that was set on purpose stays.

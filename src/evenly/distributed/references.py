@@ -10,6 +10,7 @@ import numpy as np
 from evenly.errors import ClusterError, DataError, EmptyPoolError, OptionError
 from evenly.samples import Samples, open_samples
 from evenly.samples.opening import is_of
+from evenly.tables import count
 
 
 def is_in_ray(data: Any) -> bool:
@@ -28,6 +29,15 @@ def check_cluster(data: Any, cluster: str | None) -> None:
         )
 
 
+def check_here(data: Any) -> None:
+    """Raise OptionError if data that are needed on this machine are in Ray."""
+    if is_in_ray(data):
+        raise OptionError(
+            f"{_noun(data)} has no rows on this machine to take. `write` writes the chosen "
+            "records to a file, whose format is that of its suffix."
+        )
+
+
 def references_of(data: Any) -> tuple[list[Any], str]:
     """Return references to the blocks of data in Ray, in order, and words for all of them.
 
@@ -36,7 +46,7 @@ def references_of(data: Any) -> tuple[list[Any], str]:
     found = list(data) if isinstance(data, list | tuple) else data.to_arrow_refs()
     if not found:
         raise EmptyPoolError(f"{_noun(data)} holds no rows; there is nothing to choose from.")
-    return found, f"{_noun(data)} of {len(found)} blocks"
+    return found, f"{_noun(data)} of {count(len(found), 'block')}"
 
 
 def fetch(references: Sequence[Any]) -> list[Any]:

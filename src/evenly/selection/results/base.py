@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from evenly.atomic import check_writable, sha256_of
 from evenly.caller import level_of_the_caller
+from evenly.distributed.references import check_here
 from evenly.errors import ChangedOutputWarning, DataError, ManifestError, OptionError
 from evenly.paths import expand, spare_inputs
 from evenly.samples import Samples, open_aligned, open_samples
@@ -101,6 +102,7 @@ class Result(ABC):
         """
         from torch.utils.data import Subset
 
+        check_here(dataset)
         self._check_count(len(dataset), type(dataset).__name__)
         return Subset(dataset, self.indices.tolist())
 
@@ -113,7 +115,9 @@ class Result(ABC):
 
         Raises:
             DataError: `data` has another number of rows than the input had.
+            OptionError: `data` are in Ray.
         """
+        check_here(data)
         values = open_aligned(data)
         self._check_count(len(values), values.origin)
         return values.take(self.indices)
