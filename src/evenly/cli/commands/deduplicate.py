@@ -46,8 +46,8 @@ from evenly.options import DeduplicationOptions, InputOptions
 def deduplicate(ctx: click.Context, /, data: str, **options: Any) -> None:
     """Keep rows of DATA such that no two are equal, or nearer than a distance.
 
-    The kept rows are written in their order, as they are, and beside them a manifest
-    (OUTPUT.manifest.json) with the row that represents each row of the input.
+    The kept rows are written in their order, as they are, and beside them a manifest, such as
+    subset.manifest.json, with the row that represents each row of the input.
     """
     from evenly.reporting import deduplication_table
     from evenly.selection.deduplicate import remove_duplicates

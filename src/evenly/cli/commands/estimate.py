@@ -84,6 +84,6 @@ def _lines_of_cluster(cluster: OnCluster) -> list[tuple[str, str]]:
         (
             "travels",
             f"{cluster.received / 1e6:,.0f} MB to the driver, {cluster.sent / 1e6:,.0f} MB "
-            f"from it, in {count(cluster.rounds, 'round')}: a guess, as other pools had",
+            f"from it, in {count(cluster.rounds, 'round')}: guessed from other pools",
         ),
     ]

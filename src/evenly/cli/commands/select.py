@@ -57,7 +57,7 @@ def select(ctx: click.Context, /, data: str | None, **options: Any) -> None:
     files of one format, a glob or a folder of them, or - for JSON Lines from standard input.
 
     With -o, the chosen records are written as they are, in their own format, and beside them a
-    manifest (OUTPUT.manifest.json): versions, options, hashes, row numbers and radii.
+    manifest, such as subset.manifest.json: versions, options, hashes, row numbers and radii.
     """
     from evenly.metrics.measure import needs_all_vectors
     from evenly.selection import Selection
