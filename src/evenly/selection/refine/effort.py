@@ -21,8 +21,8 @@ class SearchEffort:
             farthest-first, which no selection exceeds.
         max_rows, max_pairs: rows that are searched, and pairs of neighbours among them: 0.9 GB.
             At 384 dimensions, finding the neighbours takes minutes.
-        few_pairs: pairs of neighbours that are searched, if at most `few_rows` rows are chosen and
-            no proof is wanted. If a pool has more, the first search looks less far.
+        few_pairs: pairs of neighbours that are searched in a pool that has more than `max_pairs`,
+            if at most `few_rows` rows are chosen.
         grouped_rows: of at least so many rows, neighbours are looked for in groups of rows.
         block_rows: rows that are compared with a sample at once.
         bound_work, optimum_work: 64-bit words that branch and bound may process, for an upper

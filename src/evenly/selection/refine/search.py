@@ -32,6 +32,8 @@ _METHODS = ("search", "exact")
 # many, a search looks less far: a few percent more would give several times as many.
 _GAIN = 0.06
 _LEAST_GAIN = 0.02
+# A share of neighbours up to the second that is as low as in embeddings.
+_STEEP = 0.5
 # The optimum is at most twice the h_min of farthest-first.
 _TWICE = 2.0 * (1.0 + 1e-9)
 
@@ -188,6 +190,7 @@ class _Search:
         self._target = len(picks) - len(self._fixed)
         self._distance = float(picks.radii.min())
         self._least_gain = _GAIN
+        self._max_pairs = options.effort.max_pairs
         self.found: Int[np.ndarray, " k"] | None = None
         self.upper_bound: float | None = None
         self.proven = False
@@ -211,7 +214,7 @@ class _Search:
             self._report("looking for neighbours", self._distance)
             base = self._picks.rows if self.found is None else self.found
             distance = self._distance
-            subproblem, graph = self._space.graph_around(base, distance, top, self._max_pairs())
+            subproblem, graph = self._space.graph_around(base, distance, top, self._max_pairs)
             self.looked_at = len(subproblem)
             if graph is None:
                 return
@@ -265,18 +268,19 @@ class _Search:
         effort = self._options.effort
         if np.count_nonzero(self._space.points.eligible) <= effort.all_pairs_rows:
             return self._distance * _TWICE
-        top = self._distance * (1.0 + _GAIN)
-        # Upper bounds are proven from wide to narrow.
-        if self._options.method == "search" and self._space.pairs_within(top) > effort.few_pairs:
-            self._least_gain = _LEAST_GAIN
-        return self._distance * (1.0 + self._least_gain)
-
-    def _max_pairs(self) -> float:
-        """Return how many pairs of neighbours there may be among the rows that are searched."""
-        effort = self._options.effort
-        if self._options.method == "search" and self._target <= effort.few_rows:
-            return min(effort.few_pairs, effort.max_pairs)
-        return effort.max_pairs
+        top, nearer = (self._distance * (1.0 + gain) for gain in (_GAIN, _LEAST_GAIN))
+        if self._options.method == "exact":  # upper bounds are proven from wide to narrow
+            return top
+        pairs = self._space.pairs_within(top)
+        if pairs <= effort.max_pairs:
+            return top
+        self._least_gain = _LEAST_GAIN
+        # So many pairs leave about as many rows to search.
+        share = self._space.pairs_within(nearer) / pairs
+        self._max_pairs *= share
+        if self._target <= effort.few_rows and share < _STEEP:
+            self._max_pairs = min(self._max_pairs, effort.few_pairs)
+        return nearer
 
     def _further_gain(self) -> float:
         """Return by what fraction h_min is expected to grow once more: by as much as so far."""
