@@ -243,7 +243,7 @@ def test_workers_are_killed_while_they_embed_measure_and_give_records(cluster, f
     killing = Killing(
         RayTransport(),
         lambda worker, generation, request: (
-            generation == 0 and (worker, request.call) in [(0, "embed"), (1, "packed")]
+            generation == 0 and (worker, request.call) in [(0, "embed"), (1, "copies")]
         ),
     )
 
@@ -253,7 +253,7 @@ def test_workers_are_killed_while_they_embed_measure_and_give_records(cluster, f
     together.write("together.jsonl")
     alone.write("alone.jsonl")
     assert (folder / "alone.jsonl").read_bytes() == (folder / "together.jsonl").read_bytes()
-    assert {call for _, _, call in killing.killed} == {"embed", "packed"}
+    assert {call for _, _, call in killing.killed} == {"embed", "copies"}
 
 
 def test_a_node_is_removed_and_another_one_added(cluster, folder):
