@@ -18,13 +18,6 @@ CUTS = [0, 40, 3000, 3001, 5500, 9000]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path
-
-
-@pytest.fixture
 def shards(folder):
     """Files whose ends are not those of the ranges, with rows that cannot be chosen."""
     (folder / "s").mkdir()

@@ -20,13 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::evenly.errors.IsolatedRowsWarni
 FAULTS = ("dies before", "dies after", "twice", "late", "empty")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path
-
-
 @pytest.fixture
 def vectors(folder):
     """Three files of more rows than a single round takes."""

@@ -33,10 +33,8 @@ def vectors():
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(monkeypatch):
     """What cluster= connects to."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
     started = LocalCluster(4)
     monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: started)
     return started

@@ -57,13 +57,6 @@ def write_parquet(path, rows):
 WRITERS = {"jsonl": write_jsonl, "csv": write_csv, "parquet": write_parquet}
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def write_shards(folder, format):
     pytest.importorskip("pyarrow")
     import pyarrow.parquet  # noqa: F401

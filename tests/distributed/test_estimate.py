@@ -15,13 +15,11 @@ from tests.support.encoders import TopicEncoder, texts_of
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(folder, monkeypatch):
     """What cluster= connects to."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
     started = LocalCluster(3)
     monkeypatch.setattr("evenly.distributed.rays.connect", lambda address: started)
-    (tmp_path / "s").mkdir()
+    (folder / "s").mkdir()
     return started
 
 

@@ -39,8 +39,7 @@ def cluster(monkeypatch):
 
 
 @pytest.fixture
-def shards(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def shards(tmp_path):
     (tmp_path / "s").mkdir()
     for number, (begin, end) in enumerate(pairwise(ENDS)):
         np.save(tmp_path / "s" / f"{number}.npy", vectors()[begin:end])
@@ -95,8 +94,7 @@ def test_extremes_are_exact_and_means_are_of_the_same_sample(
     assert any(call == "farthest_row" for _, _, call in cluster.calls)
 
 
-def test_the_rows_do_not_come_to_the_driver(cluster, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_rows_do_not_come_to_the_driver(cluster):
     wide = np.random.default_rng(3).standard_normal((40_960, 128)).astype(np.float32)
     np.save("wide.npy", wide)
     cluster.workers = 2
@@ -187,9 +185,7 @@ def write_records(path, rows):
 
 
 @pytest.fixture
-def records(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
+def records(tmp_path):
     rng = np.random.default_rng(2)
     words = "soup rivers sort list python add four france map cook".split()
     rows = [{"id": f"r{row}", "text": " ".join(rng.choice(words, 6))} for row in range(60)]

@@ -47,13 +47,6 @@ def cluster():
         yield started
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def write_vectors(folder, rows=6000):
     rng = np.random.default_rng(1)
     (folder / "s").mkdir()

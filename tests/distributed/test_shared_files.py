@@ -12,12 +12,6 @@ from tests.support.cluster import LocalCluster, assert_same, select_on
 from tests.support.encoders import TopicEncoder
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENLY_CACHE_DIR", str(tmp_path / "cache"))
-
-
 @pytest.mark.filterwarnings("ignore::evenly.errors.EvenlyWarning")
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("name", ["blank at both ends", "CRLF", "byte order mark"])
