@@ -37,6 +37,14 @@ class MeasuredProxies(NamedTuple):
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _grown(values: Any, room: int) -> Any:
+    """Return a copy of an array that has room for more numbers."""
+    grown = np.empty(room, values.dtype)
+    grown[: len(values)] = values
+    return grown
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def suspects(
     products: Float32[np.ndarray, "m k"],
     left: MeasuredProxies,
@@ -60,11 +68,8 @@ def suspects(
         begin = row + 1 if within else 0
         if count + products.shape[1] > room:
             room = 2 * (room + products.shape[1])
-            more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
-            more_found = np.empty(room)
-            more_here[:count], more_there[:count] = here[:count], there[:count]
-            more_found[:count] = found[:count]
-            here, there, found = more_here, more_there, more_found
+            here, there = _grown(here, room), _grown(there, room)
+            found = _grown(found, room)
         length = left_lengths[row]
         for target in range(begin, products.shape[1]):
             product = right_lengths[target] - _TWO * products[row, target] + length
@@ -108,9 +113,7 @@ def count_certain(
             continue
         if n_open + products.shape[1] > room:
             room = 2 * (room + products.shape[1])
-            more_here, more_there = np.empty(room, np.int32), np.empty(room, np.int32)
-            more_here[:n_open], more_there[:n_open] = here[:n_open], there[:n_open]
-            here, there = more_here, more_there
+            here, there = _grown(here, room), _grown(there, room)
         # Counted again: the products of the loop above may have been rounded otherwise.
         counts[row] = 0
         for target in range(products.shape[1]):
