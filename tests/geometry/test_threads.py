@@ -1,4 +1,4 @@
-"""Threads: a forked child computes as its parent does."""
+"""Threads: how many compute, and a forked child computes as its parent does."""
 
 import multiprocessing
 import os
@@ -6,14 +6,41 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from evenly import embed, select_uniform
-from evenly.geometry.threads import parallel_for
+from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
 
-pytestmark = [
+_FORKS = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
+
+
+def _forks(test: Any) -> Any:
+    """Mark a test that forks."""
+    for mark in _FORKS:
+        test = mark(test)
+    return test
+
+
+def test_products_on_one_thread_leave_the_others_to_tiles() -> None:
+    with threadpool_limits(2):
+        before = usable_threads()
+        with single_threaded_blas():
+            assert usable_threads() == before
+            assert {library["num_threads"] for library in threadpool_info()} == {1}
+            with single_threaded_blas():
+                assert usable_threads() == before
+            assert usable_threads() == before
+            within: list[int] = []
+            parallel_for(lambda _: within.append(usable_threads()), range(4), threads=2)
+            assert within == [1] * 4  # a tile starts no tiles of its own
+        assert usable_threads() == before
+        with threadpool_limits(1):
+            assert usable_threads() == 1
+            with single_threaded_blas():
+                assert usable_threads() == 1
 
 
 def _in_forked_child(work: Any) -> Any:
@@ -41,11 +68,13 @@ def _sums() -> list[int]:
     return results
 
 
+@_forks
 def test_tiles_are_computed_in_a_forked_child() -> None:
     expected = _sums()  # starts the parent's threads
     assert _in_forked_child(_sums) == expected
 
 
+@_forks
 def test_a_forked_child_chooses_the_same_rows() -> None:
     points = np.random.default_rng(0).standard_normal((3000, 64), dtype=np.float32)
 
@@ -56,6 +85,7 @@ def test_a_forked_child_chooses_the_same_rows() -> None:
     assert _in_forked_child(chosen) == expected
 
 
+@_forks
 @pytest.mark.model
 def test_a_forked_child_embeds_after_its_parent_has() -> None:
     texts = [f"The train to platform {number} is late." for number in range(300)]

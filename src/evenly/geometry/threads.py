@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -18,9 +19,17 @@ Tile = TypeVar("Tile")
 Result = TypeVar("Result")
 _THREADED = ("numpy", "scipy", "torch", "faiss")
 
+# How many threads a thread could use before it entered `single_threaded_blas`.
+_before = threading.local()
+
 
 def usable_threads() -> int:
-    """Return how many threads matrix products may use now; threadpoolctl and torch can lower it."""
+    """Return how many threads may compute now; threadpoolctl and torch can lower the number.
+
+    `single_threaded_blas` does not lower it: there, tiles are shared out instead.
+    """
+    if hasattr(_before, "threads"):
+        return int(_before.threads)
     counts = [library.num_threads for library in _libraries("blas")]
     if "torch" in sys.modules:
         import torch
@@ -78,11 +87,13 @@ def single_threaded_blas() -> Iterator[None]:
     if max(before, default=1) == 1:
         yield
         return
+    _before.threads = usable_threads()
     _set_threads(libraries, [1] * len(before))
     try:
         yield
     finally:
         _set_threads(libraries, before)
+        del _before.threads
 
 
 @functools.cache
