@@ -23,6 +23,7 @@ from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.proof import find_packing
 from evenly.selection.refine.search import refine
 from evenly.selection.refine.subproblem import SearchSpace
+from evenly.selection.rules.problem import Problem
 from evenly.selection.rules.rules import Rules
 from tests.support.best_possible import best_h_min, gaps_of, most_rows_at, points_of
 from tests.support.pools import pools
@@ -219,6 +220,33 @@ def test_refined_rows_are_farther_apart_and_the_same_each_time():
     assert found[0].coverage_radius == pytest.approx(
         gaps_of(points_of(SPHERE))[:, found[0].indices].min(axis=1).max(), rel=1e-9
     )
+
+
+def test_the_neighbours_at_hand_show_how_far_rows_are_from_the_refined_ones():
+    class Limited(QuickAtFirstGain):
+        effort = replace(QuickAtFirstGain.effort, max_pairs=4000)
+
+    # Farthest-first and the order of the refined rows need an engine each.
+    for how, engines in ((Quick(), 2), (Limited(), 3)):
+        with mock.patch.object(
+            Problem, "new_engine", autospec=True, side_effect=Problem.new_engine
+        ) as made:
+            found = select_uniform(SPHERE, 100, refine=how)
+        looked_at = found.provenance.refined["rows_looked_at"]
+        assert (looked_at == len(SPHERE)) == (engines == 2)
+        assert len(made.mock_calls) == engines
+        assert found.coverage_radius == pytest.approx(
+            gaps_of(points_of(SPHERE))[:, found.indices].min(axis=1).max(), rel=1e-9
+        )
+
+
+def test_rows_that_quotas_leave_out_may_be_farther_than_h_min():
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.2], [10.0, 0.0], [20.0, 0.0]])
+    rules = {"groups": [0, 0, 0, 1, 1], "quotas": {0: 2, 1: 1}, "start": 0, "normalize": False}
+    for how in (None, Quick()):
+        found = select_uniform(rows, 3, refine=how, **rules)
+        assert found.coverage_radius == 10.0
+    assert found.h_min == pytest.approx(np.hypot(1.0, 1.2))
 
 
 def test_min_distance_and_the_number_of_rows_are_kept():

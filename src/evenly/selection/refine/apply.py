@@ -13,6 +13,8 @@ import numpy as np
 
 from evenly.errors import OptionError
 from evenly.geometry import DistanceMatrix, Points, first_of_the_farthest
+from evenly.geometry.search.neighbour_cover import farthest_from_chosen
+from evenly.geometry.search.neighbour_graph import NeighbourGraph
 from evenly.options import RuleOptions
 from evenly.options.checks import BOOLEANS, shown
 from evenly.selection.greedy.checkpoint import (
@@ -21,7 +23,7 @@ from evenly.selection.greedy.checkpoint import (
     read_checkpoint,
     reading_checkpoint,
 )
-from evenly.selection.greedy.driver import farthest_first
+from evenly.selection.greedy.driver import coverage_radius_of, farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import searching_bar
 from evenly.selection.refine import Refine, refine
@@ -33,6 +35,7 @@ from evenly.selection.refine.state import (
     key_of,
     to_kept,
 )
+from evenly.selection.refine.subproblem import Subproblem
 from evenly.selection.results.base import finite_or_none
 from evenly.selection.results.selection import SelectionData
 from evenly.selection.rules.problem import Problem
@@ -116,7 +119,7 @@ def refine_selection(
             selection,
             indices=picks.rows,
             radii=picks.radii,
-            coverage_radius=cover(problem, picks),
+            coverage_radius=cover(problem, picks, found.searched),
         )
     provenance = selection.provenance.with_detail(
         "refined",
@@ -184,6 +187,31 @@ def in_order(problem: Problem, rows: Int[np.ndarray, " m"], budget: int) -> Pick
     return Picks(numbers[picks.rows], picks.radii)
 
 
-def cover(problem: Problem, picks: Picks) -> float:
-    """Return the largest distance from an eligible row to a pick, or to what is kept away from."""
-    return farthest_first(problem.new_engine(len(picks)), len(picks), picks)[1]
+def cover(
+    problem: Problem,
+    picks: Picks,
+    searched: tuple[Subproblem, NeighbourGraph] | None = None,
+) -> float:
+    """Return the largest distance from an eligible row to a pick, or to what is kept away from.
+
+    Args:
+        problem: the pool under its rules.
+        picks: those to include first.
+        searched: rows and their neighbours, which spare most comparisons; all picks must be among
+            these rows, or rows to include.
+    """
+    squared, left = 0.0, problem.points.eligible
+    if searched is not None:
+        subproblem, graph = searched
+        chosen = np.isin(subproblem.rows, picks.rows)
+        squared, is_open = farthest_from_chosen(graph, chosen, subproblem.constraints.limits)
+        left = left.copy()
+        left[subproblem.rows] = is_open
+        left[picks.rows] = False
+        if not left.any():
+            return float(np.sqrt(squared))
+        left[picks.rows] = True
+    own = replace(problem, points=replace(problem.points, eligible=left))
+    engine = own.new_engine(len(picks))
+    engine.add(picks.rows, engine.fetch(picks.rows))
+    return max(float(np.sqrt(squared)), coverage_radius_of(engine))

@@ -83,6 +83,7 @@ class Refined:
         ended: what ended the search.
         looked_at: how many rows were searched.
         seconds: the time taken.
+        searched: the rows that were searched last, and their neighbours; None if none were.
     """
 
     rows: Int[np.ndarray, " k"] | None
@@ -91,6 +92,7 @@ class Refined:
     ended: Ended
     looked_at: int
     seconds: float
+    searched: tuple[Subproblem, NeighbourGraph] | None = None
 
 
 def refine(
@@ -148,7 +150,13 @@ def refine(
     except KeyboardInterrupt:
         ended = "interrupt"
     return Refined(
-        search.found, search.upper_bound, search.proven, ended, search.looked_at, clock.spent
+        search.found,
+        search.upper_bound,
+        search.proven,
+        ended,
+        search.looked_at,
+        clock.spent,
+        search.searched,
     )
 
 
@@ -171,7 +179,7 @@ class _Search:
     Attributes:
         found: the rows to include, followed by those found; None until some are farther apart
             than the picks.
-        upper_bound, proven, looked_at: as in `Refined`.
+        upper_bound, proven, looked_at, searched: as in `Refined`.
     """
 
     def __init__(
@@ -195,6 +203,7 @@ class _Search:
         self.upper_bound: float | None = None
         self.proven = False
         self.looked_at = 0
+        self.searched: tuple[Subproblem, NeighbourGraph] | None = None
 
     def run(self, resume: SearchState | None = None) -> None:
         """Search until there is no further success, from a state on if there is one.
@@ -214,10 +223,12 @@ class _Search:
             self._report("looking for neighbours", self._distance)
             base = self._picks.rows if self.found is None else self.found
             distance = self._distance
+            self.searched = None  # its memory is needed
             subproblem, graph = self._space.graph_around(base, distance, top, self._max_pairs)
             self.looked_at = len(subproblem)
             if graph is None:
                 return
+            self.searched = subproblem, graph
             self._report("searching", self._distance)
             initial = subproblem.initial
             incumbent = Incumbent(graph, subproblem.constraints, self._target, initial)
