@@ -344,3 +344,33 @@ def test_an_integer_without_an_exact_float_raises_when_read(open_files, tmp_path
     for rows in (slice(3, None), [2, 17, 17, 20], 17):
         with pytest.raises(VectorError, match=rf"a.{kind}, row 17: 9007199254740993 has no exact"):
             samples.stored[rows]
+
+
+def test_the_last_rows_of_a_pass_are_not_read_again_in_the_next_one(tmp_path):
+    array = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    np.save(tmp_path / "v.npy", array)
+    stored = open_samples(str(tmp_path / "v.npy")).stored
+    row = array[0].nbytes
+    read = [block for _, block in stored.in_order(8, hold=30 * row)]  # 4 rows, and 3 blocks of 8
+    np.testing.assert_array_equal(np.concatenate(read), array)
+    assert stored.bytes_read == 100 * row
+
+    wanted = [99, 0, 72, 95, 71, 72, 80]
+    np.testing.assert_array_equal(stored[wanted], array[wanted])
+    assert stored.bytes_read == 102 * row
+    np.testing.assert_array_equal(stored[list(range(60, 100))], array[60:])
+    assert stored.bytes_read == 114 * row
+
+    # They take memory for one pass only.
+    assert len(stored[:]) == 100
+    np.testing.assert_array_equal(stored[[98, 99]], array[98:])
+    assert stored.bytes_read == 216 * row
+
+
+def test_no_row_stays_in_memory_if_none_may(tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((100, 3), np.float32))
+    stored = open_samples(str(tmp_path / "v.npy")).stored
+    assert sum(len(block) for _, block in stored.in_order(8)) == 100
+    before = stored.bytes_read
+    assert stored[[99]].tolist() == [[1.0, 1.0, 1.0]]
+    assert stored.bytes_read == before + 12

@@ -8,11 +8,13 @@ times, not once a pick.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from evenly.engines.kept_rows import KeptRows
 from evenly.engines.memory import MemoryEngine
 from evenly.engines.protocol import FRONTIER, Frontier
 from evenly.engines.sizes import EngineSizes
@@ -32,6 +34,7 @@ from evenly.geometry import (
     ProxyVectors,
     Targets,
     blocks,
+    first_of_the_farthest,
     lower_until_below,
     parallel_for,
     single_threaded_blas,
@@ -39,6 +42,9 @@ from evenly.geometry import (
 )
 from evenly.geometry.screening.tuning import Tuning
 from evenly.shapes import Float, Int
+
+# Takes row numbers and the rows.
+Look = Callable[[Any, Points], None]
 
 # Bytes a row, in memory or not: factor, length, bound, how many targets it was compared with, and
 # partial sorting.
@@ -82,18 +88,22 @@ class MappedEngine(Bounded):
         self._points = points
         self._budget = budget
         self._threads = usable_threads()
-        super().__init__(np.where(points.eligible, np.inf, -np.inf))
-        self._seen = np.zeros(len(points), np.int32)
-        with single_threaded_blas():
-            precision = Tuning(points, budget).first_precision()
-            self._targets = Targets(
-                ProxyVectors(points, ProxyTransform.of(points)), budget, precision
-            )
         self._holds = rows_in_memory or _rows_that_fit(points, budget, memory)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget all rows that were added."""
+        super().__init__(np.where(self._points.eligible, np.inf, -np.inf))
+        self._seen = np.zeros(len(self), np.int32)
+        with single_threaded_blas():
+            precision = Tuning(self._points, self._budget).first_precision()
+            proxies = ProxyVectors(self._points, ProxyTransform.of(self._points))
+            self._targets = Targets(proxies, self._budget, precision)
         self._inside = np.empty(0, np.int64)
         self._engine: MemoryEngine | None = None
         self._outside = (np.inf, 0)
         self._read_at = -1
+        self._likely_first: int | None = None
 
     def __len__(self) -> int:
         return len(self._points)
@@ -102,9 +112,48 @@ class MappedEngine(Bounded):
         """Return rows as points, read from disk."""
         return self._points.take(rows)
 
+    def squared_distances_to_mean(self) -> Float[np.ndarray, " n"]:
+        """Return what `Points.squared_distances_to_mean` does; no row must have been added.
+
+        In the same pass, memory is filled for the row that is probably the farthest from the
+        mean. If this row is added first, the file is not read again for it.
+        """
+        origin, mean = self._points.mean()
+        first = self._seemingly_farthest_from(origin, mean)
+        if first is None:
+            return self._points.squared_distances_from(origin, mean)
+        squared = np.full(len(self), -np.inf)
+
+        def measure(rows: Int[np.ndarray, " m"], points: Points) -> None:
+            squared[rows] = points.squared_distances_from(origin, mean)
+
+        some = self.fetch(np.array([first]))
+        measure(np.array([first]), some)
+        self.add(np.array([first]), some)
+        self._fill_memory(measure)
+        self._likely_first = first
+        return squared
+
+    def _seemingly_farthest_from(
+        self, origin: Float[np.ndarray, " d"], mean: Float[np.ndarray, " d"]
+    ) -> int | None:
+        """Return the farthest from the mean of the rows that seemed far when they were read."""
+        known = self._points.row_sums
+        some = np.empty(0, np.int64) if known is None else known.far
+        some = some[self._points.eligible[some]]
+        if not len(some):
+            return None
+        squared = self.fetch(some).squared_distances_from(origin, mean)
+        return int(some[first_of_the_farthest(squared)])
+
     def add(self, rows: Int[np.ndarray, " b"], points: Points | None) -> None:
         """Mark rows as chosen: rows in memory are compared with them from now on."""
         assert points is not None
+        if self._likely_first is not None:
+            if rows.tolist() == [self._likely_first]:
+                self._likely_first = None
+                return
+            self._begin()
         first = len(self._targets)
         with single_threaded_blas():
             self._targets.append(points, np.arange(first, first + len(points)))
@@ -161,17 +210,21 @@ class MappedEngine(Bounded):
         rows = self._inside[frontier.rows]
         return replace(frontier, rows=rows, ceiling=ceiling, ceiling_row=row)
 
-    def _fill_memory(self) -> None:
-        """Bring bounds up to date, largest first, and read the rows whose bounds stay large."""
+    def _fill_memory(self, look: Look | None = None) -> None:
+        """Bring bounds up to date, largest first, and read the rows whose bounds stay large.
+
+        `look` is called with the rows that are read and compared.
+        """
         self._keep_bounds()
         self._engine = None  # its memory is needed for the next engine
         self.fills += 1
         self._read_at = len(self._targets)
-        kept, wanted = KeptRows(self._holds), self._holds
+        wanted = self._holds
         with single_threaded_blas():
-            threshold = self._likely_threshold()
+            threshold = self._likely_threshold(look)
             while True:
-                self._refresh(threshold, kept)
+                kept = KeptRows(self._points, self._holds)
+                self._refresh(threshold, kept, look)
                 keys = self._keys
                 fresh = np.flatnonzero(keys >= threshold)
                 if threshold <= 0.0 or len(fresh) >= max(1, self._holds // 8):
@@ -182,7 +235,7 @@ class MappedEngine(Bounded):
         if len(fresh) == 0:  # all rows are chosen: hold any retired row
             self._inside = np.zeros(1, np.int64)
         self._outside = ceiling_outside(keys, self._inside)
-        inside = kept.take(self._points, self._inside)
+        inside = kept.take(self._inside)
         n_remaining = max(0, self._budget - len(self._targets))
         tuning = Tuning(inside, n_remaining, room=self._holds * _proxy_bytes(inside.dimension))
         self._engine = MemoryEngine(
@@ -191,14 +244,14 @@ class MappedEngine(Bounded):
         if self._weights is not None:
             self._engine.weigh(self._weights[self._inside])
 
-    def _likely_threshold(self) -> float:
+    def _likely_threshold(self, look: Look | None) -> float:
         """Estimate, from a sample, a threshold that about as many rows reach as fit in memory.
 
         If it is too high, the file is read once more.
         """
         rows = np.flatnonzero(self._keys > -np.inf)
         sample = rows[:: max(1, len(rows) // _SAMPLE)]
-        self._refresh_rows(sample, 0.0, None)
+        self._refresh_rows(sample, 0.0, look)
         keys = np.sort(self._keys[sample])[::-1]
         rank = int(_FILLED * self._holds / max(1, len(rows)) * len(keys))
         return max(0.0, float(keys[rank])) if rank < len(keys) else 0.0
@@ -208,7 +261,7 @@ class MappedEngine(Bounded):
         if self._engine is not None:
             self.squared[self._inside] = self._engine.squared
 
-    def _refresh(self, threshold: float, kept: KeptRows) -> None:
+    def _refresh(self, threshold: float, kept: KeptRows, look: Look | None) -> None:
         """Compare rows whose bounds reach the threshold with the chosen rows that are new to them.
 
         Rows whose bounds still reach it are kept, so that they need not be read again.
@@ -216,15 +269,20 @@ class MappedEngine(Bounded):
         stale = (self._keys >= threshold) & (self._seen < len(self._targets))
         blocks_of_rows = blocks(len(stale), 1, numbers=self._sizes.rows_a_read)
         tiles = [np.flatnonzero(stale[block]) + block.start for block in blocks_of_rows]
-        parallel_for(
-            lambda rows: self._refresh_rows(rows, threshold, kept),
-            [rows for rows in tiles if len(rows)],
-            threads=self._threads,
-        )
+        tiles = [rows for rows in tiles if len(rows)]
+
+        def refresh(tile: int) -> None:
+            rows = tiles[tile]
+            points = self._refresh_rows(rows, threshold, look)
+            large = self._keys_of(rows, self.squared[rows]) >= threshold
+            kept.add(tile, rows[large], points.stored[large])
+
+        parallel_for(refresh, range(len(tiles)), threads=self._threads)
 
     def _refresh_rows(
-        self, rows: Int[np.ndarray, " m"], threshold: float, kept: KeptRows | None
-    ) -> None:
+        self, rows: Int[np.ndarray, " m"], threshold: float, look: Look | None
+    ) -> Points:
+        """Compare rows with the chosen rows that are new to them; return the rows."""
         points = self._points.take(rows)
         targets = self._targets.beside(points)
         order = np.argsort(self._seen[rows], kind="stable")
@@ -233,41 +291,9 @@ class MappedEngine(Bounded):
         seen, weights = self._seen[sorted_rows], self._weights_of(sorted_rows)
         lower_until_below(targets, order, threshold, weights, seen, best)
         self.squared[sorted_rows], self._seen[sorted_rows] = best.squared, seen
-        if kept is not None:
-            large = self._keys_of(rows, self.squared[rows]) >= threshold
-            kept.add(rows[large], points.stored[large])
-
-
-class KeptRows:
-    """Rows that were read and may be needed, `most` of them at most."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-        self._parts: list[tuple[Int[np.ndarray, " m"], np.ndarray[Any, Any]]] = []
-
-    def add(self, rows: Int[np.ndarray, " m"], stored: np.ndarray[Any, Any]) -> None:
-        """Keep rows if there is room; several threads may call this."""
-        if len(rows) <= self._left:
-            self._left -= len(rows)  # a little too much if two threads do so at once
-            self._parts.append((rows, stored))
-
-    def take(self, points: Points, rows: Int[np.ndarray, " m"]) -> Points:
-        """Return rows, given in ascending order, as points; read those that were not kept."""
-        if not self._parts:
-            return points.take(rows)
-        found = np.zeros(len(rows), bool)
-        stored = np.empty((len(rows), points.dimension), self._parts[0][1].dtype)
-        while self._parts:  # dropped one by one, so that rows are not in memory twice
-            kept, part = self._parts.pop()
-            places = np.searchsorted(rows, kept)
-            places[places == len(rows)] = 0
-            there = rows[places] == kept
-            stored[places[there]], found[places[there]] = part[there], True
-        missing = np.flatnonzero(~found)
-        if len(missing):
-            stored[missing] = points.take(rows[missing]).stored
-        factors = None if points.factors is None else points.factors[rows]
-        return Points(stored, factors, np.ones(len(rows), bool), points.longest)
+        if look is not None:
+            look(rows, points)
+        return points
 
 
 def _rows_that_fit(points: Points, budget: int, memory: float) -> int:
@@ -295,12 +321,8 @@ def least_memory(rows: int, dimension: int, itemsize: int, budget: int) -> float
 
 
 def _bytes_in_memory(dimension: int, itemsize: int) -> float:
-    """Return the bytes of a row in memory, its proxy and bounds, and some to spare.
-
-    Rows are there twice while those that were read are put in order.
-    """
-    row = dimension * itemsize
-    return _TO_SPARE * (max(2 * row, row + _proxy_bytes(dimension)) + 64)
+    """Return the bytes of a row in memory, its proxy and bounds, and some to spare."""
+    return _TO_SPARE * (dimension * itemsize + _proxy_bytes(dimension) + 64)
 
 
 def _proxy_bytes(dimension: int) -> float:
@@ -308,7 +330,7 @@ def _proxy_bytes(dimension: int) -> float:
 
     More rows in memory save more time than proxies of all coordinates, which are quickly made.
     """
-    return float(dimension)
+    return dimension / 4
 
 
 def _is_certain(frontier: Frontier) -> bool:

@@ -107,11 +107,13 @@ class RowSums:
         first: the row that the sums are relative to, the first that counts.
         counted: (n,) the rows that count.
         sums: (b, d) the sums.
+        far: some rows that are far from what seemed to be the mean while rows were read.
     """
 
     first: int
     counted: Bool[np.ndarray, " n"]
     sums: Float[np.ndarray, "b d"]
+    far: Int[np.ndarray, " m"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,13 +244,19 @@ class Points:
 
         The mean is taken relative to the first eligible row: a mean far from zero would be
         rounded more coarsely than the distances between rows, and equally distant rows would no
-        longer tie. Each block of rows is summed by itself, and the sums are added in order, so
-        the bits do not depend on the number of threads.
+        longer tie.
+        """
+        return self.squared_distances_from(*self.mean())
+
+    def mean(self) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
+        """Return the first eligible row, and the mean of these rows relative to it.
+
+        Each block of rows is summed by itself, and the sums are added in order, so the bits do
+        not depend on the number of threads.
         """
         first = int(np.argmax(self.eligible))
         origin = self.exact(np.array([first]))[0]
-        mean = self.mean_of_sums(self._sums_relative_to(first, origin))
-        return self.squared_distances_from(origin, mean)
+        return origin, self.mean_of_sums(self._sums_relative_to(first, origin))
 
     def _sums_relative_to(
         self, first: int, origin: Float[np.ndarray, " d"]

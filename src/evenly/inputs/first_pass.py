@@ -18,10 +18,15 @@ from evenly.shapes import Bool, Float
 
 _BYTES_AT_ONCE = 1 << 25
 
+# Rows of each block that is read that may be the farthest from the mean, which is not known yet.
+_FAR_ROWS = 64
+
 
 @dataclass(frozen=True, eq=False)
 class FirstPass:
-    """Lengths of vectors and sums of rows, from one pass that hashes the vectors as well.
+    """Lengths of vectors, sums of rows and rows far from the mean, from one pass.
+
+    The pass hashes the vectors as well.
 
     Attributes:
         lengths: (n,) the length of each row.
@@ -38,6 +43,7 @@ class FirstPass:
         eligible: Bool[np.ndarray, " n"],
         *,
         normalize: bool,
+        hold: float = 0.0,
     ) -> FirstPass:
         """Read all vectors.
 
@@ -45,14 +51,16 @@ class FirstPass:
             stored: the vectors.
             eligible: (n,) which rows may count.
             normalize: whether rows are divided by their lengths.
+            hold: bytes of the last rows that may stay in memory for the next pass.
         """
         n, dimension = stored.shape
         lengths, counted = np.empty(n), np.zeros(n, bool)
         sums = np.zeros((-(-n // MEAN_ROWS), dimension))
         first, origin = -1, np.zeros(dimension)
+        total, far = np.zeros(dimension), []
         row_bytes = dimension * stored.dtype.itemsize
         at_once = max(1, _BYTES_AT_ONCE // (row_bytes * MEAN_ROWS)) * MEAN_ROWS
-        for rows, block in stored.in_order(at_once):
+        for rows, block in stored.in_order(at_once, hold):
             lengths[rows] = row_lengths(block)
             usable = eligible[rows] & (lengths[rows] <= LARGEST)
             if normalize:
@@ -67,4 +75,10 @@ class FirstPass:
             begin = rows.start // MEAN_ROWS
             own = points.sums_of_blocks(origin)
             sums[begin : begin + len(own)] = own
-        return cls(lengths, RowSums(first, counted, sums) if first >= 0 else None)
+            total += own.sum(axis=0)
+            squared = points.squared_distances_from(origin, total / np.count_nonzero(counted))
+            most = np.argpartition(squared, -min(_FAR_ROWS, len(squared)))[-_FAR_ROWS:]
+            far.append(np.sort(most) + rows.start)
+        if first < 0:
+            return cls(lengths, None)
+        return cls(lengths, RowSums(first, counted, sums, np.concatenate(far)))

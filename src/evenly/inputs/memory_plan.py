@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from evenly.engines.mapped import least_memory
+from evenly.engines.registry import DEFAULT_MEMORY
 from evenly.errors import OptionError
 from evenly.memory import free_memory, memory_bytes
 from evenly.options import InputOptions
@@ -15,8 +16,9 @@ from evenly.options import InputOptions
 _ROW_BYTES, _MOST_ROW_BYTES = 64, 160
 # Beside vectors in memory: proxies of them, and clusters for the bounds on h_min.
 _PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
-# Texts that are kept, and what is freed between steps and not reused.
-_OTHER_SHARE = 1 / 8
+# Texts that are kept, and what is freed between steps and not reused; and rows that stay in
+# memory from one pass over a file to the next.
+_OTHER_SHARE, _LAST_SHARE = 1 / 8, 1 / 16
 
 
 def goes_to_disk(rows: int, vector_bytes: float, options: InputOptions) -> bool:
@@ -45,6 +47,12 @@ def room_for_work(rows: int, options: InputOptions) -> float | None:
     if allowed is None:
         return None
     return (1 - _OTHER_SHARE) * allowed - rows * _ROW_BYTES
+
+
+def room_for_last_rows(options: InputOptions) -> float:
+    """Return the bytes that the last rows of a pass may take in the next one."""
+    allowed = memory_bytes(options.memory)
+    return _LAST_SHARE * (DEFAULT_MEMORY if allowed is None else allowed)
 
 
 def check_memory(

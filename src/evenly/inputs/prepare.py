@@ -35,7 +35,7 @@ from evenly.inputs.checks import (
 )
 from evenly.inputs.columns import Column, compact_column
 from evenly.inputs.first_pass import FirstPass
-from evenly.inputs.memory_plan import check_memory, goes_to_disk, room_for_work
+from evenly.inputs.memory_plan import check_memory, goes_to_disk, room_for_last_rows, room_for_work
 from evenly.inputs.pool_texts import PoolTexts, read_pool_texts
 from evenly.inputs.vector_file import VectorFile
 from evenly.options import InputOptions
@@ -221,7 +221,8 @@ def prepare(
     scaled = options.normalize and vectors.shape[1] > 0
     row_sums = None
     if isinstance(vectors, StoredVectors):
-        read = FirstPass.over(vectors, rows.eligible, normalize=scaled)
+        hold = room_for_last_rows(options)
+        read = FirstPass.over(vectors, rows.eligible, normalize=scaled, hold=hold)
         lengths, row_sums = read.lengths, read.row_sums
         longest = lengths.max(initial=0.0)
         unusable = unusable_rows(vectors, lengths, rows.eligible, normalize=scaled, longest=longest)

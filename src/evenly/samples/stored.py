@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,32 @@ class Part(Protocol):
         """Drop what is kept between reads."""
 
 
+class _LastRows(NamedTuple):
+    """The last rows of a pass, in memory.
+
+    Attributes:
+        begin: the first of them.
+        blocks: the rows.
+        until: when so many bytes were read, they are dropped.
+    """
+
+    begin: int
+    blocks: tuple[npt.NDArray[Any], ...]
+    until: int
+
+    def fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> int:
+        """Copy those of `rows` that are here to the end of `out`; return how many are not.
+
+        Rows are in ascending order.
+        """
+        begin = self.begin
+        for block in self.blocks:
+            first, end = np.searchsorted(rows, [begin, begin + len(block)])
+            out[first:end] = block[rows[first:end] - begin]
+            begin += len(block)
+        return int(np.searchsorted(rows, self.begin))
+
+
 class StoredVectors:
     """A read-only array (n, d) of vectors on disk, which reads only the requested rows.
 
@@ -97,6 +123,7 @@ class StoredVectors:
         self.seekable = all(part.seekable for part in parts)
         self.bytes_read = 0
         self.file_digest: bytes | None = None
+        self._last = _LastRows(self.shape[0], (), 0)
         self._lock = Lock()
         self._held: set[int] = set()
 
@@ -133,11 +160,15 @@ class StoredVectors:
             return row
         return self._rows(row_numbers(rows, len(self)), self.dtype)
 
-    def in_order(self, rows_at_once: int) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
+    def in_order(
+        self, rows_at_once: int, hold: float = 0.0
+    ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
         """Yield all rows, some at once, and hash them in passing: `file_digest` has the result.
 
-        Only a single file that holds an array is hashed.
+        Only a single file that holds an array is hashed. The last rows, `hold` bytes at most,
+        stay in memory while rows are read once more.
         """
+        last: list[npt.NDArray[Any]] = []
         around = None
         if len(self.parts) == 1 and self.file_dtype == self.dtype:
             around = self.parts[0].around()
@@ -148,6 +179,11 @@ class StoredVectors:
             if around is not None:
                 digest.update(block.reshape(-1).view(np.uint8).data)
             yield rows, block
+            last.append(block)
+            while sum(block.nbytes for block in last) > hold:
+                last.pop(0)
+        held = sum(len(block) for block in last)
+        self._last = _LastRows(len(self) - held, tuple(last), self.bytes_read + self.nbytes)
         if around is not None:
             digest.update(around[1])
             self.file_digest = digest.digest()
@@ -187,7 +223,8 @@ class StoredVectors:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: it reads the same files."""
-        return {**self.__dict__, "_held": set(), "_lock": None}
+        nothing = _LastRows(self.shape[0], (), 0)
+        return {**self.__dict__, "_held": set(), "_lock": None, "_last": nothing}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=Lock())
@@ -230,6 +267,7 @@ class StoredVectors:
         return out
 
     def _fill_rows(self, rows: RowNumbers, out: npt.NDArray[Any]) -> None:
+        rows = rows[: self._last.fill_rows(rows, out)]
         for owner, selected, local in self.split_by_part(rows):
             with self._reading(owner, len(local)) as part:
                 part.fill_rows(local, out[selected])
@@ -240,6 +278,8 @@ class StoredVectors:
         part = self.parts[owner]
         with self._lock:
             self.bytes_read += rows * part.row_bytes
+            if self.bytes_read > self._last.until:
+                self._last = _LastRows(self.shape[0], (), 0)
             previous, self._held = self._held - {owner}, set()
         for other in previous:
             self.parts[other].release()

@@ -13,7 +13,7 @@ from evenly.distributed.engine import ClusterEngine
 from evenly.engines import Engine
 from evenly.engines.memory import MemoryEngine
 from evenly.errors import BudgetError, CheckpointError
-from evenly.geometry import single_threaded_blas
+from evenly.geometry import Points, single_threaded_blas
 from evenly.geometry.clustering.cells import NearPicks
 from evenly.selection.greedy.checkpoint import Checkpoint, Saved, read_checkpoint
 from evenly.selection.greedy.driver import DEFAULT_SIZES, FrontierSizes, farthest_first
@@ -80,15 +80,17 @@ def run_greedy(
     """
     rules, budget = problem.rules, problem.most_rows
     limits = _limits(problem, beginning)
-    initial = _earlier_picks(problem, beginning)
+    initial, engine = _earlier_picks(problem, beginning), None
     taken_over = 0 if initial is None else min(len(initial.picks), budget)
     if initial is None:
-        initial = Saved(beginning.key, first_picks(problem, beginning, limits))
+        engine = _engine_for_first_pick(problem, beginning)
+        initial = Saved(beginning.key, first_picks(problem, beginning, limits, engine))
     answer, near = _answer_within(initial, budget, limits), None
     if answer is None:
         if len(initial.picks) > budget:
             initial = Saved(initial.key, initial.picks.prefix(budget))
-        answer, near = _complete(problem, initial, limits, beginning.checkpoint, progress, sizes)
+        checkpoint = beginning.checkpoint
+        answer, near = _complete(problem, engine, initial, limits, checkpoint, progress, sizes)
     picks, coverage_radius = answer
     if not len(picks):
         that_fits = (
@@ -112,13 +114,24 @@ def _limits(problem: Problem, beginning: Beginning) -> Limits:
     return Limits(problem.rules, problem.points.eligible, forced=forced)
 
 
-def first_picks(problem: Problem, beginning: Beginning, limits: Limits) -> Picks:
+def _engine_for_first_pick(problem: Problem, beginning: Beginning) -> Engine | None:
+    """Return an engine that prepares for all picks while it finds the first; else None."""
+    points = problem.points
+    are_read = isinstance(points, Points) and points.row_sums is not None
+    if are_read and problem.rules.is_plain and beginning.start == "farthest-from-mean":
+        return problem.new_engine(problem.likely_rows)
+    return None
+
+
+def first_picks(
+    problem: Problem, beginning: Beginning, limits: Limits, engine: Engine | None = None
+) -> Picks:
     """Return the rows to include, or else the first pick; none if the driver picks it itself."""
     rows = problem.rules.include
     if not len(rows):
         if problem.keeps_away and beginning.start == "farthest-from-mean":
             return Picks.none()
-        row = first_row(problem, beginning.start, beginning.seed, limits)
+        row = first_row(problem, beginning.start, beginning.seed, limits, engine)
         if not problem.keeps_away:
             return Picks.first(row)
         rows = np.array([row])
@@ -181,6 +194,7 @@ def _answer_within(saved: Saved, budget: int, limits: Limits) -> tuple[Picks, fl
 
 def _complete(
     problem: Problem,
+    engine: Engine | None,
     initial: Saved,
     limits: Limits,
     checkpoint: str | PathLike[str] | None,
@@ -201,7 +215,8 @@ def _complete(
                 file.keep(picks)
             show(picks)
 
-        engine = problem.new_engine(problem.likely_rows)
+        if engine is None:
+            engine = problem.new_engine(problem.likely_rows)
         with single_threaded_blas():
             picks, coverage_radius = farthest_first(
                 engine, budget, initial.picks, limits=limits, progress=after_a_round, sizes=sizes

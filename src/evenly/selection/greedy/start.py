@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from evenly.engines import Engine
+from evenly.engines.mapped import MappedEngine
 from evenly.errors import RowError
 from evenly.geometry import TIE, DistanceMatrix, Points, first_of_the_farthest
 from evenly.selection.rules.problem import Problem
@@ -11,8 +13,12 @@ from evenly.selection.rules.remaining import Limits
 from evenly.shapes import Float
 
 
-def first_row(problem: Problem, start: int | str, seed: int, limits: Limits) -> int:
+def first_row(
+    problem: Problem, start: int | str, seed: int, limits: Limits, engine: Engine | None = None
+) -> int:
     """Return the row number of the first pick: the best for `start` that the limits allow.
+
+    If the engine that will choose the other rows is given, it may prepare for them.
 
     Raises:
         RowError: `start` is a row that may not be picked.
@@ -21,7 +27,7 @@ def first_row(problem: Problem, start: int | str, seed: int, limits: Limits) -> 
     """
     points = problem.points
     if isinstance(start, str):
-        scores = _scores(points, start, seed, problem.rules.weights)
+        scores = _scores(points, start, seed, problem.rules.weights, engine)
         while True:
             row = first_of_the_farthest(scores) if start != "medoid" else _first_of_least(scores)
             if limits.may_pick(row):
@@ -52,7 +58,11 @@ def medoid(points: Points | DistanceMatrix) -> int:
 
 
 def _scores(
-    points: Points | DistanceMatrix, start: str, seed: int, weights: Float[np.ndarray, " n"] | None
+    points: Points | DistanceMatrix,
+    start: str,
+    seed: int,
+    weights: Float[np.ndarray, " n"] | None,
+    engine: Engine | None = None,
 ) -> Float[np.ndarray, " n"]:
     """Return a score for each row: the first row with the largest (medoid: least) is picked."""
     if start == "random":
@@ -64,7 +74,8 @@ def _scores(
         others = eligible[eligible != first]
         scores[others], scores[first] = random.random(len(others)), 2.0
         return scores
-    squared = points.squared_distances_to_mean()
+    reader = engine if isinstance(engine, MappedEngine) else points
+    squared = reader.squared_distances_to_mean()
     if start == "farthest-from-mean":
         return squared if weights is None else squared * weights**2
     usable = np.flatnonzero(points.eligible)
