@@ -12,6 +12,14 @@ import pytest
 from evenly.geometry.kernels.codes import MOST, codes_of, fill_codes, mixed
 from evenly.geometry.kernels.int16_block import BLOCKS, LANES, ROWS
 from evenly.geometry.kernels.marks import SHIFT, lowest_bit, mark_by_int8, mark_by_int16
+from evenly.geometry.kernels.tiles import (
+    SCRATCH,
+    TILE_ROWS,
+    begin_tiles,
+    end_tiles,
+    mark_by_tiles,
+    may_use_tiles,
+)
 from evenly.geometry.search.block_rounds import nearest_first
 
 KINDS = {8: np.int8, 16: np.int16}
@@ -30,6 +38,19 @@ def marking(mark):
     return mark_all
 
 
+@numba.njit
+def mark_all_by_tiles(left, right, starts, reaches, least, half, marks):
+    """The same for tiles."""
+    scratch = np.empty(SCRATCH, np.int32)
+    begin_tiles()
+    for block in range(0, marks.shape[1], 2):
+        for row in range(0, len(marks), TILE_ROWS):
+            mark_by_tiles(
+                left, row, right, block, starts, reaches, least, half, row, marks, scratch
+            )
+    end_tiles()
+
+
 def random_codes(rng, rows, width, bits):
     largest = {8: 127, 16: 500}[bits]
     made = rng.integers(-largest, largest + 1, (rows, width))
@@ -37,13 +58,21 @@ def random_codes(rng, rows, width, bits):
     return made.astype(KINDS[bits])
 
 
-@pytest.mark.parametrize("width", [4, 36, 384])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_a_pair_is_marked_if_it_is_near_enough_for_one_of_its_rows(bits, width):
+needs_tiles = pytest.mark.skipif(not may_use_tiles(), reason="this processor has no AMX")
+
+
+@pytest.mark.parametrize(
+    ("bits", "width", "tiles"),
+    [
+        *((bits, width, False) for bits in (8, 16) for width in (4, 36, 384)),
+        *(pytest.param(8, width, True, marks=needs_tiles) for width in (64, 384)),
+    ],
+)
+def test_a_pair_is_marked_if_it_is_near_enough_for_one_of_its_rows(bits, width, tiles):
     rng = np.random.default_rng(width)
     ones, others = (random_codes(rng, 96, width, bits) for _ in range(2))
     products = ones.astype(int) @ others.T.astype(int)
-    if bits == 8:
+    if bits == 8 and not tiles:
         products += SHIFT * ones.astype(int).sum(axis=1)[:, None]
     starts, reaches = rng.integers(-20_000, 20_000, (2, 96)).astype(np.int32)
     sums = products + starts
@@ -52,9 +81,13 @@ def test_a_pair_is_marked_if_it_is_near_enough_for_one_of_its_rows(bits, width):
     half[5] = sums[5, 7] + reaches[7]
     marks = np.zeros((96, 6), np.uint16)
 
-    panels = [codes_of(codes, 0.0).panels for codes in (ones, others)]
-    mark_all = marking({8: mark_by_int8, 16: mark_by_int16}[bits])
-    mark_all(*panels, starts, reaches, least, half, marks)
+    left, right = (codes_of(codes, 0.0, tiles=tiles) for codes in (ones, others))
+    if tiles:
+        assert not left.shifts.any()
+        mark_all_by_tiles(left.rows, right.panels, starts, reaches, least, half, marks)
+    else:
+        mark_all = marking({8: mark_by_int8, 16: mark_by_int16}[bits])
+        mark_all(left.panels, right.panels, starts, reaches, least, half, marks)
 
     expected = (sums > least[:, None]) | (sums + reaches > half[:, None])
     found = np.unpackbits(marks.view(np.uint8), axis=1, bitorder="little").astype(bool)

@@ -301,10 +301,13 @@ def test_the_command_line_weighs_by_density(tmp_path):
     assert plain.index("h_min") < plain.index("mean distance")
 
 
-@pytest.mark.parametrize("bits", [8, 16])
+PRODUCTS = [(8, True), (8, False), (16, False)]
+
+
+@pytest.mark.parametrize(("bits", "tiles"), PRODUCTS)
 @pytest.mark.parametrize("k", [1, 4, 500])
 @pytest.mark.parametrize("kind", ["random", "lattice", "duplicates"])
-def test_mean_distances_of_all_rows(kind, k, bits):
+def test_mean_distances_of_all_rows(kind, k, bits, tiles):
     rng = np.random.default_rng(k)
     vectors = {
         "random": rng.standard_normal((220, 6)),
@@ -316,7 +319,7 @@ def test_mean_distances_of_all_rows(kind, k, bits):
     expected = np.sort(gaps, axis=1)[:, : min(k, len(vectors) - 1)].mean(axis=1)
     done = []
 
-    sizes = replace(SMALL, bits=bits)
+    sizes = replace(SMALL, bits=bits, tiles=tiles)
     found = mean_distances_of_all(
         points_of(vectors), np.arange(len(vectors)), k, progress=done.append, sizes=sizes
     )
@@ -344,11 +347,13 @@ class OnDisk:
 @pytest.mark.parametrize("type_", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("k", [3, 10])
 @pytest.mark.parametrize("on_disk", [False, True])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk, bits):
+@pytest.mark.parametrize("dimension", [130, 128])  # all axes count only if there are whole chunks
+@pytest.mark.parametrize(("bits", "tiles"), PRODUCTS)
+def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk, bits, tiles, dimension):
     rng = np.random.default_rng(k)
-    vectors = (rng.standard_normal((700, 130)) * np.linspace(2, 0.1, 130)).astype(type_)
-    vectors[::9] = vectors[4] + (0.01 * rng.standard_normal((78, 130))).astype(type_)
+    spread = np.linspace(2, 0.1, dimension)
+    vectors = (rng.standard_normal((700, dimension)) * spread).astype(type_)
+    vectors[::9] = vectors[4] + (0.01 * rng.standard_normal((78, dimension))).astype(type_)
     gaps = cdist(vectors.astype(float), vectors.astype(float))
     np.fill_diagonal(gaps, np.inf)
     expected = np.sort(gaps, axis=1)[:, :k].mean(axis=1)
@@ -357,10 +362,29 @@ def test_wide_rows_are_compared_by_a_few_axes_first(type_, k, on_disk, bits):
         points = replace(points, stored=OnDisk(vectors))
     rows = np.arange(700)
 
-    sizes = replace(SMALL, part=150_000, bits=bits)
+    sizes = replace(SMALL, part=150_000, bits=bits, tiles=tiles)
     found = mean_distances_of_all(points, rows, k, sizes=sizes)
 
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [5, 96, 100])
+@pytest.mark.parametrize(("bits", "tiles"), PRODUCTS)
+def test_rows_that_nearly_tie_are_all_decided_exactly(bits, tiles, dimension):
+    rng = np.random.default_rng(0)
+    lattice = np.stack(np.meshgrid(*[range(4)] * 5), -1).reshape(-1, 5) - 1.5
+    turn = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0][:5]
+    # Up to ten neighbours, at distances that differ by less than proxies can tell.
+    vectors = lattice @ turn + 1e-7 * rng.standard_normal((len(lattice), dimension))
+    gaps = cdist(vectors, vectors)
+    np.fill_diagonal(gaps, np.inf)
+    expected = np.sort(gaps, axis=1)[:, :3].mean(axis=1)
+
+    sizes = replace(SMALL, bits=bits, tiles=tiles)
+    found = mean_distances_of_all(points_of(vectors), np.arange(1024), 3, sizes=sizes)
+
+    # A wrong choice among the ties would be off by 1e-8.
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
 def test_a_file_is_read_a_few_times():

@@ -32,12 +32,14 @@ class Codes(NamedTuple):
     """Rows as small integers, padded to whole tiles.
 
     Attributes:
-        panels: the codes of 32 bits together, of BLOCK rows together.
+        rows: the codes of 32 bits together, row by row, for tiles; else none.
+        panels: the same of BLOCK rows together.
         halves: (p,) half of the squared length of each row, rounded down.
         shifts: (p,) what the shift of the other side adds to its products.
         off: how far codes are from proxies, at most.
     """
 
+    rows: Int32[np.ndarray, "p groups"]
     panels: Int32[np.ndarray, "blocks groups 16"]
     halves: Int32[np.ndarray, " p"]
     shifts: Int32[np.ndarray, " p"]
@@ -86,8 +88,14 @@ def fill_codes(made: Float32[np.ndarray, "m w"], levels: Any, most: Any, codes: 
     return largest
 
 
-def codes_of(some: np.ndarray[Any, Any], off: float) -> Codes:
-    """Return codes of rows, padded to whole tiles and one block more, for parts of a tile."""
+def codes_of(some: np.ndarray[Any, Any], off: float, *, tiles: bool = False) -> Codes:
+    """Return codes of rows, padded to whole tiles and one block more, for parts of a tile.
+
+    Args:
+        some: (m, w) codes; w is a multiple of TILE_BYTES for tiles, else of those of 32 bits.
+        off: how far they are from proxies, at most.
+        tiles: they will be multiplied by `mark_by_tiles`.
+    """
     padded = -(-len(some) // AT_ONCE) * AT_ONCE + BLOCK
     codes = np.zeros((padded, some.shape[1]), some.dtype)
     codes[: len(some)] = some
@@ -95,6 +103,7 @@ def codes_of(some: np.ndarray[Any, Any], off: float) -> Codes:
     panels = np.ascontiguousarray(groups.transpose(0, 2, 1))
     lengths = np.einsum("ij,ij->i", codes, codes, dtype=np.int32)
     shifts = SHIFT * codes.sum(axis=1, dtype=np.int32)
-    if some.dtype != np.int8:
+    if tiles or some.dtype != np.int8:
         shifts[:] = 0
-    return Codes(panels, lengths // 2, shifts, off)
+    rows = codes.view(np.int32)
+    return Codes(rows if tiles else rows[:0], panels, lengths // 2, shifts, off)

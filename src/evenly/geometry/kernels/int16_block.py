@@ -33,6 +33,9 @@ ADDS_AT_ONCE = IS_WIDE and bool(_features.get("avx512vnni"))
 # factors: there are 16 registers of 256 bits, or 32 of 512. Measured against 3 to 12 rows and 1 to
 # 4 vectors of 256 bits, 8 to 24 rows and 1 or 2 vectors of 512.
 LANES, BLOCKS, ROWS = (16, 2, 12) if IS_WIDE else (8, 1, 6)
+AT_LEAST = 2 * LANES
+"""16-bit integers of a vector."""
+
 _VECTORS = BLOCK // LANES
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _PAIRS = ir.VectorType(_INT16, 2 * LANES)
@@ -136,6 +139,35 @@ def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
             at_block = at(smallest, here, there, of=ir.FloatType())
             builder.store(builder.extract_element(least, _INT32(0)), at_block)
     return context.get_dummy_value()
+
+
+@intrinsic
+def product_of_rows(_, left, here, right, there):  # type: ignore[no-untyped-def]  # numba compares
+    """Return the product of two rows of a multiple of AT_LEAST 16-bit integers, in 32 bits.
+
+    In Python: `left[here] @ right[there]`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointers = []
+        for array, row in ((0, 1), (2, 3)):
+            made = context.make_array(signature.args[array])(context, builder, arguments[array])
+            width = builder.extract_value(made.shape, 1)
+            indices = [arguments[row], _INT64(0)]
+            item = cgutils.get_item_pointer(context, builder, signature.args[array], made, indices)
+            pointers.append(builder.bitcast(item, _PAIRS.as_pointer()))
+        total = cgutils.alloca_once_value(builder, _SUMS([0] * LANES))
+        with cgutils.for_range(builder, builder.udiv(width, _INT64(AT_LEAST))) as loop:
+            own, other = (
+                builder.load(builder.gep(pointer, [loop.index]), align=2) for pointer in pointers
+            )
+            builder.store(multiplied_and_added(builder, builder.load(total), own, other), total)
+        kind = ir.FunctionType(_INT32, [_SUMS])
+        name = f"llvm.vector.reduce.add.v{LANES}i32"
+        reduce = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(reduce, [builder.load(total)])
+
+    return types.int32(left, types.int64, right, types.int64), generate
 
 
 def multiplied_and_added(builder: Any, total: Any, left: Any, right: Any) -> Any:

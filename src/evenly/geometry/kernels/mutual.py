@@ -1,8 +1,9 @@
 """Compiled loops that find the k nearest rows of many rows at once, each pair compared only once.
 
-Products of codes (see `evenly.geometry.kernels.codes`) mark the pairs that may be near enough for
-one of both rows. These are compared as proxies rounded to 16 bits, and at last decided in float64.
-What is found counts for both rows.
+Products of codes (see `evenly.geometry.kernels.codes` and `tiles`) mark the pairs that may be near
+enough for one of both rows. These are compared as proxies rounded to 16 bits, and the nearest of
+them are candidates for both rows, which are decided in float64 at last. If proxies lack some
+coordinates, so that they do not say how near rows are at least, pairs are decided at once.
 
 **Marks.** Let p and q be the codes of two rows, P and Q their squared lengths, and T the largest
 squared distance of codes at which a pair may be of use to a row. A pair is marked unless P + Q -
@@ -17,12 +18,26 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from evenly.geometry.kernels.candidates import (
+    Candidates,
+    add_candidate,
+    decide_candidates,
+    insert,
+    limit_of_candidate,
+)
 from evenly.geometry.kernels.codes import Codes
-from evenly.geometry.kernels.exact import EXACT, Vectors, squared_distance_of
+from evenly.geometry.kernels.exact import Vectors, squared_distance_of
 from evenly.geometry.kernels.int16 import AT_ONCE, TOGETHER, multiply_by_int16
-from evenly.geometry.kernels.int16_block import BLOCKS, ROWS
+from evenly.geometry.kernels.int16_block import BLOCKS, ROWS, product_of_rows
 from evenly.geometry.kernels.marks import lowest_bit, mark_by_int8, mark_by_int16
 from evenly.geometry.kernels.screening import BLOCK, FAST, ErrorBound, limit_of
+from evenly.geometry.kernels.tiles import (
+    SCRATCH,
+    TILE_ROWS,
+    begin_tiles,
+    end_tiles,
+    mark_by_tiles,
+)
 from evenly.shapes import Float, Float32, Int, Int16, Int32
 
 PADDING = AT_ONCE
@@ -32,7 +47,7 @@ PADDING = AT_ONCE
 _LARGEST, _OUT = 2**30, -(2**30)
 
 # Leading coordinates from which near rows are proposed.
-_PROPOSING = 128
+_PROPOSING = 64
 
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
@@ -45,19 +60,23 @@ class Side(NamedTuple):
         vectors: what distances are computed from.
         rows: (m,) which of them are compared.
         short: (m + PADDING, W) proxies rounded to 16 bits.
+        lengths: (m + PADDING,) their squared lengths, which fit in 32 bits as their products do.
         codes: their leading coordinates, rounded further.
         limits: (m + PADDING,) squared distances of `short` from which on a pair is of no use to a
             row; changed in place; -inf for rows that need no further search, and beyond the rows.
         squared: (m, k) exact squared distances to the nearest rows so far, ascending, inf if fewer
             are known; changed in place.
+        candidates: rows that are not decided yet; changed in place.
     """
 
     vectors: Vectors
     rows: Int[np.ndarray, " m"]
     short: Int16[np.ndarray, "p W"]
+    lengths: Int32[np.ndarray, " p"]
     codes: Codes
     limits: Float32[np.ndarray, " p"]
     squared: Float[np.ndarray, "m k"]
+    candidates: Candidates
 
 
 class Rounding(NamedTuple):
@@ -66,31 +85,23 @@ class Rounding(NamedTuple):
     Attributes:
         width: leading coordinates that codes have.
         bits: of a code.
+        tiles: codes are multiplied by `mark_by_tiles`.
         code_levels: what coordinates are multiplied by before they are rounded to codes.
-        chunk: coordinates of `short` that are summed before a pair is tested again; a number that
-            the compiler does not know, or it would not vectorise the loop.
         floor: a row whose limit is below needs no further search: its limit becomes -inf.
         levels: what coordinates were multiplied by before they were rounded to 16 bits.
         bound: how far errors can move the squared distance of two proxies rounded to 16 bits.
+        ratio: how much more the proxies of one pair can be lengthened than those of another; 0 if
+            there is no bound.
     """
 
     width: int
     bits: int
+    tiles: bool
     code_levels: Any
-    chunk: int
     floor: Any
     levels: Any
     bound: ErrorBound
-
-
-@numba.njit(**EXACT)  # type: ignore[untyped-decorator]
-def _insert(known: Float[np.ndarray, " k"], decided: float) -> None:
-    """Insert a distance into ascending ones, dropping the largest."""
-    place = len(known) - 1
-    while place > 0 and known[place - 1] > decided:
-        known[place] = known[place - 1]
-        place -= 1
-    known[place] = decided
+    ratio: float
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
@@ -118,8 +129,9 @@ def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
 
     Nothing is inserted into `side.squared`: the pairs are compared again.
     """
-    levels, bound = rounding.levels, rounding.bound
-    (stored, factors, coincident), rows, short, _, limits, squared = side
+    levels, bound, ratio = rounding.levels, rounding.bound, rounding.ratio
+    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
+    (stored, factors, coincident), rows, short, _, _, limits, squared, _ = side
     count, k = len(rows), squared.shape[1]
     width = min(short.shape[1], _PROPOSING)
     if count <= k:
@@ -156,42 +168,31 @@ def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
                         most = values[ahead, k - 1]
         for ahead in range(some_rows):
             row = first_row + ahead
-            decided[:] = np.inf
-            for near in likely[ahead]:
-                gap = squared_distance_of(
-                    stored, factors, rows[row], stored, factors, rows[near], coincident, terms
-                )
-                _insert(decided, gap)
-            # Pairs at exactly this distance are of use.
-            limit = np.nextafter(limit_of(decided[k - 1], bound), _INFINITE)
+            if ratio > 0:
+                farthest = np.float32(0)
+                for near in likely[ahead]:
+                    gap = _squared(side, row, side, near, shrink)
+                    farthest = max(farthest, gap)
+                limit = limit_of_candidate(farthest, bound.error, bound.rounding, ratio)
+            else:
+                decided[:] = np.inf
+                for near in likely[ahead]:
+                    exact = squared_distance_of(
+                        stored, factors, rows[row], stored, factors, rows[near], coincident, terms
+                    )
+                    insert(decided, exact)
+                # Pairs at exactly this distance are of use.
+                limit = np.nextafter(limit_of(decided[k - 1], bound), _INFINITE)
             limit = min(limits[row], limit)
             limits[row] = limit if limit >= rounding.floor else -_INFINITE
 
 
 @numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
-def _squared(
-    left: Int16[np.ndarray, "m W"],
-    here: int,
-    right: Int16[np.ndarray, "p W"],
-    there: int,
-    chunk: int,
-    shrink: Any,
-    limit: Any,
-) -> Any:
-    """Return the squared distance of two rounded proxies, or a part of it that reaches a limit."""
-    total = np.float32(0)
-    # Numbers that may be negative keep the loop from being vectorised.
-    begin, here, there = 0, max(here, 0), max(there, 0)
-    while begin < left.shape[1]:
-        part = np.float32(0)
-        for axis in range(chunk):
-            gap = np.float32(left[here, begin + axis]) - np.float32(right[there, begin + axis])
-            part += gap * gap
-        total += part * shrink
-        if total >= limit:
-            return total
-        begin += chunk
-    return total
+def _squared(left: Side, here: int, right: Side, there: int, shrink: Any) -> Any:
+    """Return the squared distance of two rounded proxies."""
+    product = product_of_rows(left.short, here, right.short, there)
+    gap = np.int64(left.lengths[here]) + np.int64(right.lengths[there]) - 2 * np.int64(product)
+    return np.float32(gap) * shrink
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
@@ -206,6 +207,32 @@ def _half_reaches(
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _with_room(side: Side, row: int, others: Vectors, limit: Any, bound: ErrorBound) -> Any:
+    """Decide the candidates of a row that has no room for more; return its new limit.
+
+    This is rare, except among ties.
+    """
+    near, who = side.candidates
+    terms = np.empty(side.vectors.stored.shape[1])
+    known = side.squared[row]
+    decide_candidates(
+        side.vectors, side.rows[row], others, near[row], who[row], limit, known, terms
+    )
+    return min(limit, limit_of(known[-1], bound))
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def decide(side: Side, others: Vectors) -> None:
+    """Write the exact distances to all candidates of a side, which are among `others`."""
+    vectors, rows, _, _, _, limits, squared, (near, who) = side
+    terms = np.empty(vectors.stored.shape[1])
+    for row in range(len(rows)):
+        decide_candidates(
+            vectors, rows[row], others, near[row], who[row], limits[row], squared[row], terms
+        )
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) -> None:
     """Compare all rows of two sides; lower `squared` and `limits` of both in place.
 
@@ -214,16 +241,18 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
         rounding: how their proxies are compared.
         same: the sides are the same; each pair of its rows is compared once.
     """
-    _, bits, code_levels, chunk, floor, levels, bound = rounding
+    _, bits, tiles, code_levels, floor, levels, bound, ratio = rounding
     shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    (stored, factors, coincident), rows, short, codes, limits, squared = left
-    panels, halves, shifts, off = codes
-    (points, other_factors, _), others, right_short, right_codes, right_limits, right_squared = (
-        right
-    )
-    right_panels, right_halves, _, right_off = right_codes
+    vectors, rows, _, _, codes, limits, squared, (near, who) = left
+    stored, factors, coincident = vectors
+    lines, panels, halves, shifts, off = codes
+    other_vectors, others, _, _, right_codes, right_limits, right_squared, right_candidates = right
+    right_near, right_who = right_candidates
+    points, other_factors, _ = other_vectors
+    _, right_panels, right_halves, _, right_off = right_codes
     off += right_off
-    last = squared.shape[1] - 1
+    last, room = squared.shape[1] - 1, near.shape[1] - 1
+    error, slack = bound.error, bound.rounding
     starts = -right_halves
     starts[len(others) :] = _OUT
     reaches = np.empty(AT_ONCE, np.int32)
@@ -231,6 +260,9 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
     words = np.empty((TOGETHER, AT_ONCE // 64), np.uint64)
     marks = words.view(np.uint16)
     terms = np.empty(stored.shape[1])
+    scratch = np.empty(SCRATCH, np.int32)
+    if tiles:
+        begin_tiles()
     for first_row in range(0, len(rows), TOGETHER):
         count = min(TOGETHER, len(rows) - first_row)
         begin = first_row // AT_ONCE * AT_ONCE if same else 0
@@ -243,11 +275,26 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                 least[ahead] = half[ahead] - least[ahead] - 1
             some = right_panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
             own = starts[first : first + AT_ONCE]
-            for block in range(0, AT_ONCE // BLOCK, BLOCKS):
+            for block in range(0, AT_ONCE // BLOCK, 2 if tiles else BLOCKS):
                 other_block = block + BLOCKS - 1
-                for ahead in range(0, count, ROWS):
+                for ahead in range(0, count, TILE_ROWS if tiles else ROWS):
                     row = first_row + ahead
-                    if bits == 8:
+                    # Written out, because numba does not pass on intrinsics.
+                    if tiles:
+                        mark_by_tiles(
+                            lines,
+                            row,
+                            some,
+                            block,
+                            own,
+                            reaches,
+                            least,
+                            half,
+                            ahead,
+                            marks,
+                            scratch,
+                        )
+                    elif bits == 8:
                         mark_by_int8(
                             panels,
                             row,
@@ -286,11 +333,28 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                         other = first + position
                         if same and other <= row:
                             continue
-                        larger = max(limit, theirs[position])
-                        if (
-                            _squared(short, row, right_short, other, chunk, shrink, larger)
-                            >= larger
-                        ):
+                        reached = theirs[position]
+                        larger = max(limit, reached)
+                        gap = _squared(left, row, right, other, shrink)
+                        if gap >= larger:
+                            continue
+                        if ratio > 0:
+                            if gap < limit:
+                                if near[row, room] < limit:
+                                    limit = _with_room(left, row, other_vectors, limit, bound)
+                                add_candidate(near, who, row, gap, others[other])
+                                reach = limit_of_candidate(near[row, last], error, slack, ratio)
+                                limit = min(limit, reach)
+                                limit = limit if limit >= floor else -_INFINITE
+                            if gap < reached:
+                                if right_near[other, room] < reached:
+                                    reached = _with_room(right, other, vectors, reached, bound)
+                                add_candidate(right_near, right_who, other, gap, rows[row])
+                                reach = limit_of_candidate(
+                                    right_near[other, last], error, slack, ratio
+                                )
+                                reached = min(reached, reach)
+                                theirs[position] = reached if reached >= floor else -_INFINITE
                             continue
                         decided = squared_distance_of(
                             stored,
@@ -303,13 +367,13 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             terms,
                         )
                         if decided < squared[row, last]:
-                            _insert(squared[row], decided)
+                            insert(squared[row], decided)
                             limit = min(limit, limit_of(squared[row, last], bound))
                             limit = limit if limit >= floor else -_INFINITE
                         if decided < right_squared[other, last]:
-                            _insert(right_squared[other], decided)
-                            reached = min(
-                                theirs[position], limit_of(right_squared[other, last], bound)
-                            )
+                            insert(right_squared[other], decided)
+                            reached = min(reached, limit_of(right_squared[other, last], bound))
                             theirs[position] = reached if reached >= floor else -_INFINITE
                 limits[row] = limit
+    if tiles:
+        end_tiles()

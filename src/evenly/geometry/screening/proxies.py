@@ -40,9 +40,10 @@ So a pair can be nearer than a known squared distance q only if its product is b
 
     (b.scale.sqrt(q) + E)² + H.
 
-and if rows are not turned, so that b is 1, it is certainly nearer if its product is below
+and if A has all d axes, so that it does not shorten by more than b' = sqrt(1 - |A.A' - 1|_F), or
+rows are not turned, so that b' is 1, it is certainly nearer if its product is below
 
-    (scale.sqrt(q) - E)² - H.
+    (b'.scale.sqrt(q) - E)² - H.
 
 That is `ErrorBound`; the tests of geometry try to break it. It is small against distances that
 matter (1e-4 of them for float32), so about one pair for each row that comes nearer is decided
@@ -94,6 +95,7 @@ class ProxyTransform:
         longest: R, no row is longer after shift and scale.
         axes: (d, W) float32, or None if rows are not turned.
         stretch: b, the largest factor by which the axes lengthen a row.
+        shrink: b', the smallest factor; 0 if there are fewer axes than coordinates.
         off: how far rows that are their own proxies are off, relative to R; None if proxies are
             computed.
         multiple_of: widths of proxies that are not turned are padded to a multiple of this.
@@ -105,6 +107,7 @@ class ProxyTransform:
     longest: float
     axes: Float32[np.ndarray, "d W"] | None = None
     stretch: float = 1.0
+    shrink: float = 1.0
     off: float | None = None
     multiple_of: int = CHUNK
 
@@ -156,13 +159,15 @@ class ProxyTransform:
         """Return this transform, followed by a turn to the `width` leading principal axes."""
         axes = principal_axes(self, points)[:, :width]
         defect = axes.T.astype(np.float64) @ axes - np.eye(width)
-        stretch = math.sqrt(1.0 + float(np.linalg.norm(defect)) + 2.0**-40)
-        return replace(self, axes=np.ascontiguousarray(axes), stretch=stretch, off=None)
+        largest = float(np.linalg.norm(defect)) + 2.0**-40
+        turned = replace(self, axes=axes, stretch=math.sqrt(1.0 + largest), off=None)
+        return replace(turned, shrink=math.sqrt(max(0.0, 1.0 - largest))).leading(width)
 
     def leading(self, width: int) -> ProxyTransform:
         """Return the same transform with the leading axes only."""
         assert self.axes is not None
-        return replace(self, axes=np.ascontiguousarray(self.axes[:, :width]))
+        shrink = self.shrink if width == self.dimension else 0.0
+        return replace(self, axes=np.ascontiguousarray(self.axes[:, :width]), shrink=shrink)
 
     @property
     def width(self) -> int:

@@ -1,12 +1,13 @@
-"""In which order blocks of rows are compared: those that are likely to have near rows first."""
+"""In which order rows are compared: near ones in one block, and near blocks first."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenly.shapes import Float
+from evenly.shapes import Float, Float32, Int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,22 @@ Round = list[tuple[int, int]]
 
 # Blocks that a block is compared with before the others.
 _FIRST = 8
+
+
+def nearest_pivots(
+    rows: Float32[np.ndarray, "m w"], pivots: Float32[np.ndarray, "p w"]
+) -> Int[np.ndarray, " m"]:
+    """Return the position of about the nearest pivot of each row."""
+    products = rows @ pivots.T
+    products -= np.einsum("ij,ij->i", pivots, pivots) / 2
+    found: Int[np.ndarray, " m"] = np.argmax(products, axis=1)
+    return found
+
+
+def near_ones_together(pivots: Float32[np.ndarray, "p w"]) -> Float32[np.ndarray, "p w"]:
+    """Return pivots in an order in which those with the same of a few nearest are together."""
+    few = pivots[:: math.isqrt(len(pivots))]
+    return pivots[np.argsort(nearest_pivots(pivots, few), kind="stable")]
 
 
 def nearest_first(means: Float[np.ndarray, "b W"]) -> list[Round]:

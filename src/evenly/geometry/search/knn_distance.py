@@ -34,6 +34,7 @@ class SearchSizes:
         part: bytes of vectors that are read from disk at once for that.
         sample: rows whose means are computed first, to guess how large the largest are.
         bits: of the integers that rows are rounded to, 8 or 16; None for the faster.
+        tiles: whether the processor may multiply them by tiles, if it can.
     """
 
     rows_at_once: int = 1024
@@ -43,6 +44,7 @@ class SearchSizes:
     part: float = 128e6
     sample: int = 512
     bits: int | None = None
+    tiles: bool = True
 
 
 def mean_distances_to_nearest(
@@ -210,6 +212,7 @@ def _means(
                 block=sizes.block,
                 part=sizes.part,
                 bits=sizes.bits,
+                tiles=sizes.tiles,
             )
             if search.pays:
                 return _mean_of_known(np.sqrt(search.squared(progress, reach=reach)))

@@ -14,19 +14,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from evenly.geometry.kernels.candidates import no_candidates
 from evenly.geometry.kernels.codes import MOST, WIDEST, codes_of, fill_codes, mixed
-from evenly.geometry.kernels.int16_block import ADDS_AT_ONCE, IS_WIDE
+from evenly.geometry.kernels.int16_block import ADDS_AT_ONCE, AT_LEAST, IS_WIDE
 from evenly.geometry.kernels.mutual import (
     PADDING,
     Rounding,
     Side,
+    decide,
     limit_from_near_rows,
     lower_each_other,
 )
 from evenly.geometry.kernels.screening import CHUNK
+from evenly.geometry.kernels.tiles import TILE_BYTES, may_use_tiles
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.proxies import ProxyTransform
-from evenly.geometry.search.block_rounds import nearest_first
+from evenly.geometry.search.block_rounds import (
+    near_ones_together,
+    nearest_first,
+    nearest_pivots,
+)
 from evenly.geometry.threads import parallel_for
 from evenly.shapes import Float, Float32, Int, Int16
 
@@ -35,7 +42,8 @@ if TYPE_CHECKING:
 
 # Nanoseconds a pair for a coordinate of a product, and for a pair that products do not rule out.
 _PER_COORDINATE = {8: 0.0035, 16: 0.007 if IS_WIDE else 0.023}
-_PER_SUSPECT = 50.0
+_PER_COORDINATE_OF_TILES = 0.0009
+_PER_SUSPECT = 20.0
 
 # Bits of codes. Without one instruction that multiplies them, those of 8 bits are slower.
 _BITS = (8, 16) if ADDS_AT_ONCE else (16,)
@@ -100,6 +108,7 @@ class MutualSearch:
         block: rows of a block, which a thread compares with another.
         part: bytes of vectors that are read from disk at once.
         bits: of codes, 8 or 16; by default whatever is likely to be faster.
+        tiles: multiply codes of 8 bits by `mark_by_tiles` if the processor can.
     """
 
     def __init__(
@@ -112,10 +121,12 @@ class MutualSearch:
         block: int = 1024,
         part: float = 128e6,
         bits: int | None = None,
+        tiles: bool = True,
     ) -> None:
         self._points, self._rows, self._k = points, rows, k
         self._threads = threads
         self._block, self._bytes = block, part
+        self._may_use_tiles = tiles and may_use_tiles()
         self._transform = ProxyTransform.of(points)
         sample = rows[_evenly_spaced(len(rows), _OTHERS)]
         self._sample = points.take(sample)
@@ -125,23 +136,23 @@ class MutualSearch:
         made = self._transform.proxies(self._sample, np.arange(len(sample)))
         self._typical, width, bits = self._choose(made, _BITS if bits is None else (bits,))
         if self._transform.axes is not None:
-            bytes_a_row = self._room / len(rows) - width * bits / 8
+            copies = 2 if self._may_use_tiles else 1
+            bytes_a_row = self._room / len(rows) - width * bits / 8 * copies
             fitting = int(min(max(0.0, bytes_a_row / 2), points.dimension)) // CHUNK * CHUNK
             kept = min(self._transform.width, max(width, fitting))
             self._transform = self._transform.leading(kept)
-        whole = self._transform.width + self._transform.width % 2
-        chunk = next((size for size in (2 * CHUNK, CHUNK) if whole % size == 0), whole)
         self._rounding = Rounding(
             width,
             bits,
+            self._may_use_tiles and bits == 8,
             self._levels(made, width, bits),
-            chunk,
             np.float32(-np.inf),
             self._transform.levels,
             self._transform.error_bound("rounded"),
+            self._transform.stretch / self._transform.shrink if self._transform.shrink else 0.0,
         )
-        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 32))]
-        self._pivots = _near_ones_together(np.ascontiguousarray(pivots[:, :_ORDERING]))
+        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 64))]
+        self._pivots = near_ones_together(np.ascontiguousarray(pivots[:, :_ORDERING]))
 
     @property
     def _room(self) -> float:
@@ -166,8 +177,8 @@ class MutualSearch:
             reach: rows whose k nearest are all nearer than this are not searched to the end: 0 is
                 returned for them.
 
-        Cost: m²/2·w multiplications of integers of 8 or 16 bits, where w is at most d; 8·k + 4·d
-            bytes a row at most. Rows on disk are read about m/2p times, if a part has p rows.
+        Cost: m²/2·w multiplications of integers of 8 or 16 bits, where w is at most d; 20·k + 48 +
+            4·d bytes a row at most. Rows on disk are read about m/2p times, if a part has p rows.
         """
         found = np.full((len(self._rows), self._k), np.inf)
         self._done = np.zeros(len(self._rows), bool)
@@ -179,9 +190,12 @@ class MutualSearch:
         for number, cut in enumerate(parts):
             here = self._part(cut, found)
             self._within(here, steps.part())
+            self._decide(here, here)
             for other in parts[number + 1 :]:
                 there = self._part(other, found)
                 self._between(here, there, steps.part())
+                self._decide(here, there)
+                self._decide(there, here)
                 self._keep(there, found)
             self._keep(here, found)
         steps.finish()
@@ -207,8 +221,8 @@ class MutualSearch:
         if not points.in_memory:
             points, rows = points.take(rows), np.arange(len(rows))
         width, rounding = self._transform.width, self._rounding
-        short = np.zeros((len(rows), width + width % 2), np.int16)
-        a_group = 32 // rounding.bits
+        short = np.zeros((len(rows), -(-width // AT_LEAST) * AT_LEAST), np.int16)
+        a_group = TILE_BYTES if rounding.tiles else 32 // rounding.bits
         kind = np.int8 if rounding.bits == 8 else np.int16
         codes = np.zeros((len(rows), -(-rounding.width // a_group) * a_group), kind)
         nearest = np.empty(len(rows), np.int64)
@@ -216,7 +230,7 @@ class MutualSearch:
 
         def fill(block: slice) -> None:
             made = self._transform.proxies(points, rows[block])
-            nearest[block] = _nearest(made[:, : self._pivots.shape[1]], self._pivots)
+            nearest[block] = nearest_pivots(made[:, : self._pivots.shape[1]], self._pivots)
             most = np.float32(MOST[rounding.bits])
             mix = mixed(made, rounding.width)
             off.append(math.sqrt(fill_codes(mix, rounding.code_levels, most, codes[block])))
@@ -251,15 +265,21 @@ class MutualSearch:
         order: Int[np.ndarray, " m"],
     ) -> list[Side]:
         """Return blocks of rows in an order."""
-        sides = []
+        sides, rounding = [], self._rounding
         for block in blocks(len(rows), 1, numbers=self._block):
             some = order[block]
             padded = np.zeros((len(some) + PADDING, rounded.short.shape[1]), np.int16)
             padded[: len(some)] = rounded.short[some]
             own = np.full(len(padded), -np.inf, np.float32)
             own[: len(some)] = limits[some]
-            codes = codes_of(rounded.codes[some], rounded.off)
-            sides.append(Side(points.vectors, rows[some], padded, codes, own, known[some]))
+            lengths = np.einsum("ij,ij->i", padded, padded, dtype=np.int32)
+            codes = codes_of(rounded.codes[some], rounded.off, tiles=rounding.tiles)
+            candidates = no_candidates(len(some), self._k)
+            sides.append(
+                Side(
+                    points.vectors, rows[some], padded, lengths, codes, own, known[some], candidates
+                )
+            )
         return sides
 
     def _begin(self, sides: list[Side]) -> None:
@@ -301,6 +321,11 @@ class MutualSearch:
 
         parallel_for(compare, pairs, threads=self._threads)
 
+    def _decide(self, part: _Part, other: _Part) -> None:
+        """Write the exact distances of the rows of a part to their candidates in another."""
+        vectors = other.sides[0].vectors
+        parallel_for(lambda side: decide(side, vectors), part.sides, threads=self._threads)
+
     def _choose(
         self, made: Float32[np.ndarray, "s W"], kinds: Iterable[int]
     ) -> tuple[float, int, int]:
@@ -328,7 +353,9 @@ class MutualSearch:
         for bits, width in product(kinds, sums):
             off = _OFF * math.sqrt(width) / float(self._levels(made, width, bits))
             suspects = float(np.mean(sums[width] < (reaches + 2 * off) ** 2))
-            costs[width, bits] = width * _PER_COORDINATE[bits] + suspects * _PER_SUSPECT
+            uses_tiles = bits == 8 and self._may_use_tiles
+            a_coordinate = _PER_COORDINATE_OF_TILES if uses_tiles else _PER_COORDINATE[bits]
+            costs[width, bits] = width * a_coordinate + suspects * _PER_SUSPECT
             if bits == 8 and width > WIDEST:
                 costs[width, bits] = math.inf
         return typical, *min(costs, key=costs.__getitem__)
@@ -367,21 +394,6 @@ class _Steps:
 
 def _limits_of(sides: list[Side]) -> Float32[np.ndarray, " m"]:
     return np.concatenate([side.limits[: len(side.rows)] for side in sides])
-
-
-def _nearest(
-    rows: Float32[np.ndarray, "m w"], pivots: Float32[np.ndarray, "p w"]
-) -> Int[np.ndarray, " m"]:
-    """Return the position of about the nearest pivot of each row."""
-    products = rows @ pivots.T
-    products -= np.einsum("ij,ij->i", pivots, pivots) / 2
-    found: Int[np.ndarray, " m"] = np.argmax(products, axis=1)
-    return found
-
-
-def _near_ones_together(pivots: Float32[np.ndarray, "p w"]) -> Float32[np.ndarray, "p w"]:
-    """Return pivots in an order in which those with the same of a few nearest are together."""
-    return pivots[np.argsort(_nearest(pivots, pivots[:: math.isqrt(len(pivots))]), kind="stable")]
 
 
 def _evenly_spaced(length: int, count: int) -> Int[np.ndarray, " c"]:
