@@ -95,6 +95,32 @@ def test_groups_spare_comparisons_and_change_nothing():
     np.testing.assert_array_equal(one.neighbours, other.neighbours)
 
 
+@pytest.mark.parametrize("nearness", [1.0, 0.1])
+def test_rows_are_compared_with_few_of_many_groups(nearness):
+    rng = np.random.default_rng(6)
+    centres = rng.normal(size=(300, 40))
+    centres[150:] = centres[:150] + 0.7 * nearness
+    member = np.repeat(np.arange(300), 5)
+    rows = centres[member] + 0.3 * nearness * rng.normal(size=(1500, 40))
+    order = rng.permutation(1500)
+    points = points_of(rows[order].astype(np.float32))
+    reach = (1.5 * nearness) ** 2
+    transform = ProxyTransform.of(points)
+    firsts = np.array([np.flatnonzero(member[order] == one)[0] for one in range(300)])
+
+    groups = RowGroups.around(transform.proxies(points, np.arange(1500)), firsts, reach, transform)
+
+    for number, (own, others) in enumerate(groups):
+        np.testing.assert_array_equal(own, np.flatnonzero(member[order] == number))
+        mean = points.exact(own).mean(axis=0)
+        gaps = np.linalg.norm(points.exact(np.arange(1500)) - mean, axis=1)
+        radius = gaps[own].max() + np.sqrt(reach)
+        expected = np.flatnonzero((gaps <= radius) & (member[order] < number))
+        unsure = np.flatnonzero((gaps <= radius + 0.2 * nearness) & (member[order] < number))
+        assert set(expected) <= set(others) <= set(unsure)
+        assert len(others) == len(set(others))
+
+
 @settings(max_examples=40, deadline=None)
 @given(rows=pools(max_rows=40), normalize=st.booleans(), data=st.data())
 def test_no_pair_is_missing_from_groups(rows, normalize, data):
@@ -105,7 +131,7 @@ def test_no_pair_is_missing_from_groups(rows, normalize, data):
     proxies = ProxyTransform.of(points)
     reach = reach_of(float(np.sqrt(data.draw(st.sampled_from(np.unique(squared).tolist())))))
 
-    groups = RowGroups.around(proxies.proxies(points, some), centres, reach, proxies.error_bound())
+    groups = RowGroups.around(proxies.proxies(points, some), centres, reach, proxies)
 
     compared = np.zeros(squared.shape, bool)
     for own, others in groups:

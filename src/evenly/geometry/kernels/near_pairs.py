@@ -37,7 +37,7 @@ class MeasuredProxies(NamedTuple):
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _grown(values: Any, room: int) -> Any:
+def grown(values: Any, room: int) -> Any:
     """Return a copy of an array that has room for more numbers."""
     grown = np.empty(room, values.dtype)
     grown[: len(values)] = values
@@ -68,8 +68,8 @@ def suspects(
         begin = row + 1 if within else 0
         if count + products.shape[1] > room:
             room = 2 * (room + products.shape[1])
-            here, there = _grown(here, room), _grown(there, room)
-            found = _grown(found, room)
+            here, there = grown(here, room), grown(there, room)
+            found = grown(found, room)
         length = left_lengths[row]
         for target in range(begin, products.shape[1]):
             product = right_lengths[target] - _TWO * products[row, target] + length
@@ -113,7 +113,7 @@ def count_certain(
             continue
         if n_open + products.shape[1] > room:
             room = 2 * (room + products.shape[1])
-            here, there = _grown(here, room), _grown(there, room)
+            here, there = grown(here, room), grown(there, room)
         # Counted again: the products of the loop above may have been rounded otherwise.
         counts[row] = 0
         for target in range(products.shape[1]):

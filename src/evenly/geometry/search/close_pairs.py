@@ -128,8 +128,9 @@ def _groups(
 ) -> list[tuple[Part, Part, bool]] | None:
     """Return the parts to compare if rows are in groups; None if that spares too little."""
     assert compare.left is not None
-    proxies, bound = compare.left.proxies, compare.screen.error_bound
-    groups = RowGroups.around(proxies, centres, compare.reach, bound)
+    assert compare.transform is not None
+    proxies = compare.left.proxies
+    groups = RowGroups.around(proxies, centres, compare.reach, compare.transform)
     if groups.comparisons > _WORTH_GROUPS * len(proxies) ** 2 / 2:
         return None
     parts: list[tuple[Part, Part, bool]] = []
@@ -186,6 +187,7 @@ class Comparison:
         estimates: whether products may stand for squared distances.
         screen: how products rule pairs out.
         left, right: proxies of the rows and of the others; None for a distance matrix.
+        transform: what made the proxies; None for a distance matrix.
     """
 
     points: Points | DistanceMatrix
@@ -196,6 +198,7 @@ class Comparison:
     screen: Screen
     left: MeasuredProxies | None
     right: MeasuredProxies | None
+    transform: ProxyTransform | None = None
 
     @classmethod
     def of(
@@ -215,7 +218,8 @@ class Comparison:
         estimates = estimates and proxies.transform.axes is None
         left = _measured(proxies, rows)
         right = left if others is rows else _measured(proxies, others)
-        return cls(points, rows, others, reach, estimates, proxies.screen(), left, right)
+        screen, transform = proxies.screen(), proxies.transform
+        return cls(points, rows, others, reach, estimates, screen, left, right, transform)
 
     def tile(self, left: Part, right: Part, *, within: bool) -> tuple[Any, Any, Any]:
         """Return the near pairs of some rows with some others: positions, and `squared`.

@@ -16,8 +16,9 @@ import numba
 import numpy as np
 
 from evenly.geometry.kernels.exact import EXACT
-from evenly.geometry.kernels.screening import ErrorBound
+from evenly.geometry.kernels.int16_groups import nearest_targets, rounded_targets, targets_within
 from evenly.geometry.points import blocks
+from evenly.geometry.screening.proxies import ProxyTransform
 from evenly.geometry.threads import parallel_for, usable_threads
 from evenly.shapes import Float32, Int
 
@@ -55,7 +56,7 @@ class RowGroups:
         proxies: Float32[np.ndarray, "m W"],
         centres: Int[np.ndarray, " g"],
         reach: float,
-        bound: ErrorBound,
+        transform: ProxyTransform,
     ) -> RowGroups:
         """Make groups, and find rows at a squared distance below `reach`, or about that.
 
@@ -63,26 +64,24 @@ class RowGroups:
             proxies: (m, W) of the rows, not turned.
             centres: (g,) positions of some of them.
             reach: a squared distance.
-            bound: what errors can do to products of the proxies.
+            transform: what made the proxies.
 
-        Cost: 2·m·g·W multiplications, as matrix products.
+        Cost: 3/2·m·g·W multiplications in 16-bit integers; 2·m·g·W in float32 if the reach is so
+            small that the rounding to integers matters.
         """
-        lengths = np.einsum("ij,ij->i", proxies, proxies)
+        count, threads = len(centres), usable_threads()
+        bound, precision = transform.error_bound("int16"), "int16"
+        if bound.rounding > (np.sqrt(reach) * bound.scale) ** 2 / 8:
+            bound, precision = transform.error_bound(), "float32"
+        parts = list(blocks(len(proxies), 1, numbers=_ROWS))
         group = np.empty(len(proxies), np.int64)
-        centre_proxies, centre_lengths = proxies[centres], lengths[centres]
+        nearest_to = _Means(proxies[centres], transform, precision).nearest_to
 
         def assign(part: slice) -> None:
-            products = proxies[part] @ centre_proxies.T
-            products *= -2
-            products += centre_lengths
-            group[part] = products.argmin(axis=1)
+            group[part] = nearest_to(proxies[part])
 
-        parts = list(blocks(len(proxies), 1, numbers=_ROWS))
-        threads = usable_threads()
         parallel_for(assign, parts, threads=threads)
-        means = means_of_groups(proxies, group, len(centres))
-        # A mean is no longer than the longest row, up to rounding, for which the bound is doubled.
-        rounding = 2 * bound.rounding
+        means = means_of_groups(proxies, group, count)
         squared = np.empty(len(proxies))
 
         def measure(part: slice) -> None:
@@ -90,28 +89,71 @@ class RowGroups:
             squared[part] = np.einsum("ij,ij->i", gaps, gaps)
 
         parallel_for(measure, parts, threads=threads)
-        radii = np.zeros(len(centres))
+        radii = np.zeros(count)
         np.maximum.at(radii, group, squared)
+        # A mean is no longer than the longest row, up to rounding, for which the bound is doubled.
+        rounding = 2 * bound.rounding
         farthest = np.sqrt(reach) * bound.scale * (1 + 2.0**-30) + bound.error
         limits = (np.sqrt(radii + rounding) + farthest) ** 2 + rounding
-        mean_lengths = np.einsum("ij,ij->i", means, means)
+        wide = limits.astype(np.float32) * np.float32(1 + 2.0**-20)
+        order = np.argsort(group, kind="stable")  # rows are compared with groups after their own
+        within = _Means(means, transform, precision).within
         found: list[Any] = [None] * len(parts)
 
         def search(number: int) -> None:
-            part = parts[number]
-            products = proxies[part] @ means.T
-            products *= -2
-            products += mean_lengths
-            products += lengths[part, None]
-            near = products <= limits.astype(np.float32) * np.float32(1 + 2.0**-20)
-            near &= np.arange(len(centres)) > group[part, None]
-            rows, groups = np.nonzero(near)
-            found[number] = groups, rows + part.start
+            some = order[parts[number]]
+            rows, groups = within(proxies[some], group[some], wide)
+            found[number] = some[rows], groups
 
         parallel_for(search, range(len(parts)), threads=threads)
-        groups, rows = (np.concatenate(some) for some in zip(*found, strict=True))
-        count = len(centres)
+        rows, groups = (np.concatenate(some) for some in zip(*found, strict=True))
         return cls(_split(np.arange(len(group)), group, count), _split(rows, groups, count))
+
+
+class _Means:
+    """Means of groups, or centres, that rows are compared with.
+
+    Args:
+        means: their proxies.
+        transform: what made the proxies.
+        precision: "int16", or "float32", which is slower and nearly without rounding.
+    """
+
+    def __init__(
+        self, means: Float32[np.ndarray, "g W"], transform: ProxyTransform, precision: str
+    ) -> None:
+        self._means = means
+        self._lengths: Float32[np.ndarray, " g"] = np.einsum("ij,ij->i", means, means)
+        self._targets = rounded_targets(means, transform.levels) if precision == "int16" else None
+
+    def nearest_to(self, rows: Float32[np.ndarray, "m W"]) -> Int[np.ndarray, " m"]:
+        """Return which mean is about the nearest to each row."""
+        if self._targets is not None:
+            found: Int[np.ndarray, " m"] = nearest_targets(rows, self._targets, self._lengths)
+            return found
+        products = rows @ self._means.T
+        products *= -2
+        products += self._lengths
+        nearest: Int[np.ndarray, " m"] = products.argmin(axis=1)
+        return nearest
+
+    def within(
+        self,
+        rows: Float32[np.ndarray, "m W"],
+        after: Int[np.ndarray, " m"],
+        limits: Float32[np.ndarray, " g"],
+    ) -> tuple[Int[np.ndarray, " q"], Int[np.ndarray, " q"]]:
+        """Return the rows and means after `after` whose product is at most the mean's limit."""
+        if self._targets is not None:
+            some, means = targets_within(rows, after, self._targets, self._lengths, limits)
+            return some, means
+        products = rows @ self._means.T
+        products *= -2
+        products += self._lengths
+        products += np.einsum("ij,ij->i", rows, rows)[:, None]
+        near = (products <= limits) & (np.arange(len(limits)) > after[:, None])
+        some, means = np.nonzero(near)
+        return some, means
 
 
 def _split(
