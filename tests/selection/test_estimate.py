@@ -109,5 +109,5 @@ def test_the_peak_of_the_whole_process_includes_what_it_has_already(tmp_path):
 def test_a_limit_that_is_too_little_is_an_error_as_in_a_selection(tmp_path):
     np.save(tmp_path / "vectors.npy", np.ones((20_000, 400), np.float32))
 
-    with pytest.raises(errors.OptionError, match="and a budget of 9,000: at least 86MB are needed"):
+    with pytest.raises(errors.OptionError, match="and a budget of 9,000: at least 79MB are needed"):
         estimate(tmp_path / "vectors.npy", 9000, memory="25MB")
