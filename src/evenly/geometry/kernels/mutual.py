@@ -255,7 +255,9 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
     error, slack = bound.error, bound.rounding
     starts = -right_halves
     starts[len(others) :] = _OUT
-    reaches = np.empty(AT_ONCE, np.int32)
+    # Computed once for many rows: limits that are somewhat too large mark a few more pairs.
+    reaches = np.empty(len(right_limits), np.int32)
+    _half_reaches(right_limits, off, code_levels, reaches)
     least, half = np.empty(TOGETHER, np.int32), np.empty(TOGETHER, np.int32)
     words = np.empty((TOGETHER, AT_ONCE // 64), np.uint64)
     marks = words.view(np.uint16)
@@ -265,20 +267,19 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
         begin_tiles()
     for first_row in range(0, len(rows), TOGETHER):
         count = min(TOGETHER, len(rows) - first_row)
+        _half_reaches(limits[first_row : first_row + count], off, code_levels, least[:count])
+        for ahead in range(count):
+            half[ahead] = halves[first_row + ahead] + shifts[first_row + ahead]
+            least[ahead] = half[ahead] - least[ahead] - 1
         begin = first_row // AT_ONCE * AT_ONCE if same else 0
         for first in range(begin, len(others), AT_ONCE):
-            theirs = right_limits[first : first + AT_ONCE]
-            _half_reaches(theirs, off, code_levels, reaches)
-            _half_reaches(limits[first_row : first_row + count], off, code_levels, least[:count])
-            for ahead in range(count):
-                half[ahead] = halves[first_row + ahead] + shifts[first_row + ahead]
-                least[ahead] = half[ahead] - least[ahead] - 1
+            theirs, reach = right_limits[first : first + AT_ONCE], reaches[first : first + AT_ONCE]
             some = right_panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
             own = starts[first : first + AT_ONCE]
-            for block in range(0, AT_ONCE // BLOCK, 2 if tiles else BLOCKS):
-                other_block = block + BLOCKS - 1
-                for ahead in range(0, count, TILE_ROWS if tiles else ROWS):
-                    row = first_row + ahead
+            for ahead in range(0, count, TILE_ROWS if tiles else ROWS):
+                row = first_row + ahead
+                for block in range(0, AT_ONCE // BLOCK, 2 if tiles else BLOCKS):
+                    other_block = block + BLOCKS - 1
                     # Written out, because numba does not pass on intrinsics.
                     if tiles:
                         mark_by_tiles(
@@ -287,7 +288,7 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             some,
                             block,
                             own,
-                            reaches,
+                            reach,
                             least,
                             half,
                             ahead,
@@ -302,7 +303,7 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             block,
                             other_block,
                             own,
-                            reaches,
+                            reach,
                             least,
                             half,
                             ahead,
@@ -316,7 +317,7 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             block,
                             other_block,
                             own,
-                            reaches,
+                            reach,
                             least,
                             half,
                             ahead,
@@ -343,17 +344,17 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                                 if near[row, room] < limit:
                                     limit = _with_room(left, row, other_vectors, limit, bound)
                                 add_candidate(near, who, row, gap, others[other])
-                                reach = limit_of_candidate(near[row, last], error, slack, ratio)
-                                limit = min(limit, reach)
+                                lower = limit_of_candidate(near[row, last], error, slack, ratio)
+                                limit = min(limit, lower)
                                 limit = limit if limit >= floor else -_INFINITE
                             if gap < reached:
                                 if right_near[other, room] < reached:
                                     reached = _with_room(right, other, vectors, reached, bound)
                                 add_candidate(right_near, right_who, other, gap, rows[row])
-                                reach = limit_of_candidate(
+                                lower = limit_of_candidate(
                                     right_near[other, last], error, slack, ratio
                                 )
-                                reached = min(reached, reach)
+                                reached = min(reached, lower)
                                 theirs[position] = reached if reached >= floor else -_INFINITE
                             continue
                         decided = squared_distance_of(
