@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -20,47 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import markdown_table
-from benchmarks.jobs import Job, all_jobs, run_once
+from benchmarks.jobs import Job, all_jobs, run_once, text_jobs
 from benchmarks.measuring import ROOT
 
 # Options that the estimate does not have, because they do not change what it predicts.
 _OF_SELECT = ("--no-cache",)
 _SHORT = 60.0
-
-
-def text_jobs(alpaca: Path, copies: int, memory: str) -> list[Job]:
-    """Return the same job on many texts with and without a limit of memory.
-
-    Args:
-        alpaca: the Alpaca instructions as JSON.
-        copies: how many times each record occurs, with other words each time.
-        memory: the limit.
-    """
-
-    def write(folder: Path) -> Path:
-        path = folder / f"alpaca-{copies}.jsonl"
-        if not path.exists():
-            write_varied(json.loads(alpaca.read_text("utf-8")), copies, path)
-        return path
-
-    options = ("--text", "instruction,input", "--encoder", "static", "--budget", "0.01")
-    pool = f"texts, each in {copies} variants"
-    return [
-        Job("texts in memory", pool, options, write),
-        Job(f"texts within {memory}", pool, (*options, "--memory", memory), write),
-    ]
-
-
-def write_varied(records: list[dict[str, Any]], copies: int, path: Path) -> None:
-    """Write records as JSON Lines, again and again with some words of others."""
-    words = [str(record["instruction"]).split() for record in records]
-    with path.open("w", encoding="utf-8") as stream:
-        for copy in range(copies):
-            chance = random.Random(copy)
-            for record, own in zip(records, words, strict=True):
-                others = chance.choice(words) if copy else []
-                text = " ".join(own[copy % 3 :] + others[:8])
-                stream.write(json.dumps({**record, "instruction": text}) + "\n")
 
 
 def compare_job(job: Job, folder: Path) -> dict[str, Any]:
