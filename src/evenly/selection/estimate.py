@@ -48,10 +48,11 @@ def estimate(
 ) -> Estimate:
     """Estimate what `select_uniform` with these arguments would cost, without running it.
 
-    Times come from a short measurement on this machine and a model of how many pairs are
-    compared. They are meant to be right within a factor of two for data that are neither all
-    alike nor mostly duplicates, and are too large for a GPU. With `cluster`, each worker measures
-    its own part, and messages are modelled with constants of other pools, machines and networks.
+    Times come from a short selection among a few of the rows, on this machine as it is now, and
+    from a model of how many pairs are compared. They are meant to be right within a factor of two
+    for data that are neither all alike nor mostly duplicates, and are too large for a GPU. With
+    `cluster`, each worker measures its own part, and messages are modelled with constants of other
+    pools, machines and networks.
 
     Args:
         data: as in `select_uniform`.
@@ -61,8 +62,8 @@ def estimate(
         BudgetError, DataError: as in `select_uniform`.
         ClusterError: the cluster cannot be reached, or loses its workers again and again.
 
-    Cost: reads and embeds a sample of the texts, 64 or up to 4,096 with a fast encoder; vectors
-        are not read.
+    Cost: a second or two. Reads and embeds a sample of the texts, 64 or up to 4,096 with a fast
+        encoder, or reads a sample of at most 8,192 vectors.
     """
     arguments = locals()
     inputs = replace(InputOptions.of(arguments), progress=False)
@@ -78,7 +79,8 @@ def estimate_selection(data: Any, rules: RuleOptions, inputs: InputOptions) -> E
     n_chosen = rows_of_budget(rules.budget, len(samples))
     found = try_rows(samples, inputs, n_chosen, len(samples))
     assert found is not None
-    seconds = found.comparing_seconds + rounds_seconds(found.vectors, n_chosen)
+    rounds = rounds_seconds(found.vectors, n_chosen) * found.slowness
+    seconds = found.start_seconds + found.comparing_seconds + rounds
     return _estimate(found, inputs, len(samples), n_chosen, seconds)
 
 
@@ -177,7 +179,8 @@ def _together(
     plan = Plan(most * workers, dimension, budget, workers, itemsize)
     parts = MEASURED.predict(plan, Network())
     received, sent = MEASURED.bytes_moved(dimension, workers, itemsize)
-    worker_seconds = max(one.comparing_seconds for one in trials) + parts["passes"]
+    busiest = max(one.start_seconds + one.comparing_seconds for one in trials)
+    worker_seconds = busiest + parts["passes"]
     network_seconds = parts["messages"] + parts["moving"]
     kept = rows * _DRIVER_ROW_BYTES + budget * dimension * itemsize + in_memory
     cluster = OnCluster(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from evenly.inputs.prepare import load_model, stay_on_disk
 from evenly.memory import free_memory, memory_bytes, resident_memory
 from evenly.options import InputOptions
 from evenly.samples import Samples, check_text, texts_of_rows
+from evenly.selection.rehearsal import rehearse, some_rows
+from evenly.shapes import Float
 
 # Texts that are embedded to measure the encoder: a few, or more if they take too short a time.
 _SAMPLE_TEXTS, _MORE_TEXTS, _SHORT_SECONDS = 64, 4096, 0.1
@@ -33,9 +35,8 @@ _COMPILED_BYTES, _MEASURED_BYTES, _SHARE_OF_LIMIT = 100e6, 560, 0.9
 # Passes over the vectors before the first pick: lengths, mean, distances to it, hash.
 _PASSES = 4
 _BYTES_PER_SECOND = 2.5e9
-# How often files of vectors are read and decoded: 6 to 7 times, from the page cache, for
-# 2,000,000 rows of 384.
-_FILE_PASSES = 6
+# How often files of vectors are read and decoded, from the page cache, for 2,000,000 rows of 384.
+_FILE_PASSES = 5
 _FILE_BYTES_PER_SECOND = 1.6e9
 
 # Fitted to 12 pools of 1,000 to 200,000 rows on 2 cores of an AMD EPYC with AVX-512, where
@@ -68,6 +69,9 @@ class Trial:
         vectors: the shape of their vectors.
         engine, memory, peak_memory, embedding_seconds: see `Estimate`.
         comparing_seconds: from vectors to the answer, without what rounds of picks cost.
+        start_seconds: what loading compiled loops takes at the beginning of a process.
+        slowness: how many times the seconds of the model a rehearsal took, which
+            `comparing_seconds` has been multiplied by.
         file_bytes: of the temporary file of vectors; 0 without one.
     """
 
@@ -77,6 +81,8 @@ class Trial:
     peak_memory: int
     embedding_seconds: float
     comparing_seconds: float
+    start_seconds: float
+    slowness: float
     file_bytes: int
 
 
@@ -94,15 +100,19 @@ def try_rows(
     if len(samples) == 0:
         return None
     if not samples.holds_vectors:
-        vectors, seconds = _try_embedding(samples, inputs)
+        vectors, some, seconds = _try_embedding(samples, inputs)
         on_disk = goes_to_disk(vectors.rows, vectors.nbytes, inputs)
-        return try_vectors(vectors, inputs, budget, pool, on_disk=on_disk, seconds=seconds)
+        return try_vectors(
+            vectors, inputs, budget, pool, on_disk=on_disk, some=lambda: some, seconds=seconds
+        )
     given = samples.stored_vectors
     rows, dimension = given.shape
     vectors = Vectors(rows, dimension, given.dtype.itemsize)
     on_disk = stay_on_disk(samples.stored, inputs)
     here = vectors.nbytes if samples.stored is None else 0.0
-    return try_vectors(vectors, inputs, budget, pool, on_disk=on_disk, here=here)
+    return try_vectors(
+        vectors, inputs, budget, pool, on_disk=on_disk, here=here, some=lambda: some_rows(given)
+    )
 
 
 def try_vectors(
@@ -113,12 +123,14 @@ def try_vectors(
     *,
     on_disk: bool = False,
     here: float = 0.0,
+    some: Callable[[], Float[np.ndarray, "m d"]] | None = None,
     seconds: float | None = None,
 ) -> Trial:
     """Return what vectors cost; see `try_rows`.
 
     Args:
         here: bytes of them that this process has already.
+        some: returns some of them, to choose among on trial.
         seconds: how long embedding them takes; None if they are not made of texts.
     """
     if on_disk:
@@ -129,22 +141,57 @@ def try_vectors(
         engine = "mapped" if on_disk else "memory"
     needed = _needed_memory(engine, vectors, budget, memory_bytes(inputs.memory))
     _check_fits(engine, needed, vectors)
-    comparing = _comparing_seconds(vectors, budget, pool)
+    resident = resident_memory() - here  # the rehearsal loads what is counted as compiled loops
+    each = _seconds_per_multiplication()
+    slowness, start = 1.0, 0.0
+    if some is not None and engine in ("memory", "mapped"):
+        slowness, start = _rehearsed(some(), vectors, inputs, budget / pool, each)
+    comparing = _comparing_seconds(vectors, budget, pool, each)
     if engine == "mapped":
         comparing += _FILE_PASSES * vectors.nbytes / _FILE_BYTES_PER_SECOND
     return Trial(
         vectors=vectors,
         engine=engine,
         memory=int(needed),
-        peak_memory=int(_peak_memory(engine, needed, vectors, resident_memory() - here)),
+        peak_memory=int(_peak_memory(engine, needed, vectors, resident)),
         embedding_seconds=seconds or 0.0,
-        comparing_seconds=comparing,
+        comparing_seconds=comparing * slowness,
+        start_seconds=start,
+        slowness=slowness,
         file_bytes=int(vectors.nbytes) if on_disk and seconds is not None else 0,
     )
 
 
-def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[Vectors, float]:
-    """Embed a sample of the texts; return the shape of all vectors and the seconds for all."""
+def _rehearsed(
+    some: Float[np.ndarray, "m d"],
+    vectors: Vectors,
+    inputs: InputOptions,
+    share: float,
+    each: float,
+) -> tuple[float, float]:
+    """Choose among some rows; return how slow that was, see `Trial`, and what loading took.
+
+    Args:
+        some: the rows.
+        vectors: the shape of all rows.
+        inputs: the options.
+        share: the share of the pool that will be chosen.
+        each: the seconds of a multiplication.
+    """
+    whole = len(some) == vectors.rows
+    found = rehearse(some, share, normalize=inputs.normalize, whole=whole)
+    if found is None:
+        return 1.0, 0.0
+    few = vectors._replace(rows=found.rows)
+    modelled = _comparing_seconds(few, found.budget, found.rows, each)
+    modelled += rounds_seconds(few, found.budget)
+    return found.seconds / modelled, found.start_seconds
+
+
+def _try_embedding(
+    samples: Samples, inputs: InputOptions
+) -> tuple[Vectors, Float[np.ndarray, "m d"], float]:
+    """Embed some texts; return the shape of all vectors, these vectors, and the seconds for all."""
     if inputs.text is not None and not callable(inputs.text):
         check_text(samples, inputs.text)
     model, rows = load_model(inputs), len(samples)
@@ -155,19 +202,21 @@ def _try_embedding(samples: Samples, inputs: InputOptions) -> tuple[Vectors, flo
     usable = [text for text in texts if text]
     embed_texts(usable[:2], model, cache=None, progress=False)  # warm up
     some = usable[:: max(1, len(usable) // few)][:few]
-    seconds, dimension = _time_embedding(some, model)
+    seconds, embedded = _time_embedding(some, model)
     if seconds < _SHORT_SECONDS and len(usable) > len(some):
         some = usable
-        seconds, dimension = _time_embedding(some, model)
+        seconds, embedded = _time_embedding(some, model)
     n_usable = rows * len(usable) / max(1, len(texts))
-    vectors = Vectors(rows, dimension, bytes_per_number=4)
-    return vectors, seconds / max(1, len(some)) * n_usable
+    vectors = Vectors(rows, embedded.shape[1], bytes_per_number=4)
+    return vectors, embedded, seconds / max(1, len(some)) * n_usable
 
 
-def _time_embedding(texts: Sequence[str], model: LoadedEncoder) -> tuple[float, int]:
+def _time_embedding(
+    texts: Sequence[str], model: LoadedEncoder
+) -> tuple[float, Float[np.ndarray, "m d"]]:
     began = perf_counter()
     embedded = embed_texts(texts, model, cache=None, progress=False)
-    return perf_counter() - began, embedded.vectors.shape[1]
+    return perf_counter() - began, embedded.vectors
 
 
 def _needed_memory(engine: str, vectors: Vectors, budget: int, limit: float | None) -> float:
@@ -216,8 +265,10 @@ def rounds_seconds(vectors: Vectors, budget: int) -> float:
     return 0.002 + _ROUND_SECONDS * min(1.0, work / _MANY_MULTIPLICATIONS) / usable_threads()
 
 
-def _comparing_seconds(vectors: Vectors, budget: int, pool: int) -> float:
+def _comparing_seconds(vectors: Vectors, budget: int, pool: int, each: float) -> float:
     """Model the seconds of passes over vectors, and of pairs at the measured speed of products.
+
+    A multiplication takes `each` seconds on one core.
 
     Chosen rows are compared with most rows chosen before them, other rows with a small share. A
     machine that has a part of the pool has this part of the pairs.
@@ -228,7 +279,7 @@ def _comparing_seconds(vectors: Vectors, budget: int, pool: int) -> float:
         # Proxies on the principal axes are compared by their leading coordinates.
         coordinates *= 0.6
     pairs = budget * (_SHARE_OF_CHOSEN * budget + _SHARE_OF_OTHERS * (pool - budget))
-    products = pairs * rows / pool * coordinates * _seconds_per_multiplication()
+    products = pairs * rows / pool * coordinates * each
     return products / usable_threads() + _PASSES * vectors.nbytes / _BYTES_PER_SECOND
 
 
