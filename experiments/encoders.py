@@ -48,7 +48,8 @@ class Encoder:
             [
                 {"params": self.model.parameters(), "lr": _RATES["encoder"]},
                 {"params": [head], "lr": _RATES["head"]},
-            ]
+            ],
+            fused=True,  # one pass over the weights, where several took a third of all time
         )
         rng, order = np.random.default_rng(seed), []
         self.model.train()
