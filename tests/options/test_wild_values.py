@@ -147,6 +147,7 @@ ALLOWED = {
     "quality_weight": _NUMBERS,
     "density_weight": _NUMBERS | {"-1"},
     "density_neighbours": _WHOLE_FROM_1,
+    "density_search": set(),
     "start": {"-1", "0", "1", "a huge int", "an int of 5,000 digits"},
     "drop_outliers": set(),
     "max_outliers": _WHOLE_FROM_1,

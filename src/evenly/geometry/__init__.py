@@ -28,6 +28,7 @@ from evenly.geometry.screening.nearest import (
 )
 from evenly.geometry.screening.proxies import ProxyTransform, ProxyVectors
 from evenly.geometry.screening.targets import Targets
+from evenly.geometry.search.approximate_neighbours import approximate_mean_distances
 from evenly.geometry.search.closest_pair import closest_pair
 from evenly.geometry.search.farthest import Cover, farthest_rows
 from evenly.geometry.search.incremental import keep_arrivals
@@ -61,6 +62,7 @@ __all__ = [
     "RowSums",
     "RunningMean",
     "Targets",
+    "approximate_mean_distances",
     "are_near_enough",
     "blocks",
     "closest_pair",

@@ -72,6 +72,7 @@ def suggest_budget(
     quality_weight: float | None = None,
     density_weight: float | None = None,
     density_neighbours: int | None = None,
+    density_search: Literal["exact", "approximate"] | None = None,
     drop_outliers: float | None = None,
     random_subsets: int = 1,
     engine: str = "auto",

@@ -14,6 +14,7 @@ from evenly.options.declaration import Options, option
 from evenly.options.inputs import ID_COLUMN
 
 BALANCES = ("equal", "proportional")
+SEARCHES = ("exact", "approximate")
 
 
 def _rows(name: str, value: Any) -> None:
@@ -205,4 +206,12 @@ class RuleOptions(Options):
         "10 if `density_weight` is given.",
         check=checks.optional(checks.whole(1)),
         metavar="ROWS",
+    )
+    density_search: Literal["exact", "approximate"] | None = option(
+        None,
+        "How the nearest rows are found for density: exact, or approximate for very large pools.",
+        'how the nearest rows are found for density. "exact", the default, compares all rows. '
+        '"approximate" takes those that a FAISS index finds, so that densities are somewhat too '
+        "small where it misses some: sooner in pools of a million rows, which must be in memory.",
+        choices=SEARCHES,
     )

@@ -68,6 +68,7 @@ def select_uniform(
     quality_weight: float | None = None,
     density_weight: float | None = None,
     density_neighbours: int | None = None,
+    density_search: Literal["exact", "approximate"] | None = None,
     method: Literal["exact", "coreset"] = "exact",
     drop_outliers: float | None = None,
     max_outliers: int | None = None,

@@ -266,6 +266,8 @@ def test_densities_of_a_large_pool_are_kept_beside_the_cache(tmp_path):
         ({"density_weight": np.nan}, "density_weight must be a finite number"),
         ({"density_weight": "1"}, "density_weight must be a finite number"),
         ({"density_neighbours": 3}, "density_neighbours= needs density_weight="),
+        ({"density_search": "exact"}, "density_search= needs density_weight="),
+        ({"density_weight": 1, "density_search": "fast"}, "density_search must be"),
         ({"density_weight": 1, "density_neighbours": 0}, "density_neighbours must be a whole"),
         ({"density_weight": 1, "refine": True}, "density_weight="),
     ],

@@ -21,7 +21,9 @@ from evenly.cli.options import (
 from evenly.options import BudgetOptions, InputOptions, RuleOptions, UniformOptions
 
 _COSTS = ("costs", "count", "tokenizer")
-_WEIGHTS = ("quality", "quality_weight", "density_weight", "density_neighbours")
+_WEIGHTS = (
+    *("quality", "quality_weight", "density_weight", "density_neighbours", "density_search"),
+)
 
 
 @main.command()

@@ -12,13 +12,19 @@ first pick) times; docs/theory.md proves it.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evenly.embedding import open_cache
 from evenly.errors import OptionError
-from evenly.geometry import DistanceMatrix, Points, mean_distances_of_all
+from evenly.geometry import (
+    DistanceMatrix,
+    Points,
+    approximate_mean_distances,
+    mean_distances_of_all,
+)
 from evenly.geometry.points import blocks
 from evenly.progress import new_bar
 from evenly.selection.rules.quality import LEAST_WEIGHT
@@ -27,6 +33,7 @@ from evenly.shapes import Bool, Float, Int
 if TYPE_CHECKING:
     from evenly.embedding import KeptDensities
     from evenly.inputs.prepare import PreparedData
+    from evenly.options import RuleOptions
 
 NEIGHBOURS = 10
 """The nearest rows from which density is estimated, by default."""
@@ -37,8 +44,11 @@ MOST_DENSE = 10.0
 FEWEST_KEPT = 10_000
 """Densities of fewer rows are not kept on disk: finding them takes less than a second."""
 
-# A number that changes whenever densities are defined differently, for those on disk.
-_DEFINITION = 1
+# Numbers that change whenever densities are defined, or approximated, differently, for those on
+# disk.
+_DEFINITION, _APPROXIMATION = 1, 1
+
+Searcher = Callable[..., Any]
 
 _ROWS_AT_ONCE = 1 << 20  # numbers, that is
 
@@ -50,8 +60,7 @@ _latest: dict[str, Float[np.ndarray, " n"]] = {}
 def weights_of_density(
     prepared: PreparedData,
     usable: Bool[np.ndarray, " n"],
-    density_weight: float | None,
-    density_neighbours: int | None,
+    rules: RuleOptions,
 ) -> Float[np.ndarray, " n"] | None:
     """Return the weight that the distances of each row are multiplied by.
 
@@ -60,16 +69,23 @@ def weights_of_density(
     embedded yet.
 
     Raises:
-        OptionError: fewer than two usable rows differ, so there is no density.
+        OptionError: fewer than two usable rows differ, so there is no density; or the approximate
+            search is asked for and vectors are not in memory.
     """
-    if density_weight is None or density_weight == 0 or not prepared.embedded:
+    if rules.density_weight is None or rules.density_weight == 0 or not prepared.embedded:
         return None
-    k = NEIGHBOURS if density_neighbours is None else int(density_neighbours)
+    k = NEIGHBOURS if rules.density_neighbours is None else int(rules.density_neighbours)
     options = prepared.options
     cache = open_cache(options.cache_dir)
-    kept = None if cache is None else cache.densities
-    density = densities(prepared.points, usable, k, progress=options.progress, kept=kept)
-    logarithms = float(density_weight) * np.log(density[usable])
+    density = densities(
+        prepared.points,
+        usable,
+        k,
+        approximate=rules.density_search == "approximate",
+        progress=options.progress,
+        kept=None if cache is None else cache.densities,
+    )
+    logarithms = float(rules.density_weight) * np.log(density[usable])
     weights = np.ones(len(density))
     weights[usable] = np.maximum(np.exp(logarithms - logarithms.max()), LEAST_WEIGHT)
     return weights
@@ -80,6 +96,7 @@ def densities(
     usable: Bool[np.ndarray, " n"],
     k: int,
     *,
+    approximate: bool = False,
     progress: bool | None = None,
     kept: KeptDensities | None = None,
     fewest_kept: int = FEWEST_KEPT,
@@ -96,6 +113,7 @@ def densities(
         points: the pool.
         usable: (n,) the rows that count.
         k: number of neighbours; all if there are fewer.
+        approximate: take neighbours that an index finds.
         progress: a progress bar on stderr; by default if stderr is a terminal.
         kept: densities on disk, used and extended.
         fewest_kept: those of pools with fewer rows are not kept on disk.
@@ -104,18 +122,20 @@ def densities(
         (n,) densities of the usable rows, in 1 / (units of distance); 1 elsewhere.
 
     Raises:
-        OptionError: fewer than two usable rows differ.
+        OptionError: fewer than two usable rows differ; or vectors for an approximate search are
+            not in memory.
 
-    Cost: see `geometry.mean_distances_of_all`.
+    Cost: see `geometry.mean_distances_of_all` and `geometry.approximate_mean_distances`.
     """
-    key = _content_hash(points, usable, k)
+    search = _searcher(points, approximate)
+    key = _content_hash(points, usable, k, search)
     if key in _latest:
         return _latest[key]
     if len(usable) < fewest_kept:
         kept = None
     found = None if kept is None else kept.find(key, len(usable))
     if found is None:
-        found = _search(points, usable, k, progress)
+        found = _search(points, usable, k, progress, search)
         if kept is not None:
             kept.put(key, found)
     found.flags.writeable = False
@@ -124,8 +144,29 @@ def densities(
     return found
 
 
+def _searcher(points: Points | DistanceMatrix, approximate: bool) -> Searcher:
+    """Return the function that finds the mean distances to the nearest rows."""
+    if not approximate:
+        return mean_distances_of_all
+    if isinstance(points, DistanceMatrix):
+        raise OptionError(
+            'density_search="approximate" needs vectors, and the data are a matrix of distances. '
+            "Omit it."
+        )
+    if not points.in_memory:
+        raise OptionError(
+            'density_search="approximate" needs the vectors in memory, and they are on disk. Omit '
+            "it, or give a larger memory=."
+        )
+    return approximate_mean_distances
+
+
 def _search(
-    points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"], k: int, progress: bool | None
+    points: Any,
+    usable: Bool[np.ndarray, " n"],
+    k: int,
+    progress: bool | None,
+    search: Searcher,
 ) -> Float[np.ndarray, " n"]:
     """Find densities; see `densities`."""
     rows = np.flatnonzero(usable)
@@ -135,18 +176,22 @@ def _search(
             "density_weight= needs rows that differ: all usable rows are equal. Omit it."
         )
     with new_bar(total=len(representatives), desc="density", unit="row", shown=progress) as bar:
-        means = mean_distances_of_all(points, representatives, k, progress=bar.update)
+        means = search(points, representatives, k, progress=bar.update)
     least = float(np.median(means)) / MOST_DENSE
     found = np.ones(len(usable))
     found[rows] = 1.0 / np.maximum(means, least)[which]
     return found
 
 
-def _content_hash(points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"], k: int) -> str:
+def _content_hash(
+    points: Points | DistanceMatrix, usable: Bool[np.ndarray, " n"], k: int, search: Searcher
+) -> str:
     """Return a hash of all that densities depend on."""
     stored = points.matrix if isinstance(points, DistanceMatrix) else points.stored
     unit = isinstance(points, Points) and points.unit
     kind = f"{_DEFINITION} {type(points).__name__} {unit} {stored.dtype} {stored.shape} {k}"
+    if search is approximate_mean_distances:
+        kind += f" approximate {_APPROXIMATION}"
     digest = hashlib.blake2b(kind.encode(), digest_size=32)
     digest.update(usable.tobytes())
     for block in blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE):

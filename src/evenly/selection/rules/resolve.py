@@ -54,8 +54,9 @@ def check_rules(options: RuleOptions) -> None:
     check_costs(options)
     if options.quality_weight is not None and options.quality is None:
         raise OptionError("quality_weight= needs quality=, a column or one number a row.")
-    if options.density_neighbours is not None and options.density_weight is None:
-        raise OptionError("density_neighbours= needs density_weight=, which is not given.")
+    for name in ("density_neighbours", "density_search"):
+        if getattr(options, name) is not None and options.density_weight is None:
+            raise OptionError(f"{name}= needs density_weight=, which is not given.")
 
 
 def check_costs(options: RuleOptions) -> None:
@@ -143,7 +144,7 @@ def _weights(
     """Return the product of the weights by quality and by density; None if all are 1."""
     given = [
         weights_of_quality(prepared, usable, options.quality, options.quality_weight),
-        weights_of_density(prepared, usable, options.density_weight, options.density_neighbours),
+        weights_of_density(prepared, usable, options),
     ]
     weights = [some for some in given if some is not None]
     if not weights:
