@@ -76,15 +76,22 @@ def test_groups_spare_comparisons_and_change_nothing():
     squared = squared_by_definition(points)
     some = rng.permutation(400)[:390]
     reach = float(np.quantile(squared, 0.03))
-    compared = []
+    tiles = []
 
     plain = close_pairs(points, some, reach, estimates=True)
     firsts = np.unique(np.linalg.norm(rows[some, None] - centres, axis=2).argmin(axis=0))
     grouped = close_pairs(
-        points, some, reach, estimates=True, centres=firsts, progress=compared.append
+        points,
+        some,
+        reach,
+        estimates=True,
+        centres=firsts,
+        progress=lambda *tile: tiles.append(tile),
     )
 
-    assert len(compared) > 1  # one part for each group
+    assert len(tiles) > 1  # one for each group
+    assert {count for _, count in tiles} == {len(tiles)}
+    assert sum(pairs for pairs, _ in tiles) == len(plain.left)
     order = np.lexsort((plain.right, plain.left))
     np.testing.assert_array_equal(grouped.left, plain.left[order])
     np.testing.assert_array_equal(grouped.right, plain.right[order])
@@ -211,7 +218,7 @@ def test_a_distance_matrix_has_the_neighbours_of_the_definition():
 
 
 def test_an_exception_from_progress_ends_the_work():
-    def stop(_):
+    def stop(*_):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):

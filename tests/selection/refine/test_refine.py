@@ -1,5 +1,6 @@
 """Refined selections are never worse, keep the rules, and are optimal if that is proven."""
 
+import contextlib
 import itertools
 import json
 import warnings
@@ -331,9 +332,9 @@ def test_the_first_search_looks_less_far_if_there_are_many_pairs(most, gain):
 
     tops, graph_around = [], SearchSpace.graph_around
 
-    def looked(self, chosen, distance, top, max_pairs):
+    def looked(self, chosen, distance, top, *more):
         tops.append(top)
-        return graph_around(self, chosen, distance, top, max_pairs)
+        return graph_around(self, chosen, distance, top, *more)
 
     greedy = select_uniform(SPHERE, 60)
     with mock.patch.object(SearchSpace, "graph_around", looked):
@@ -398,10 +399,11 @@ def test_an_interrupt_keeps_the_best_rows_so_far(after):
     greedy = select_uniform(SPHERE, 100)
     seen = []
 
-    def report(_, distance):
-        if len(seen) == after:
-            raise KeyboardInterrupt
-        seen.append(distance)
+    def report(_, distance, *__):
+        if distance is not None:
+            if len(seen) == after:
+                raise KeyboardInterrupt
+            seen.append(distance)
 
     points = points_of(SPHERE)
     picks = Picks(np.array(greedy.indices), np.array(greedy.radii))
@@ -564,10 +566,57 @@ def test_an_obvious_optimum_needs_no_search():
         assert found.provenance.refined["rows_looked_at"] == 0
 
 
-def test_the_progress_bar_shows_the_activity(capsys):
+def test_the_progress_bar_shows_the_steps_and_how_far_they_are(capsys):
     with refined.searching_bar("refining", "h_min", 2.0, True) as report:
         report("searching", 2.1)
-    assert "refining: searching" in capsys.readouterr().err
+        report("counting", None, "rows", 30, 120)
+        report("counting", None, "rows", 60, 120)
+    lines = capsys.readouterr().err
+    assert "refining: searching [" in lines
+    assert "refining: counting:  50%" in lines
+    assert "60/120 rows [00:00, h_min +5.00%]" in lines
     with refined.searching_bar("refining", "h_min", 0.0, False) as report:
-        report("searching", 2.1)
+        report("searching", 2.1, "rounds", 1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_every_step_of_a_refinement_is_shown():
+    shown = {}
+
+    @contextlib.contextmanager
+    def bar(*_):
+        def report(step, now, unit="", done=0, total=None):
+            shown.setdefault(step, []).append((now, unit, done, total))
+
+        yield report
+
+    with mock.patch.object(refined, "searching_bar", bar):
+        found = select_uniform(SPHERE[:60], 12, refine=Quick(method="exact"))
+
+    steps = {step: [*dict.fromkeys(unit for _, unit, _, _ in of)] for step, of in shown.items()}
+    assert steps == {
+        "counting neighbours": [""],
+        "finding neighbours": ["tiles"],
+        "packing": ["distances"],
+        "searching": ["rounds without gain"],
+        "proving": ["bounds"],
+        "ordering": ["rows"],
+        "coverage radius": [""],
+    }
+    for _, unit, done, total in itertools.chain(*shown.values()):
+        assert not unit or 0 <= done <= total
+    for step in ("finding neighbours", "searching", "ordering"):
+        assert shown[step][-1][2] == shown[step][-1][3]
+    gained = [now for now, *_ in shown["searching"]]
+    assert gained == sorted(gained)
+    assert gained[-1] == pytest.approx(found.h_min)
+
+
+def test_the_rows_whose_neighbours_are_counted_are_shown():
+    shown = []
+    effort = replace(QUICK, max_pairs=4000, block_rows=256)
+    first = np.arange(60)
+    space = SearchSpace(points_of(SPHERE), no_rules(60), None, effort, lambda: None, first)
+    space.graph_around(first, 0.5, 0.6, effort.max_pairs, lambda *step: shown.append(step))
+    counted = [step[1:] for step in shown if step[0] == "counting neighbours"]
+    assert counted == [("rows", begin, 900) for begin in range(0, 900, 256)]

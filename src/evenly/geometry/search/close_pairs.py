@@ -64,7 +64,7 @@ def close_pairs(
     *,
     estimates: bool = False,
     centres: Int[np.ndarray, " g"] | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     tile: int = _TILE,
     thresholds: TuningThresholds | None = None,
 ) -> ClosePairs:
@@ -78,8 +78,8 @@ def close_pairs(
             they leave open whether the distance is below `reach`.
         centres: (g,) positions of rows that most others are near; rows in groups around them
             are compared group by group if that spares most comparisons.
-        progress: called after each tile with the number of pairs found in it; an exception that
-            it raises ends the work.
+        progress: called after each tile with the number of pairs found in it, and the number of
+            tiles; an exception that it raises ends the work.
         tile: rows that are compared with as many others at once.
         thresholds: when the choice of other proxies pays.
 
@@ -91,7 +91,7 @@ def close_pairs(
         exact distance for each pair that is found, without estimates; 16 bytes a pair, proxies of
         the rows, and a tile of products and of exact rows a thread.
     """
-    report = progress or (lambda _: None)
+    report = progress or (lambda *_: None)
     with single_threaded_blas():
         compare, parts = None, None
         if centres is not None and isinstance(points, Points):
@@ -110,7 +110,7 @@ def close_pairs(
         def work(number: int) -> None:
             left, right, within = parts[number]
             found[number] = compare.tile(left, right, within=within)
-            report(len(found[number][0]))
+            report(len(found[number][0]), len(parts))
 
         parallel_for(work, range(len(parts)), threads=usable_threads())
     left, right, squared = zip(*found, strict=True) if found else ([], [], [])

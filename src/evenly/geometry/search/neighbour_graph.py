@@ -127,7 +127,7 @@ def neighbour_graph(
     *,
     usual: float = 0.0,
     centres: Int[np.ndarray, " g"] | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> NeighbourGraph:
     """Return the graph of all rows that are nearer to each other than `distance`.
 
@@ -138,8 +138,8 @@ def neighbour_graph(
             rounding, are not neighbours.
         usual: the smallest distance up to which neighbours will usually be wanted.
         centres: as for `close_pairs`.
-        progress: called after each tile of comparisons with the number of pairs found in it; an
-            exception that it raises ends the work.
+        progress: called after each tile of comparisons with the number of pairs found in it, and
+            the number of tiles; an exception that it raises ends the work.
 
     Returns:
         NeighbourGraph: the same for any number of threads.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -18,6 +18,10 @@ _SHARE = 0.05
 
 # The default of tqdm without its own time left, which assumes that every pick takes as long.
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+
+# For a step of a search whose length is not known, and for one whose length is.
+_STEP = "{desc} [{elapsed}{postfix}]"
+_STEP_OF = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} UNIT [{elapsed}{postfix}]"
 
 
 class TimeLeft:
@@ -119,18 +123,41 @@ def packing_bar(
         yield show
 
 
+class Report(Protocol):
+    """Shows the step of a search, and how far it is."""
+
+    def __call__(
+        self,
+        step: str,
+        now: float | None,
+        unit: str = "",
+        done: int = 0,
+        total: int | None = None,
+        /,
+    ) -> object:
+        """Show a step and how much of it is done; `now` is None if the value is as before."""
+
+
 @contextlib.contextmanager
-def searching_bar(
-    what: str, of: str, initial: float, progress: bool | None
-) -> Iterator[Callable[[str, float], object]]:
-    """Draw a line on stderr about a search; yields a function to call with its step and value.
+def searching_bar(what: str, of: str, initial: float, progress: bool | None) -> Iterator[Report]:
+    """Draw a bar on stderr about a search; yields a function to call with its steps.
 
     `of` names the value, whose growth from `initial` is shown.
     """
-    with new_bar(desc=what, bar_format="{desc} [{elapsed}{postfix}]", shown=progress) as bar:
+    with new_bar(desc=what, bar_format=_STEP, miniters=0, shown=progress) as bar:
+        last = ""
 
-        def report(step: str, now: float) -> None:
-            bar.set_description_str(f"{what}: {step}", refresh=False)
-            bar.set_postfix_str(f"{of} {now / initial - 1:+.2%}" if initial > 0 else "")
+        def report(
+            step: str, now: float | None, unit: str = "", done: int = 0, total: int | None = None, /
+        ) -> None:
+            nonlocal last
+            if now is not None and initial > 0:
+                bar.set_postfix_str(f"{of} {now / initial - 1:+.2%}", refresh=False)
+            if (step, total) != (last, bar.total):
+                last, bar.total = step, total
+                bar.bar_format = _STEP_OF.replace("UNIT", unit) if total else _STEP
+                bar.set_description_str(f"{what}: {step}", refresh=False)
+                bar.reset()
+            bar.update(done - bar.n)
 
         yield report

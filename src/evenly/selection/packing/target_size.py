@@ -124,7 +124,7 @@ def _close_pairs(
         distance = float(np.quantile(pair_distances(points, sample), share))
     found = 0
 
-    def count(pairs: int) -> None:
+    def count(pairs: int, _: int) -> None:
         nonlocal found
         found += pairs
         if found > 4 * max_pairs:

@@ -25,7 +25,7 @@ from evenly.selection.greedy.checkpoint import (
 )
 from evenly.selection.greedy.driver import coverage_radius_of, farthest_first
 from evenly.selection.greedy.picks import Picks
-from evenly.selection.greedy.progress import searching_bar
+from evenly.selection.greedy.progress import Report, searching_bar
 from evenly.selection.refine import Refine, refine
 from evenly.selection.refine.search import Refined
 from evenly.selection.refine.state import (
@@ -99,11 +99,21 @@ def refine_selection(
     """
     picks = Picks(np.array(selection.indices), np.array(selection.radii))
     search = partial(refine, problem.points, problem.rules, picks, wanted, memory=problem.memory)
+    refined = selection
     with searching_bar("refining", "h_min", selection.h_min, progress) as report:
         if checkpoint is None:
             found = search(report=report)
         else:
             found = _kept_in(checkpoint, search, problem, len(picks), wanted, report)
+        if found.rows is not None:
+            picks = in_order(problem, found.rows, len(selection), report)
+            report("coverage radius", None)
+            refined = replace(
+                selection,
+                indices=picks.rows,
+                radii=picks.radii,
+                coverage_radius=cover(problem, picks, found.searched),
+            )
     if found.ended == "interrupt":
         log.warning(
             "the refinement was interrupted: these are the best rows so far. %s",
@@ -111,15 +121,6 @@ def refine_selection(
             if checkpoint is None
             else f"The same call again continues it from {fspath(checkpoint)}; on the command "
             "line, with --force if the output exists.",
-        )
-    refined = selection
-    if found.rows is not None:
-        picks = in_order(problem, found.rows, len(selection))
-        refined = replace(
-            selection,
-            indices=picks.rows,
-            radii=picks.radii,
-            coverage_radius=cover(problem, picks, found.searched),
         )
     provenance = selection.provenance.with_detail(
         "refined",
@@ -140,7 +141,7 @@ def _kept_in(
     problem: Problem,
     count: int,
     wanted: Refine,
-    report: Callable[[str, float], object],
+    report: Report,
 ) -> Refined:
     """Run a search that a checkpoint keeps, from where the checkpoint has it."""
     saved = read_checkpoint(checkpoint)
@@ -161,7 +162,12 @@ def _kept_in(
             raise damaged_checkpoint(checkpoint, error) from None
 
 
-def in_order(problem: Problem, rows: Int[np.ndarray, " m"], budget: int) -> Picks:
+def in_order(
+    problem: Problem,
+    rows: Int[np.ndarray, " m"],
+    budget: int,
+    report: Report = lambda *_: None,
+) -> Picks:
     """Return at most `budget` of some rows, in the order of farthest-first among them.
 
     The rows to include come first. Without any, and with nothing to keep away from, the first
@@ -183,7 +189,11 @@ def in_order(problem: Problem, rows: Int[np.ndarray, " m"], budget: int) -> Pick
         initial = Picks.none()
     else:
         initial = Picks.first(first_of_the_farthest(within.squared_distances_to_mean()))
-    picks, _ = farthest_first(own.new_engine(budget), budget, initial)
+
+    def show(picks: Picks) -> None:
+        report("ordering", None, "rows", len(picks), budget)
+
+    picks, _ = farthest_first(own.new_engine(budget), budget, initial, progress=show)
     return Picks(numbers[picks.rows], picks.radii)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from evenly.selection.refine.effort import Clock, SearchEffort
 from evenly.selection.refine.portfolio import TabuPortfolio
 from evenly.selection.refine.tabu import TabuSnapshot
 from evenly.shapes import Bool
+
+if TYPE_CHECKING:
+    from evenly.selection.greedy.progress import Report
 
 # By what fraction the next distance exceeds the best so far, at first and at the least; below
 # that, the next distance is the least one that is larger.
@@ -71,15 +75,16 @@ class Incumbent:
         seed: int,
         clock: Clock,
         effort: SearchEffort,
-        report: Callable[[float], object],
+        report: Report,
         resume: RoundState | None = None,
         keep: Callable[[RoundState], object] = lambda _: None,
     ) -> bool:
         """Search at larger and larger distances until several rounds in a row fail.
 
         When the time is up, the incumbent at that moment remains. `report` is called with the
-        smallest distance after each round, and `keep` with the state before each; `resume` is
-        such a state to continue from, whose packing is the incumbent.
+        smallest distance before each round, and how many rounds in a row have failed; `keep`,
+        with the state before each; `resume` is such a state to continue from, whose packing is the
+        incumbent.
 
         Returns:
             Whether the next distance exceeds the reach of the graph, so that a graph of larger
@@ -91,6 +96,8 @@ class Incumbent:
             step, failures, found = resume.step, resume.failures, resume.found
             portfolio.restore(resume.searches)
         while True:
+            distance = float(np.sqrt(self.squared))
+            report("searching", distance, "rounds without gain", failures, portfolio.patience)
             keep(RoundState(self.chosen, step, failures, found, portfolio.snapshot()))
             if failures >= portfolio.patience:
                 return False
@@ -107,7 +114,6 @@ class Incumbent:
             else:
                 failures += found or step == 0.0
                 step = _smaller(step, self.target - portfolio.largest)
-            report(float(np.sqrt(self.squared)))
 
     def next_reach(self, step: float) -> float:
         """Return the squared distance to search at next, for a relative gain of `step`."""

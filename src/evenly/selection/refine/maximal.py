@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from evenly.shapes import Int
 
 if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
+    from evenly.selection.greedy.progress import Report
     from evenly.selection.rules.rules import Rules
 
 
@@ -47,7 +48,7 @@ def maximal_packing(
     options: Refine,
     *,
     memory: float | None = None,
-    report: Callable[[str, float], object] = lambda *_: None,
+    report: Report = lambda *_: None,
 ) -> MaximalPacking:
     """Find as many rows as possible with pairwise distances of `distance` or more.
 

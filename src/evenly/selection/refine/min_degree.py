@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba
 import numpy as np
 
@@ -61,6 +63,7 @@ def max_radius_by_degree(
     *,
     seed: int = 0,
     constraints: Constraints | None = None,
+    progress: Callable[[int, int], object] = lambda *_: None,
 ) -> tuple[Int[np.ndarray, " count"] | None, float]:
     """Return a packing of at least `count` rows at the largest distance where one is found.
 
@@ -73,6 +76,7 @@ def max_radius_by_degree(
         count: how many rows the packing must have.
         low, high: distances.
         seed, constraints: see `pack_by_degree`.
+        progress: called before each packing with the number made, and the largest there can be.
 
     Returns:
         The packing, None if even `low` gives none; and the smallest distance tried at which a
@@ -88,6 +92,7 @@ def max_radius_by_degree(
     for halvings in range(_HALVINGS + 1):
         if halvings and high <= low * (1.0 + _FINEST):
             break
+        progress(halvings, _HALVINGS + 1)
         found = pack_by_degree(graph, reach_of(middle), seed=seed, constraints=constraints)
         if len(found) >= count:
             best, low = found, middle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from evenly.selection.refine.incumbent import Incumbent
 from evenly.selection.refine.reduction import adjacency_matrix, components, remove_dominated
 from evenly.selection.refine.tabu import repair
 from evenly.shapes import Bool, Float
+
+if TYPE_CHECKING:
+    from evenly.selection.greedy.progress import Report
 
 # The neighbours in a component of more rows would be too large a matrix of bits.
 _LARGEST_COMPONENT = 4096
@@ -31,7 +35,7 @@ def prove(
     *,
     clock: Clock,
     effort: SearchEffort,
-    report: Callable[[str, float], object],
+    report: Report,
     report_bound: Callable[[float], object],
 ) -> bool:
     """Prove smaller and smaller upper bounds on h_min, down to the optimum.
@@ -39,17 +43,17 @@ def prove(
     Args:
         incumbent: a packing that is good already; replaced by any better one that is found. When
             the time is up, the incumbent at that moment remains.
-        report: called with the current activity, and the smallest distance so far.
+        report: called with the smallest distance so far, and the number of bounds tried.
         report_bound: called with each proven upper bound.
 
     Returns:
         Whether the graph reaches far enough; if not, one of larger reach is needed.
     """
-    for gap in _GAPS:
+    for tried, gap in enumerate(_GAPS):
         outcome = None
         while outcome is None or outcome.chosen is not None:
             best = float(np.sqrt(incumbent.squared))
-            report("proving", best)
+            report("proving", best, "bounds", tried, len(_GAPS))
             reach = incumbent.next_reach(gap)
             if reach > incumbent.graph.reach:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from evenly.geometry import DistanceMatrix, Points
     from evenly.geometry.search.neighbour_graph import NeighbourGraph
     from evenly.selection.greedy.picks import Picks
+    from evenly.selection.greedy.progress import Report
     from evenly.selection.rules.rules import Rules
 
 Method = Literal["search", "exact"]
@@ -102,7 +102,7 @@ def refine(
     options: Refine,
     *,
     memory: float | None = None,
-    report: Callable[[str, float], object] = lambda *_: None,
+    report: Report = lambda *_: None,
     resume: SearchState | None = None,
     keep: Keep = lambda _: None,
 ) -> Refined:
@@ -119,7 +119,7 @@ def refine(
         picks: of farthest-first, those to include first.
         options: time limit, method and seed.
         memory: bytes that may be used in addition to the pool; None for about 1 GB.
-        report: called with the current activity, and the smallest distance so far.
+        report: called with the current step, the smallest distance so far, and how far the step is.
         resume: a state of the same refinement to continue from.
         keep: called with the state before each round.
 
@@ -188,7 +188,7 @@ class _Search:
         picks: Picks,
         options: Refine,
         clock: Clock,
-        report: Callable[[str, float], object],
+        report: Report,
         keep: Keep,
     ) -> None:
         self._keep = keep
@@ -220,16 +220,17 @@ class _Search:
                 if not np.array_equal(fixed, self._fixed) or len(resume.base) < len(self._picks):
                     raise WrongStateError("its refinement has other rows")
         while True:
-            self._report("looking for neighbours", self._distance)
+            self._report("counting neighbours", self._distance)
             base = self._picks.rows if self.found is None else self.found
             distance = self._distance
             self.searched = None  # its memory is needed
-            subproblem, graph = self._space.graph_around(base, distance, top, self._max_pairs)
+            subproblem, graph = self._space.graph_around(
+                base, distance, top, self._max_pairs, self._show
+            )
             self.looked_at = len(subproblem)
             if graph is None:
                 return
             self.searched = subproblem, graph
-            self._report("searching", self._distance)
             initial = subproblem.initial
             incumbent = Incumbent(graph, subproblem.constraints, self._target, initial)
 
@@ -245,7 +246,7 @@ class _Search:
                     seed=self._options.seed,
                     clock=self._clock,
                     effort=self._options.effort,
-                    report=lambda distance: self._report("searching", distance),
+                    report=self._report,
                     resume=rounds,
                     keep=keep,
                 )
@@ -299,6 +300,10 @@ class _Search:
         gained = min(self._distance / first - 1.0, 1.0) if first > 0.0 else 0.0
         return max(gained, self._least_gain)
 
+    def _show(self, step: str, unit: str, done: int, total: int) -> None:
+        """Report a step that does not change the smallest distance."""
+        self._report(step, None, unit, done, total)
+
     def _pack(self, incumbent: Incumbent, top: float) -> bool:
         """Start from a packing by minimum degree if it is better; return if none has failed."""
         packing, failed = max_radius_by_degree(
@@ -308,6 +313,7 @@ class _Search:
             top,
             seed=self._options.seed,
             constraints=incumbent.constraints,
+            progress=partial(self._show, "packing", "distances"),
         )
         if packing is not None:
             chosen = np.zeros(len(incumbent.graph), bool)

@@ -19,6 +19,9 @@ from evenly.shapes import Bool, Float, Int
 if TYPE_CHECKING:
     from evenly.selection.rules.rules import Rules
 
+    Show = Callable[[str, str, int, int], object]
+    """Shows a step, its unit, how many are done, and how many there are."""
+
 # The number of neighbours of a row is estimated from a sample of so many rows.
 _SAMPLE = 2048
 # Attempts to build a graph, each with a quarter of the pairs of the one before.
@@ -74,9 +77,16 @@ class SearchSpace:
     first: Int[np.ndarray, " k"]
 
     def graph_around(
-        self, chosen: Int[np.ndarray, " k"], distance: float, top: float, max_pairs: float
+        self,
+        chosen: Int[np.ndarray, " k"],
+        distance: float,
+        top: float,
+        max_pairs: float,
+        show: Show = lambda *_: None,
     ) -> tuple[Subproblem, NeighbourGraph | None]:
         """Return the rows to search, see `subproblem`, and those nearer to each other than `top`.
+
+        `show` is called with the step, and how many units of it are done.
 
         Returns:
             None instead of the graph if it has too many pairs whatever rows are searched.
@@ -84,12 +94,14 @@ class SearchSpace:
         if self.memory is not None:
             max_pairs = min(max_pairs, self.memory / 2 / BYTES_A_PAIR)
         for _ in range(_ATTEMPTS):
-            subproblem = self.subproblem(chosen, distance, top, max_pairs)
-            pairs_left = 4 * max_pairs
+            subproblem = self.subproblem(chosen, distance, top, max_pairs, show)
+            pairs_left, done = 4 * max_pairs, 0
 
-            def count(pairs: int) -> None:
-                nonlocal pairs_left
+            def count(pairs: int, tiles: int) -> None:
+                nonlocal pairs_left, done
                 pairs_left -= pairs
+                done += 1
+                show("finding neighbours", "tiles", done, tiles)
                 self.check()
                 if pairs_left < 0:
                     raise _TooManyPairsError
@@ -123,7 +135,12 @@ class SearchSpace:
         return centres if len(centres) else None
 
     def subproblem(
-        self, chosen: Int[np.ndarray, " k"], distance: float, top: float, max_pairs: float
+        self,
+        chosen: Int[np.ndarray, " k"],
+        distance: float,
+        top: float,
+        max_pairs: float,
+        show: Show = lambda *_: None,
     ) -> Subproblem:
         """Return the rows that could replace chosen rows at a larger distance.
 
@@ -135,6 +152,7 @@ class SearchSpace:
             distance: the smallest distance between them.
             top: rows nearer than this are neighbours.
             max_pairs: the estimated number of pairs of neighbours that is not to be exceeded.
+            show: as in `graph_around`.
 
         Cost: per row, d multiplications for each row or point to keep away from; if not all rows
             can be searched, 2048·d more.
@@ -152,7 +170,7 @@ class SearchSpace:
         limits = self._limits(rows, fixed)
         useful = initial | ((limits >= reach_of(distance)) & (most[strata] > 0))
         kept = np.flatnonzero(useful)
-        kept = kept[self._relevant_rows(rows[kept], initial[kept], top, max_pairs)]
+        kept = kept[self._relevant_rows(rows[kept], initial[kept], top, max_pairs, show)]
         whole = len(kept) == np.count_nonzero(useful)
         constraints = Constraints(limits[kept], strata[kept], most)
         rows, initial = rows[kept], initial[kept]
@@ -186,6 +204,7 @@ class SearchSpace:
         initial: Bool[np.ndarray, " m"],
         top: float,
         max_pairs: float,
+        show: Show,
     ) -> Int[np.ndarray, " p"]:
         """Return the positions of all rows, or of so many that their pairs are not too many."""
         max_rows, block_rows = self.effort.max_rows, self.effort.block_rows
@@ -198,6 +217,7 @@ class SearchSpace:
         near = np.empty(len(rows))
         for begin in range(0, len(rows), block_rows):
             self.check()
+            show("counting neighbours", "rows", begin, len(rows))
             block = slice(begin, begin + block_rows)
             near[block] = close_counts(self.points, rows[block], sample, reach_of(top))
         near /= len(sample)
