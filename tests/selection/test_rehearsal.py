@@ -74,7 +74,7 @@ def test_estimates_follow_the_rehearsal(monkeypatch):
     monkeypatch.setattr("evenly.selection.trial._seconds_per_multiplication", lambda: 1e-11)
 
     def seconds(taken, start):
-        found = None if taken is None else Rehearsal(8192, 819, taken, start)
+        found = None if taken is None else Rehearsal(8192, 819, taken, start, as_they_are=False)
         monkeypatch.setattr("evenly.selection.trial.rehearse", lambda *_, **__: found)
         return estimate(ROWS, 2000).selection_seconds
 
@@ -83,3 +83,14 @@ def test_estimates_follow_the_rehearsal(monkeypatch):
     # A rehearsal that takes as long as the model says changes nothing.
     slowness = seconds(0.1, 0.0) / seconds(None, 0.0)
     assert seconds(0.1 / slowness, 0.0) == pytest.approx(seconds(None, 0.0))
+
+
+def test_rows_that_are_their_own_proxies_take_less_memory(tmp_path):
+    unit = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    np.save(tmp_path / "unit.npy", unit)
+    np.save(tmp_path / "long.npy", unit * 5)
+
+    own, others = (estimate(tmp_path / name, 100).memory for name in ("unit.npy", "long.npy"))
+
+    assert others - own == unit.nbytes

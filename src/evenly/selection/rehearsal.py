@@ -12,6 +12,7 @@ from evenly.engines.memory import MemoryEngine
 from evenly.geometry import (
     LARGEST,
     Points,
+    ProxyTransform,
     first_of_the_farthest,
     row_lengths,
     single_threaded_blas,
@@ -40,12 +41,14 @@ class Rehearsal:
         rows, budget: how many rows were chosen among, and how many were chosen.
         seconds: what that took, once everything was loaded.
         start_seconds: what loading took.
+        as_they_are: whether the rows are their own proxies, which then take no memory.
     """
 
     rows: int
     budget: int
     seconds: float
     start_seconds: float
+    as_they_are: bool
 
 
 def rehearse(
@@ -72,7 +75,8 @@ def rehearse(
     seconds: list[float] = []
     while sum(seconds) < _SECONDS and len(seconds) < _REPEATS:
         seconds.append(_choose(points, budget))
-    return Rehearsal(count, budget, sum(seconds) / len(seconds), max(0.0, start))
+    as_they_are = ProxyTransform.as_they_are(points) is not None
+    return Rehearsal(count, budget, sum(seconds) / len(seconds), max(0.0, start), as_they_are)
 
 
 def _choose(points: Points, budget: int) -> float:

@@ -139,13 +139,25 @@ def try_vectors(
     engine = inputs.engine
     if engine == "auto":
         engine = "mapped" if on_disk else "memory"
-    needed = _needed_memory(engine, vectors, budget, memory_bytes(inputs.memory))
-    _check_fits(engine, needed, vectors)
     resident = resident_memory() - here  # the rehearsal loads what is counted as compiled loops
     each = _seconds_per_multiplication()
-    slowness, start = 1.0, 0.0
+    slowness, start, has_proxies = 1.0, 0.0, True
+    found = None
     if some is not None and engine in ("memory", "mapped"):
-        slowness, start = _rehearsed(some(), vectors, inputs, budget / pool, each)
+        few_rows = some()
+        whole = len(few_rows) == vectors.rows
+        found = rehearse(few_rows, budget / pool, normalize=inputs.normalize, whole=whole)
+    if found is not None:
+        few = vectors._replace(rows=found.rows)
+        modelled = _comparing_seconds(few, found.budget, found.rows, each)
+        slowness = found.seconds / (modelled + rounds_seconds(few, found.budget))
+        start = found.start_seconds
+        # The records of texts take about what proxies of their vectors would.
+        has_proxies = seconds is not None or not found.as_they_are
+    needed = _needed_memory(
+        engine, vectors, budget, memory_bytes(inputs.memory), has_proxies=has_proxies
+    )
+    _check_fits(engine, needed, vectors)
     comparing = _comparing_seconds(vectors, budget, pool, each)
     if engine == "mapped":
         comparing += _FILE_PASSES * vectors.nbytes / _FILE_BYTES_PER_SECOND
@@ -160,32 +172,6 @@ def try_vectors(
         slowness=slowness,
         file_bytes=int(vectors.nbytes) if on_disk and seconds is not None else 0,
     )
-
-
-def _rehearsed(
-    some: Float[np.ndarray, "m d"],
-    vectors: Vectors,
-    inputs: InputOptions,
-    share: float,
-    each: float,
-) -> tuple[float, float]:
-    """Choose among some rows; return how slow that was, see `Trial`, and what loading took.
-
-    Args:
-        some: the rows.
-        vectors: the shape of all rows.
-        inputs: the options.
-        share: the share of the pool that will be chosen.
-        each: the seconds of a multiplication.
-    """
-    whole = len(some) == vectors.rows
-    found = rehearse(some, share, normalize=inputs.normalize, whole=whole)
-    if found is None:
-        return 1.0, 0.0
-    few = vectors._replace(rows=found.rows)
-    modelled = _comparing_seconds(few, found.budget, found.rows, each)
-    modelled += rounds_seconds(few, found.budget)
-    return found.seconds / modelled, found.start_seconds
 
 
 def _try_embedding(
@@ -219,8 +205,13 @@ def _time_embedding(
     return perf_counter() - began, embedded.vectors
 
 
-def _needed_memory(engine: str, vectors: Vectors, budget: int, limit: float | None) -> float:
-    """Return the peak in bytes of the vectors and of what the engine keeps."""
+def _needed_memory(
+    engine: str, vectors: Vectors, budget: int, limit: float | None, *, has_proxies: bool
+) -> float:
+    """Return the peak in bytes of the vectors and of what the engine keeps.
+
+    Rows of length 1 in float32 need no proxies.
+    """
     if engine == "distances":
         return vectors.nbytes + vectors.rows * 24.0
     targets = float(budget) * vectors.dimension * (vectors.bytes_per_number + 4)
@@ -232,7 +223,7 @@ def _needed_memory(engine: str, vectors: Vectors, budget: int, limit: float | No
         return min(most, 2 * vectors.nbytes + targets + bounds)
     numbers, most = float(vectors.rows) * vectors.dimension, vectors.nbytes / 4 + _PROXY_BYTES
     proxies = numbers * 4 if numbers * 4 <= most else min(numbers * 2, most)
-    return vectors.nbytes + proxies + targets + bounds
+    return vectors.nbytes + proxies * has_proxies + targets + bounds
 
 
 def _peak_memory(engine: str, needed: float, vectors: Vectors, resident: float) -> float:
