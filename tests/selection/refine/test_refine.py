@@ -15,9 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from evenly import Refine, Selection, errors, select_uniform
 from evenly.geometry import reach_of
+from evenly.geometry.search.close_pairs import close_counts
 from evenly.geometry.search.neighbour_graph import neighbour_graph
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.refine import apply as refined
+from evenly.selection.refine import subproblem as subproblems
 from evenly.selection.refine.branch_and_bound import PackingSearch
 from evenly.selection.refine.effort import SearchEffort
 from evenly.selection.refine.incumbent import Incumbent
@@ -353,6 +355,18 @@ def test_pairs_are_estimated_from_a_sample():
     space = replace(space, points=dense)
     pairs = neighbour_graph(dense, np.arange(5000), 0.2).pairs
     assert space.pairs_within(0.2) == pytest.approx(pairs, rel=0.05)
+
+
+def test_a_sample_shows_that_a_large_pool_has_few_pairs(monkeypatch):
+    points, first = points_of(SPHERE), np.arange(60)
+    space = SearchSpace(points, no_rules(60), None, SearchEffort(), lambda: None, first)
+    monkeypatch.setattr(subproblems, "_SAMPLE", 50)
+    assert 0.75 * 3000 < space.pairs_within(0.8) < 0.75 * 4000
+    for most, counted in ((4000, []), (3000, [900])):
+        with mock.patch.object(subproblems, "close_counts", wraps=close_counts) as counts:
+            found = space.subproblem(first, 0.5, 0.8, most)
+        assert [len(call.args[1]) for call in counts.mock_calls] == [50, *counted]
+        assert len(found) == 900
 
 
 def test_fewer_rows_are_searched_if_there_are_more_pairs_than_estimated():

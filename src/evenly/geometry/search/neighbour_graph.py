@@ -157,7 +157,13 @@ def neighbour_graph(
     within = _limits_within(limits, pairs.error_bound)
     outside = _limits_outside(limits, pairs.error_bound)
     left, right, squared = pairs.left, pairs.right, pairs.squared
-    places = place_in_shells(left, right, squared, limits, within, outside, decider)
+    places = np.empty(len(pairs), np.uint8)
+
+    def place(part: slice) -> None:
+        some = left[part], right[part], squared[part]
+        places[part] = place_in_shells(*some, limits, within, outside, decider)
+
+    parallel_for(place, blocks(len(pairs), 1), threads=usable_threads())
     starts, shells, neighbours, both = both_ways(
         left, right, squared, places, len(rows), len(limits)
     )

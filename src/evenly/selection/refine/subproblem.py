@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # The number of neighbours of a row is estimated from a sample of so many rows.
 _SAMPLE = 2048
+# If a sample alone shows that there are fewer pairs than this share of the most, in a pool of so
+# many times its rows, neighbours are not counted row by row.
+_FEW_PAIRS, _WORTH_A_LOOK = 0.75, 16
 # Attempts to build a graph, each with a quarter of the pairs of the one before.
 _ATTEMPTS = 6
 
@@ -213,6 +216,10 @@ class SearchSpace:
             max_rows = min(max_rows, int(self.memory / 4 / (8 * self.points.dimension)))
         if len(rows) <= max_rows and len(rows) * (len(rows) - 1) / 2 <= max_pairs:
             return np.arange(len(rows))
+        if _WORTH_A_LOOK * _SAMPLE < len(rows) <= max_rows:
+            show("counting neighbours", "rows", 0, len(rows))
+            if self.pairs_within(top) <= _FEW_PAIRS * max_pairs:
+                return np.arange(len(rows))
         sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
         near = np.empty(len(rows))
         for begin in range(0, len(rows), block_rows):
