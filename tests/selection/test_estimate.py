@@ -116,3 +116,16 @@ def test_a_limit_that_is_too_little_is_an_error_as_in_a_selection(tmp_path):
 
     with pytest.raises(errors.OptionError, match="and a budget of 9,000: at least 79MB are needed"):
         estimate(tmp_path / "vectors.npy", 9000, memory="25MB")
+
+
+def test_texts_that_are_read_again_are_estimated_to_take_longer(tmp_path, monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr("evenly.selection.trial.perf_counter", lambda: float(next(clock)))
+    texts = texts_of(12) * 200
+
+    kept = estimate(texts, 100, encoder=TopicEncoder()).embedding_seconds
+    on_disk = estimate(texts, 100, encoder=TopicEncoder(), memory="1MB", cache_dir=tmp_path)
+
+    # Each step takes a second: 64 texts are embedded, and a sample of 300 is read.
+    assert kept == 2400 / 64
+    assert on_disk.embedding_seconds == pytest.approx(2400 / 64 + 2400 / 300)

@@ -23,6 +23,9 @@ from evenly.shapes import Float
 # Texts that are embedded to measure the encoder: a few, or more if they take too short a time.
 _SAMPLE_TEXTS, _MORE_TEXTS, _SHORT_SECONDS = 64, 4096, 0.1
 
+# So many texts are embedded three times, because others may have the cores in between.
+_MANY_TEXTS = 1024
+
 # Memory. A row's factor, length, bound, nearest chosen row and what partial sorting needs.
 _BYTES_PER_ROW = 60
 # Beyond a quarter of the vectors, float32 proxies get this much before they become 16 bits wide.
@@ -184,7 +187,9 @@ def _try_embedding(
     # A fast encoder shows its speed only with more texts.
     few, many = min(rows, _SAMPLE_TEXTS), max(_SAMPLE_TEXTS, min(rows // 8, _MORE_TEXTS))
     numbers = np.unique(np.linspace(0, rows - 1, max(few, min(rows, many))).astype(int))
+    began = perf_counter()
     texts = list(texts_of_rows(samples, numbers.tolist(), inputs.text, inputs.roles))
+    reading = (perf_counter() - began) / len(texts)
     usable = [text for text in texts if text]
     embed_texts(usable[:2], model, cache=None, progress=False)  # warm up
     some = usable[:: max(1, len(usable) // few)][:few]
@@ -192,9 +197,14 @@ def _try_embedding(
     if seconds < _SHORT_SECONDS and len(usable) > len(some):
         some = usable
         seconds, embedded = _time_embedding(some, model)
+        if len(some) >= _MANY_TEXTS:
+            seconds = (seconds + sum(_time_embedding(some, model)[0] for _ in range(2))) / 3
     n_usable = rows * len(usable) / max(1, len(texts))
     vectors = Vectors(rows, embedded.shape[1], bytes_per_number=4)
-    return vectors, embedded, seconds / max(1, len(some)) * n_usable
+    seconds *= n_usable / max(1, len(some))
+    if goes_to_disk(rows, vectors.nbytes, inputs):
+        seconds += rows * reading  # texts that are not kept are read again when they are embedded
+    return vectors, embedded, seconds
 
 
 def _time_embedding(
