@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from evenly import Refine, Selection, errors, select_uniform
 from evenly.geometry import reach_of
@@ -584,9 +585,15 @@ def test_the_progress_bar_shows_the_steps_and_how_far_they_are(capsys):
     with refined.searching_bar("refining", "h_min", 2.0, True) as report:
         report("searching", 2.1)
         report("counting", None, "rows", 30, 120)
+        with mock.patch.object(tqdm, "reset", autospec=True, side_effect=tqdm.reset) as resets:
+            report("counting", None, "rows", 60, 120)
+            report("finding", None, "tiles", 1, 7)
+        assert [call.args[1] for call in resets.mock_calls] == [7]
         report("counting", None, "rows", 60, 120)
+        report("ordering", None)
     lines = capsys.readouterr().err
     assert "refining: searching [" in lines
+    assert "refining: ordering [" in lines
     assert "refining: counting:  50%" in lines
     assert "60/120 rows [00:00, h_min +5.00%]" in lines
     with refined.searching_bar("refining", "h_min", 0.0, False) as report:

@@ -154,10 +154,12 @@ def searching_bar(what: str, of: str, initial: float, progress: bool | None) -> 
             if now is not None and initial > 0:
                 bar.set_postfix_str(f"{of} {now / initial - 1:+.2%}", refresh=False)
             if (step, total) != (last, bar.total):
-                last, bar.total = step, total
+                last = step
+                if total is None:
+                    bar.total = None
                 bar.bar_format = _STEP_OF.replace("UNIT", unit) if total else _STEP
                 bar.set_description_str(f"{what}: {step}", refresh=False)
-                bar.reset()
+                bar.reset(total)  # the notebook's bar learns of a new total here only
             bar.update(done - bar.n)
 
         yield report
