@@ -589,8 +589,8 @@ def test_the_progress_bar_shows_the_steps_and_how_far_they_are(capsys):
             report("counting", None, "rows", 60, 120)
             report("finding", None, "tiles", 1, 7)
         assert [call.args[1] for call in resets.mock_calls] == [7]
-        report("counting", None, "rows", 60, 120)
         report("ordering", None)
+        report("counting", None, "rows", 60, 120)
     lines = capsys.readouterr().err
     assert "refining: searching [" in lines
     assert "refining: ordering [" in lines
