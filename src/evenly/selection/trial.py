@@ -187,9 +187,7 @@ def _try_embedding(
     # A fast encoder shows its speed only with more texts.
     few, many = min(rows, _SAMPLE_TEXTS), max(_SAMPLE_TEXTS, min(rows // 8, _MORE_TEXTS))
     numbers = np.unique(np.linspace(0, rows - 1, max(few, min(rows, many))).astype(int))
-    began = perf_counter()
     texts = list(texts_of_rows(samples, numbers.tolist(), inputs.text, inputs.roles))
-    reading = (perf_counter() - began) / len(texts)
     usable = [text for text in texts if text]
     embed_texts(usable[:2], model, cache=None, progress=False)  # warm up
     some = usable[:: max(1, len(usable) // few)][:few]
@@ -201,10 +199,7 @@ def _try_embedding(
             seconds = (seconds + sum(_time_embedding(some, model)[0] for _ in range(2))) / 3
     n_usable = rows * len(usable) / max(1, len(texts))
     vectors = Vectors(rows, embedded.shape[1], bytes_per_number=4)
-    seconds *= n_usable / max(1, len(some))
-    if goes_to_disk(rows, vectors.nbytes, inputs):
-        seconds += rows * reading  # texts that are not kept are read again when they are embedded
-    return vectors, embedded, seconds
+    return vectors, embedded, seconds / max(1, len(some)) * n_usable
 
 
 def _time_embedding(
