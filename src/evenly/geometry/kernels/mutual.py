@@ -46,9 +46,6 @@ PADDING = AT_ONCE
 # No squared distance of codes is larger. Rows that do not count have a start that no other sum has.
 _LARGEST, _OUT = 2**30, -(2**30)
 
-# Leading coordinates from which near rows are proposed.
-_PROPOSING = 64
-
 _INFINITE = np.float32(np.inf)
 _TWO = np.float32(2)
 
@@ -133,7 +130,7 @@ def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
     shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
     (stored, factors, coincident), rows, short, _, _, limits, squared, _ = side
     count, k = len(rows), squared.shape[1]
-    width = min(short.shape[1], _PROPOSING)
+    width = short.shape[1]
     if count <= k:
         return
     panels, lengths = _panels(short, count, width, levels)
