@@ -32,6 +32,8 @@ def test_products_on_one_thread_leave_the_others_to_tiles() -> None:
             assert {library["num_threads"] for library in threadpool_info()} == {1}
             with single_threaded_blas():
                 assert usable_threads() == before
+            with threadpool_limits(2), single_threaded_blas():  # as if a library was just loaded
+                assert usable_threads() == before
             assert usable_threads() == before
             within: list[int] = []
             parallel_for(lambda _: within.append(usable_threads()), range(4), threads=2)

@@ -87,13 +87,17 @@ def single_threaded_blas() -> Iterator[None]:
     if max(before, default=1) == 1:
         yield
         return
-    _before.threads = usable_threads()
+    # A library that was loaded within the outer context is why an inner one comes to here.
+    is_outer = not hasattr(_before, "threads")
+    if is_outer:
+        _before.threads = usable_threads()
     _set_threads(libraries, [1] * len(before))
     try:
         yield
     finally:
         _set_threads(libraries, before)
-        del _before.threads
+        if is_outer:
+            del _before.threads
 
 
 @functools.cache
