@@ -30,6 +30,7 @@ from benchmarks.measuring import Task, measure, measure_apart
 from benchmarks.peers import OTHERS, Peer
 
 from evenly import measure as measure_by_evenly
+from evenly import select_uniform
 from tests.support import oracle
 
 KEYS = {
@@ -521,6 +522,13 @@ def test_neighbours_are_searched_for_in_every_measurement(monkeypatch):
 
     assert searched == [250, 500] * 3
     assert {row["repeats"] for row in rows} == {3}
+
+    searched.clear()
+    large = np.random.default_rng(0).standard_normal((10_000, 3), np.float32)
+    for vectors in (large, large[:50], large):  # densities of large pools are kept on disk, too
+        with typical.empty_cache():
+            select_uniform(vectors, 3, density_weight=1)
+    assert searched == [10_000, 50, 10_000]
 
 
 def test_whole_jobs_of_two_versions_are_measured_in_turn(tmp_path):
