@@ -18,9 +18,9 @@ def jobs_section(rows: Sequence[dict[str, Any]]) -> str:
         "\n### The whole job\n\n"
         "`evenly select` as users run it: reading, embedding, choosing, writing, and measuring "
         "with three random\nsubsets and a certificate, each run in a process of its own, after one "
-        "that does not count. Seconds of\nsteps are medians; *rest* is starting the program and "
-        "writing. The sum and the ratio are followed\nby the smallest and the largest of the runs."
-        "\n\n"
+        "that does not count\n(`--no-warm-up`: without it, so that the first run of a version may "
+        "compile). Seconds of steps are\nmedians; *rest* is starting the program and writing. "
+        "The sum and the ratio are followed by the\nsmallest and the largest of the runs.\n\n"
         + markdown_table(header, [_line(row) for row in rows])
         + "".join(f"\n- {pool}" for pool in dict.fromkeys(_described(row) for row in rows))
         + "\n"

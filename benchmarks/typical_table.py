@@ -39,7 +39,7 @@ def typical_section(rows: Sequence[Row]) -> str:
         "nearest chosen\none, with all n × n similarities (float32, lazy greedy). "
         "`density_weight=1` has its default of 10\nneighbours. Times cover the whole call, with "
         "similarities and neighbours, and are medians of\n"
-        f"{repeats} runs in turn, followed by the smallest and the largest; the last columns "
+        f"{repeats} run(s) in turn, followed by the smallest and the largest; the last columns "
         "are relative to\nfacility location: the time on the clock, and that of all processors. "
         "Mean distances are computed\nin float64; that of random rows is the mean of as many "
         "draws.\n\n"
