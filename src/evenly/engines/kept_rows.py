@@ -51,7 +51,7 @@ class KeptRows:
     def take(self, rows: Int[np.ndarray, " m"]) -> Points:
         """Return rows, given in ascending order, as points; read those that were not kept.
 
-        There may be at most `most` of them. The kept rows are moved, and are no longer known.
+        There may be at most `most` of them. They take the place of the kept rows.
         """
         known, self._count = self._rows[: self._count], 0
         places = np.searchsorted(known, rows)
