@@ -122,7 +122,7 @@ def _panels(
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
-    """Lower the limit of each row to the distance of the k that look nearest among AT_ONCE rows.
+    """Lower the limit of each row to the distance of the k that look nearest on its own side.
 
     Nothing is inserted into `side.squared`: the pairs are compared again.
     """

@@ -24,8 +24,8 @@ _PROBES, _PROPOSED = 4, 4
 # Rows for each cell that its centre is the mean of.
 _ROWS_A_CELL = 40
 
-# At most so many coordinates share a 4-bit number of the index, and at least so many numbers stand
-# for a row of as many coordinates or more.
+# At most so many coordinates share a 4-bit number of the index. Fewer do if a row would otherwise
+# have fewer numbers than this.
 _MOST_SHORT, _FEWEST_NUMBERS = 4, 32
 
 # Rows at once. Answers depend on it, so it must not depend on the machine.
