@@ -58,6 +58,10 @@ class Cutter:
             begin = end.start() + self.dropped
         yield text[begin:]
 
+    def words(self, text: str) -> list[str]:
+        """Return the smallest pieces of a text; the whole text if they keep their boundaries."""
+        return self.boundary.split(text) if self.dropped else [text]
+
 
 def in_pieces(
     texts: Sequence[str], cutter: Callable[[], Cutter | None]

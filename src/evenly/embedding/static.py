@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from evenly.embedding.pieces import cutter_of, in_pieces
+from evenly.embedding.word_tokens import WordTokens
 from evenly.errors import EncoderError, MissingExtraError, ModelNotFoundError
 from evenly.shapes import Float
 
@@ -24,7 +25,6 @@ _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _TENSOR = "embedding.weight"
 _BATCH = 8192
-_TOKENS_AT_ONCE = 65_536
 
 
 def static_files() -> tuple[Path, Path]:
@@ -74,7 +74,7 @@ class StaticEncoder:
 
     @cached_property
     def _loaded(self) -> tuple[Float[np.ndarray, "v d"], Any]:
-        """The word vectors, in half precision as they are stored, and the tokenizer."""
+        """The word vectors, and the tokenizer."""
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
@@ -86,7 +86,11 @@ class StaticEncoder:
                 f"the encoder {STATIC!r} could not be loaded: {type(error).__name__}: {error}"
             ) from error
         words.no_padding()
-        return table, words
+        return table.astype(np.float32), words
+
+    @cached_property
+    def _words(self) -> WordTokens:
+        return WordTokens(self._loaded[1], self._cutter())
 
     @property
     def dimension(self) -> int | None:
@@ -95,19 +99,20 @@ class StaticEncoder:
 
     def encode(self, texts: list[str]) -> Float[np.ndarray, "n d"]:
         """Return the vectors of `texts`; a text without tokens has the vector 0."""
-        table, tokenizer = self._loaded
-        texts = [self._prompt + text for text in texts]
-        vectors = np.zeros((len(texts), table.shape[1]), np.float32)
-        counts = np.zeros((len(texts), 1), np.float32)
-        for group in in_pieces(texts, self._cutter):
-            found = tokenizer.encode_batch([piece for _, piece in group], add_special_tokens=False)
-            for (row, _), words in zip(group, found, strict=True):
-                tokens = words.ids
-                counts[row] += len(tokens)
-                # Summed one after the other, which gives the same bits for any size of the blocks.
-                for begin in range(0, len(tokens), _TOKENS_AT_ONCE):
-                    block = table[tokens[begin : begin + _TOKENS_AT_ONCE]].astype(np.float32)
-                    block[0] += vectors[row]
-                    vectors[row] = block.sum(axis=0)
-        vectors /= np.maximum(counts, 1)
+        from scipy.sparse import csr_array
+
+        table, _ = self._loaded
+        tokens = [bytearray() for _ in texts]
+        for group in in_pieces([self._prompt + text for text in texts], self._cutter):
+            found = self._words.of([piece for _, piece in group])
+            for (row, _), own in zip(group, found, strict=True):
+                tokens[row] += own
+        columns = np.frombuffer(b"".join(tokens), np.int32)
+        ends = np.cumsum([0, *map(len, tokens)]) // columns.itemsize
+        # The product adds the vectors of a text one after the other, in the order of its tokens.
+        counts = csr_array(
+            (np.ones(len(columns), np.float32), columns, ends), shape=(len(texts), len(table))
+        )
+        vectors: Float[np.ndarray, "n d"] = counts @ table
+        vectors /= np.maximum(np.diff(ends), 1).astype(np.float32)[:, None]
         return vectors
