@@ -2,6 +2,10 @@
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +13,12 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from evenly import embed, select_uniform
-from evenly.geometry.threads import parallel_for, single_threaded_blas, usable_threads
+from evenly.geometry.threads import (
+    parallel_for,
+    side_by_side,
+    single_threaded_blas,
+    usable_threads,
+)
 
 _FORKS = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
@@ -43,6 +52,53 @@ def test_products_on_one_thread_leave_the_others_to_tiles() -> None:
             assert usable_threads() == 1
             with single_threaded_blas():
                 assert usable_threads() == 1
+
+
+def test_works_side_by_side_share_the_threads_that_there_are() -> None:
+    def work(number: int) -> tuple[int, int, list[int]]:
+        done: list[int] = []
+        parallel_for(done.append, range(3), threads=usable_threads())
+        inner = side_by_side([usable_threads, usable_threads])
+        return number, usable_threads(), [*sorted(done), *inner]
+
+    with threadpool_limits(2):
+        together = threading.Barrier(2)
+        assert side_by_side([lambda: together.wait(60), lambda: together.wait(60)]) is not None
+        found = side_by_side([partial(work, number) for number in range(5)])
+        assert found == [(number, 2, [0, 1, 2, 2, 2]) for number in range(5)]
+        assert usable_threads() == 2
+    with threadpool_limits(1):
+        thread = threading.get_ident()
+        assert side_by_side([threading.get_ident] * 2) == [thread] * 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads here")
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_works_side_by_side_end_when_one_fails(error: type[BaseException]) -> None:
+    begun, ended = threading.Event(), []
+
+    def fail() -> None:
+        assert begun.wait(60)
+        if error is ValueError:
+            raise ValueError
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as Ctrl-C
+        go_on()
+
+    def go_on() -> None:
+        begun.set()
+        try:
+            for _ in range(60_000):
+                parallel_for(lambda _: time.sleep(0.001), range(2), threads=1)
+        except BaseException:
+            ended.append(True)
+            raise
+
+    with threadpool_limits(2):
+        with pytest.raises(error):
+            side_by_side([fail, partial(side_by_side, [go_on, begun.set])])
+        assert len(ended) == 1 + (error is KeyboardInterrupt)
+        assert usable_threads() == 2
+        assert side_by_side([lambda: 1, lambda: 2]) == [1, 2]
 
 
 def _in_forked_child(work: Any) -> Any:

@@ -11,16 +11,29 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Tile = TypeVar("Tile")
 Result = TypeVar("Result")
 _THREADED = ("numpy", "scipy", "torch", "faiss")
 
-# How many threads a thread could use before it entered `single_threaded_blas`.
-_before = threading.local()
+
+class _Own(threading.local):
+    """What a thread knows about itself.
+
+    Attributes:
+        threads: how many threads it could use before it, or the thread that started it, entered
+            `single_threaded_blas`; None outside.
+        stop: set if what it does is not wanted any longer.
+    """
+
+    threads: int | None = None
+    stop: threading.Event | None = None
+
+
+_own = _Own()
 
 
 def usable_threads() -> int:
@@ -28,8 +41,8 @@ def usable_threads() -> int:
 
     `single_threaded_blas` does not lower it: there, tiles are shared out instead.
     """
-    if hasattr(_before, "threads"):
-        return int(_before.threads)
+    if _own.threads is not None:
+        return _own.threads
     counts = [library.num_threads for library in _libraries("blas")]
     if "torch" in sys.modules:
         import torch
@@ -43,6 +56,8 @@ def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threa
 
     Tiles must not write to the same memory. One thread is the caller's own.
     """
+    if _own.stop is not None and _own.stop.is_set():
+        raise CancelledError
     waiting = list(tiles)
     if threads <= 1 or len(waiting) <= 1:
         for tile in waiting:
@@ -56,6 +71,38 @@ def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threa
         for future in futures:
             future.cancel()
         raise
+
+
+def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Return the results of independent pieces of work, done at once; raise the first exception.
+
+    Their tiles share the same threads, so that those of one are computed while another does what
+    cannot be divided. After Ctrl-C, each ends before its next tiles.
+    """
+    threads = usable_threads()
+    if threads <= 1 or len(works) <= 1:
+        return [work() for work in works]
+    stop = _own.stop or threading.Event()
+
+    def do(work: Callable[[], Result]) -> Result:
+        _own.threads, _own.stop = threads, stop
+        return work()
+
+    with (
+        single_threaded_blas(),
+        ThreadPoolExecutor(
+            min(threads, len(works)),
+            thread_name_prefix="evenly",
+            initializer=_keep_single_threaded,
+        ) as executor,
+    ):
+        futures = [executor.submit(do, work) for work in works]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def in_background(work: Callable[[], Result], *, threads: int) -> Future[Result]:
@@ -88,16 +135,16 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     # A library that was loaded within the outer context is why an inner one comes to here.
-    is_outer = not hasattr(_before, "threads")
+    is_outer = _own.threads is None
     if is_outer:
-        _before.threads = usable_threads()
+        _own.threads = usable_threads()
     _set_threads(libraries, [1] * len(before))
     try:
         yield
     finally:
         _set_threads(libraries, before)
         if is_outer:
-            del _before.threads
+            _own.threads = None
 
 
 @functools.cache

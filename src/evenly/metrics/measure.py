@@ -20,8 +20,8 @@ from evenly.inputs.prepare import PreparedData
 from evenly.metrics.certificate import BoundingEffort, UpperBounds
 from evenly.metrics.diversity import Diversity, clusters_of
 from evenly.metrics.facility_location import MOST_ROWS, facility_location
-from evenly.metrics.measures import Measures, RandomMeasures
-from evenly.metrics.random_subsets import measure_random
+from evenly.metrics.measures import Measures, RandomMeasures, RandomSubset
+from evenly.metrics.random_subsets import do_all, measure_random
 from evenly.metrics.space import prepare_subsets
 from evenly.metrics.subset_distances import (
     ALL_ROWS,
@@ -232,15 +232,24 @@ def measure_prepared(
             )
     measures = _measure(points, chosen, found)
     seeds = range(options.seed, options.seed + subsets)
-    with new_bar(total=rows * subsets, desc="random subsets", unit="row", shown=progress) as bar:
-        drawn = measure_random(
-            points, size, seeds, bar.update, sampling=stats.sampling, hints=hints
-        )
-    if options.certificate:
-        bounds = dict(known_bounds or {})
+    drawn: list[RandomSubset] = []
+
+    def draw() -> None:
+        total = rows * subsets
+        with new_bar(total=total, desc="random subsets", unit="row", shown=progress) as bar:
+            drawn[:] = measure_random(
+                points, size, seeds, bar.update, sampling=stats.sampling, hints=hints
+            )
+
+    bounds = dict(known_bounds or {})
+
+    def find_bounds() -> None:
         # If a known bound is attained, no other can be sharper.
         if min(bounds.values(), default=inf) > measures.h_min * (1.0 + 1e-9):
-            bounds |= stats.upper_bounds.bounds(size, measures.h_min)
+            bounds.update(stats.upper_bounds.bounds(size, measures.h_min))
+
+    do_all(points, [draw, find_bounds] if options.certificate else [draw])
+    if options.certificate:
         measures = measures.with_bounds(bounds)
     if options.details:
         measures = _with_details(measures, stats, chosen)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from evenly.geometry import DistanceMatrix, Points, farthest_rows
+from evenly.geometry.threads import side_by_side
 from evenly.metrics.measures import RandomSubset
 from evenly.metrics.subset_distances import (
     DEFAULT_SAMPLING,
@@ -17,6 +20,8 @@ from evenly.metrics.subset_distances import (
     SubsetDistances,
 )
 from evenly.shapes import Int
+
+Result = TypeVar("Result")
 
 
 def random_rows(eligible: Int[np.ndarray, " m"], size: int, seed: int) -> Int[np.ndarray, " k"]:
@@ -50,24 +55,39 @@ def measure_random(
     together = 1
     if isinstance(points, Points) and sampling.is_worth_it(len(rows), size, points.dimension):
         together = max(1, len(rows) // (4 * size))
-    measured = []
-    for begin in range(0, len(seeds), together):
-        some = seeds[begin : begin + together]
+
+    def measure_some(some: Sequence[int]) -> list[RandomSubset]:
         subsets = [random_rows(rows, size, seed) for seed in some]
         farthest: Sequence[tuple[int, float] | None] = [None]
         if isinstance(points, Points) and len(subsets) > 1:
             covers = [hints.cover(points, chosen) for chosen in subsets]
             farthest = farthest_rows(points, covers, progress=progress)
-        for seed, chosen, known in zip(some, subsets, farthest, strict=True):
+
+        def measure_one(number: int) -> RandomSubset:
             found = SubsetDistances.of(
                 points,
-                chosen,
-                seed=seed,
+                subsets[number],
+                seed=some[number],
                 sampling=sampling,
                 neighbours=False,
-                hints=replace(hints, farthest=known),
+                hints=replace(hints, farthest=farthest[number]),
                 progress=progress,
             )
             mean, error = found.to_subset.mean, found.to_subset.standard_error
-            measured.append(RandomSubset(found.h_min, found.coverage_radius, mean, error))
-    return measured
+            return RandomSubset(found.h_min, found.coverage_radius, mean, error)
+
+        return do_all(points, [partial(measure_one, number) for number in range(len(some))])
+
+    groups = [seeds[begin : begin + together] for begin in range(0, len(seeds), together)]
+    measured = do_all(points, [partial(measure_some, some) for some in groups])
+    return [one for some in measured for one in some]
+
+
+def do_all(points: Points | DistanceMatrix, works: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Return the results of independent measurements of a pool: at once, if it is in memory.
+
+    Of a pool that is not, each would read it at another place and hold parts of it.
+    """
+    if isinstance(points, Points) and points.in_memory:
+        return side_by_side(works)
+    return [work() for work in works]
