@@ -89,6 +89,18 @@ def test_without_texts_the_encoder_is_not_called(encoder, cache):
     assert encoder.calls == 0
 
 
+def test_an_encoder_that_does_not_pad_gets_texts_in_their_order():
+    class Unpadded(TopicEncoder):
+        pads = False
+
+    encoder, texts = Unpadded(2), ["bb", "a", "cccc", "bb", "ddd"]
+
+    result = embed_texts(texts, loaded(encoder))
+
+    assert encoder.seen == ["bb", "a", "cccc", "ddd"]
+    np.testing.assert_array_equal(result.vectors, TopicEncoder().encode(texts).astype(np.float32))
+
+
 def test_longer_texts_are_embedded_first_and_returned_in_order(encoder):
     texts = ["a", "a" * 9, "a" * 3, "a" * 7, "a" * 5]
 

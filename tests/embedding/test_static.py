@@ -53,6 +53,7 @@ def test_a_prompt_is_put_before_every_text():
 def test_the_batch_size_is_the_number_of_texts_per_call():
     assert load_encoder("static", batch_size=7).texts_per_call == 7
     assert load_encoder("static").texts_per_call > 1000
+    assert not load_encoder("static").pads
 
 
 def test_embedding_imports_no_deep_learning_library():

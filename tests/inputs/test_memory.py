@@ -53,7 +53,7 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     )
 
     assert isinstance(prepared.points.stored, StoredVectors)
-    assert prepared.pool_texts.kept is None
+    assert not prepared.pool_texts.kept.complete
     in_memory = prepare(path, InputOptions(**options)).points.stored
     np.testing.assert_array_equal(prepared.points.stored[:], in_memory)
     assert len(scratch(cache)) == 1
@@ -64,6 +64,32 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     assert chosen.indices.tolist() == expected.indices.tolist()
     assert chosen.radii.tolist() == expected.radii.tolist()
     assert chosen.provenance.encoder == expected.provenance.encoder
+
+
+@pytest.mark.parametrize(
+    ("memory", "repeats", "reads"), [(LITTLE, 1, 1), (LITTLE, 9, 2), (None, 9, 1)]
+)
+def test_texts_are_read_once_if_there_is_room_to_keep_them(path, memory, repeats, reads):
+    calls = 0
+
+    def text(record):
+        nonlocal calls
+        calls += 1
+        return " ".join([record["text"]] * repeats)
+
+    options = {"encoder": TopicEncoder(), "text": text, "on_invalid": "drop"}
+
+    prepared = prepare(path, InputOptions(**options, memory=memory, cache_dir=False))
+
+    assert calls == reads * 3001
+    assert not prepared.pool_texts.kept.complete
+    texts = [" ".join([record["text"]] * repeats) for record in records()]
+    expected = TopicEncoder().encode(texts).astype(np.float32)
+    np.testing.assert_array_equal(prepared.points.stored[:3000], expected)
+
+
+def test_texts_are_not_kept_if_they_are_not_embedded(path):
+    assert prepare(path, InputOptions(on_invalid="drop"), embedding=False).pool_texts.kept is None
 
 
 @pytest.mark.parametrize("budget", [40, 0.1])

@@ -20,7 +20,7 @@ from evenly.errors import (
     RowError,
     VectorError,
 )
-from evenly.samples import open_samples, read_texts
+from evenly.samples import lines, open_samples, read_texts
 
 
 @pytest.fixture
@@ -36,6 +36,13 @@ def file(tmp_path):
 # name, content, error, message after the path
 BAD_FILES = [
     ("a.jsonl", '{"a": 1}\n\n{"a": }\n', RecordError, ", line 3: invalid JSON: Expecting value at"),
+    (
+        "a.jsonl",
+        '{"a": 1}\n{"a": 1} {}\n',
+        RecordError,
+        ", line 2: invalid JSON: Extra data at character 10",
+    ),
+    ("a.jsonl", '{"a": 1}\x0b\n', RecordError, ", line 1: invalid JSON: Extra data at"),
     ("a.jsonl", '{"a": 1}\n[1]\n', RecordError, ", line 2: a JSON array instead of an object"),
     ("a.jsonl", '{"a": 1}\nnull\n', RecordError, ", line 2: a JSON null instead of an object"),
     (
@@ -402,3 +409,22 @@ def test_the_hash_covers_the_content(file, tmp_path):
         open_samples([{"x": object()}]).content_hash()
         == open_samples([{"x": object()}]).content_hash()
     )
+
+
+@pytest.mark.parametrize("read_at_once", [1, 40, 1 << 20])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.csv"])
+def test_all_records_are_read_as_single_ones_are(file, name, read_at_once, monkeypatch):
+    monkeypatch.setattr(lines, "_READ_BYTES", read_at_once)
+    words = ["one", "ж" * 30, "x" * 100, "2"]
+    content = {
+        "a.jsonl": '\ufeff{"text": "one"}\r\n\n  {"text": "%s"} \n{"text": "%s"}\n\n{"text": "2"}',
+        "a.txt": "one\r\n\n%s\n%s\n \n2",
+        "a.csv": 'text\none\r\n\n"%s"\n%s\n\n2',
+    }[name] % (words[1], words[2])
+
+    samples = open_samples(file(name, content))
+
+    expected = [{"text": word} for word in words]
+    assert list(samples.records()) == expected
+    assert [record for row in range(4) for record in samples.records([row])] == expected
+    assert samples.column("text") == words

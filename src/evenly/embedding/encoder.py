@@ -19,7 +19,8 @@ class Encoder(Protocol):
     """An object that turns n texts into n vectors.
 
     Optional attributes: `name` (str), `dimension` (int), `window` (the number of tokens read of
-    each text), `texts_per_call` (int), `truncated(texts)` (one bool per text: whether it is
+    each text), `texts_per_call` (int), `pads` (bool: False if a call costs no more for texts of
+    different lengths than for those of one), `truncated(texts)` (one bool per text: whether it is
     longer than the window), and `fingerprint` (str), which must change whenever the vectors
     do: vectors are cached on disk only for an encoder that has one.
     """
@@ -65,6 +66,11 @@ class LoadedEncoder:
             or _integer_attribute(self.encoder, "texts_per_call")
             or _TEXTS_PER_CALL
         )
+
+    @property
+    def pads(self) -> bool:
+        """Whether a call costs less if its texts are about equally long."""
+        return bool(getattr(self.encoder, "pads", True))
 
     def encode(self, texts: list[str]) -> Float[np.ndarray, "n d"]:
         """Return the vectors of `texts` as float32, one row per text, as the encoder scales them.

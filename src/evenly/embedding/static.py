@@ -58,6 +58,7 @@ class StaticEncoder:
     """
 
     name = STATIC
+    pads = False
 
     def __init__(
         self,

@@ -16,9 +16,12 @@ from evenly.options import InputOptions
 _ROW_BYTES, _MOST_ROW_BYTES = 64, 160
 # Beside vectors in memory: proxies of them, and clusters for the bounds on h_min.
 _PROXY_SHARE, _PROXY_BYTES, _CLUSTER_BYTES = 1.25, 200e6, 1000
-# Texts that are kept, and what is freed between steps and not reused; and rows that stay in
-# memory from one pass over a file to the next.
+# What is freed between steps and not reused; and rows that stay in memory from one pass over a
+# file to the next.
 _OTHER_SHARE, _LAST_SHARE = 1 / 8, 1 / 16
+# Texts that are kept from the first reading to embedding, which takes memory too: a share of what
+# rows leave of `memory=`, or of the free memory.
+_TEXT_SHARE, _FREE_TEXT_SHARE = 1 / 2, 1 / 32
 
 
 def goes_to_disk(rows: int, vector_bytes: float, options: InputOptions) -> bool:
@@ -47,6 +50,14 @@ def room_for_work(rows: int, options: InputOptions) -> float | None:
     if allowed is None:
         return None
     return (1 - _OTHER_SHARE) * allowed - rows * _ROW_BYTES
+
+
+def room_for_texts(rows: int, options: InputOptions) -> float:
+    """Return the bytes that texts may take until they are embedded."""
+    allowed = memory_bytes(options.memory)
+    if allowed is None:
+        return _FREE_TEXT_SHARE * free_memory()
+    return _TEXT_SHARE * ((1 - _OTHER_SHARE) * allowed - rows * _MOST_ROW_BYTES)
 
 
 def room_for_last_rows(options: InputOptions) -> float:

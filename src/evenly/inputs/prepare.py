@@ -112,8 +112,6 @@ class PreparedData:
         Raises:
             TextError: the data were vectors.
         """
-        if self.pool_texts is not None and self.pool_texts.kept is not None:
-            return map(self.pool_texts.kept.__getitem__, rows)
         return texts_of_rows(self.samples, rows, self.options.text, self.options.roles)
 
     def describe(self, row: int) -> str:
@@ -204,7 +202,7 @@ def prepare(
         vectors = vectors_of(samples, options, budget)
         seconds = {"reading": perf_counter() - began}
     else:
-        texts = read_pool_texts(samples, options)
+        texts = read_pool_texts(samples, options, keep=embedding)
         rows.drop(texts.invalid, TextError, "text")
         seconds = {"reading": perf_counter() - began}
         vectors = np.empty((len(samples), 0), np.float32)
@@ -296,7 +294,10 @@ def embed_pool_texts(
     *,
     needs_cache: bool = False,
 ) -> Embeddings:
-    """Embed the texts of eligible rows, into memory or into a file; others have the vector 0."""
+    """Embed the texts of eligible rows, into memory or into a file; others have the vector 0.
+
+    Texts that were kept for it are not kept any longer.
+    """
     cache = open_cache(options.cache_dir, needed=needs_cache)
 
     def target(rows: int, dimension: int) -> VectorTarget:
@@ -305,13 +306,16 @@ def embed_pool_texts(
             return VectorFile(rows, dimension, cache)
         return ArrayTarget(rows, dimension)
 
-    return embed_pool(
+    embeddings = embed_pool(
         texts.hashed(eligible.copy()),
         model,
         target=target,
         cache=cache,
         progress=options.progress,
     )
+    if texts.kept is not None:
+        texts.kept.drop()
+    return embeddings
 
 
 def vectors_of(samples: Samples, options: InputOptions, budget: int | float | None = None) -> Any:

@@ -316,7 +316,8 @@ class RecordSamples(Samples):
         for record in self.records():
             if isinstance(record, str) or not hasattr(record, "get"):
                 continue
-            keys.update(dict.fromkeys(record))
+            if not keys.keys() >= record.keys():
+                keys.update(dict.fromkeys(record))
             yield tuple([record.get(name, absent) for name in names])
         self._columns = tuple(key for key in keys if isinstance(key, str))
         for name in names:

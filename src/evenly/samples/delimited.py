@@ -50,9 +50,9 @@ class Delimited(LineSamples):
             check_columns(names, self.columns, self.origin)
         places = [self.columns.index(name) for name in names if name in self.columns]
         self.check_unchanged()
-        for row in range(len(self)):
+        for row, raw in enumerate(self._all()):
             with _long_fields():
-                fields = self._fields(row)
+                fields = self._fields(row, raw)
             yield tuple([fields[place] for place in places])
 
     def _spans(self, starts: Any, ends: Any) -> list[tuple[int, int]]:
@@ -99,12 +99,13 @@ class Delimited(LineSamples):
             line = self._source.content[start : end + 1]
             yield decode(line, f"{self.origin}, line {number}")
 
-    def _parse(self, row: int) -> dict[str, Any]:
+    def _parse(self, row: int, raw: bytes) -> dict[str, Any]:
         with _long_fields():
-            return dict(zip(self.columns, self._fields(row), strict=True))
+            return dict(zip(self.columns, self._fields(row, raw), strict=True))
 
-    def _fields(self, row: int) -> list[str]:
-        return next(csv.reader([self._text(row)], delimiter=self._delimiter, strict=True))
+    def _fields(self, row: int, raw: bytes) -> list[str]:
+        text = self._text(row, raw)
+        return next(csv.reader([text], delimiter=self._delimiter, strict=True))
 
 
 def _delimiter(header: str, usual: str) -> str:

@@ -18,7 +18,11 @@ from evenly.samples.source import Content, Source
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1 << 24
+# Records that are read together when all are.
+_READ_BYTES = 1 << 20
 _NEWLINE = ord("\n")
+_DECODE = json.JSONDecoder().raw_decode
+_JSON_SPACE = " \t\n\r"
 
 
 def line_bounds(content: Content) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -83,11 +87,27 @@ class LineSamples(RecordSamples):
     def records(self, rows: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the records, parsing each from its bytes."""
         self.check_unchanged()
-        numbers = range(len(self)) if rows is None else row_numbers(rows, len(self)).tolist()
-        for row in numbers:
-            yield self._parse(row)
+        if rows is None:
+            for row, raw in enumerate(self._all()):
+                yield self._parse(row, raw)
+            return
+        for row in row_numbers(rows, len(self)).tolist():
+            yield self._parse(row, self.raw(row))
 
-    def _parse(self, row: int) -> dict[str, Any]:
+    def _all(self) -> Iterator[bytes]:
+        """Yield the bytes of each record as `raw` does, and read many at once."""
+        begin = 0
+        while begin < len(self):
+            offset = self._starts[begin]
+            end = max(begin + 1, int(np.searchsorted(self._ends, offset + _READ_BYTES)))
+            starts, ends = self._starts[begin:end] - offset, self._ends[begin:end] - offset
+            block = self._source.content[offset : self._ends[end - 1]]
+            for start, stop in zip(starts.tolist(), ends.tolist(), strict=True):
+                yield block[start:stop] + b"\n"
+            begin = end
+
+    def _parse(self, row: int, raw: bytes) -> dict[str, Any]:
+        """Return a record from its bytes."""
         raise NotImplementedError
 
     def headers(self) -> list[bytes | None]:
@@ -98,8 +118,11 @@ class LineSamples(RecordSamples):
         """Yield the bytes of records in a new file of the same format."""
         return map(self.copy, rows.tolist())
 
-    def _text(self, row: int) -> str:
-        return decode(self.raw(row), self.locate(row))
+    def _text(self, row: int, raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return decode(raw, self.locate(row))  # raises the error that names the place
 
 
 class JsonLines(LineSamples):
@@ -113,10 +136,10 @@ class JsonLines(LineSamples):
         super().__init__(source, "jsonl")
         self._find_lines(before)
 
-    def _parse(self, row: int) -> dict[str, Any]:
-        text = self._text(row)
+    def _parse(self, row: int, raw: bytes) -> dict[str, Any]:
+        text = self._text(row, raw)
         try:
-            record = json.loads(text)
+            record = _loads(text)
         except json.JSONDecodeError as error:
             raise RecordError(
                 f"{self.locate(row)}: invalid JSON: {error.msg} at character {error.colno}."
@@ -137,7 +160,7 @@ class JsonLines(LineSamples):
         if b"NaN" not in raw and b"Infinity" not in raw:
             return raw
         replaced: set[str] = set()
-        line = json_record(self._parse(row), replaced)
+        line = json_record(self._parse(row, raw), replaced)
         if not replaced:
             return raw
         warn_of_nulls(replaced)
@@ -156,8 +179,8 @@ class TextLines(LineSamples):
         super().__init__(source, "txt")
         self._find_lines(before)
 
-    def _parse(self, row: int) -> dict[str, Any]:
-        return {"text": self._text(row).removesuffix("\n").removesuffix("\r")}
+    def _parse(self, row: int, raw: bytes) -> dict[str, Any]:
+        return {"text": self._text(row, raw).removesuffix("\n").removesuffix("\r")}
 
 
 def _not_blank(
@@ -172,6 +195,15 @@ def _not_blank(
     for line in np.flatnonzero(~filled & (ends > starts)).tolist():
         filled[line] = bool(content[starts[line] : ends[line]].strip())
     return np.flatnonzero(filled & (ends > starts))
+
+
+def _loads(text: str) -> Any:
+    """Do what `json.loads` does, in half the time for an object without space before it."""
+    if text.startswith("{"):
+        record, end = _DECODE(text)
+        if not text[end:].strip(_JSON_SPACE):
+            return record
+    return json.loads(text)
 
 
 def decode(raw: bytes, where: str) -> str:

@@ -206,7 +206,7 @@ def _join_or_reason(parts: _Parts, roles: frozenset[str]) -> tuple[str, str]:
 
 def _join(parts: _Parts, roles: frozenset[str]) -> str:
     texts = [_text(name, value, roles) for name, value in parts]
-    joined = texts[0] if len(texts) == 1 else "\n".join(text for text in texts if text)
+    joined = texts[0] if len(texts) == 1 else "\n".join(filter(None, texts))
     if not joined or joined.isspace():
         raise _UnusableError("is only white space" if joined else "is empty")
     if not joined.isascii():
@@ -220,6 +220,8 @@ def _join(parts: _Parts, roles: frozenset[str]) -> str:
 
 
 def _text(name: str, value: object, roles: frozenset[str]) -> str:
+    if isinstance(value, str) and (not value or value[0].isalnum()):
+        return value  # no messages begin like this
     subject = f"column {name!r} " if name else ""
     try:
         messages = messages_of(value)
