@@ -13,7 +13,6 @@ from evenly.geometry.kernels.codes import MOST, codes_of, fill_codes, mixed
 from evenly.geometry.kernels.int16_block import BLOCKS, LANES, ROWS
 from evenly.geometry.kernels.marks import SHIFT, lowest_bit, mark_by_int8, mark_by_int16
 from evenly.geometry.kernels.tiles import (
-    SCRATCH,
     TILE_ROWS,
     begin_tiles,
     end_tiles,
@@ -41,13 +40,10 @@ def marking(mark):
 @numba.njit
 def mark_all_by_tiles(left, right, starts, reaches, least, half, marks):
     """The same for tiles."""
-    scratch = np.empty(SCRATCH, np.int32)
     begin_tiles()
     for block in range(0, marks.shape[1], 2):
         for row in range(0, len(marks), TILE_ROWS):
-            mark_by_tiles(
-                left, row, right, block, starts, reaches, least, half, row, marks, scratch
-            )
+            mark_by_tiles(left, row, right, block, starts, reaches, least, half, row, marks)
     end_tiles()
 
 
@@ -84,7 +80,7 @@ def test_a_pair_is_marked_if_it_is_near_enough_for_one_of_its_rows(bits, width, 
     left, right = (codes_of(codes, 0.0, tiles=tiles) for codes in (ones, others))
     if tiles:
         assert not left.shifts.any()
-        mark_all_by_tiles(left.rows, right.panels, starts, reaches, least, half, marks)
+        mark_all_by_tiles(left.tiles, right.panels, starts, reaches, least, half, marks)
     else:
         mark_all = marking({8: mark_by_int8, 16: mark_by_int16}[bits])
         mark_all(left.panels, right.panels, starts, reaches, least, half, marks)

@@ -28,20 +28,28 @@ MIXED = 32
 """Coordinates that a code depends on."""
 
 
+OUT = -(2**30)
+"""The start of rows that do not count: no sum of a product and another start is as small."""
+
+_LINE = 64
+
+
 class Codes(NamedTuple):
     """Rows as small integers, padded to whole tiles.
 
     Attributes:
-        rows: the codes of 32 bits together, row by row, for tiles; else none.
-        panels: the same of BLOCK rows together.
-        halves: (p,) half of the squared length of each row, rounded down.
+        tiles: the codes of BLOCK rows and of TILE_BYTES each together, row by row, if they are
+            multiplied by tiles; else none.
+        panels: the codes of 32 bits of BLOCK rows together.
+        starts: (p,) the opposite of half of the squared length of each row, rounded down; OUT
+            beyond the rows.
         shifts: (p,) what the shift of the other side adds to its products.
         off: how far codes are from proxies, at most.
     """
 
-    rows: Int32[np.ndarray, "p groups"]
+    tiles: Int32[np.ndarray, "blocks groups 16"]
     panels: Int32[np.ndarray, "blocks groups 16"]
-    halves: Int32[np.ndarray, " p"]
+    starts: Int32[np.ndarray, " p"]
     shifts: Int32[np.ndarray, " p"]
     off: float
 
@@ -100,10 +108,23 @@ def codes_of(some: np.ndarray[Any, Any], off: float, *, tiles: bool = False) -> 
     codes = np.zeros((padded, some.shape[1]), some.dtype)
     codes[: len(some)] = some
     groups = codes.view(np.int32).reshape(padded // BLOCK, BLOCK, -1)
-    panels = np.ascontiguousarray(groups.transpose(0, 2, 1))
-    lengths = np.einsum("ij,ij->i", codes, codes, dtype=np.int32)
+    panels = _aligned(groups.transpose(0, 2, 1))
+    starts = _aligned(-(np.einsum("ij,ij->i", codes, codes, dtype=np.int32) // 2))
+    starts[len(some) :] = OUT
     shifts = SHIFT * codes.sum(axis=1, dtype=np.int32)
     if tiles or some.dtype != np.int8:
         shifts[:] = 0
-    rows = codes.view(np.int32)
-    return Codes(rows if tiles else rows[:0], panels, lengths // 2, shifts, off)
+    own = panels[:0]
+    if tiles:
+        across = groups.reshape(-1, BLOCK, groups.shape[2] // BLOCK, BLOCK).transpose(0, 2, 1, 3)
+        own = _aligned(across.reshape(panels.shape))
+    return Codes(own, panels, starts, shifts, off)
+
+
+def _aligned(made: Int32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
+    """Return a copy that begins where a line of the cache does."""
+    memory = np.empty(made.nbytes + _LINE, np.uint8)
+    begin = -memory.ctypes.data % _LINE
+    copy = memory[begin : begin + made.nbytes].view(made.dtype).reshape(made.shape)
+    copy[:] = made
+    return copy

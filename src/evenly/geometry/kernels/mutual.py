@@ -13,183 +13,35 @@ T/2 of the other > P/2. Halves are rounded so that more pairs are marked, never 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 
 from evenly.geometry.kernels.candidates import (
-    Candidates,
     add_candidate,
     decide_candidates,
     insert,
     limit_of_candidate,
 )
-from evenly.geometry.kernels.codes import Codes
 from evenly.geometry.kernels.exact import Vectors, squared_distance_of
-from evenly.geometry.kernels.int16 import AT_ONCE, TOGETHER, multiply_by_int16
-from evenly.geometry.kernels.int16_block import BLOCKS, ROWS, product_of_rows
+from evenly.geometry.kernels.int16 import AT_ONCE, TOGETHER
+from evenly.geometry.kernels.int16_block import BLOCKS, ROWS
 from evenly.geometry.kernels.marks import lowest_bit, mark_by_int8, mark_by_int16
 from evenly.geometry.kernels.screening import BLOCK, FAST, ErrorBound, limit_of
+from evenly.geometry.kernels.sides import Rounding, Side, squared_gap
 from evenly.geometry.kernels.tiles import (
-    SCRATCH,
     TILE_ROWS,
     begin_tiles,
     end_tiles,
     mark_by_tiles,
 )
-from evenly.shapes import Float, Float32, Int, Int16, Int32
+from evenly.shapes import Float32, Int32, UInt64
 
-PADDING = AT_ONCE
-"""Rows beyond the last one that arrays must have, so that every tile is whole."""
-
-# No squared distance of codes is larger. Rows that do not count have a start that no other sum has.
-_LARGEST, _OUT = 2**30, -(2**30)
+# No squared distance of codes is larger.
+_LARGEST = 2**30
 
 _INFINITE = np.float32(np.inf)
-_TWO = np.float32(2)
-
-
-class Side(NamedTuple):
-    """Rows on one side of a comparison, and what is known about their nearest rows.
-
-    Attributes:
-        vectors: what distances are computed from.
-        rows: (m,) which of them are compared.
-        short: (m + PADDING, W) proxies rounded to 16 bits.
-        lengths: (m + PADDING,) their squared lengths, which fit in 32 bits as their products do.
-        codes: their leading coordinates, rounded further.
-        limits: (m + PADDING,) squared distances of `short` from which on a pair is of no use to a
-            row; changed in place; -inf for rows that need no further search, and beyond the rows.
-        squared: (m, k) exact squared distances to the nearest rows so far, ascending, inf if fewer
-            are known; changed in place.
-        candidates: rows that are not decided yet; changed in place.
-    """
-
-    vectors: Vectors
-    rows: Int[np.ndarray, " m"]
-    short: Int16[np.ndarray, "p W"]
-    lengths: Int32[np.ndarray, " p"]
-    codes: Codes
-    limits: Float32[np.ndarray, " p"]
-    squared: Float[np.ndarray, "m k"]
-    candidates: Candidates
-
-
-class Rounding(NamedTuple):
-    """How rounded proxies are compared.
-
-    Attributes:
-        width: leading coordinates that codes have.
-        bits: of a code.
-        tiles: codes are multiplied by `mark_by_tiles`.
-        code_levels: what coordinates are multiplied by before they are rounded to codes.
-        floor: a row whose limit is below needs no further search: its limit becomes -inf.
-        levels: what coordinates were multiplied by before they were rounded to 16 bits.
-        bound: how far errors can move the squared distance of two proxies rounded to 16 bits.
-        ratio: how much more the proxies of one pair can be lengthened than those of another; 0 if
-            there is no bound.
-    """
-
-    width: int
-    bits: int
-    tiles: bool
-    code_levels: Any
-    floor: Any
-    levels: Any
-    bound: ErrorBound
-    ratio: float
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def _panels(
-    short: Int16[np.ndarray, "p W"], count: int, width: int, levels: Any
-) -> tuple[Int16[np.ndarray, "blocks pairs 16 2"], Float32[np.ndarray, " 16*blocks"]]:
-    """Return rows as `multiply_by_int16` reads them, padded to whole tiles, and squared lengths."""
-    blocks = -(-count // AT_ONCE) * AT_ONCE // BLOCK
-    panels = np.empty((blocks, width // 2, BLOCK, 2), np.int16)
-    lengths = np.empty(blocks * BLOCK, np.float32)
-    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    for row in range(blocks * BLOCK):
-        total = np.float32(0)
-        for axis in range(width // 2 * 2):
-            value = short[row, axis]
-            panels[row // BLOCK, axis // 2, row % BLOCK, axis % 2] = value
-            total += np.float32(value) * np.float32(value)
-        lengths[row] = total * shrink
-    return panels, lengths
-
-
-@numba.njit(**FAST)  # type: ignore[untyped-decorator]
-def limit_from_near_rows(side: Side, rounding: Rounding) -> None:
-    """Lower the limit of each row to the distance of the k that look nearest on its own side.
-
-    Nothing is inserted into `side.squared`: the pairs are compared again.
-    """
-    levels, bound, ratio = rounding.levels, rounding.bound, rounding.ratio
-    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    (stored, factors, coincident), rows, short, _, _, limits, squared, _ = side
-    count, k = len(rows), squared.shape[1]
-    width = short.shape[1]
-    if count <= k:
-        return
-    panels, lengths = _panels(short, count, width, levels)
-    products = np.zeros((TOGETHER, AT_ONCE), np.float32)
-    smallest = np.empty((TOGETHER, AT_ONCE // BLOCK), np.float32)
-    terms = np.empty(stored.shape[1])
-    likely, values = np.empty((TOGETHER, k), np.int64), np.empty((TOGETHER, k), np.float32)
-    decided = np.empty(k)
-    for first_row in range(0, count, TOGETHER):
-        some_rows = min(TOGETHER, count - first_row)
-        values[:] = _INFINITE
-        for first in range(0, count, AT_ONCE):
-            some = panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
-            own = lengths[first : first + AT_ONCE]
-            multiply_by_int16(short[first_row:], some_rows, some, levels, own, products, smallest)
-            for ahead in range(some_rows):
-                row = first_row + ahead
-                most = values[ahead, k - 1]
-                for block in range(smallest.shape[1]):
-                    if smallest[ahead, block] >= most:
-                        continue
-                    for position in range(block * BLOCK, (block + 1) * BLOCK):
-                        value = own[position] - _TWO * products[ahead, position]
-                        if value >= most or first + position == row or first + position >= count:
-                            continue
-                        place = k - 1
-                        while place > 0 and values[ahead, place - 1] > value:
-                            values[ahead, place] = values[ahead, place - 1]
-                            likely[ahead, place] = likely[ahead, place - 1]
-                            place -= 1
-                        values[ahead, place], likely[ahead, place] = value, first + position
-                        most = values[ahead, k - 1]
-        for ahead in range(some_rows):
-            row = first_row + ahead
-            if ratio > 0:
-                farthest = np.float32(0)
-                for near in likely[ahead]:
-                    gap = _squared(side, row, side, near, shrink)
-                    farthest = max(farthest, gap)
-                limit = limit_of_candidate(farthest, bound.error, bound.rounding, ratio)
-            else:
-                decided[:] = np.inf
-                for near in likely[ahead]:
-                    exact = squared_distance_of(
-                        stored, factors, rows[row], stored, factors, rows[near], coincident, terms
-                    )
-                    insert(decided, exact)
-                # Pairs at exactly this distance are of use.
-                limit = np.nextafter(limit_of(decided[k - 1], bound), _INFINITE)
-            limit = min(limits[row], limit)
-            limits[row] = limit if limit >= rounding.floor else -_INFINITE
-
-
-@numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
-def _squared(left: Side, here: int, right: Side, there: int, shrink: Any) -> Any:
-    """Return the squared distance of two rounded proxies."""
-    product = product_of_rows(left.short, here, right.short, there)
-    gap = np.int64(left.lengths[here]) + np.int64(right.lengths[there]) - 2 * np.int64(product)
-    return np.float32(gap) * shrink
 
 
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
@@ -229,6 +81,98 @@ def decide(side: Side, others: Vectors) -> None:
         )
 
 
+@numba.njit(**FAST, inline="always")  # type: ignore[untyped-decorator]
+def _lower(limits: Float32[np.ndarray, " p"], row: int, limit: Any, floor: Any) -> None:
+    """Lower the limit of a row, to -inf if it needs no further search."""
+    limit = min(limits[row], limit)
+    limits[row] = limit if limit >= floor else -_INFINITE
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _list_marks(
+    words: UInt64[np.ndarray, "r 2"], count: int, found: Int32[np.ndarray, " f"]
+) -> int:
+    """Write down which bits of the first rows are set, as row * AT_ONCE + bit; return how many."""
+    length = 0
+    for ahead in range(count):
+        for part in range(words.shape[1]):
+            word = words[ahead, part]
+            while word != 0:
+                found[length] = ahead * AT_ONCE + 64 * part + lowest_bit(word)
+                length += 1
+                word &= word - np.uint64(1)
+    return length
+
+
+@numba.njit(**FAST)  # type: ignore[untyped-decorator]
+def _look_again(
+    left: Side,
+    right: Side,
+    rounding: Rounding,
+    same: bool,
+    first_row: int,
+    first: int,
+    marked: Int32[np.ndarray, " f"],
+) -> None:
+    """Compare the marked ones of some pairs of rows, numbered as by `_list_marks`.
+
+    Args:
+        left, right, rounding, same: as in `lower_each_other`.
+        first_row, first: the rows of both sides that are counted from.
+        marked: the pairs.
+    """
+    _, _, _, _, floor, levels, bound, ratio = rounding
+    error, slack = bound.error, bound.rounding
+    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
+    # Arrays by name, because numba counts references whenever one is taken from a tuple.
+    vectors, rows, short, lengths, _, limits, squared, (near, who) = left
+    others, other_rows, other_short, other_lengths, _, reaches, other_squared, more = right
+    other_near, other_who = more
+    stored, factors, coincident = vectors
+    points, other_factors, _ = others
+    terms = np.empty(stored.shape[1])
+    last, room = squared.shape[1] - 1, near.shape[1] - 1
+    for number in range(len(marked)):
+        # Unsigned, so that numba does not look for negative ones.
+        row = np.uintp(first_row + marked[number] // AT_ONCE)
+        other = np.uintp(first + marked[number] % AT_ONCE)
+        if same and other <= row:
+            continue
+        gap = squared_gap(short, lengths, row, other_short, other_lengths, other, shrink)
+        if gap >= max(limits[row], reaches[other]):
+            continue
+        if ratio > 0:
+            if gap < limits[row]:
+                if near[row, room] < limits[row]:
+                    limits[row] = _with_room(left, row, others, limits[row], bound)
+                add_candidate(near, who, row, gap, other_rows[other])
+                limit = limit_of_candidate(near[row, last], error, slack, ratio)
+                _lower(limits, row, limit, floor)
+            if gap < reaches[other]:
+                if other_near[other, room] < reaches[other]:
+                    reaches[other] = _with_room(right, other, vectors, reaches[other], bound)
+                add_candidate(other_near, other_who, other, gap, rows[row])
+                limit = limit_of_candidate(other_near[other, last], error, slack, ratio)
+                _lower(reaches, other, limit, floor)
+            continue
+        decided = squared_distance_of(
+            stored,
+            factors,
+            rows[row],
+            points,
+            other_factors,
+            other_rows[other],
+            coincident,
+            terms,
+        )
+        if decided < squared[row, last]:
+            insert(squared[row], decided)
+            _lower(limits, row, limit_of(squared[row, last], bound), floor)
+        if decided < other_squared[other, last]:
+            insert(other_squared[other], decided)
+            _lower(reaches, other, limit_of(other_squared[other, last], bound), floor)
+
+
 @numba.njit(**FAST)  # type: ignore[untyped-decorator]
 def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) -> None:
     """Compare all rows of two sides; lower `squared` and `limits` of both in place.
@@ -238,39 +182,28 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
         rounding: how their proxies are compared.
         same: the sides are the same; each pair of its rows is compared once.
     """
-    _, bits, tiles, code_levels, floor, levels, bound, ratio = rounding
-    shrink = np.float32(1.0 / (np.float64(levels) * np.float64(levels)))
-    vectors, rows, _, _, codes, limits, squared, (near, who) = left
-    stored, factors, coincident = vectors
-    lines, panels, halves, shifts, off = codes
-    other_vectors, others, _, _, right_codes, right_limits, right_squared, right_candidates = right
-    right_near, right_who = right_candidates
-    points, other_factors, _ = other_vectors
-    _, right_panels, right_halves, _, right_off = right_codes
+    bits, tiles, levels = rounding.bits, rounding.tiles, rounding.code_levels
+    lines, panels, own_starts, shifts, off = left.codes
+    _, right_panels, starts, _, right_off = right.codes
     off += right_off
-    last, room = squared.shape[1] - 1, near.shape[1] - 1
-    error, slack = bound.error, bound.rounding
-    starts = -right_halves
-    starts[len(others) :] = _OUT
+    rows, others = len(left.rows), len(right.rows)
     # Computed once for many rows: limits that are somewhat too large mark a few more pairs.
-    reaches = np.empty(len(right_limits), np.int32)
-    _half_reaches(right_limits, off, code_levels, reaches)
+    reaches = np.empty(len(right.limits), np.int32)
+    _half_reaches(right.limits, off, levels, reaches)
     least, half = np.empty(TOGETHER, np.int32), np.empty(TOGETHER, np.int32)
     words = np.empty((TOGETHER, AT_ONCE // 64), np.uint64)
     marks = words.view(np.uint16)
-    terms = np.empty(stored.shape[1])
-    scratch = np.empty(SCRATCH, np.int32)
+    marked = np.empty(TOGETHER * AT_ONCE, np.int32)
     if tiles:
         begin_tiles()
-    for first_row in range(0, len(rows), TOGETHER):
-        count = min(TOGETHER, len(rows) - first_row)
-        _half_reaches(limits[first_row : first_row + count], off, code_levels, least[:count])
+    for first_row in range(0, rows, TOGETHER):
+        count = min(TOGETHER, rows - first_row)
+        _half_reaches(left.limits[first_row : first_row + count], off, levels, least[:count])
         for ahead in range(count):
-            half[ahead] = halves[first_row + ahead] + shifts[first_row + ahead]
+            half[ahead] = shifts[first_row + ahead] - own_starts[first_row + ahead]
             least[ahead] = half[ahead] - least[ahead] - 1
-        begin = first_row // AT_ONCE * AT_ONCE if same else 0
-        for first in range(begin, len(others), AT_ONCE):
-            theirs, reach = right_limits[first : first + AT_ONCE], reaches[first : first + AT_ONCE]
+        for first in range(first_row // AT_ONCE * AT_ONCE if same else 0, others, AT_ONCE):
+            reach = reaches[first : first + AT_ONCE]
             some = right_panels[first // BLOCK : (first + AT_ONCE) // BLOCK]
             own = starts[first : first + AT_ONCE]
             for ahead in range(0, count, TILE_ROWS if tiles else ROWS):
@@ -290,7 +223,6 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             half,
                             ahead,
                             marks,
-                            scratch,
                         )
                     elif bits == 8:
                         mark_by_int8(
@@ -320,58 +252,8 @@ def lower_each_other(left: Side, right: Side, rounding: Rounding, same: bool) ->
                             ahead,
                             marks,
                         )
-            for ahead in range(count):
-                row = first_row + ahead
-                limit = limits[row]
-                for part in range(words.shape[1]):
-                    word = words[ahead, part]
-                    while word != 0:
-                        position = 64 * part + lowest_bit(word)
-                        word &= word - np.uint64(1)
-                        other = first + position
-                        if same and other <= row:
-                            continue
-                        reached = theirs[position]
-                        larger = max(limit, reached)
-                        gap = _squared(left, row, right, other, shrink)
-                        if gap >= larger:
-                            continue
-                        if ratio > 0:
-                            if gap < limit:
-                                if near[row, room] < limit:
-                                    limit = _with_room(left, row, other_vectors, limit, bound)
-                                add_candidate(near, who, row, gap, others[other])
-                                lower = limit_of_candidate(near[row, last], error, slack, ratio)
-                                limit = min(limit, lower)
-                                limit = limit if limit >= floor else -_INFINITE
-                            if gap < reached:
-                                if right_near[other, room] < reached:
-                                    reached = _with_room(right, other, vectors, reached, bound)
-                                add_candidate(right_near, right_who, other, gap, rows[row])
-                                lower = limit_of_candidate(
-                                    right_near[other, last], error, slack, ratio
-                                )
-                                reached = min(reached, lower)
-                                theirs[position] = reached if reached >= floor else -_INFINITE
-                            continue
-                        decided = squared_distance_of(
-                            stored,
-                            factors,
-                            rows[row],
-                            points,
-                            other_factors,
-                            others[other],
-                            coincident,
-                            terms,
-                        )
-                        if decided < squared[row, last]:
-                            insert(squared[row], decided)
-                            limit = min(limit, limit_of(squared[row, last], bound))
-                            limit = limit if limit >= floor else -_INFINITE
-                        if decided < right_squared[other, last]:
-                            insert(right_squared[other], decided)
-                            reached = min(reached, limit_of(right_squared[other, last], bound))
-                            theirs[position] = reached if reached >= floor else -_INFINITE
-                limits[row] = limit
+            found = _list_marks(words, count, marked)
+            if found:
+                _look_again(left, right, rounding, same, first_row, first, marked[:found])
     if tiles:
         end_tiles()

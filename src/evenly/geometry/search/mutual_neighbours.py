@@ -16,16 +16,11 @@ import numpy as np
 
 from evenly.geometry.kernels.candidates import no_candidates
 from evenly.geometry.kernels.codes import MOST, WIDEST, codes_of, fill_codes, mixed
+from evenly.geometry.kernels.first_limits import limit_from_near_rows
 from evenly.geometry.kernels.int16_block import ADDS_AT_ONCE, AT_LEAST, IS_WIDE
-from evenly.geometry.kernels.mutual import (
-    PADDING,
-    Rounding,
-    Side,
-    decide,
-    limit_from_near_rows,
-    lower_each_other,
-)
+from evenly.geometry.kernels.mutual import decide, lower_each_other
 from evenly.geometry.kernels.screening import CHUNK
+from evenly.geometry.kernels.sides import PADDING, Rounding, Side
 from evenly.geometry.kernels.tiles import TILE_BYTES, may_use_tiles
 from evenly.geometry.points import Points, blocks
 from evenly.geometry.screening.proxies import ProxyTransform
