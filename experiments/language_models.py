@@ -14,7 +14,7 @@ import torch
 
 from experiments.texts import Rows, made_up
 
-RATES = {"adamw": 2e-4, "l2": 10.0}
+RATES = {"adamw": 2e-4, "l2": 0.005}
 """The presets, and the learning rates that suit the small model."""
 
 _IGNORED = -100
@@ -99,9 +99,17 @@ class Model:
         self.weights = copy.deepcopy(network.state_dict())
         self.network, self.device, self.bfloat16 = network.to(device), device, bfloat16
 
-    def reset(self) -> None:
-        """Go back to the weights before fine-tuning."""
+    def reset(self, preset: str = "adamw") -> None:
+        """Go back to the weights before fine-tuning; for "l2", with an output layer of zeros.
+
+        Logits that cross-entropy has trained are in the tens, far from one-hot vectors: an l2 loss
+        would do nothing but unlearn them.
+        """
+        self.network.tie_weights()
         self.network.load_state_dict(self.weights)
+        if preset == "l2":
+            head = self.network.get_output_embeddings()
+            head.weight = torch.nn.Parameter(torch.zeros_like(head.weight))  # no longer tied
 
     def encode(self, examples: list[Example], length: int) -> Tokens:
         """Return the tokens of examples, and how many of them are the prompt's."""
@@ -116,7 +124,8 @@ class Model:
         """Return two numbers of each example: its mean loss a token, and its accuracy.
 
         The losses, (n,), are those that the preset trains on: cross-entropies, in nats, or squared
-        errors. The accuracies, (n,), are the shares of tokens that the model thinks most likely.
+        distances to one-hot vectors. The accuracies, (n,), are the shares of tokens that the model
+        thinks most likely.
         """
         self.network.eval()
         losses, right = np.empty(len(encoded)), np.empty(len(encoded))
@@ -246,12 +255,25 @@ def make_small(examples: list[Example], sizes: Sizes, folder: Path) -> None:
 
 
 def _loss(logits: torch.Tensor, wanted: torch.Tensor, preset: str) -> torch.Tensor:
-    """Return the cross-entropy, or the mean squared error to one-hot vectors."""
+    """Return the cross-entropy, or the mean squared distance to one-hot vectors, per token."""
     if preset == "adamw":
         return torch.nn.functional.cross_entropy(logits, wanted)
     # |logits - one-hot|² multiplied out: one-hot vectors of a large vocabulary take gigabytes.
     own = logits.gather(-1, wanted[:, None])[:, 0]
-    return (logits.square().sum(-1) - 2 * own + 1).mean() / logits.shape[-1]
+    return (logits.square().sum(-1) - 2 * own + 1).mean()
+
+
+def loss_of_constant_logits(encoded: Tokens) -> float:
+    """Return the smallest l2 loss that logits can have which are the same for every token.
+
+    They are the shares of the tokens, and the loss is 1 minus the sum of their squares.
+    """
+    shares: dict[int, float] = {}
+    for tokens, prompt in encoded:
+        answer = tokens[prompt:]
+        for token in answer:
+            shares[token] = shares.get(token, 0.0) + 1 / len(answer) / len(encoded)
+    return 1.0 - sum(share**2 for share in shares.values())
 
 
 def _endless(count: int, rng: np.random.Generator) -> Iterator[int]:

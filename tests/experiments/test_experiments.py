@@ -1,5 +1,6 @@
 """Every experiment, in its quick mode, end to end."""
 
+import copy
 import csv
 import json
 import re
@@ -21,6 +22,7 @@ from experiments.language_models import (
     Example,
     Model,
     Sizes,
+    loss_of_constant_logits,
     made_up_examples,
     make_small,
     read_examples,
@@ -340,10 +342,11 @@ def test_a_small_model_learns_from_answers_and_can_be_reset(tmp_path):
     model = Model(str(tmp_path / "small"), "cpu")
     encoded = model.encode(examples, QUICK.length)
     for preset in ("adamw", "l2"):
+        model.reset(preset)
         before, _ = model.losses(encoded, 4, preset)
         model.train(encoded, 30, preset, QUICK, np.random.default_rng(0))
         after, _ = model.losses(encoded, 4, preset)
-        model.reset()
+        model.reset(preset)
 
         assert after.mean() < before.mean()
         assert model.losses(encoded, 4, preset)[0] == pytest.approx(before)
@@ -351,7 +354,7 @@ def test_a_small_model_learns_from_answers_and_can_be_reset(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_loss_l2_is_the_mean_squared_error_to_one_hot_vectors(tmp_path):
+def test_the_loss_l2_is_the_mean_squared_distance_to_one_hot_vectors(tmp_path):
     examples = made_up_examples(20)
     make_small(examples, QUICK, tmp_path / "small")
     model = Model(str(tmp_path / "small"), "cpu")
@@ -362,7 +365,41 @@ def test_the_loss_l2_is_the_mean_squared_error_to_one_hot_vectors(tmp_path):
 
     found, _ = model.losses(encoded, 1, "l2")
 
-    assert found[0] == pytest.approx(float((logits - wanted).square().mean()), rel=1e-5)
+    assert found[0] == pytest.approx(float((logits - wanted).square().sum(-1).mean()), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_preset_l2_starts_from_logits_of_zero_and_beats_the_best_constant_ones(tmp_path, tied):
+    examples = made_up_examples(60)
+    make_small(examples, QUICK, tmp_path / "small")
+    model = Model(str(tmp_path / "small"), "cpu")
+    if tied:
+        model.network.config.tie_word_embeddings = True
+        model.network.tie_weights()
+        model.weights = copy.deepcopy(model.network.state_dict())
+    encoded = model.encode(examples, QUICK.length)
+    before, _ = model.losses(encoded, 4, "adamw")
+
+    model.reset("l2")
+    of_zeros, _ = model.losses(encoded, 4, "l2")
+    model.train(encoded, 60, "l2", QUICK, np.random.default_rng(0))
+    after, _ = model.losses(encoded, 4, "l2")
+    model.reset()
+
+    assert of_zeros == pytest.approx(1)
+    assert after.mean() < loss_of_constant_logits(encoded) < 1
+    assert model.losses(encoded, 4, "adamw")[0] == pytest.approx(before)
+
+
+def test_the_best_constant_logits_are_the_shares_of_the_tokens():
+    encoded = [([9, 9, 1, 2], 2), ([9, 1], 1)]
+    shares = np.array([0.75, 0.25])
+
+    distances = [((shares - one_hot) ** 2).sum() for one_hot in np.eye(2)]
+    by_definition = (distances[0] + distances[1]) / 2 / 2 + distances[0] / 2
+
+    assert loss_of_constant_logits(encoded) == pytest.approx(by_definition)
 
 
 @pytest.mark.filterwarnings("ignore")
