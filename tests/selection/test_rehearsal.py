@@ -94,3 +94,13 @@ def test_rows_that_are_their_own_proxies_take_less_memory(tmp_path):
     own, others = (estimate(tmp_path / name, 100).memory for name in ("unit.npy", "long.npy"))
 
     assert others - own == unit.nbytes
+
+
+def test_a_short_selection_is_timed_several_times_and_their_mean_counts(monkeypatch):
+    times = iter([0.05, 0.01, 0.1, 0.14, 0.12])  # the first two load what is compiled
+    monkeypatch.setattr("evenly.selection.rehearsal._choose", lambda *_: next(times))
+
+    found = rehearse(ROWS[:2000], 0.5, normalize=True, whole=False)
+
+    assert found.seconds == pytest.approx(0.12)
+    assert found.start_seconds == pytest.approx(0.04)
