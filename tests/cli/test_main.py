@@ -111,12 +111,19 @@ class Interrupting(io.BytesIO):
     readline = readinto = read
 
 
-@pytest.mark.parametrize("options", [[], ["--checkpoint", "not-yet"]])
-def test_an_interruption_is_reported_in_one_line(options):
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ([], "finished embeddings are kept in the cache."),
+        (["--checkpoint", "not-yet"], "finished embeddings are kept in the cache."),
+        (["--no-cache"], "embeddings are not kept, because of --no-cache."),
+    ],
+)
+def test_an_interruption_is_reported_in_one_line(options, kept):
     ran = run_evenly("select", "-", "-b", "3", *options, input=Interrupting())
 
     assert ran.exit_code == 130
-    assert ran.stderr == "evenly: interrupted; finished embeddings are kept in the cache.\n"
+    assert ran.stderr == f"evenly: interrupted; {kept}\n"
 
 
 @pytest.mark.parametrize(

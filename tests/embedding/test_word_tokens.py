@@ -27,7 +27,7 @@ class Counting:
 @given(texts=st.lists(TEXTS, max_size=4))
 def test_the_tokens_are_those_of_the_whole_texts(kind, texts):
     tokenizer = CUT[kind]
-    words = WordTokens(tokenizer, cutter_of(tokenizer), kept_characters=10)
+    words = WordTokens(tokenizer, cutter_of(tokenizer), kept_bytes=500)
     for some in (texts, texts[::-1]):
         found = [np.frombuffer(tokens, np.int32).tolist() for tokens in words.of(some)]
         assert found == [ids(tokenizer, text) for text in some]
@@ -36,7 +36,7 @@ def test_the_tokens_are_those_of_the_whole_texts(kind, texts):
 def test_a_word_is_tokenised_once_until_words_are_too_many_to_keep():
     tokenizer = Counting(CUT["llama"])
     cutter = cutter_of(CUT["llama"])
-    words = WordTokens(tokenizer, cutter, kept_characters=20)
+    words = WordTokens(tokenizer, cutter, kept_bytes=900)
 
     words.of(["the quick fox", "the fox the fox"])
     assert sorted(tokenizer.texts) == ["fox", "quick", "the"]
@@ -44,7 +44,7 @@ def test_a_word_is_tokenised_once_until_words_are_too_many_to_keep():
     words.of(["the brown fox jumps"])
     assert sorted(tokenizer.texts[3:]) == ["brown", "jumps"]
 
-    words.of(["the fox"])  # 21 characters were known
+    words.of(["the fox"])  # five words were known, of more than 180 bytes each
     assert sorted(tokenizer.texts[5:]) == ["fox", "the"]
 
 

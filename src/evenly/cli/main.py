@@ -19,7 +19,7 @@ import click
 from evenly._version import __version__
 from evenly.cli.colours import report
 from evenly.cli.help import Group
-from evenly.cli.options import LOUDNESS, with_options
+from evenly.cli.options import LOUDNESS, WITHOUT_CACHE, with_options
 from evenly.cli.spelling import as_flags
 from evenly.cli.streams import replace_closed_streams
 from evenly.errors import EvenlyError, EvenlyWarning
@@ -130,6 +130,8 @@ def _what_is_kept(ctx: click.Context) -> str:
     checkpoint = ctx.meta.get(_CHECKPOINT)
     if checkpoint is not None and Path(checkpoint).exists():
         return f"the picks so far are in {checkpoint}: the same command again continues from there."
+    if ctx.meta.get(WITHOUT_CACHE):
+        return "embeddings are not kept, because of --no-cache."
     return "finished embeddings are kept in the cache."
 
 

@@ -148,6 +148,14 @@ VECTORS = [
     ),
 ]
 
+WITHOUT_CACHE = "evenly.without-cache"
+
+
+def _keep_nothing(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    ctx.meta[WITHOUT_CACHE] = value
+    return value
+
+
 # How the model runs, whatever its vectors are.
 RUNNING = [
     *declared_options(InputOptions, "device"),
@@ -157,6 +165,7 @@ RUNNING = [
         "--no-cache",
         section=Section.COMPUTING,
         is_flag=True,
+        callback=_keep_nothing,
         help="Neither read nor write the embedding cache.",
     ),
 ]
