@@ -8,11 +8,19 @@ import pytest
 from evenly import select_uniform
 from evenly.engines.kept_rows import KeptRows
 from evenly.engines.mapped import MappedEngine
-from evenly.geometry import Points, RowSums, first_of_the_farthest, row_lengths
+from evenly.geometry import (
+    Cover,
+    Points,
+    RowSums,
+    farthest_rows,
+    first_of_the_farthest,
+    row_lengths,
+)
 from evenly.options import InputOptions, RuleOptions, UniformOptions
 from evenly.samples import open_samples
 from evenly.selection.greedy.driver import farthest_first
 from evenly.selection.greedy.picks import Picks
+from evenly.selection.greedy.run import near_picks
 from evenly.selection.uniform import prepare_uniform, select_prepared
 
 ROWS = np.random.default_rng(3).normal(size=(20_000, 24)).astype(np.float32)
@@ -60,6 +68,21 @@ def test_the_file_is_not_read_once_more_to_find_the_first_pick(tmp_path):
         passes[start] = stored.bytes_read / stored.nbytes
     assert passes["farthest-from-mean"] < passes[first] + 0.1
     assert passes["medoid"] > passes[first] + 0.7
+
+
+def test_its_bounds_tell_the_farthest_row_without_reading_all(tmp_path):
+    stored = on_disk(tmp_path)
+    points = points_of(stored)
+    engine = MappedEngine(points, 300, 1e9, rows_in_memory=2_500)
+    picks, radius = farthest_first(engine, 300, Picks.first(7))
+
+    bounds = near_picks(engine, picks).at_most
+    before = stored.bytes_read
+    found = farthest_rows(points, [Cover(picks.rows, at_most=bounds)])
+
+    assert stored.bytes_read - before < 0.3 * stored.nbytes
+    assert found == farthest_rows(points, [Cover(picks.rows)])
+    assert np.sqrt(found[0][1]) == pytest.approx(radius)
 
 
 @pytest.mark.parametrize("known", ["right", "wrong", "excluded", "nothing"])

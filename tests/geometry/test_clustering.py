@@ -135,12 +135,13 @@ def test_rows_are_in_order_along_the_picks_near_them_depth_first():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("budget", [2, 150, 300])
-def test_bounds_of_a_selection_hold_for_every_row(kind, budget):
+@pytest.mark.parametrize("engine", ["memory", "mapped"])
+def test_bounds_of_a_selection_hold_for_every_row(kind, budget, engine):
     vectors = make_pool(kind, 300, 6, np.float32, np.random.default_rng(8))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        near = select_uniform(vectors, budget, normalize=False).near
+        near = select_uniform(vectors, budget, normalize=False, engine=engine).near
 
     found = nearest_chosen(points_of(vectors, False), near.picks)
     assert len(near.at_most) == 300

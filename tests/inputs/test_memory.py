@@ -18,6 +18,7 @@ from evenly.inputs import first_pass, vector_file
 from evenly.inputs.prepare import prepare
 from evenly.options import InputOptions
 from evenly.samples import StoredVectors
+from evenly.selection.results.provenance import hash_of_array
 from tests.support.encoders import TopicEncoder, texts_of
 
 # Too little for the vectors of `records` beside all else, and enough to choose from them.
@@ -56,6 +57,9 @@ def test_vectors_on_disk_give_the_same_rows_and_are_removed_afterwards(path, tmp
     assert not prepared.pool_texts.kept.complete
     in_memory = prepare(path, InputOptions(**options)).points.stored
     np.testing.assert_array_equal(prepared.points.stored[:], in_memory)
+    before = prepared.points.stored.bytes_read
+    assert hash_of_array(prepared.points.stored) == hash_of_array(in_memory)
+    assert prepared.points.stored.bytes_read == before  # it was hashed when it was read before
     assert len(scratch(cache)) == 1
     del prepared
     gc.collect()

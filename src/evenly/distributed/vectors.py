@@ -13,7 +13,7 @@ from evenly.distributed.crew import Crew
 from evenly.distributed.pieces import RECIPE, Piece
 from evenly.geometry import Points
 from evenly.geometry.points import MEAN_ROWS, Elsewhere, sums_of_rows
-from evenly.samples.base import HASHED_ROWS, block_hashes
+from evenly.samples.hashes import HASHED_ROWS, block_hashes
 from evenly.shapes import Bool, Float, Int
 
 T = TypeVar("T")

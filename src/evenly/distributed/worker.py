@@ -35,7 +35,7 @@ from evenly.inputs.row_keys import find_keys, keys_of_rows
 from evenly.options import InputOptions
 from evenly.paths import CACHE_VARIABLE
 from evenly.samples import FileStamp, Samples
-from evenly.samples.base import HASHED_ROWS, block_hashes
+from evenly.samples.hashes import HASHED_ROWS, block_hashes
 from evenly.shapes import Bool, Float, Int, UInt64
 
 log = logging.getLogger("evenly")

@@ -182,7 +182,7 @@ class MappedEngine(Bounded):
 
     def release(self) -> None:
         """Drop weights and retirement; see `Engine.release`."""
-        self._keep_bounds()
+        self.keep_bounds()
         self._engine = None
         super().release()
 
@@ -215,7 +215,7 @@ class MappedEngine(Bounded):
 
         `look` is called with the rows that are read and compared.
         """
-        self._keep_bounds()
+        self.keep_bounds()
         self._engine = None  # its memory is needed for the next engine
         self.fills += 1
         self._read_at = len(self._targets)
@@ -256,7 +256,7 @@ class MappedEngine(Bounded):
         rank = int(_FILLED * self._holds / max(1, len(rows)) * len(keys))
         return max(0.0, float(keys[rank])) if rank < len(keys) else 0.0
 
-    def _keep_bounds(self) -> None:
+    def keep_bounds(self) -> None:
         """Take over the bounds of the rows in memory, which may not reflect the latest picks."""
         if self._engine is not None:
             self.squared[self._inside] = self._engine.squared

@@ -85,7 +85,8 @@ class VectorFile:
         with self._one_error():
             self._stream.flush()
         stamp = FileStamp.of(str(self._path))
-        stored = StoredVectors([BinaryRows(stamp, self._shape, np.dtype(np.float32), offset=0)])
+        rows = BinaryRows(stamp, self._shape, np.dtype(np.float32), offset=0)
+        stored = StoredVectors([rows], hash_blocks=True)  # as arrays of vectors are hashed
         weakref.finalize(stored, _remove, self._files, os.getpid())
         return stored
 

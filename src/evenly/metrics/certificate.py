@@ -105,7 +105,7 @@ class UpperBounds:
     @cached_property
     def tree(self) -> Tree | None:
         """Clusters of the pool; None unless its vectors are in memory."""
-        points, rows, near = self.points, self.curve.pool_size, self.curve.near
+        points, rows, near = self.points, self.curve.pool_size, self.curve.tree
         if isinstance(points, DistanceMatrix) or not points.in_memory:
             return None
         cell = self.effort.cell_size(rows, points.dimension, along_picks=near is not None)
@@ -124,7 +124,7 @@ class UpperBounds:
 
         A sample has no more rows at that distance, so its count hardly exceeds that of all rows.
         """
-        points, near, rows = self.points, self.curve.near, self.curve.pool_size
+        points, near, rows = self.points, self.curve.tree, self.curve.pool_size
         if near is None or self.effort.multiplications == inf or not isinstance(points, Points):
             return True
         if rows < _PART_SAMPLED * max(len(near.picks), _LEAST_SAMPLED):

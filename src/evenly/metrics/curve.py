@@ -27,12 +27,18 @@ class Curve:
         radii: (k,) radii[m] is the distance of pick m to the nearest earlier pick, and the
             covering radius of the first m picks; radii[0] is inf. Non-increasing.
         pool_size: number of usable rows in the pool.
-        near: a pick of the run near every row, if the engine knows them.
+        near: a pick of the run near every row, or bounds on the distances to them, if the engine
+            knows them.
     """
 
     radii: Float[np.ndarray, " k"]
     pool_size: int
     near: NearPicks | None = None
+
+    @property
+    def tree(self) -> NearPicks | None:
+        """A pick near every row, if they are known."""
+        return None if self.near is None or self.near.near is None else self.near
 
     @classmethod
     def of(

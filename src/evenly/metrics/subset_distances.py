@@ -52,10 +52,11 @@ ALL_ROWS = Sampling(cheap=np.inf)
 
 @dataclass(frozen=True, eq=False)
 class Hints:
-    """What tells which rows of a pool in memory are near each other.
+    """What tells which rows of a pool are near each other.
 
     Attributes:
-        near: a pick of a selection near every row; the subset may be the picks or any other.
+        near: a pick of a selection near every row, or bounds on the distances to them; the subset
+            may be the picks or any other.
         order: row numbers of all eligible rows; neighbours are near.
         farthest: what `farthest_rows` found for the subset, if it did.
     """
@@ -69,6 +70,8 @@ class Hints:
         """Return what the picks near rows tell; nothing if they are not known."""
         if near is None:
             return NO_HINTS
+        if near.near is None:
+            return cls(near)
         return cls(near, near.in_order(np.flatnonzero(points.eligible)))
 
     def cover(self, points: Points, chosen: Int[np.ndarray, " k"]) -> Cover:
@@ -76,8 +79,9 @@ class Hints:
         if self.near is not None and np.array_equal(self.near.picks, chosen):
             if self.near.at_most is not None:
                 return Cover(chosen, at_most=self.near.at_most)
-            near = chosen[self.near.of_rows(np.arange(len(points)))[0]]
-            return Cover(chosen, [lambda rows: near[rows]])
+            if self.near.near is not None:
+                near = chosen[self.near.of_rows(np.arange(len(points)))[0]]
+                return Cover(chosen, [lambda rows: near[rows]])
         if self.order is not None:
             return Cover(chosen, guesses_along(self.order, chosen, len(points)))
         return Cover(chosen)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
@@ -347,26 +346,3 @@ def as_record(item: Any) -> Any:
 def joined_digest(digests: Sequence[bytes]) -> bytes:
     """Return the hash of several files from the hash of each; of one file, its own."""
     return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
-
-
-HASHED_ROWS = 4096
-"""Rows of an array that are hashed together."""
-
-
-def feed_array(digest: _Hash, array: Any) -> None:
-    """Add the dtype, the shape and the hashes of all blocks of rows of an array to a hash.
-
-    An array that is elsewhere has a method `block_hashes` of its own.
-    """
-    digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-    elsewhere = getattr(array, "block_hashes", None)
-    for one in block_hashes(array) if elsewhere is None else elsewhere():
-        digest.update(one)
-
-
-def block_hashes(array: Any, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """Yield the hash of the bytes of each block of HASHED_ROWS rows, from one row to another."""
-    end = len(array) if end is None else end
-    for start in range(begin, end, HASHED_ROWS):
-        part = np.ascontiguousarray(array[start : min(start + HASHED_ROWS, end)])
-        yield hashlib.sha256(part.reshape(-1).view(np.uint8).data).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +15,7 @@ from evenly.errors import RowError, VectorError
 from evenly.memory import free_memory
 from evenly.samples.blocks import BLOCK_SIZES, BlockSizes
 from evenly.samples.floats import float_type
+from evenly.samples.hashes import HASHED_ROWS, block_hashes
 from evenly.samples.rows import RowNumbers, row_numbers
 from evenly.samples.source import FileStamp
 from evenly.tables import count
@@ -87,6 +88,11 @@ class StoredVectors:
     Only the last block of a parquet file is kept between reads. Several threads can read at the
     same time; those that read the same parquet file take turns.
 
+    Args:
+        parts: the files.
+        blocks: how much is read at once.
+        hash_blocks: whether `in_order` finds what `block_hashes` returns, and not `file_digest`.
+
     Attributes:
         parts: the files, in the order of their rows.
         shape: (n, d).
@@ -109,8 +115,12 @@ class StoredVectors:
 
     ndim = 2
 
-    def __init__(self, parts: Sequence[Part], blocks: BlockSizes = BLOCK_SIZES) -> None:
+    def __init__(
+        self, parts: Sequence[Part], blocks: BlockSizes = BLOCK_SIZES, *, hash_blocks: bool = False
+    ) -> None:
         self.parts = tuple(parts)
+        self._hash_blocks = hash_blocks
+        self._block_hashes: list[bytes] | None = None
         self._gather_bytes = blocks.gather
         self._bounds = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self._bounds[-1]), _common_dimension(parts))
@@ -165,19 +175,24 @@ class StoredVectors:
     ) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
         """Yield all rows, some at once, and hash them in passing: `file_digest` has the result.
 
-        Only a single file that holds an array is hashed. The last rows, `hold` bytes at most,
-        stay in memory while rows are read once more.
+        Only a single file that holds an array is hashed; or each block of rows, if `hash_blocks`
+        was set and `rows_at_once` is a multiple of HASHED_ROWS. The last rows, `hold` bytes at
+        most, stay in memory while rows are read once more.
         """
         last: list[npt.NDArray[Any]] = []
         around = None
-        if len(self.parts) == 1 and self.file_dtype == self.dtype:
+        if len(self.parts) == 1 and self.file_dtype == self.dtype and not self._hash_blocks:
             around = self.parts[0].around()
+        hashes: list[bytes] = []
+        in_blocks = self._hash_blocks and rows_at_once % HASHED_ROWS == 0
         digest = hashlib.sha256(b"" if around is None else around[0])
         for begin in range(0, len(self), rows_at_once):
             rows = slice(begin, min(begin + rows_at_once, len(self)))
             block = self[rows]
             if around is not None:
                 digest.update(block.reshape(-1).view(np.uint8).data)
+            if in_blocks:
+                hashes += block_hashes(block)
             yield rows, block
             last.append(block)
             while sum(block.nbytes for block in last) > hold:
@@ -187,6 +202,12 @@ class StoredVectors:
         if around is not None:
             digest.update(around[1])
             self.file_digest = digest.digest()
+        if in_blocks:
+            self._block_hashes = hashes
+
+    def block_hashes(self) -> Iterable[bytes]:
+        """Return the hash of each block of rows; see `feed_array`."""
+        return block_hashes(self) if self._block_hashes is None else self._block_hashes
 
     def take(self, rows: RowNumbers) -> npt.NDArray[Any]:
         """Read rows as `file_dtype`, so that integers stay integers; otherwise like indexing."""

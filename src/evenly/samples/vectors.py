@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evenly.errors import DataError, OutputError, VectorError
-from evenly.samples.base import Samples, feed_array
+from evenly.samples.base import Samples
 from evenly.samples.binary import safetensors_header
 from evenly.samples.blocks import BLOCK_SIZES
 from evenly.samples.floats import ALLOWED, as_vectors
+from evenly.samples.hashes import feed_array
 from evenly.samples.rows import RowNumbers, missing_column, row_numbers
 from evenly.tables import count
 

@@ -24,13 +24,13 @@ class NearPicks:
     Attributes:
         picks: (k,) row numbers of eligible rows, in the order picked.
         near: (n,) for each row of the pool, the number of the pick. Numbers that are no earlier
-            pick's count as 0, the first pick.
+            pick's count as 0, the first pick. None if only `at_most` is known.
         at_most: (n,) upper bounds on the squared distance of each row to the nearest pick; None if
             they are not known. What is negative is no bound, but belongs to a pick.
     """
 
     picks: Int[np.ndarray, " k"]
-    near: Int[np.ndarray, " n"]
+    near: Int[np.ndarray, " n"] | None
     at_most: Float32[np.ndarray, " n"] | None = None
 
     def of_rows(
@@ -40,6 +40,7 @@ class NearPicks:
 
         The pick of a pick is itself.
         """
+        assert self.near is not None
         count = len(self.picks)
         near = np.where((self.near >= 0) & (self.near < count), self.near, 0).astype(np.int64)
         before = near[self.picks]

@@ -60,7 +60,7 @@ def farthest_rows(
     """Find, for several choices of rows, the eligible row farthest from its nearest chosen row.
 
     Args:
-        points: the pool; in memory, if there are guesses or bounds.
+        points: the pool; in memory, if there are guesses.
         covers: the chosen rows, with what is known of the distances to them.
         progress: called with the number of rows finished since the last call, for each cover.
 
@@ -130,9 +130,9 @@ def _farthest(
         screened = [search for search in searches if search.is_screened]
 
         def drop_near_rows(part: slice) -> None:
-            if screened:
-                is_left = np.any([search.is_far[part] for search in screened], axis=0)
-                some = np.flatnonzero(is_left) + part.start
+            is_left = np.any([search.is_far[part] for search in screened], axis=0)
+            some = np.flatnonzero(is_left) + part.start
+            if len(some):
                 made, numbers = proxies.kept, rows[some]
                 if made is None:
                     made, numbers = transform.proxies(points, numbers), np.arange(len(some))

@@ -11,6 +11,7 @@ import numpy as np
 
 from evenly.distributed.engine import ClusterEngine
 from evenly.engines import Engine
+from evenly.engines.mapped import MappedEngine
 from evenly.engines.memory import MemoryEngine
 from evenly.errors import BudgetError, CheckpointError
 from evenly.geometry import Points, single_threaded_blas
@@ -53,7 +54,7 @@ class Answer:
     Attributes:
         coverage_radius: the largest distance from an eligible row to the nearest pick.
         taken_over: how many of the picks came from earlier ones or from the checkpoint.
-        near: a pick near every row, if the engine knows them.
+        near: a pick near every row, or bounds on the distances, if the engine knows them.
     """
 
     picks: Picks
@@ -229,10 +230,16 @@ def _complete(
 
 
 def near_picks(engine: Engine, picks: Picks) -> NearPicks | None:
-    """Return a pick near every row, if the engine, to which only picks were added, knows them."""
-    if not isinstance(engine, MemoryEngine):
+    """Return a pick near every row, if the engine, to which only picks were added, knows them.
+
+    If the vectors are on disk, only bounds on the distances are known.
+    """
+    if not isinstance(engine, MemoryEngine | MappedEngine):
         return None
+    if isinstance(engine, MappedEngine):
+        engine.keep_bounds()
     # Half of the memory: rounding must not make a bound too small.
     with np.errstate(over="ignore"):
         at_most = np.nextafter(engine.squared.astype(np.float32), np.float32(np.inf))
-    return NearPicks(picks.rows, engine.near, at_most)
+    near = engine.near if isinstance(engine, MemoryEngine) else None
+    return NearPicks(picks.rows, near, at_most)

@@ -18,7 +18,7 @@ from evenly.inputs.prepare import PreparedData
 from evenly.options import InputOptions
 from evenly.options.values import as_json_value, decode, encode
 from evenly.samples import Samples, VectorsBeside
-from evenly.samples.base import feed_array
+from evenly.samples.hashes import feed_array
 
 # Hashing fewer numbers takes less time than handing the work to another thread.
 _LARGE = 200_000
@@ -275,9 +275,7 @@ def begin_provenance(
     Large arrays are hashed by one of the threads that choose rows, beside the others.
     """
     points = prepared.points
-    large = (
-        isinstance(points, Points) and points.in_memory and len(points) * points.dimension > _LARGE
-    )
+    large = isinstance(points, Points) and len(points) * points.dimension > _LARGE
     threads = usable_threads() if large else 1
     return in_background(lambda: provenance_of(prepared, options, rules), threads=threads).result
 
