@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 from evenly.errors import OptionError
 from evenly.metrics import Measures
 from evenly.metrics.measure import Certificate, measure_in_pool, pool_stats
-from evenly.metrics.random_subsets import random_rows
+from evenly.metrics.random_subsets import do_all, random_rows
 from evenly.metrics.space import prepare_subsets
 from evenly.options import (
     InputOptions,
@@ -22,6 +23,7 @@ from evenly.options import (
     documented,
 )
 from evenly.progress import new_bar
+from evenly.shapes import Int
 from evenly.tables import count, grid, html_table
 
 # Attribute of the measures -> its format.
@@ -200,8 +202,17 @@ def compare_subsets(
     seeds = range(options.seed, options.seed + options.random_subsets)
     drawn_rows = [random_rows(stats.eligible_rows, size, seed) for size in sizes for seed in seeds]
     progress = prepared.options.progress
-    bar = new_bar([*chosen.values(), *drawn_rows], "comparing", unit="subset", shown=progress)
-    found = [measure_in_pool(stats, rows, details=options.details) for rows in bar]
+    subsets_rows = [*chosen.values(), *drawn_rows]
+    with new_bar(total=len(subsets_rows), desc="comparing", unit="subset", shown=progress) as bar:
+
+        def measure_one(rows: Int[np.ndarray, " k"]) -> Measures:
+            measures = measure_in_pool(stats, rows, details=options.details)
+            bar.update()
+            return measures
+
+        works = [partial(measure_one, rows) for rows in subsets_rows]
+        # Details share statistics of the pool, which would be computed several times at once.
+        found = [work() for work in works] if options.details else do_all(prepared.points, works)
     if options.certificate:
         reached = {size: max(one.h_min for one in found if one.size == size) for size in sizes}
         bounds = {size: stats.upper_bounds.bounds(size, reached[size]) for size in sizes}
