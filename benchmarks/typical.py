@@ -2,9 +2,10 @@
 
 python -m benchmarks.typical --npy embeddings.npy --out results.jsonl
 
-The peers are greedy facility location on all n × n similarities, `density_weight=1`, plain
-farthest-first and random rows. They take turns on the same pool, each after a small selection that
-is not timed. Seconds cover the whole call: similarities and neighbours are computed every time.
+The peers are greedy facility location on all n × n similarities, `density_weight=1`, the same
+refined, plain farthest-first and random rows. They take turns on the same pool, each after a small
+selection that is not timed. Seconds cover the whole call: similarities and neighbours are computed
+every time.
 Mean distances are computed in float64 by independent code.
 """
 
@@ -81,6 +82,7 @@ def _random(vectors: pools.Vectors, budget: int, seed: int) -> pools.Vectors:
 PEERS: dict[str, Choose] = {
     FACILITY_LOCATION: _facility_location,
     f"{REFERENCE}, density_weight=1": _evenly(density_weight=1.0),
+    f"{REFERENCE}, density_weight=1, refine": _evenly(density_weight=1.0, refine=True),
     REFERENCE: _evenly(),
     "random": _random,
 }

@@ -98,7 +98,9 @@ class UniformOptions(Options):
         'usually grows by 1 to 3 %, in seconds; method="exact" looks for the largest h_min and '
         "the proof that it is. The result is never worse, and Ctrl-C keeps the best found so far; "
         "`provenance.refined` describes it. The row of `start` need not be among the chosen rows. "
-        "Not with `token_budget`, `quality` or `density_weight`.",
+        "With `density_weight` above 0, rows move for a smaller mean distance of all rows to the "
+        'nearest chosen one instead (method="search" only, and not with `min_distance`). '
+        "Not with `token_budget` or `quality`.",
         choices=("search", "exact"),
         check=_refine,
     )

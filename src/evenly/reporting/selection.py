@@ -112,6 +112,12 @@ def _by_quality(step: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _refined(step: Mapping[str, Any]) -> tuple[str, str]:
+    if "mean_distance" in step:
+        before, mean = step["greedy_mean_distance"], step["mean_distance"]
+        result = f"the mean distance of all rows to the nearest chosen one was {before:.4f}"
+        if before > 0:
+            result += f": {mean / before - 1:+.2%}"
+        return "refined", result + _ENDED_BY.get(step["ended_by"], "")
     greedy, h_min = step["greedy_h_min"], step["h_min"]
     result = "no rows found that are farther apart than greedy's"
     if h_min != greedy:

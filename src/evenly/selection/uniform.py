@@ -219,7 +219,12 @@ def select_resolved(
     if refinement is None:
         return selection
     return refine_selection(
-        selection, problem, refinement, checkpoint=how.checkpoint, progress=inputs.progress
+        selection,
+        problem,
+        refinement,
+        by_density=bool(rules.density_weight),
+        checkpoint=how.checkpoint,
+        progress=inputs.progress,
     )
 
 

@@ -543,7 +543,6 @@ def test_a_checkpoint_keeps_the_picks_before_refinement(tmp_path):
         (3, {}, "refine must be True"),
         (True, {"token_budget": 9, "costs": [1] * 600}, "token_budget="),
         (True, {"quality": [1] * 600}, "quality="),
-        (True, {"density_weight": 1}, "density_weight="),
         (Refine(method="exact"), {"groups": ["a"] * 600, "balance": "equal"}, "not support groups"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from evenly import Selection, select_uniform
+from evenly import Refine, Selection, select_uniform
 from evenly.embedding import KeptDensities, open_cache
 from evenly.errors import OptionError
 from evenly.geometry import Points, mean_distances_of_all, row_lengths
@@ -269,7 +269,9 @@ def test_densities_of_a_large_pool_are_kept_beside_the_cache(tmp_path):
         ({"density_search": "exact"}, "density_search= needs density_weight="),
         ({"density_weight": 1, "density_search": "fast"}, "density_search must be"),
         ({"density_weight": 1, "density_neighbours": 0}, "density_neighbours must be a whole"),
-        ({"density_weight": 1, "refine": True}, "density_weight="),
+        ({"density_weight": -1, "refine": True}, "below 0 prefers rare rows"),
+        ({"density_weight": 1, "refine": True, "min_distance": 0.1}, "min_distance= cannot be"),
+        ({"density_weight": 1, "refine": Refine(method="exact")}, 'use Refine\\(method="search"'),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):

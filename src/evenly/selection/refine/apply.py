@@ -27,6 +27,7 @@ from evenly.selection.greedy.driver import coverage_radius_of, farthest_first
 from evenly.selection.greedy.picks import Picks
 from evenly.selection.greedy.progress import Report, searching_bar
 from evenly.selection.refine import Refine, refine
+from evenly.selection.refine.mean_distance import lower_mean_distance
 from evenly.selection.refine.search import Refined
 from evenly.selection.refine.state import (
     SearchState,
@@ -62,12 +63,14 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
         refinement = Refine()
     else:
         raise OptionError(f"refine must be True, False or Refine(seconds=…), got {shown(wanted)}.")
-    for name in ("token_budget", "quality", "density_weight"):
+    for name in ("token_budget", "quality"):
         if getattr(rules, name) is not None:
             raise OptionError(
                 f"refine= makes h_min larger for the same number of rows, and {name}= has another "
                 "objective: omit one of them."
             )
+    if rules.density_weight:
+        _check_with_density(refinement, rules)
     if refinement.method == "exact" and rules.groups is not None:
         raise OptionError(
             'Refine(method="exact") does not support groups: omit groups=, or use'
@@ -76,27 +79,51 @@ def check_refine(wanted: Any, rules: RuleOptions) -> Refine | None:
     return refinement
 
 
+def _check_with_density(refinement: Refine, rules: RuleOptions) -> None:
+    """Raise OptionError if the mean distance cannot be lowered under the rules."""
+    if rules.density_weight is not None and rules.density_weight < 0:
+        raise OptionError(
+            "refine= with density_weight= lowers the mean distance of all rows to the chosen ones, "
+            "and a weight below 0 prefers rare rows: omit one of them."
+        )
+    if rules.min_distance is not None:
+        raise OptionError(
+            "refine= with density_weight= moves rows nearer to each other, so min_distance= cannot "
+            "be kept: omit one of them."
+        )
+    if refinement.method == "exact":
+        raise OptionError(
+            'Refine(method="exact") proves the largest h_min, and density_weight= has another '
+            'objective: use Refine(method="search").'
+        )
+
+
 def refine_selection(
     selection: S,
     problem: Problem,
     wanted: Refine,
     *,
+    by_density: bool = False,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | None,
 ) -> S:
     """Return the selection, or one of as many rows that are farther apart.
 
     The rows to include come first; then each row is the farthest of those left from those
-    before it, so that radii never increase and the last is h_min.
+    before it, so that radii never increase and the last is h_min. A selection by density is
+    refined for a lower mean distance instead, and each row stands where the pick stood.
 
     Args:
-        checkpoint: the file that holds the picks of the selection, and keeps the search; None for
-            no file.
+        by_density: whether distances were multiplied by density.
+        checkpoint: the file that holds the picks of the selection, and keeps the search for a
+            larger h_min; None for no file.
 
     Raises:
         CheckpointError: the search in the checkpoint is damaged.
         OutputError: the checkpoint cannot be written.
     """
+    if by_density:
+        return _with_lower_mean_distance(selection, problem, wanted, progress=progress)
     picks = Picks(np.array(selection.indices), np.array(selection.radii))
     search = partial(refine, problem.points, problem.rules, picks, wanted, memory=problem.memory)
     refined = selection
@@ -122,8 +149,9 @@ def refine_selection(
             else f"The same call again continues it from {fspath(checkpoint)}; on the command "
             "line, with --force if the output exists.",
         )
-    provenance = selection.provenance.with_detail(
-        "refined",
+    return _recorded(
+        refined,
+        found.seconds,
         greedy_h_min=finite_or_none(selection.h_min),
         h_min=finite_or_none(refined.h_min),
         upper_bound=refined.h_min if found.proven else found.upper_bound,
@@ -131,8 +159,44 @@ def refine_selection(
         ended_by=found.ended,
         rows_looked_at=found.looked_at,
     )
-    seconds = {**provenance.seconds, "refining": round(found.seconds, 4)}
-    return replace(refined, provenance=replace(provenance, seconds=seconds))
+
+
+def _with_lower_mean_distance(
+    selection: S, problem: Problem, wanted: Refine, *, progress: bool | None
+) -> S:
+    """Return the selection with its picks moved, so that all rows are nearer to them on average."""
+    with searching_bar("refining", "mean distance", 0.0, progress) as report:
+        found = lower_mean_distance(
+            problem.points,
+            problem.rules,
+            np.array(selection.indices),
+            seconds=wanted.seconds,
+            report=report,
+        )
+        refined = replace(
+            selection,
+            indices=found.rows,
+            radii=problem.radii_of(found.rows),
+            coverage_radius=found.coverage_radius,
+            near=None,
+        )
+    if found.ended == "interrupt":
+        log.warning("the refinement was interrupted: these are the best rows so far.")
+    return _recorded(
+        refined,
+        found.seconds,
+        greedy_mean_distance=found.before,
+        mean_distance=found.mean,
+        rounds=found.rounds,
+        ended_by=found.ended,
+    )
+
+
+def _recorded(refined: S, seconds: float, **values: Any) -> S:
+    """Return a refined selection whose provenance says what the refinement came to."""
+    provenance = refined.provenance.with_detail("refined", **values)
+    spent = {**provenance.seconds, "refining": round(seconds, 4)}
+    return replace(refined, provenance=replace(provenance, seconds=spent))
 
 
 def _kept_in(
