@@ -197,3 +197,20 @@ def test_the_result_is_saved_and_the_command_line_tells_it(tmp_path):
     assert "the mean distance of all rows to the nearest chosen one was" in told
     with pytest.raises(Exception, match="refined selection cannot be extended"):
         saved.extend(70, pool())
+
+
+def test_no_pick_leaves_that_another_swap_relies_on():
+    rows = pool(400)
+    points = Points.of(rows, np.ones(400), np.ones(400, bool), normalize=False)
+    moves = mean_distance._Rounds(points, Rules.none(120))
+    for seed in range(20):
+        picks = np.random.default_rng(seed).choice(400, 120, replace=False)
+        state = moves.around(picks)
+        members = moves._members(state)
+        moves._look(state, members)
+        swaps = list(moves._swaps(state, members))
+
+        gone = [other for other, _, _ in swaps]
+        needed = np.concatenate([relied_on[relied_on != other] for other, _, relied_on in swaps])
+        assert len(set(gone)) == len(gone) > 5
+        assert not np.isin(gone, needed).any()
