@@ -19,7 +19,7 @@ from evenly.geometry.kernels.tiles import (
     mark_by_tiles,
     may_use_tiles,
 )
-from evenly.geometry.search.block_rounds import nearest_first
+from evenly.geometry.search.block_rounds import near_ones_together, nearest_first
 
 KINDS = {8: np.int8, 16: np.int16}
 
@@ -160,3 +160,17 @@ def test_every_two_blocks_are_compared_once_and_near_ones_first(count):
     if count > 1:
         gaps = np.linalg.norm(means[:, None] - means, axis=2)
         assert gaps[rounds[0][0]] == gaps[np.triu_indices(count, 1)].min()
+
+
+def test_near_pivots_are_together():
+    rng = np.random.default_rng(3)
+    centres = 10 * rng.standard_normal((20, 5))
+    kind = rng.permutation(np.repeat(np.arange(20), 4))
+    pivots = (centres[kind] + 0.1 * rng.standard_normal((80, 5))).astype(np.float32)
+
+    ordered = near_ones_together(pivots)
+
+    assert sorted(map(tuple, ordered)) == sorted(map(tuple, pivots))
+    nearest = np.linalg.norm(ordered[:, None] - centres, axis=2).argmin(axis=1)
+    # No cluster is left and entered again.
+    assert np.count_nonzero(np.diff(nearest)) == 19

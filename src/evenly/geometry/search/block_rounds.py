@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +28,14 @@ def nearest_pivots(
 
 
 def near_ones_together(pivots: Float32[np.ndarray, "p w"]) -> Float32[np.ndarray, "p w"]:
-    """Return pivots in an order in which those with the same of a few nearest are together."""
-    few = pivots[:: math.isqrt(len(pivots))]
-    return pivots[np.argsort(nearest_pivots(pivots, few), kind="stable")]
+    """Return pivots in the order of a tour, which always goes on to the nearest that is left."""
+    lengths = np.einsum("ij,ij->i", pivots, pivots)
+    gaps = lengths[:, None] + lengths - 2 * (pivots @ pivots.T)
+    order = [0]
+    for _ in range(len(pivots) - 1):
+        gaps[:, order[-1]] = np.inf
+        order.append(int(np.argmin(gaps[order[-1]])))
+    return pivots[order]
 
 
 def nearest_first(means: Float[np.ndarray, "b W"]) -> list[Round]:

@@ -64,8 +64,8 @@ _MORE = 100 * CHUNK
 # Bytes that proxies may take beyond a quarter of those of the vectors.
 _FREE_BYTES = 200e6
 
-# Rows that others are ordered by.
-_PIVOTS = 2048
+# Rows that others are ordered by, at most, and how many others there are for each. More cost more.
+_PIVOTS, _ROWS_A_PIVOT = 2048, 48
 
 # Rows whose proxies are made at once.
 _ROWS = 4096
@@ -146,7 +146,7 @@ class MutualSearch:
             self._transform.error_bound("rounded"),
             self._transform.stretch / self._transform.shrink if self._transform.shrink else 0.0,
         )
-        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // 64))]
+        pivots = made[_evenly_spaced(len(made), min(_PIVOTS, 1 + len(rows) // _ROWS_A_PIVOT))]
         self._pivots = near_ones_together(np.ascontiguousarray(pivots[:, :_ORDERING]))
 
     @property
