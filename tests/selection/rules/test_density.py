@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from evenly import Refine, Selection, select_uniform
 from evenly.embedding import KeptDensities, open_cache
 from evenly.errors import OptionError
-from evenly.geometry import Points, mean_distances_of_all, row_lengths
+from evenly.geometry import DistanceMatrix, Points, mean_distances_of_all, row_lengths
 from evenly.geometry.search.knn_distance import SearchSizes
 from evenly.selection.rules import density
 from tests.support import oracle
@@ -108,6 +108,29 @@ def test_equal_rows_count_once():
     )
 
     assert beside_copies.indices.tolist() == alone.indices.tolist()
+
+
+@pytest.mark.parametrize("sums_differ", [True, False])
+@pytest.mark.parametrize("is_matrix", [True, False])
+def test_equal_rows_are_found_whether_or_not_their_sums_tell_others_apart(
+    monkeypatch, sums_differ, is_matrix
+):
+    if not sums_differ:
+        monkeypatch.setattr(density, "_random_factors", lambda count: np.zeros(count, np.uint64))
+    random = np.random.default_rng(3)
+    vectors = random.integers(-1, 2, (300, 4)) * np.where(random.random((300, 4)) < 0.5, 1.0, -1.0)
+    rows = np.flatnonzero(random.random(300) < 0.7)
+    points = Points.of(vectors, row_lengths(vectors), np.ones(300, bool), normalize=False)
+    compared = vectors[rows]
+    if is_matrix:
+        points = DistanceMatrix(cdist(vectors, vectors), np.ones(300, bool))
+        compared = points.matrix[rows][:, rows]
+
+    first, which = density._different(points, rows)
+
+    equal = (compared[:, None] == compared).all(axis=2)
+    np.testing.assert_array_equal(first[which], rows[equal.argmax(axis=1)])
+    np.testing.assert_array_equal(first, np.unique(rows[equal.argmax(axis=1)]))
 
 
 def test_a_family_of_near_duplicates_does_not_outweigh_all_others():

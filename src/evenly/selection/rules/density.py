@@ -24,11 +24,13 @@ from evenly.geometry import (
     Points,
     approximate_mean_distances,
     mean_distances_of_all,
+    parallel_for,
+    usable_threads,
 )
 from evenly.geometry.points import blocks
 from evenly.progress import new_bar
 from evenly.selection.rules.quality import LEAST_WEIGHT
-from evenly.shapes import Bool, Float, Int
+from evenly.shapes import Bool, Float, Float32, Int, UInt64
 
 if TYPE_CHECKING:
     from evenly.embedding import KeptDensities
@@ -194,8 +196,15 @@ def _content_hash(
         kind += f" approximate {_APPROXIMATION}"
     digest = hashlib.blake2b(kind.encode(), digest_size=32)
     digest.update(usable.tobytes())
-    for block in blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE):
-        digest.update(np.ascontiguousarray(stored[block]).tobytes())
+    parts = list(blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE))
+    digests = [b""] * len(parts)
+
+    def hash_part(number: int) -> None:
+        part = np.ascontiguousarray(stored[parts[number]])
+        digests[number] = hashlib.blake2b(part.view(np.uint8).data, digest_size=32).digest()
+
+    parallel_for(hash_part, range(len(parts)), threads=usable_threads())
+    digest.update(b"".join(digests))
     return digest.hexdigest()
 
 
@@ -206,20 +215,43 @@ def _different(
 
     Rows are equal if their vectors are, as float32 after normalisation.
     """
+    width = len(rows) if isinstance(points, DistanceMatrix) else points.dimension
+    factors = _random_factors(width)
+    sums = np.empty(len(rows), np.uint64)
+
+    def add_up(block: slice) -> None:
+        sums[block] = _as_compared(points, rows[block], rows).view(np.uint32) @ factors
+
+    tiles = blocks(len(rows), width, numbers=_ROWS_AT_ONCE)
+    parallel_for(add_up, tiles, threads=usable_threads())
+    # Equal rows have equal sums, and hardly any others do.
+    _, of_sum, counts = np.unique(sums, return_inverse=True, return_counts=True)
+    alike = np.flatnonzero(counts[of_sum] > 1)
+    first = np.arange(len(rows))
     seen: dict[bytes, int] = {}
-    which = np.empty(len(rows), np.int64)
-    first: list[int] = []
-    width = len(points) if isinstance(points, DistanceMatrix) else points.dimension
-    for block in blocks(len(rows), width, numbers=_ROWS_AT_ONCE):
-        some = rows[block]
-        if isinstance(points, DistanceMatrix):
-            exact = points.matrix[some][:, rows]
-        else:
-            exact = points.exact(some)
-        for position, vector in enumerate(exact.astype(np.float32) + np.float32(0), block.start):
+    for block in blocks(len(alike), width, numbers=_ROWS_AT_ONCE):
+        some = alike[block]
+        for position, vector in zip(
+            some.tolist(), _as_compared(points, rows[some], rows), strict=True
+        ):
             key = hashlib.blake2b(vector.tobytes(), digest_size=16).digest()
-            known = seen.setdefault(key, len(first))
-            which[position] = known
-            if known == len(first):
-                first.append(int(rows[position]))
-    return np.array(first), which
+            first[position] = seen.setdefault(key, position)
+    representatives, which = np.unique(first, return_inverse=True)
+    return rows[representatives], which
+
+
+def _as_compared(
+    points: Points | DistanceMatrix, some: Int[np.ndarray, " b"], rows: Int[np.ndarray, " m"]
+) -> Float32[np.ndarray, "b d"]:
+    """Return some of the rows as float32, in which -0 is 0."""
+    if isinstance(points, DistanceMatrix):
+        exact = points.matrix[some][:, rows]
+    else:
+        exact = points.exact(some)
+    compared: Float32[np.ndarray, "b d"] = exact.astype(np.float32) + np.float32(0)
+    return compared
+
+
+def _random_factors(count: int) -> UInt64[np.ndarray, " c"]:
+    """Return what bits of coordinates are multiplied by for sums that tell rows apart."""
+    return np.random.default_rng(0).integers(2**64, size=count, dtype=np.uint64)
