@@ -520,7 +520,7 @@ def test_neighbours_are_searched_for_in_every_measurement(monkeypatch):
 
     rows = list(typical.measure(pool, 20, repeats=3))
 
-    assert searched == [250, 500] * 3
+    assert searched == [250, 500] * 6  # with and without refinement
     assert {row["repeats"] for row in rows} == {3}
 
     searched.clear()

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import threading
 import weakref
 
 from evenly.distributed.messages import WorkerLostError
@@ -31,6 +32,7 @@ class LocalCluster:
     def __init__(self, workers, faults=lambda worker, generation, request: CALM):
         self.workers, self.faults = workers, faults
         self.bytes_moved = 0
+        self.thread = threading.get_ident()
         self.started, self.calls = [], []
         self.links = weakref.WeakSet()
 
@@ -50,6 +52,7 @@ class LocalLink:
         self.worker, self.last = Worker(generation), pickle.dumps(KeyError("nothing was asked"))
 
     def send(self, request):
+        assert threading.get_ident() == self.cluster.thread, "workers are asked by one thread"
         message = pickle.dumps(request)
         self.cluster.bytes_moved += len(message)
         self.cluster.calls.append((self.name, self.generation, request.call))

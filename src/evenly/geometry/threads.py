@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 Tile = TypeVar("Tile")
 Result = TypeVar("Result")
-_THREADED = ("numpy", "scipy", "torch", "faiss")
+
+# Modules that load libraries with threads of their own.
+_THREADED = ("numpy", "scipy.linalg", "torch", "faiss")
 
 
 class _Own(threading.local):
@@ -63,8 +65,9 @@ def parallel_for(work: Callable[[Tile], object], tiles: Iterable[Tile], *, threa
         for tile in waiting:
             work(tile)
         return
-    futures = [_executor(threads).submit(work, tile) for tile in waiting]
+    futures: list[Future[object]] = []
     try:
+        futures.extend(_executor(threads).submit(work, tile) for tile in waiting)
         for future in futures:
             future.result()
     except BaseException:  # including Ctrl-C: tiles that have not begun are dropped
@@ -96,8 +99,8 @@ def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
             initializer=_keep_single_threaded,
         ) as executor,
     ):
-        futures = [executor.submit(do, work) for work in works]
         try:
+            futures = [executor.submit(do, work) for work in works]
             return [future.result() for future in futures]
         except BaseException:
             stop.set()

@@ -275,7 +275,9 @@ def begin_provenance(
     Large arrays are hashed by one of the threads that choose rows, beside the others.
     """
     points = prepared.points
-    large = isinstance(points, Points) and len(points) * points.dimension > _LARGE
+    # Workers of a cluster do one thing after the other.
+    is_here = isinstance(points, Points) and points.elsewhere is None
+    large = is_here and len(points) * points.dimension > _LARGE
     threads = usable_threads() if large else 1
     return in_background(lambda: provenance_of(prepared, options, rules), threads=threads).result
 

@@ -203,7 +203,7 @@ def _content_hash(
         part = np.ascontiguousarray(stored[parts[number]])
         digests[number] = hashlib.blake2b(part.view(np.uint8).data, digest_size=32).digest()
 
-    parallel_for(hash_part, range(len(parts)), threads=usable_threads())
+    parallel_for(hash_part, range(len(parts)), threads=_threads(points))
     digest.update(b"".join(digests))
     return digest.hexdigest()
 
@@ -223,7 +223,7 @@ def _different(
         sums[block] = _as_compared(points, rows[block], rows).view(np.uint32) @ factors
 
     tiles = blocks(len(rows), width, numbers=_ROWS_AT_ONCE)
-    parallel_for(add_up, tiles, threads=usable_threads())
+    parallel_for(add_up, tiles, threads=_threads(points))
     # Equal rows have equal sums, and hardly any others do.
     _, of_sum, counts = np.unique(sums, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(counts[of_sum] > 1)
@@ -238,6 +238,12 @@ def _different(
             first[position] = seen.setdefault(key, position)
     representatives, which = np.unique(first, return_inverse=True)
     return rows[representatives], which
+
+
+def _threads(points: Points | DistanceMatrix) -> int:
+    """Return how many threads read rows: one if they are on disk or on a cluster."""
+    is_here = isinstance(points, DistanceMatrix) or points.in_memory
+    return usable_threads() if is_here else 1
 
 
 def _as_compared(
