@@ -1,11 +1,15 @@
 """Random subsets: h_min and the coverage radius are exact, the mean may come from a sample."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from evenly import measure
 from evenly.geometry import Points, nearest_chosen, row_lengths
-from evenly.metrics.random_subsets import measure_random, random_rows
+from evenly.metrics.random_subsets import do_all, measure_random, random_rows
 from evenly.metrics.subset_distances import ALL_ROWS, Sampling
 from tests.support.pools import KINDS, make_pool
 
@@ -102,3 +106,12 @@ def test_measure_reports_the_standard_error():
     assert f"{exact.mean_distance:.4f} (random {exact.random.mean_distance.mean:.4f})" in str(exact)
     assert "singletons" in str(exact)
     assert "singletons" not in str(sampled)
+
+
+def test_measurements_are_made_at_once_only_if_memory_has_no_limit():
+    points = points_of(np.ones((3, 2)))
+    own, works = threading.get_ident(), [threading.get_ident] * 3
+
+    with threadpool_limits(2):
+        assert own not in do_all(points, works)
+        assert do_all(replace(points, room=1e9), works) == [own] * 3

@@ -84,10 +84,11 @@ def measure_random(
 
 
 def do_all(points: Points | DistanceMatrix, works: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Return the results of independent measurements of a pool: at once, if it is in memory.
+    """Return the results of independent measurements of a pool.
 
-    Of a pool that is not, each would read it at another place and hold parts of it.
+    They are made at once, which takes more memory, if the pool is in memory without a limit. Of a
+    pool that is elsewhere, each would read other parts.
     """
-    if isinstance(points, Points) and points.in_memory:
+    if isinstance(points, Points) and points.in_memory and points.room is None:
         return side_by_side(works)
     return [work() for work in works]
