@@ -41,16 +41,14 @@ def cells_of(
     Cost: n·k·d multiplications at most, as matrix products; memory as for `nearest_chosen`.
     """
     rows = np.flatnonzero(points.eligible)
-    changed = np.ones(len(chosen), bool) if before is None else chosen != before.chosen
     found = Best(np.full(len(rows), np.inf), np.full(len(rows), len(chosen)))
+    stays = np.zeros(len(rows), bool)
     if before is not None:
+        changed = chosen != before.chosen
         stays = ~changed[before.nearest]
         found.squared[stays], found.nearest[stays] = before.squared[stays], before.nearest[stays]
         _lower(points, rows, found, stays, chosen, np.flatnonzero(changed))
-        _lower(points, rows, found, ~stays, chosen, np.arange(len(chosen)))
-    else:
-        everything = np.ones(len(rows), bool)
-        _lower(points, rows, found, everything, chosen, np.arange(len(chosen)))
+    _lower(points, rows, found, ~stays, chosen, np.arange(len(chosen)))
     inside = np.searchsorted(rows, chosen)
     found.nearest[inside], found.squared[inside] = np.arange(len(chosen)), 0.0
     return Cells(chosen, found.nearest, found.squared)

@@ -29,6 +29,7 @@ from evenly.geometry import (
 )
 from evenly.geometry.points import blocks
 from evenly.progress import new_bar
+from evenly.samples.hashes import feed_array
 from evenly.selection.rules.quality import LEAST_WEIGHT
 from evenly.shapes import Bool, Float, Float32, Int, UInt64
 
@@ -191,20 +192,12 @@ def _content_hash(
     """Return a hash of all that densities depend on."""
     stored = points.matrix if isinstance(points, DistanceMatrix) else points.stored
     unit = isinstance(points, Points) and points.unit
-    kind = f"{_DEFINITION} {type(points).__name__} {unit} {stored.dtype} {stored.shape} {k}"
+    kind = f"{_DEFINITION} {type(points).__name__} {unit} {k}"
     if search is approximate_mean_distances:
         kind += f" approximate {_APPROXIMATION}"
-    digest = hashlib.blake2b(kind.encode(), digest_size=32)
+    digest = hashlib.sha256(kind.encode())
     digest.update(usable.tobytes())
-    parts = list(blocks(len(stored), stored.shape[1], numbers=_ROWS_AT_ONCE))
-    digests = [b""] * len(parts)
-
-    def hash_part(number: int) -> None:
-        part = np.ascontiguousarray(stored[parts[number]])
-        digests[number] = hashlib.blake2b(part.view(np.uint8).data, digest_size=32).digest()
-
-    parallel_for(hash_part, range(len(parts)), threads=_threads(points))
-    digest.update(b"".join(digests))
+    feed_array(digest, stored)
     return digest.hexdigest()
 
 
@@ -222,8 +215,9 @@ def _different(
     def add_up(block: slice) -> None:
         sums[block] = _as_compared(points, rows[block], rows).view(np.uint32) @ factors
 
+    is_here = isinstance(points, DistanceMatrix) or points.in_memory
     tiles = blocks(len(rows), width, numbers=_ROWS_AT_ONCE)
-    parallel_for(add_up, tiles, threads=_threads(points))
+    parallel_for(add_up, tiles, threads=usable_threads() if is_here else 1)
     # Equal rows have equal sums, and hardly any others do.
     _, of_sum, counts = np.unique(sums, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(counts[of_sum] > 1)
@@ -238,12 +232,6 @@ def _different(
             first[position] = seen.setdefault(key, position)
     representatives, which = np.unique(first, return_inverse=True)
     return rows[representatives], which
-
-
-def _threads(points: Points | DistanceMatrix) -> int:
-    """Return how many threads read rows: one if they are on disk or on a cluster."""
-    is_here = isinstance(points, DistanceMatrix) or points.in_memory
-    return usable_threads() if is_here else 1
 
 
 def _as_compared(
